@@ -1,0 +1,119 @@
+"""What the bodies of frames hold, packed and taken apart. No I/O. The layouts stand with the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from wire.chunks import CHUNK_ID_BYTES, RECORD, ChunkRecord, pack_ids, pack_records, unpack_ids, unpack_records
+from wire.errors import MalformedMessage, TooMuch
+from wire.frames import Buffer
+from wire.messages import (
+    MAX_COMMIT_ITEMS,
+    MAX_PAGE_ENTRIES,
+    Change,
+    CommitItem,
+    CommitRequest,
+    Entry,
+    ItemResult,
+    ItemsReply,
+)
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_entries = msgspec.json.Decoder(list[Entry])
+_changes = msgspec.json.Decoder(list[Change])
+_items = msgspec.json.Decoder(list[CommitItem])
+_results = msgspec.json.Decoder(list[ItemResult])
+
+
+def _decode(decoder: msgspec.json.Decoder[list[T]], body: Buffer, most: int, what: str) -> list[T]:
+    if len(body) == 0:
+        return []
+    try:
+        decoded = decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedMessage(f"A list of {what} cannot be read: {error}") from error
+    if len(decoded) > most:
+        raise TooMuch(f"A list of {len(decoded)} {what}, where at most {most} are allowed.")
+    return decoded
+
+
+def encode_array(values: Sequence[Entry] | Sequence[Change] | Sequence[CommitItem] | Sequence[ItemResult]) -> bytes:
+    """The JSON array of `values`."""
+    return _encoder.encode(values)
+
+
+def decode_entries(body: Buffer) -> list[Entry]:
+    """The entries of a `list` reply. Raises: MalformedMessage, TooMuch."""
+    return _decode(_entries, body, MAX_PAGE_ENTRIES, "entries")
+
+
+def decode_changes(body: Buffer) -> list[Change]:
+    """The changes of a `changes` reply or a watch event. Raises: MalformedMessage, TooMuch."""
+    return _decode(_changes, body, MAX_PAGE_ENTRIES, "changes")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBody:
+    """A commit's body, taken apart: `records` for all items one after the other, `inline` with their `data`."""
+
+    items: list[CommitItem]
+    records: list[ChunkRecord]
+    inline: list[ChunkRecord]
+    data: memoryview
+
+
+def pack_commit(
+    op_id: bytes,
+    items: Sequence[CommitItem],
+    records: Sequence[ChunkRecord],
+    inline: Sequence[tuple[ChunkRecord, Buffer]] = (),
+    *,
+    space: str | None = None,
+    atomic: bool = False,
+) -> tuple[CommitRequest, bytes]:
+    """The request and the body of a commit."""
+    encoded = _encoder.encode(items)
+    request = CommitRequest(
+        op_id=op_id, space=space, items_bytes=len(encoded), records=len(records), inline=len(inline), atomic=atomic
+    )
+    front = (encoded, pack_records(records), pack_records(record for record, _ in inline))
+    return request, b"".join((*front, *(data for _, data in inline)))
+
+
+def unpack_commit(request: CommitRequest, body: memoryview) -> CommitBody:
+    """Raises: MalformedMessage, TooMuch."""
+    at = request.items_bytes
+    records_end = at + request.records * RECORD.size
+    inline_end = records_end + request.inline * RECORD.size
+    if inline_end > len(body):
+        raise MalformedMessage("A commit's body is shorter than its header says.")
+    items = _decode(_items, body[:at], MAX_COMMIT_ITEMS, "items")
+    records = unpack_records(body[at:records_end])
+    inline = unpack_records(body[records_end:inline_end])
+    data = body[inline_end:]
+    if sum(record.length for record in inline) != len(data):
+        raise MalformedMessage("A commit's body does not match its records.")
+    if sum(item.chunks for item in items) != len(records):
+        raise MalformedMessage("A commit's items do not match its records.")
+    return CommitBody(items, records, inline, data)
+
+
+def pack_results(results: Sequence[ItemResult], missing: Iterable[bytes] = ()) -> tuple[int, int, bytes]:
+    """(`results_bytes`, `missing`, the body) of an ItemsReply."""
+    encoded = _encoder.encode(results)
+    ids = pack_ids(missing)
+    return len(encoded), len(ids) // CHUNK_ID_BYTES, encoded + ids
+
+
+def unpack_results(reply: ItemsReply, body: memoryview) -> tuple[list[ItemResult], list[bytes]]:
+    """The results of a commit or delete, and the ids of the chunks that were missing. Raises: MalformedMessage."""
+    at = reply.results_bytes
+    if not 0 <= at <= len(body) or len(body) - at != reply.missing * CHUNK_ID_BYTES:
+        raise MalformedMessage("A list of results does not match its header.")
+    return _decode(_results, body[:at], MAX_COMMIT_ITEMS, "results"), unpack_ids(body[at:])

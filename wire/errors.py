@@ -1,0 +1,326 @@
+"""Every error that crosses the wire, one class each.
+
+    SfosError                          code · retryable · exit_code; the docstring is the sentence people read
+    ├── LocalProtocolError             this side misused the protocol: a bug here
+    ├── RemoteProtocolError            the other side broke the protocol
+    │   ├── FrameTooLong
+    │   ├── MalformedMessage
+    │   ├── UnsupportedVersion
+    │   ├── UnknownCommand
+    │   └── OutOfOrder
+    ├── AccessError
+    │   ├── LoginRequired · LoginFailed · TooManyAttempts
+    │   ├── SessionEnded · ReauthenticationRequired
+    │   └── PermissionDenied · PasswordRefused
+    ├── TreeError
+    │   ├── NotFound · AlreadyExists · NotAFolder · IsAFolder · NameNotAllowed
+    │   └── RevisionConflict · MovedBelowItself · ResyncRequired
+    ├── ContentError
+    │   └── MissingChunks · BadChunk · ContentMismatch · DataDamaged
+    └── CapacityError
+        └── ServerBusy · StorageFull · QuotaExceeded · TooMuch · StorageFailed · ServerFault · ServerStopping
+
+Server code raises them, dispatch turns them into `ErrorInfo`, and the client raises the same class again
+(`from_info`). An unknown code becomes a plain `SfosError`, so a newer server never breaks an older client.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+MAX_MESSAGE_CHARS = 500  # an error's sentence; longer is cut, so that no peer fills a log or a window
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error as it travels. `subject`: the name or path it is about; `retry_after_s`: seconds to wait."""
+
+    code: str
+    message: str
+    subject: str | None = None
+    retry_after_s: float | None = None
+
+
+class SfosError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self, message: str | None = None, *, subject: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        self.message = message or (type(self).__doc__ or "").split("\n", 1)[0]
+        self.subject = subject
+        self.retry_after_s = retry_after_s
+        self.remote_code = self.code
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.message}" if self.subject else self.message
+
+    def info(self) -> ErrorInfo:
+        """The form that travels."""
+        return ErrorInfo(self.code, self.message[:MAX_MESSAGE_CHARS], self.subject, self.retry_after_s)
+
+
+class LocalProtocolError(SfosError):
+    """This program used the protocol wrongly; please report it."""
+
+    code = "local_protocol_error"
+    exit_code = 70
+
+
+class RemoteProtocolError(SfosError):
+    """The other side does not follow the protocol."""
+
+    code = "protocol_error"
+    exit_code = 76
+
+
+class FrameTooLong(RemoteProtocolError):
+    """A message is longer than what is allowed here."""
+
+    code = "frame_too_long"
+
+
+class MalformedMessage(RemoteProtocolError):
+    """A message cannot be read."""
+
+    code = "malformed_message"
+
+
+class UnsupportedVersion(RemoteProtocolError):
+    """The other side speaks a version of the protocol that this one does not know; update the older of the two."""
+
+    code = "unsupported_version"
+
+
+class UnknownCommand(RemoteProtocolError):
+    """The server does not know this command; it may be older than this client."""
+
+    code = "unknown_command"
+
+
+class OutOfOrder(RemoteProtocolError):
+    """A command came at a time when it makes no sense."""
+
+    code = "out_of_order"
+
+
+class AccessError(SfosError):
+    """This is not allowed."""
+
+    code = "access_error"
+    exit_code = 77
+
+
+class LoginRequired(AccessError):
+    """Sign in first."""
+
+    code = "login_required"
+
+
+class LoginFailed(AccessError):
+    """Wrong user name or password."""
+
+    code = "login_failed"
+
+
+class TooManyAttempts(AccessError):
+    """Too many failed sign-ins; wait a little and try again."""
+
+    code = "too_many_attempts"
+
+
+class SessionEnded(AccessError):
+    """The session has ended; sign in again."""
+
+    code = "session_ended"
+
+
+class ReauthenticationRequired(AccessError):
+    """This needs a sign-in with the password just before."""
+
+    code = "reauthentication_required"
+
+
+class PermissionDenied(AccessError):
+    """You may not do this."""
+
+    code = "permission_denied"
+
+
+class PasswordRefused(AccessError):
+    """The new password does not meet the requirements."""
+
+    code = "password_refused"
+
+
+class TreeError(SfosError):
+    """The files are not as the request expects."""
+
+    code = "tree_error"
+
+
+class NotFound(TreeError):
+    """No such file or folder."""
+
+    code = "not_found"
+    exit_code = 4
+
+
+class AlreadyExists(TreeError):
+    """Something of this name is already there."""
+
+    code = "already_exists"
+    exit_code = 5
+
+
+class NotAFolder(TreeError):
+    """This is not a folder."""
+
+    code = "not_a_folder"
+    exit_code = 5
+
+
+class IsAFolder(TreeError):
+    """This is a folder, and a file is needed."""
+
+    code = "is_a_folder"
+    exit_code = 5
+
+
+class NameNotAllowed(TreeError):
+    """This name is not allowed."""
+
+    code = "name_not_allowed"
+    exit_code = 5
+
+
+class RevisionConflict(TreeError):
+    """It was changed in the meantime; look at the new version first."""
+
+    code = "revision_conflict"
+    exit_code = 6
+
+
+class MovedBelowItself(TreeError):
+    """A folder cannot be put inside itself."""
+
+    code = "moved_below_itself"
+    exit_code = 5
+
+
+class ResyncRequired(TreeError):
+    """What was known of this account is too old; read the lists anew."""
+
+    code = "resync_required"
+
+
+class ContentError(SfosError):
+    """The content is not as it should be."""
+
+    code = "content_error"
+    exit_code = 8
+
+
+class MissingChunks(ContentError):
+    """The server lacks parts of this file; send them and try again."""
+
+    code = "missing_chunks"
+    retryable = True
+
+
+class BadChunk(ContentError):
+    """A part of a file arrived damaged."""
+
+    code = "bad_chunk"
+    retryable = True
+
+
+class ContentMismatch(ContentError):
+    """The parts named do not make up the content named."""
+
+    code = "content_mismatch"
+
+
+class DataDamaged(ContentError):
+    """Stored data is damaged and cannot be read; restore it from a backup or upload it again."""
+
+    code = "data_damaged"
+
+
+class CapacityError(SfosError):
+    """The server cannot take this now."""
+
+    code = "capacity_error"
+    exit_code = 9
+
+
+class ServerBusy(CapacityError):
+    """The server is at its limit of connections; try again shortly."""
+
+    code = "server_busy"
+    retryable = True
+    exit_code = 75
+
+
+class StorageFull(CapacityError):
+    """The server's disk is full; delete something or ask its administrator."""
+
+    code = "storage_full"
+
+
+class QuotaExceeded(CapacityError):
+    """Your quota is used up; delete something or ask the administrator."""
+
+    code = "quota_exceeded"
+
+
+class TooMuch(CapacityError):
+    """The request asks for more at once than is allowed."""
+
+    code = "too_much"
+
+
+class StorageFailed(CapacityError):
+    """The server's disk reported an error, and nothing was changed; its administrator finds details in the log."""
+
+    code = "storage_failed"
+
+
+class ServerFault(CapacityError):
+    """The server made a mistake; its administrator finds details in the log."""
+
+    code = "server_fault"
+    exit_code = 70
+
+
+class ServerStopping(CapacityError):
+    """The server is stopping; try again in a moment."""
+
+    code = "server_stopping"
+    retryable = True
+    exit_code = 75
+
+
+def _tree(root: type[SfosError]) -> dict[str, type[SfosError]]:
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found |= _tree(child)
+    return found
+
+
+ERRORS: dict[str, type[SfosError]] = _tree(SfosError)
+
+
+def from_info(info: ErrorInfo) -> SfosError:
+    """The exception that `info` describes; one of an unknown code is a plain SfosError that bears the code."""
+    error = ERRORS.get(info.code, SfosError)(
+        info.message[:MAX_MESSAGE_CHARS], subject=info.subject, retry_after_s=info.retry_after_s
+    )
+    error.remote_code = info.code
+    return error
