@@ -29,7 +29,7 @@ from pathlib import Path
 
 import pytest
 
-# Long enough for a thread on a loaded machine to notice that its socket was shut, short beside the 120 s of a hung test.
+# Long enough for a thread on a loaded machine to see that its socket was shut, short beside the 120 s of a hung test.
 LEAK_GRACE_S = 5.0
 POLL_S = 0.005
 
@@ -190,9 +190,9 @@ def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 
 def _open_tk_once() -> None:
     """Make Tk open what it keeps until the process ends: its connection to the screen and its notifier's pipe."""
-    import tkinter
+    import tkinter as tk
 
-    window = tkinter.Tk()
+    window = tk.Tk()
     window.update()
     window.destroy()
 
