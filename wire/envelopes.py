@@ -33,12 +33,17 @@ class RequestEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReplyEnvelope(msgspec.Struct, frozen=True):
-    """A reply or event whose content is not decoded yet; exactly one of the three is set."""
+    """A reply or event whose content is not decoded yet; exactly one of the three is there (an absent Raw is empty)."""
 
     id: Count
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"")
     error: ErrorInfo | None = None
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def is_event(self) -> bool:
+        """Whether this is an event of a watch."""
+        return memoryview(self.event).nbytes > 0
 
 
 _encoder = msgspec.json.Encoder()
@@ -81,7 +86,7 @@ def decode_reply(header: bytes) -> ReplyEnvelope:
         reply = _reply_decoder.decode(header)
     except DECODE_ERRORS as error:
         raise MalformedMessage(f"A reply cannot be read: {error}") from error
-    if sum(part is not None for part in (reply.result, reply.error, reply.event)) != 1:
+    if (memoryview(reply.result).nbytes > 0) + reply.is_event + (reply.error is not None) != 1:
         raise MalformedMessage("A reply must be one of result, error and event.")
     return reply
 

@@ -75,10 +75,9 @@ def split_path(path: str) -> tuple[str, ...]:
         raise NameNotAllowed("A path begins with “/”.", subject=printable(path[:80]))
     if len(path) > MAX_PATH_BYTES:
         raise NameNotAllowed("The path is too long.", subject=printable(path[:80]))
-    inner = path[1:].removesuffix("/")
-    if not inner:
+    if path == "/":
         return ()
-    names = tuple(check_name(name) for name in inner.split("/"))
+    names = tuple(check_name(name) for name in path[1:].removesuffix("/").split("/"))
     if len(names) > MAX_DEPTH:
         raise NameNotAllowed(f"Folders can be nested {MAX_DEPTH} deep at the most.", subject=printable(path[:80]))
     return names

@@ -1,0 +1,178 @@
+"""Requests, replies, errors and bodies: what passes, and what a typed decoder refuses."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import protocol as p
+
+OP = bytes(16)
+
+
+def test_a_request_has_these_bytes_on_the_wire() -> None:
+    header = p.encode_request(7, "stat", p.StatRequest(ref=p.Ref(path="/é")))
+    assert header == '{"id":7,"command":"stat","args":{"ref":{"path":"/é"}}}'.encode()
+    envelope = p.decode_request(header)
+    assert (envelope.id, envelope.command) == (7, "stat")
+    assert p.decode_args(p.StatRequest, envelope.args) == p.StatRequest(ref=p.Ref(path="/é"))
+
+
+def test_a_reply_an_error_and_an_event_have_these_bytes_on_the_wire() -> None:
+    assert p.encode_result(7, p.WatchReply(cursor="1.ab")) == b'{"id":7,"result":{"cursor":"1.ab"}}'
+    assert p.encode_event(7, p.WatchEvent(cursor="1.ab")) == b'{"id":7,"event":{"cursor":"1.ab"}}'
+    assert (
+        p.encode_error(7, p.NotFound(subject="/a"))
+        == b'{"id":7,"error":{"code":"not_found","message":"No such file or folder.","subject":"/a"}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        b"[]",
+        b"null",
+        b"{",
+        b"",
+        b'{"ref":{"path":1}}',
+        b'{"ref":{"path":"/a","unknown":1}}',
+        b'{"ref":{"node":0}}',
+        b'{"ref":{"node":9223372036854775808}}',
+        b'{"ref":{"node":1e999}}',
+        b'{"ref":{"node":NaN}}',
+        b'{"ref":{"path":"\\ud800"}}',
+        b'{"ref":{"path":"\xff"}}',
+        b'{"ref":{"space":"../../../etc"}}',
+        b'{"ref":' + b"[" * 100_000,
+    ],
+)
+def test_malformed_arguments_are_refused_with_a_typed_error(args: bytes) -> None:
+    with pytest.raises(p.MalformedMessage):
+        envelope = p.decode_request(b'{"id":1,"command":"stat","args":' + args + b"}")
+        p.decode_args(p.StatRequest, envelope.args)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_as_a_header_are_refused_with_a_typed_error(junk: bytes) -> None:
+    for decode in (p.decode_request, p.decode_reply):
+        with pytest.raises(p.MalformedMessage):
+            decode(b"\x01" + junk)
+
+
+def test_requests_forbid_unknown_fields_and_replies_ignore_them() -> None:
+    reply = p.decode_reply(b'{"id":1,"result":{"cursor":"1.ab","new_in_version_9":[1]},"also_new":2}')
+    assert not reply.is_event
+    assert p.decode_result(p.WatchReply, reply.result).cursor == "1.ab"
+    with pytest.raises(p.MalformedMessage, match="unknown"):
+        p.decode_request(b'{"id":1,"command":"stat","unknown":1}')
+
+
+@pytest.mark.parametrize("header", [b'{"id":1}', b'{"id":1,"result":{},"error":{"code":"x","message":"y"}}'])
+def test_a_reply_is_exactly_one_of_result_error_and_event(header: bytes) -> None:
+    with pytest.raises(p.MalformedMessage):
+        p.decode_reply(header)
+
+
+def test_every_command_has_a_request_that_forbids_unknown_fields_and_a_reply_that_ignores_them() -> None:
+    for name, spec in p.COMMANDS.items():
+        assert name == spec.name
+        assert spec.request.__struct_config__.forbid_unknown_fields, name
+        assert not spec.reply.__struct_config__.forbid_unknown_fields, name
+        assert spec.summary, name
+        assert 0 <= spec.request_body <= p.MAX_BODY, name
+        assert spec.changes == ("op_id" in spec.request.__struct_fields__), name
+        if spec.access is p.Access.ANYONE:
+            assert spec.request_body == 0, name
+
+
+def test_every_error_has_a_code_of_its_own_a_sentence_and_comes_back_as_itself() -> None:
+    classes = set(p.ERRORS.values())
+    assert len(classes) == len(p.ERRORS)
+    for code, kind in p.ERRORS.items():
+        error = kind(subject="/a", retry_after_s=1.5)
+        assert error.message.endswith("."), code
+        again = p.from_info(error.info())
+        assert type(again) is kind
+        assert (again.message, again.subject, again.retry_after_s) == (error.message, "/a", 1.5)
+        assert 0 < kind.exit_code < 126
+
+
+def test_an_error_that_only_a_newer_server_knows_keeps_its_code_and_sentence() -> None:
+    error = p.from_info(p.ErrorInfo("brand_new", "A sentence."))
+    assert type(error) is p.SfosError
+    assert (error.remote_code, str(error)) == ("brand_new", "A sentence.")
+
+
+def test_an_endless_error_sentence_is_cut() -> None:
+    assert len(p.from_info(p.ErrorInfo("x", "y" * 10_000)).message) == 500
+
+
+def test_a_reply_that_bears_an_error_raises_it() -> None:
+    with pytest.raises(p.RevisionConflict):
+        p.raise_for_error(p.decode_reply(p.encode_error(1, p.RevisionConflict())))
+
+
+def commit_parts() -> tuple[list[p.CommitItem], list[p.ChunkRecord], list[tuple[p.ChunkRecord, bytes]]]:
+    record = p.ChunkRecord(b"c" * 32, 5)
+    items = [
+        p.CommitItem(target=p.Target(path="/a"), size=5, content=b"c" * 32, chunks=1, if_revision="0"),
+        p.CommitItem(target=p.Target(path="/d"), kind="folder"),
+    ]
+    return items, [record], [(record, b"hello")]
+
+
+def test_a_commit_comes_back_as_it_was_packed() -> None:
+    items, records, inline = commit_parts()
+    request, body = p.pack_commit(OP, items, records, inline, atomic=True)
+    assert (request.records, request.inline, request.atomic) == (1, 1, True)
+    parts = p.unpack_commit(request, memoryview(body))
+    assert parts.items == items
+    assert parts.records == records
+    assert parts.inline == [inline[0][0]]
+    assert bytes(parts.data) == b"hello"
+
+
+def test_a_commit_cut_or_lengthened_at_any_byte_is_refused() -> None:
+    request, body = p.pack_commit(OP, *commit_parts())
+    for cut in range(len(body)):
+        with pytest.raises(p.MalformedMessage):
+            p.unpack_commit(request, memoryview(body[:cut]))
+    with pytest.raises(p.MalformedMessage):
+        p.unpack_commit(request, memoryview(body + b"x"))
+
+
+def test_a_commit_whose_items_do_not_match_its_records_is_refused() -> None:
+    items, records, inline = commit_parts()
+    request, body = p.pack_commit(OP, items, records * 2, inline)
+    with pytest.raises(p.MalformedMessage, match="items do not match"):
+        p.unpack_commit(request, memoryview(body))
+
+
+def test_results_come_back_with_the_missing_ids() -> None:
+    results = [p.ItemResult(node=5, revision="1.ab"), p.ItemResult(error=p.NotFound().info())]
+    results_bytes, missing, body = p.pack_results(results, [b"m" * 32])
+    reply = p.ItemsReply(cursor="1.ab", results_bytes=results_bytes, missing=missing)
+    assert p.unpack_results(reply, memoryview(body)) == (results, [b"m" * 32])
+    for wrong in (-1, results_bytes - 1, 2**40):
+        with pytest.raises(p.MalformedMessage):
+            p.unpack_results(msgspec.structs.replace(reply, results_bytes=wrong), memoryview(body))
+
+
+def test_lists_of_entries_and_changes_come_back() -> None:
+    entry = p.Entry(node=2, parent=1, name="a", kind="file", revision="1.ab", content=b"c" * 32)
+    assert p.decode_entries(p.encode_array([entry])) == [entry]
+    changes = [p.Change(entry=entry, deleted=True)]
+    assert p.decode_changes(p.encode_array(changes)) == changes
+    assert p.decode_entries(b"") == []
+    with pytest.raises(p.MalformedMessage):
+        p.decode_entries(b'[{"node":"x"}]')
+
+
+def test_the_proofs_of_both_sides_differ_and_hang_on_ticket_and_connection() -> None:
+    proofs = {
+        prove(ticket, exporter)
+        for prove in (p.attach_proof, p.attach_answer)
+        for ticket in (bytes(32), b"t" * 32)
+        for exporter in (bytes(32), b"e" * 32)
+    }
+    assert len(proofs) == 8
