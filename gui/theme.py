@@ -1,0 +1,235 @@
+"""The look of the window, behind one door: palette, scale, fonts, icons. Views import nothing of ttkbootstrap.
+
+theme = Theme(root, mode="light")      # before the first widget
+theme.px(12)                           # 12 design pixels on this screen
+theme.icon("upload", theme.palette.accent)
+theme.set_mode("dark")                 # restyles everything, then tells the listeners of `on_change`
+"""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import font as tkfont
+from typing import Any
+
+import ttkbootstrap
+from PIL import ImageTk
+from ttkbootstrap.style.theme import ThemeDefinition
+
+from gui import scaling
+from gui.icons import IconShelf
+from gui.palette import Mode, Palette, palette_for
+from gui.styles import StyleSheet
+
+# Best first. No font is bundled: each desktop's own reads best on it. The number is how large 13 design pixels must be
+# drawn in that family for the same height of a small letter.
+_TEXT_FAMILIES: tuple[tuple[str, float], ...] = (
+    ("Inter", 1.0),
+    ("Inter Variable", 1.0),
+    ("Segoe UI Variable Text", 1.04),
+    ("Segoe UI", 1.04),
+    ("SF Pro Text", 1.0),
+    ("Helvetica Neue", 1.0),
+    ("Adwaita Sans", 1.0),
+    ("Cantarell", 1.04),
+    ("Ubuntu", 1.04),
+    ("Noto Sans", 1.0),
+    ("Roboto", 1.04),
+    ("Open Sans", 1.0),
+    ("Liberation Sans", 1.04),
+    ("DejaVu Sans", 0.93),
+)
+_MONO_FAMILIES: tuple[tuple[str, float], ...] = (
+    ("JetBrains Mono", 0.96),
+    ("Cascadia Mono", 1.0),
+    ("SF Mono", 0.96),
+    ("Menlo", 0.96),
+    ("Ubuntu Mono", 1.08),
+    ("Noto Sans Mono", 0.96),
+    ("DejaVu Sans Mono", 0.93),
+    ("Consolas", 1.04),
+)
+TEXT_SIZE, SMALL_SIZE, HEADING_SIZE, TITLE_SIZE, MONO_SIZE = 13.0, 12.0, 15.0, 19.0, 13.0
+ICON = 16
+_LISTED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkCaptionFont", "TkTooltipFont")
+
+
+class Window(ttkbootstrap.App):
+    """The application's one root window, hidden until its content stands."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title=title, iconphoto=None, default_button="neutral")
+        self.withdraw()
+
+
+class Theme:
+    """The look of one root window; every view gets it and asks it for sizes, colours, fonts and icons.
+
+    `scale` and `text_scale` are the person's settings; None leaves the scale to the screen (`gui.scaling`).
+    """
+
+    def __init__(
+        self,
+        root: tk.Tk,
+        mode: Mode = "light",
+        *,
+        scale: float | None = None,
+        text_scale: float = 1.0,
+        high_contrast: bool = False,
+    ) -> None:
+        self.root = root
+        self.factor = scaling.apply(root, scale)
+        self.text_scale = text_scale
+        self._high_contrast = high_contrast
+        self.palette: Palette = palette_for(mode, high_contrast=high_contrast)
+        self._listeners: list[Callable[[], None]] = []
+        self._shelf = IconShelf(root)
+        self._fonts()
+        self._sheet = StyleSheet(root, self.px)
+        self._style: Any = ttkbootstrap.Style.get_instance()  # type: ignore[no-untyped-call]
+        for each in ("light", "dark"):
+            self._style.register_theme(_definition(palette_for(each, high_contrast=high_contrast), high_contrast))
+        self._use()
+        # Whoever else switches themes (a dialog of the library) must not leave our overrides behind.
+        root.bind("<<ThemeChanged>>", self._on_theme_changed, add="+")
+
+    # --- sizes, fonts, icons ---------------------------------------------------------------------------------------
+
+    def px(self, design_pixels: float) -> int:
+        """Real pixels for a length given at 1×; at least 1 for anything above 0."""
+        return max(1, round(design_pixels * self.factor)) if design_pixels > 0 else 0
+
+    def icon(
+        self, name: str, colour: str | None = None, size: float = ICON, *, pad_left: float = 0, pad_right: float = 0
+    ) -> ImageTk.PhotoImage:
+        """The icon `name` in `colour` (default: the text's), `size` design pixels square; drawn once and kept."""
+        return self._shelf.get(
+            name,
+            self.px(size),
+            colour or self.palette.text,
+            pad_left=self.px(pad_left),
+            pad_right=self.px(pad_right),
+        )
+
+    def measure(self, text: str, font: str = "TkDefaultFont") -> int:
+        """How many real pixels `text` is wide in the named font."""
+        return self._named(font).measure(text)
+
+    def line_height(self, font: str = "TkDefaultFont") -> int:
+        """The height of one line of the named font, in real pixels."""
+        return int(self._named(font).metrics("linespace"))
+
+    def elide(self, text: str, width: int, font: str = "TkDefaultFont") -> str:
+        """`text`, or as much of its beginning and its end as fits in `width` real pixels with `…` between."""
+        named = self._named(font)
+        if named.measure(text) <= width:
+            return text
+        low, high = 0, len(text)
+        while low < high:
+            keep = (low + high + 1) // 2
+            if named.measure(_cut(text, keep)) <= width:
+                low = keep
+            else:
+                high = keep - 1
+        return _cut(text, low)
+
+    def _named(self, font: str) -> tkfont.Font:
+        return tkfont.nametofont(font, root=self.root)
+
+    def _fonts(self) -> None:
+        available = set(tkfont.families(self.root))
+        family, adjust = _first(_TEXT_FAMILIES, available, self._named("TkDefaultFont").actual("family"))
+        mono, mono_adjust = _first(_MONO_FAMILIES, available, self._named("TkFixedFont").actual("family"))
+
+        def size(design: float, by: float) -> int:
+            return -self.px(design * by * self.text_scale)  # negative: pixels, not points
+
+        for name in _LISTED_FONTS:
+            self._named(name).configure(family=family, size=size(TEXT_SIZE, adjust), weight="normal")
+        self._named("TkFixedFont").configure(family=mono, size=size(MONO_SIZE, mono_adjust))
+        for name, design, weight in (
+            ("SfSmallFont", SMALL_SIZE, "normal"),
+            ("SfBoldFont", TEXT_SIZE, "bold"),
+            ("SfHeadingFont", HEADING_SIZE, "bold"),
+            ("SfTitleFont", TITLE_SIZE, "bold"),
+        ):
+            self._own_font(name, family, size(design, adjust), weight, "roman")
+        self._own_font("SfItalicFont", family, size(TEXT_SIZE, adjust), "normal", "italic")
+        self._own_font("SfMonoBoldFont", mono, size(MONO_SIZE, mono_adjust), "bold", "roman")
+        self.text_family, self.mono_family = family, mono
+
+    def _own_font(self, name: str, family: str, size: int, weight: str, slant: str) -> None:
+        options = ("-family", family, "-size", size, "-weight", weight, "-slant", slant)
+        verb = "configure" if name in tkfont.names(self.root) else "create"
+        self.root.tk.call("font", verb, name, *options)
+
+    # --- light and dark --------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """Which of the two palettes is shown."""
+        return self.palette.mode
+
+    def set_mode(self, mode: Mode) -> None:
+        """Show the other palette, in every window at once."""
+        if mode != self.mode:
+            self.palette = palette_for(mode, high_contrast=self._high_contrast)
+            self._use()
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after each change of palette (not now); returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def _use(self) -> None:
+        self._style.theme_use(_name(self.palette.mode, self._high_contrast))
+        self._sheet.apply(self.palette)
+        self.root.configure(background=self.palette.surface)
+        for listener in tuple(self._listeners):
+            listener()
+
+    def _on_theme_changed(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self.root:
+            self._sheet.apply(self.palette)
+
+
+def _name(mode: Mode, high_contrast: bool) -> str:
+    return f"sf{'-contrast' if high_contrast else ''}-{mode}"
+
+
+def _first(families: tuple[tuple[str, float], ...], available: set[str], otherwise: str) -> tuple[str, float]:
+    return next(((name, by) for name, by in families if name in available), (otherwise, 1.0))
+
+
+def _cut(text: str, keep: int) -> str:
+    """`keep` characters of `text`, two thirds from its beginning: the end of a name tells its type."""
+    head = -(-keep * 2 // 3)
+    tail = keep - head
+    return f"{text[:head]}…{text[len(text) - tail :] if tail else ''}"
+
+
+def _definition(p: Palette, high_contrast: bool) -> Any:
+    """What ttkbootstrap needs to build the widgets that this project does not restyle."""
+    return ThemeDefinition(  # type: ignore[no-untyped-call]
+        name=_name(p.mode, high_contrast),
+        mode=p.mode,
+        colors={
+            "primary": p.primary,
+            "secondary": p.muted,
+            "success": p.success,
+            "info": p.accent,
+            "warning": p.warning,
+            "danger": p.danger,
+            "light": p.side,
+            "dark": p.text,
+            "bg": p.surface,
+            "fg": p.text,
+            "selectbg": p.selection,
+            "selectfg": p.text,
+            "border": p.border,
+            "inputfg": p.text,
+            "inputbg": p.field,
+            "active": p.hover,
+        },
+    )
