@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from wire.errors import ErrorInfo
+from wire.passwords import PasswordPolicy
 
 MAX_INT = 2**63 - 1
 MAX_LIST_FOLDERS = 256
@@ -130,13 +131,6 @@ class LoginFinishRequest(Request, frozen=True, kw_only=True):
     message: ShortText
 
 
-class PasswordPolicy(Reply, frozen=True, kw_only=True):
-    """What a new password must have; the client checks it, since passwords never leave it."""
-
-    min_length: int = 10
-    min_classes: int = 1
-
-
 class SpaceInfo(Reply, frozen=True, kw_only=True):
     """A space that the session may open, with the secrets by which all of its clients cut and name alike."""
 
@@ -147,7 +141,8 @@ class SpaceInfo(Reply, frozen=True, kw_only=True):
 
 
 class SessionInfo(Reply, frozen=True, kw_only=True):
-    """Who one is, until when, and where one's files are."""
+    """Who one is, until when, and where one's files are. `password_policy`: what a new password must be; the client
+    checks it, since passwords never leave it."""
 
     user: str
     role: Role

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
-EXPORTER_BYTES = 32
 TICKET_BYTES = 32
 
 _CLIENT = b"attach client v1|"
