@@ -123,10 +123,11 @@ _COMMON = frozenset(
     123456 12345678 123456789 1234567890 0123456789 9876543210 987654321 111111 000000 123123 121212 123321 654321
     666666 abc123 abcdef abcdefgh abcdefghij admin admin123 administrator asdfgh asdfghjkl baseball batman changeit
     changeme charlie computer correcthorsebatterystaple default donald dragon football freedom guest hello hunter
-    iloveyou internet jordan killer letmein login lovely master michael monkey mustang ninja passw0rd p@ssw0rd p@ssword pass
-    password passwort passphrase princess
-    qazwsx qazwsxedc qwert qwerty qwertz qwertzuiop qwertyuiop 1q2w3e4r 1q2w3e4r5t 1qaz2wsx 1qaz2wsx3edc q1w2e3r4 q1w2e3r4t5 root secret server shadow starwars summer winter spring autumn
-    sunshine superman test test123 testtest toor trustno1 user user1 user123 welcome whatever zaq12wsx zxcvbn zxcvbnm
+    iloveyou internet jordan killer letmein login lovely master michael monkey mustang ninja passw0rd p@ssw0rd
+    p@ssword pass password passwort passphrase princess qazwsx qazwsxedc qwert qwerty qwertz qwertzuiop qwertyuiop
+    1q2w3e4r 1q2w3e4r5t 1qaz2wsx 1qaz2wsx3edc q1w2e3r4 q1w2e3r4t5 root secret server shadow starwars summer winter
+    spring autumn sunshine superman test test123 testtest toor trustno1 user user1 user123 welcome whatever zaq12wsx
+    zxcvbn zxcvbnm
     """.split()
 )
 

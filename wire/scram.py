@@ -12,7 +12,7 @@ that passes through another TLS session, a man in the middle's, is worth nothing
 Errors:
 
     ScramError
-     ├─ MalformedExchange       the peer's message is not SCRAM
+     ├─ MalformedExchange      the peer's message is not SCRAM
      ├─ BindingRefused         the peer asks for another binding, or is bound to another TLS session
      ├─ IterationsRefused      the server asks for too little or too much work
      ├─ WrongProof             the password is wrong (either side)
