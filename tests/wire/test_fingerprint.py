@@ -27,7 +27,7 @@ def test_there_are_256_words_that_nobody_confuses() -> None:
 
 
 def test_the_order_of_the_words_never_changes() -> None:
-    assert hashlib.sha256(" ".join(WORDS).encode()).hexdigest() == "0af9fdd504a994e87d4035bbf291c0280b9bea74906ddbffe2bdf8ea070790bd"
+    assert hashlib.sha256(" ".join(WORDS).encode()).hexdigest().startswith("0af9fdd504a994e87d4035bbf291c028")
 
 
 def test_a_fingerprint_is_the_sha256_of_the_key_in_groups_of_four() -> None:
