@@ -1,0 +1,17 @@
+"""Floor 2: the client library, for the window and the command line alike.
+
+    address      where a server is
+    trust        which server keys are known (pins), and what to do about others
+    errors       what only a client can run into
+    connection   one TLS connection: handshake, frames, requests and replies, in one thread at a time
+    login        SCRAM and attach on a connection
+    session      a signed-in user: control connection, more connections, watching, reconnecting
+    commands     one typed method for each command of the protocol
+    api          what programs want to do: list, walk, move, delete, read a range
+    chunking     cutting files and naming the pieces
+    local_files  scanning, temporary names, attributes, names on this system
+    transfer     uploads and downloads of many files: plan, pool, resume, progress, cancel
+    tickets      a session kept between two commands
+
+Nothing here prints, asks or reads global settings.
+"""

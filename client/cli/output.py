@@ -1,0 +1,262 @@
+"""What the commands print, as text: sizes, times, tables, JSON lines. Pure; names pass through `printable` here.
+
+A listing in a terminal is for people (columns, a “/” after folders); in a pipe it is one name a line, for programs.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from protocol import Change, Entry, SfosError, UsageReply, fold_name, printable
+
+from client.cli.options import SortBy
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_UNKNOWN = "—"
+_GAP = "  "
+
+
+# ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def size(count: int) -> str:
+    """`count` bytes for people, in powers of 1000 and at least two digits: 999 B, 1.2 kB, 45 MB."""
+    if abs(count) < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in _UNITS:
+        # 999.5 and 9.95: what rounding would lift to one digit more belongs to the next form.
+        if abs(value) < 999.5 or unit == _UNITS[-1]:
+            return f"{value:.1f} {unit}" if abs(value) < 9.95 else f"{value:.0f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
+
+
+def exact(count: int) -> str:
+    """`count` with commas between thousands."""
+    return f"{count:,}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `2,345 files`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """0.8 s, 12 s, 3 min 05 s, 2 h 07 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def moment(time_ns: int, zone: tzinfo | None = None, *, seconds: bool = False) -> str:
+    """Nanoseconds since 1970 as a local date and time; a dash for none or for what no calendar holds."""
+    when = _moment(time_ns, zone)
+    if when is None:
+        return _UNKNOWN
+    return when.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def _moment(time_ns: int, zone: tzinfo | None) -> datetime | None:
+    if time_ns == 0:
+        return None
+    try:
+        return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone(zone)
+    except (ValueError, OverflowError, OSError):  # a server can say any number
+        return None
+
+
+# ── cells and columns ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def cell_width(text: str) -> int:
+    """How many columns of a terminal `text` takes: two for wide characters, none for combining ones."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def columns(names: Sequence[str], width: int) -> list[str]:
+    """`names` in as many columns as fit into `width`, down first and then across, as `ls` does."""
+    if not names:
+        return []
+    widths = [cell_width(name) for name in names]
+    most = max(1, (width + len(_GAP)) // (min(widths) + len(_GAP)))
+    for count in range(most, 1, -1):
+        rows = -(-len(names) // count)
+        column_widths = [max(widths[start : start + rows]) for start in range(0, len(names), rows)]
+        if sum(column_widths) + len(_GAP) * (len(column_widths) - 1) <= width:
+            return [_row(names, widths, column_widths, row, rows) for row in range(rows)]
+    return list(names)
+
+
+def _row(names: Sequence[str], widths: Sequence[int], column_widths: Sequence[int], row: int, rows: int) -> str:
+    cells = [
+        names[index] + " " * (column_widths[column] - widths[index])
+        for column, index in enumerate(range(row, len(names), rows))
+    ]
+    return _GAP.join(cells).rstrip()
+
+
+def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """`rows` of equally many cells, aligned; the columns in `right` to the right. No blanks at the ends of lines."""
+    if not rows:
+        return []
+    widths = [max(cell_width(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+    def cell(row: Sequence[str], column: int) -> str:
+        blank = " " * (widths[column] - cell_width(row[column]))
+        return blank + row[column] if column in right else row[column] + blank
+
+    return [_GAP.join(cell(row, column) for column in range(len(widths))).rstrip() for row in rows]
+
+
+# ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def arrange(
+    entries: Iterable[Entry], by: SortBy = SortBy.NAME, *, folders_first: bool = False, reverse: bool = False
+) -> list[Entry]:
+    """`entries` by name without regard to case, or the largest or newest first."""
+    ordered = sorted(entries, key=lambda entry: (fold_name(entry.name), entry.name))
+    if by is SortBy.SIZE:
+        ordered.sort(key=lambda entry: -entry.size)
+    elif by is SortBy.TIME:
+        ordered.sort(key=lambda entry: -entry.mtime_ns)
+    if reverse:
+        ordered.reverse()
+    if folders_first:
+        ordered.sort(key=lambda entry: entry.kind != "folder")
+    return ordered
+
+
+def display_name(entry: Entry, name: str | None = None) -> str:
+    """The name (or `name` in its place), escaped, with a “/” after a folder."""
+    shown = printable(entry.name if name is None else name)
+    return shown + "/" if entry.kind == "folder" and not shown.endswith("/") else shown
+
+
+def long_rows(entries: Iterable[tuple[Entry, str]], *, in_bytes: bool = False, zone: tzinfo | None = None) -> list[str]:
+    """`ls -l`: kind, size, time, name (the second of each pair); a link with where it points."""
+    rows = [
+        (
+            {"file": "-", "folder": "d", "symlink": "l"}.get(entry.kind, "?"),
+            _UNKNOWN if entry.kind == "folder" else exact(entry.size) if in_bytes else size(entry.size),
+            moment(entry.mtime_ns, zone),
+            display_name(entry, name) + _arrow(entry),
+        )
+        for entry, name in entries
+    ]
+    return table(rows, right=frozenset({1}))
+
+
+def _arrow(entry: Entry) -> str:
+    link = entry.attrs.link if entry.attrs else None
+    return f" -> {printable(link)}" if entry.kind == "symlink" and link is not None else ""
+
+
+def stat_lines(entry: Entry, path: str, zone: tzinfo | None = None) -> list[str]:
+    """`stat`: a line for each thing that is known."""
+    rows = [("path", printable(path)), ("kind", entry.kind)]
+    if entry.kind == "file":
+        rows.append(("size", f"{exact(entry.size)} bytes" + (f" ({size(entry.size)})" if entry.size >= 1000 else "")))
+    rows.append(("modified", moment(entry.mtime_ns, zone, seconds=True)))
+    if entry.attrs is not None and entry.attrs.mode is not None:
+        rows.append(("mode", f"{entry.attrs.mode:04o}"))
+    if entry.attrs is not None and entry.attrs.link is not None:
+        rows.append(("points to", printable(entry.attrs.link)))
+    rows.append(("node", str(entry.node)))
+    rows.append(("revision", printable(entry.revision)))
+    if entry.content is not None:
+        rows.append(("content", entry.content.hex()))
+    return table(rows)
+
+
+def usage_lines(usage: UsageReply, *, in_bytes: bool = False) -> list[str]:
+    """`usage`."""
+
+    def shown(count: int) -> str:
+        return f"{exact(count)} bytes" if in_bytes else size(count)
+
+    rows = [
+        ("files now", f"{shown(usage.bytes_current)} in {counted(usage.files_current, 'file')}"),
+        ("stored", f"{shown(usage.bytes_stored)}, history included"),
+    ]
+    if usage.quota_bytes is not None:
+        left = max(0, usage.quota_bytes - usage.bytes_stored)
+        rows.append(("quota", f"{shown(usage.quota_bytes)}, of which {shown(left)} are left"))
+    return table(rows)
+
+
+def change_line(change: Change, path: str | None, now: datetime) -> str:
+    """`watch`: one change for people. `path` None: of a folder that is gone."""
+    shown = display_name(change.entry, path)
+    what = "deleted" if change.deleted else "changed"
+    amount = f"  ({size(change.entry.size)})" if change.entry.kind == "file" and not change.deleted else ""
+    return f"{now:%H:%M:%S}  {what}  {shown}{amount}"
+
+
+# ── JSON ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def json_line(value: dict[str, object]) -> str:
+    """One line of JSON in ASCII: it survives every terminal, pipe and code page."""
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+def entry_json(entry: Entry, path: str | None) -> dict[str, object]:
+    """An entry for programs. Times are ISO 8601 in UTC, and exact in nanoseconds; hashes are hexadecimal."""
+    when = _moment(entry.mtime_ns, UTC)
+    value: dict[str, object] = {
+        "path": path,
+        "name": entry.name,
+        "kind": entry.kind,
+        "size": entry.size,
+        "mtime": when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None,
+        "mtime_ns": entry.mtime_ns,
+        "node": entry.node,
+        "revision": entry.revision,
+        "content": entry.content.hex() if entry.content is not None else None,
+    }
+    if entry.attrs is not None and entry.attrs.mode is not None:
+        value["mode"] = f"{entry.attrs.mode:04o}"
+    if entry.attrs is not None and entry.attrs.link is not None:
+        value["link"] = entry.attrs.link
+    return value
+
+
+def usage_json(usage: UsageReply) -> dict[str, object]:
+    """The usage for programs."""
+    return {
+        "bytes_current": usage.bytes_current,
+        "files_current": usage.files_current,
+        "bytes_stored": usage.bytes_stored,
+        "quota_bytes": usage.quota_bytes,
+    }
+
+
+# ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def error_line(program: str, error: BaseException) -> str:
+    """`sfos: subject: sentence`, on one line, whatever the error holds."""
+    if isinstance(error, SfosError):
+        parts = [program, error.subject, error.message]
+        if error.retry_after_s:
+            parts[-1] = f"{error.message} (wait {duration(error.retry_after_s)})"
+    elif isinstance(error, OSError):
+        parts = [program, str(error.filename) if error.filename is not None else None, error.strerror or str(error)]
+    else:
+        parts = [program, str(error) or type(error).__name__]
+    return ": ".join(printable(part) for part in parts if part)

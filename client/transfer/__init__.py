@@ -1,0 +1,39 @@
+"""Uploads and downloads of any number of files: `TransferEngine`, `Job`, and the events they tell of."""
+
+from client.transfer.engine import TransferEngine
+from client.transfer.events import (
+    AskConflict,
+    Conflict,
+    ConflictAnswer,
+    ConflictPolicy,
+    Direction,
+    Item,
+    ItemFinished,
+    ItemState,
+    JobChanged,
+    JobState,
+    Listener,
+    OnConflict,
+    Progress,
+    TransferEvent,
+)
+from client.transfer.job import Job
+
+__all__ = [
+    "AskConflict",
+    "Conflict",
+    "ConflictAnswer",
+    "ConflictPolicy",
+    "Direction",
+    "Item",
+    "ItemFinished",
+    "ItemState",
+    "Job",
+    "JobChanged",
+    "JobState",
+    "Listener",
+    "OnConflict",
+    "Progress",
+    "TransferEngine",
+    "TransferEvent",
+]

@@ -1,0 +1,137 @@
+"""What a transfer tells: frozen values, made in worker threads, handed to a callback at most some 20 times a second.
+
+Totals only grow, and `bytes_done` never falls: what an item turns out not to need (unchanged, already on the server)
+counts as done. Show a time left only while `speed_stable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from protocol import Entry, SfosError
+
+
+class Direction(Enum):
+    """Which way the bytes go."""
+
+    UPLOAD = "upload"
+    DOWNLOAD = "download"
+
+
+class JobState(Enum):
+    """Where a job is. FINISHED: every item done or skipped; FAILED: some failed (`Job.retry_failed`)."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen unless asked."""
+        return self in (JobState.FINISHED, JobState.FAILED, JobState.CANCELLED)
+
+
+class ItemState(Enum):
+    """Where one file is. UNCHANGED and SKIPPED are no failures."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class OnConflict(Enum):
+    """What to do when something of that name is there already."""
+
+    REPLACE = "replace"
+    NEWER = "newer"  # replace what is older, skip the rest
+    SKIP = "skip"
+    KEEP_BOTH = "keep-both"
+    CANCEL = "cancel"  # as an answer only: cancels the whole job
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A question for the user. Sizes in bytes, times in nanoseconds since 1970; `local` and `remote` are two versions."""
+
+    direction: Direction
+    name: str
+    local: Path
+    local_size: int
+    local_mtime_ns: int
+    remote: Entry
+    remote_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictAnswer:
+    """`for_all`: do not ask again in this job."""
+
+    choice: OnConflict
+    for_all: bool = False
+
+
+# Called in a worker thread, may block (pausing this job only).
+AskConflict = Callable[[Conflict], ConflictAnswer]
+ConflictPolicy = OnConflict | AskConflict
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file, folder or symlink of a job, as it stands now. `number` is its place in the job, from 0."""
+
+    number: int
+    local: Path
+    remote: str
+    kind: str
+    size: int
+    bytes_done: int
+    state: ItemState
+    error: SfosError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. `planned`: whether all is counted; until then the totals still grow. Speed in bytes/s."""
+
+    job: int
+    planned: bool
+    items_total: int
+    items_done: int
+    items_failed: int
+    bytes_total: int
+    bytes_done: int
+    bytes_moved: int  # what really went over the network
+    speed: float
+    speed_stable: bool
+    active: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFinished:
+    """An item came to its end: done, unchanged, skipped, failed or cancelled."""
+
+    job: int
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """A job's state changed. `waiting_for`: why it does not move (server unreachable), while it is tried again."""
+
+    job: int
+    state: JobState
+    waiting_for: SfosError | None = None
+
+
+TransferEvent = Progress | ItemFinished | JobChanged
+Listener = Callable[[TransferEvent], None]
