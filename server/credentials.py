@@ -29,7 +29,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -155,22 +155,22 @@ class CredentialFile:
 
         Raises: UserNameRefused, AccountExists.
         """
-        if not _USER_NAME.fullmatch(name):
-            raise UserNameRefused(f"{name!r}: {UserNameRefused.__doc__}")
+        check_user_name(name)
         with self._changing() as (current, save):
             if name in current.by_name:
                 raise AccountExists(f"there is an account {name} already")
-            account = Account(
-                name=name,
-                user_id=_new_id(current),
-                role=role,
-                verifier=verifier,
-                must_change=must_change,
-                disabled=False,
-                created=dt.datetime.now(dt.UTC).replace(microsecond=0),
-            )
+            account = _new_account(current, name, verifier, role, must_change)
             save(replace(current, by_name={**current.by_name, name: account}))
         return account
+
+    def add_first(self, wanted: Iterable[tuple[str, Verifier, Role]]) -> tuple[Account, ...]:
+        """The accounts `wanted`, all at once and each with the duty to change its password, if there were none; else ()."""
+        with self._changing() as (current, save):
+            if current.by_name:
+                return ()
+            made = tuple(_new_account(current, name, verifier, role, True) for name, verifier, role in wanted)
+            save(replace(current, by_name={account.name: account for account in made}))
+        return made
 
     def set_verifier(
         self, name: str, verifier: Verifier, *, must_change: bool = False, user_id: str | None = None
@@ -256,6 +256,12 @@ class CredentialFile:
             raise CredentialsDamaged(f"{self.path} is damaged: {error}") from error
 
 
+def check_user_name(name: str) -> None:
+    """Raise UserNameRefused unless an account may have this name."""
+    if not _USER_NAME.fullmatch(name):
+        raise UserNameRefused(f"{name!r}: {(UserNameRefused.__doc__ or '').lower()}")
+
+
 def _signature(path: Path) -> _Signature:
     try:
         found = path.stat()
@@ -269,6 +275,18 @@ def _existing(accounts: _Accounts, name: str) -> Account:
         return accounts.by_name[name]
     except KeyError:
         raise NoSuchAccount(f"there is no account {name}") from None
+
+
+def _new_account(current: _Accounts, name: str, verifier: Verifier, role: Role, must_change: bool) -> Account:
+    return Account(
+        name=name,
+        user_id=_new_id(current),
+        role=role,
+        verifier=verifier,
+        must_change=must_change,
+        disabled=False,
+        created=dt.datetime.now(dt.UTC).replace(microsecond=0),
+    )
 
 
 def _new_id(accounts: _Accounts) -> str:
