@@ -1,0 +1,100 @@
+"""One chunk store out of two: tokens of at most 64 KiB go to the small one, longer ones to the disk.
+
+A location says which one holds it: `small:<row>` or `disk:<directory>/<file>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+
+from protocol import Buffer
+from server.chunks.small import SMALL_TOKEN_BYTES
+from server.chunks.store import Batch, ChunkStore, StoredChunk
+
+_SMALL = "small"
+_DISK = "disk"
+
+
+class TieredStore:
+    """See the module's first lines."""
+
+    def __init__(self, small: ChunkStore, disk: ChunkStore) -> None:
+        self._stores = {_SMALL: small, _DISK: disk}
+
+    def batch(self) -> TieredBatch:
+        """See ChunkStore."""
+        return TieredBatch({name: store.batch() for name, store in self._stores.items()})
+
+    def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:
+        """See ChunkStore."""
+        name, inner = _split(location)
+        return self._stores[name].read(inner, sealed_len, scratch)
+
+    def delete(self, locations: Iterable[str]) -> None:
+        """See ChunkStore."""
+        inner: dict[str, list[str]] = {name: [] for name in self._stores}
+        for location in locations:
+            name, rest = _split(location)
+            inner[name].append(rest)
+        for name, rests in inner.items():
+            if rests:
+                self._stores[name].delete(rests)
+
+    def list_stored(self) -> Iterator[StoredChunk]:
+        """See ChunkStore."""
+        for name, store in self._stores.items():
+            for stored in store.list_stored():
+                yield stored._replace(location=f"{name}:{stored.location}")
+
+    def compact(self) -> None:
+        """See ChunkStore."""
+        for store in self._stores.values():
+            store.compact()
+
+    def free_bytes(self) -> int:
+        """See ChunkStore."""
+        return min(store.free_bytes() for store in self._stores.values())
+
+    def close(self) -> None:
+        """See ChunkStore."""
+        for store in self._stores.values():
+            store.close()
+
+
+class TieredBatch:
+    """See Batch."""
+
+    def __init__(self, batches: dict[str, Batch]) -> None:
+        self._batches = batches
+        self._order: list[str] = []
+        self._open = ExitStack()
+
+    def add(self, chunk_id: bytes, token: memoryview) -> None:
+        """See Batch."""
+        name = _SMALL if len(token) <= SMALL_TOKEN_BYTES else _DISK
+        self._batches[name].add(chunk_id, token)
+        self._order.append(name)
+
+    def finish(self) -> list[str]:
+        """See Batch."""
+        locations = {name: iter(batch.finish()) for name, batch in self._batches.items()}
+        return [f"{name}:{next(locations[name])}" for name in self._order]
+
+    def __enter__(self) -> TieredBatch:
+        for batch in self._batches.values():
+            self._open.enter_context(batch)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+
+def _split(location: str) -> tuple[str, str]:
+    name, _, rest = location.partition(":")
+    if name not in (_SMALL, _DISK):
+        raise FileNotFoundError(f"no store holds {location!r}")
+    return name, rest

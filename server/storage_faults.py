@@ -1,0 +1,63 @@
+"""What can be wrong with a store itself. Administrators meet these; clients get `DataDamaged` or `StorageFailed`.
+
+    StorageFault
+    ├── MasterKeyMissing · MasterKeyUnreadable · MasterKeyWrong
+    ├── KeysDamaged                   the keys file of a space
+    ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
+    ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
+    ├── StoreStopped                  after a failed fsync
+    └── StorageMisplaced              directories that cannot work together
+
+The docstring is the sentence that the administrator reads; the message adds which file.
+"""
+
+from __future__ import annotations
+
+
+class StorageFault(Exception):
+    """The storage is not as it should be."""
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail
+        sentence = (type(self).__doc__ or "").split("\n", 1)[0]
+        super().__init__(f"{sentence} ({detail})" if detail else sentence)
+
+
+class MasterKeyMissing(StorageFault):
+    """There are stored spaces but no master key; put the key file back, for a new key would open nothing."""
+
+
+class MasterKeyUnreadable(StorageFault):
+    """The master key cannot be read; it is one or several Fernet keys, the newest first."""
+
+
+class MasterKeyWrong(StorageFault):
+    """The stored spaces were not made under this master key; nothing was changed."""
+
+
+class KeysDamaged(StorageFault):
+    """The keys file of a space is damaged; restore it from a backup."""
+
+
+class TokenDamaged(StorageFault):
+    """A stored token does not open, or is not what its place says."""
+
+
+class CatalogUnreadable(StorageFault):
+    """The catalog of a space cannot be opened; restore it from a backup."""
+
+
+class CatalogTooNew(StorageFault):
+    """The catalog of a space was written by a newer version of this program; update this one."""
+
+
+class CatalogRolledBack(StorageFault):
+    """The catalog of a space is older than its HEAD file says; someone put an old one back."""
+
+
+class StoreStopped(StorageFault):
+    """A write could not be made durable, so the store takes no more writes; check the disk and start again."""
+
+
+class StorageMisplaced(StorageFault):
+    """The storage directories cannot work together."""

@@ -1,0 +1,103 @@
+"""The master key: wraps the keys of every space, and nothing else. One Fernet key, or several while it is rotated."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from server.storage_faults import MasterKeyMissing, MasterKeyUnreadable
+
+
+class MasterKey:
+    """Wraps under the first of its keys and unwraps under any (MultiFernet), so that a key can be rotated."""
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        """Raises: MasterKeyUnreadable."""
+        self._keys = tuple(keys)
+        if not self._keys:
+            raise MasterKeyUnreadable("it is empty")
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in self._keys])
+        except ValueError as error:  # binascii.Error is one; never show the key itself
+            raise MasterKeyUnreadable("a key is not 32 bytes of url-safe base64") from error
+
+    @classmethod
+    def parse(cls, text: str) -> MasterKey:
+        """Keys between white space or commas, the newest first. Raises: MasterKeyUnreadable."""
+        return cls(text.replace(",", " ").split())
+
+    def wrap(self, plain: bytes) -> bytes:
+        """A Fernet token, as text, under the newest key."""
+        return self._fernet.encrypt(plain)
+
+    def unwrap(self, token: bytes) -> bytes | None:
+        """What is in `token`, or None if no key opens it."""
+        try:
+            return self._fernet.decrypt(token)
+        except InvalidToken:
+            return None
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """A short name for each key, which tells nothing of it; the newest first."""
+        return tuple(hashlib.sha256(b"sfos master key\0" + key.encode()).hexdigest()[:16] for key in self._keys)
+
+    def __repr__(self) -> str:
+        return f"<MasterKey {' '.join(self.fingerprints())}>"
+
+
+def load_master_key(path: Path, given: str | None, *, may_create: bool) -> MasterKey:
+    """The master key: `given` (from the environment) if there is one, else the file at `path`, made at need.
+
+    A new file has mode 0600 and is durable before this returns. `may_create`: whether a new key makes sense, which
+    it does not where spaces are stored already. Raises: MasterKeyMissing, MasterKeyUnreadable.
+    """
+    if given:
+        return MasterKey.parse(given)
+    try:
+        text = path.read_text("ascii")
+    except FileNotFoundError:
+        if not may_create:
+            raise MasterKeyMissing(str(path)) from None
+        return _create(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MasterKeyUnreadable(f"{path}: {error}") from error
+    try:
+        return MasterKey.parse(text)
+    except MasterKeyUnreadable as error:
+        raise MasterKeyUnreadable(f"{path}: {error.detail}") from error
+
+
+def _create(path: Path) -> MasterKey:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(path, Fernet.generate_key() + b"\n", mode=0o600)
+    return MasterKey.parse(path.read_text("ascii"))
+
+
+def write_durably(path: Path, data: bytes, *, mode: int) -> None:
+    """Put a small file in place whole or not at all, so that once this returns it survives power loss."""
+    half_written = path.with_name(path.name + ".new")
+    with contextlib.suppress(FileNotFoundError):
+        half_written.unlink()
+    descriptor = os.open(half_written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    half_written.replace(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable. Where directories cannot be opened (Windows) there is nothing to do."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

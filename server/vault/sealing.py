@@ -1,0 +1,100 @@
+"""What a stored token holds: a header that binds it to its place, then the data.
+
+    "SFOS" | format 1 | type | codec | 0 | uint32 key number | space (16) | id (32) | uint32 plain length   64 bytes
+
+type 1 is a chunk (id: the chunk's), type 2 a list of chunks (id: the content's; data: 36-byte records, whose order
+and lengths it so binds). codec 0 is none; 1 is reserved for zstd. Every field is checked on opening, so a token that
+was swapped, cut or moved from another space, key or purpose is found, although it opens.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+
+from cryptography.exceptions import InvalidTag
+
+from protocol import Buffer
+from server.storage_faults import TokenDamaged
+from server.vault.keyring import SpaceKeys
+from server.vault.tokens import OPEN_SLACK, TokenKey, sealed_length
+
+_HEADER = struct.Struct(">4sBBBBI16s32sI")
+_MAGIC = b"SFOS"
+_FORMAT = 1
+_CODEC_NONE = 0
+
+
+class TokenType(IntEnum):
+    """What a token holds."""
+
+    CHUNK = 1
+    LIST = 2
+
+
+def sealed_size(data_length: int) -> int:
+    """The length of the token that holds `data_length` bytes of data."""
+    return sealed_length(_HEADER.size + data_length)
+
+
+class Sealer:
+    """Seals and opens the tokens of one space. Safe to use from several threads."""
+
+    def __init__(self, keys: SpaceKeys, now_s: Callable[[], int]) -> None:
+        self._space = keys.space
+        self._keys = {number: TokenKey(key) for number, key in keys.data.items()}
+        self._now_s = now_s
+        self.key_no = keys.current
+
+    def seal_into(self, buffer: memoryview, kind: TokenType, token_id: bytes, data: Buffer) -> int:
+        """Seal `data` under the current key into `buffer` (sealed_size + 16 bytes at least); the token's length."""
+        header = self._header(kind, self.key_no, token_id, len(data))
+        return self._keys[self.key_no].seal_into(buffer, header, data, self._now_s())
+
+    def seal(self, kind: TokenType, token_id: bytes, data: Buffer) -> bytes:
+        """A token of its own, for what is small."""
+        buffer = memoryview(bytearray(sealed_size(len(data)) + 16))
+        return bytes(buffer[: self.seal_into(buffer, kind, token_id, data)])
+
+    def open_into(
+        self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int, buffer: memoryview
+    ) -> None:
+        """Put the `length` bytes of data that `token` must hold at the front of `buffer`.
+
+        `buffer` has OPEN_SLACK bytes more than that, which are overwritten too. Raises: TokenDamaged.
+        """
+        key = self._keys.get(key_no)
+        if key is None:
+            raise TokenDamaged(f"sealed under key {key_no}, which this space does not have")
+        if len(token) != sealed_size(length):
+            raise TokenDamaged(f"{len(token)} bytes long instead of {sealed_size(length)}")
+        try:
+            header, found = key.open_into(token, _HEADER.size, buffer)
+        except InvalidTag:
+            raise TokenDamaged("not authentic") from None
+        if found != length or header != self._header(kind, key_no, token_id, length):
+            raise TokenDamaged(self._difference(header, kind, token_id))
+
+    def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
+        """The data of a token, as bytes of their own. Raises: TokenDamaged."""
+        buffer = memoryview(bytearray(length + OPEN_SLACK))
+        self.open_into(token, kind, token_id, length, key_no, buffer)
+        return bytes(buffer[:length])
+
+    def _header(self, kind: TokenType, key_no: int, token_id: bytes, length: int) -> bytes:
+        return _HEADER.pack(_MAGIC, _FORMAT, kind, _CODEC_NONE, 0, key_no, self._space, token_id, length)
+
+    def _difference(self, header: bytes, kind: TokenType, token_id: bytes) -> str:
+        magic, form, found_kind, codec, _, _, space, found_id, _ = _HEADER.unpack(header)
+        if magic != _MAGIC or form != _FORMAT:
+            return "not of a format that this version knows"
+        if codec != _CODEC_NONE:
+            return f"compressed by codec {codec}, which this version does not know"
+        if space != self._space:
+            return f"it belongs to space {space.hex()}"
+        if found_kind != kind:
+            return f"of type {found_kind} instead of {int(kind)}"
+        if found_id != token_id:
+            return f"it holds {found_id.hex()[:16]}… instead of {token_id.hex()[:16]}…"
+        return "its length or key number is wrong"
