@@ -164,7 +164,7 @@ class CredentialFile:
         return account
 
     def add_first(self, wanted: Iterable[tuple[str, Verifier, Role]]) -> tuple[Account, ...]:
-        """The accounts `wanted`, all at once and each with the duty to change its password, if there were none; else ()."""
+        """The accounts `wanted`, all at once, each with the duty to change its password, if there were none."""
         with self._changing() as (current, save):
             if current.by_name:
                 return ()
