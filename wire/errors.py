@@ -9,7 +9,7 @@
     │   ├── UnknownCommand
     │   └── OutOfOrder
     ├── AccessError
-    │   ├── LoginRequired · LoginFailed · TooManyAttempts
+    │   ├── LoginRequired · LoginFailed · ConnectionIntercepted · TooManyAttempts
     │   ├── SessionEnded · ReauthenticationRequired
     │   └── PermissionDenied · PasswordRefused
     ├── TreeError
@@ -127,6 +127,13 @@ class LoginFailed(AccessError):
     """Wrong user name or password."""
 
     code = "login_failed"
+
+
+class ConnectionIntercepted(AccessError):
+    """Your password was not sent, but someone may stand between you and the server: the connection ends elsewhere."""
+
+    code = "connection_intercepted"
+    exit_code = 12
 
 
 class TooManyAttempts(AccessError):
