@@ -3,31 +3,72 @@
 Every method blocks for the network, may be called from any thread, and raises what the server reports (`protocol`'s
 errors) or ConnectionLost / ServerUnreachable once reconnecting has failed. Each logical change has one op_id that is
 kept over its retries. Names in the entries are what the server sent: `protocol.printable` before showing them,
-`client.local_files.local_name` before writing them.
+`client.local_files` before writing them.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from client.commands import Commands
+from client.contents import read_pieces
 from protocol import (
+    MAX_DELETE_ITEMS,
+    MAX_LIST_FOLDERS,
+    MAX_PAGE_ENTRIES,
     Change,
+    ChangesRequest,
+    CopyRequest,
     Cursor,
     DeleteItem,
+    DeleteRequest,
     Entry,
     ItemResult,
+    ListedFolder,
+    ListRequest,
+    MakeFolderRequest,
+    MoveRequest,
     NodeReply,
+    NotFound,
     Ref,
+    RemoteProtocolError,
     Revision,
     SfosError,
+    SpaceInfo,
+    StatRequest,
     Target,
     UsageReply,
+    UsageRequest,
+    decode_changes,
+    decode_entries,
+    from_info,
+    unpack_results,
 )
 
-from client.commands import Commands
+Place = Ref | Entry | str  # a str is an absolute path in the home space
 
-Place = Ref | str  # a str is an absolute path in the home space
+OP_ID_BYTES = 16
+# A server that sends page after page of one listing must not fill this computer's memory; ten times the largest tested.
+_MOST_ENTRIES = 10_000_000
+
+
+def new_op_id() -> bytes:
+    """The name of one logical change, kept over its retries: so it is applied once."""
+    return secrets.token_bytes(OP_ID_BYTES)
+
+
+def to_ref(place: Place) -> Ref:
+    """How the protocol refers to `place`."""
+    if isinstance(place, Entry):
+        return Ref(node=place.node)
+    return Ref(path=place) if isinstance(place, str) else place
+
+
+def to_target(place: Target | str) -> Target:
+    """The same for where something is to be put."""
+    return Target(path=place) if isinstance(place, str) else place
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,64 +84,170 @@ class Listing:
 class Api:
     """Conveniences over `commands`, which has one typed method for each command."""
 
-    commands: Commands
+    def __init__(self, commands: Commands, space: Callable[[], SpaceInfo]) -> None:
+        """`space`: the home space and its secrets, as the session knows them now."""
+        self.commands = commands
+        self._space = space
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stat(self, place: Place) -> Entry:
         """What is there. `entry.path` is set. Raises: NotFound."""
-        ...
+        return self.commands.stat(StatRequest(ref=to_ref(place))).entry
 
     def exists(self, place: Place) -> Entry | None:
         """What is there, or None."""
-        ...
+        try:
+            return self.stat(place)
+        except NotFound:
+            return None
 
     def list_folder(self, place: Place) -> list[Entry]:
         """All entries of a folder, of one moment, in no order. Raises: NotFound, NotAFolder."""
-        ...
+        return self.list_folder_at(place)[0]
 
     def list_folder_at(self, place: Place) -> tuple[list[Entry], Cursor]:
         """The same, and the cursor of that moment, from which `watch` goes on without a gap."""
-        ...
+        folders, entries, at = self._list([to_ref(place)])
+        if folders[0].error is not None:
+            raise from_info(folders[0].error)
+        return entries, at
 
     def list_folders(self, places: Sequence[Place]) -> list[Listing]:
         """Many folders in few requests, in the order asked; a folder that fails has its error."""
-        ...
+        listings: list[Listing] = []
+        for start in range(0, len(places), MAX_LIST_FOLDERS):
+            folders, entries, _ = self._list([to_ref(place) for place in places[start : start + MAX_LIST_FOLDERS]])
+            inside: dict[int, list[Entry]] = {}
+            for entry in entries:
+                inside.setdefault(entry.parent, []).append(entry)
+            for folder in folders:
+                error = from_info(folder.error) if folder.error is not None else None
+                found = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
+                listings.append(Listing((), folder.node, found, error))
+        return listings
+
+    def _list(self, refs: Sequence[Ref]) -> tuple[tuple[ListedFolder, ...], list[Entry], Cursor]:
+        request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES)
+        reply, body = self.commands.list(request)
+        folders = reply.folders
+        asked = {folder.node for folder in folders if folder.error is None}
+        if len(folders) != len(refs):
+            raise RemoteProtocolError("The server listed other folders than were asked for.")
+        entries = decode_entries(body)
+        while reply.next is not None:
+            request = ListRequest(folders=request.folders, limit=request.limit, cursor=reply.next)
+            reply, body = self.commands.list(request)
+            page = decode_entries(body)
+            entries += page
+            if not page or len(entries) > _MOST_ENTRIES:
+                raise RemoteProtocolError("The server's list of a folder has no end.")
+        if any(entry.parent not in asked for entry in entries):
+            raise RemoteProtocolError("The server listed what is not in the folders that were asked for.")
+        return folders, entries, reply.at
 
     def walk(self, place: Place, *, follow: Callable[[Entry], bool] | None = None) -> Iterator[Listing]:
-        """The folder and all below it, breadth first, up to 256 folders a request. `follow`: which folders to enter."""
-        ...
+        """The folder and all below it, breadth first, up to 256 folders a request. `follow`: which folders to enter.
+
+        Never comes to a folder twice, whatever the server says.
+        """
+        level: list[tuple[tuple[str, ...], Ref]] = [((), to_ref(place))]
+        seen: set[int] = set()
+        while level:
+            below: list[tuple[tuple[str, ...], Ref]] = []
+            for start in range(0, len(level), MAX_LIST_FOLDERS):
+                part = level[start : start + MAX_LIST_FOLDERS]
+                listings = self.list_folders([ref for _, ref in part])
+                for (path, _), listing in zip(part, listings, strict=True):
+                    yield Listing(path, listing.node, listing.entries, listing.error)
+                    for entry in listing.entries:
+                        if entry.kind == "folder" and entry.node not in seen and (follow is None or follow(entry)):
+                            seen.add(entry.node)
+                            below.append(((*path, entry.name), Ref(node=entry.node)))
+            level = below
+
+    def usage(self) -> UsageReply:
+        """Bytes and files of the home space."""
+        return self.commands.usage(UsageRequest())
+
+    def changes(self, since: Cursor) -> tuple[list[Change], Cursor]:
+        """All that changed since, and the cursor of now. Raises: ResyncRequired."""
+        changes: list[Change] = []
+        while True:
+            reply, body = self.commands.changes(ChangesRequest(since=since, limit=MAX_PAGE_ENTRIES))
+            page = decode_changes(body)
+            changes += page
+            if not reply.more:
+                return changes, reply.cursor
+            if reply.cursor == since or len(changes) > _MOST_ENTRIES:
+                raise RemoteProtocolError("The server's list of changes has no end.")
+            since = reply.cursor
+
+    # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def make_folder(self, place: Target | str, *, parents: bool = False) -> NodeReply:
-        """Make a folder. `parents`: also what is missing above it, and accept that it is there. Raises: AlreadyExists."""
-        ...
+        """Make a folder. Raises: AlreadyExists, NotFound, NameNotAllowed.
+
+        `parents`: also what is missing above it, and accept that it is there.
+        """
+        return self.commands.make_folder(MakeFolderRequest(op_id=new_op_id(), target=to_target(place), parents=parents))
 
     def move(
         self, source: Place, target: Target | str, *, replace: bool = False, if_revision: Revision | None = None
     ) -> NodeReply:
         """Rename or move. Raises: NotFound, AlreadyExists, RevisionConflict, MovedBelowItself, NameNotAllowed."""
-        ...
+        return self.commands.move(
+            MoveRequest(
+                op_id=new_op_id(),
+                source=to_ref(source),
+                target=to_target(target),
+                replace=replace,
+                if_revision=if_revision,
+            )
+        )
 
     def copy(
         self, source: Place, target: Target | str, *, replace: bool = False, if_revision: Revision | None = None
     ) -> NodeReply:
         """Copy a file or a whole folder on the server. Raises: as `move`."""
-        ...
+        return self.commands.copy(
+            CopyRequest(
+                op_id=new_op_id(),
+                source=to_ref(source),
+                target=to_target(target),
+                replace=replace,
+                if_revision=if_revision,
+            )
+        )
 
     def delete(self, items: Sequence[Place | DeleteItem], *, atomic: bool = False) -> list[ItemResult]:
-        """Delete; folders go with all that is in them. One result each, in order (`result.error`)."""
-        ...
+        """Delete; folders go with all that is in them. One result each, in order (`result.error`).
 
-    def usage(self) -> UsageReply:
-        """Bytes and files of the home space."""
-        ...
+        `atomic`: all or nothing; then at most 1,000 items. More items go in several requests.
+        """
+        if atomic and len(items) > MAX_DELETE_ITEMS:
+            raise ValueError(f"at most {MAX_DELETE_ITEMS} items can be deleted together or not at all")
+        wanted = [item if isinstance(item, DeleteItem) else DeleteItem(ref=to_ref(item)) for item in items]
+        results: list[ItemResult] = []
+        for start in range(0, len(wanted), MAX_DELETE_ITEMS):
+            part = tuple(wanted[start : start + MAX_DELETE_ITEMS])
+            reply, body = self.commands.delete(DeleteRequest(op_id=new_op_id(), items=part, atomic=atomic))
+            found, _ = unpack_results(reply, body)
+            if len(found) != len(part):
+                raise RemoteProtocolError("The server answered for another number of items than was asked for.")
+            results += found
+        return results
 
-    def changes(self, since: Cursor) -> tuple[list[Change], Cursor]:
-        """All that changed since, and the cursor of now. Raises: ResyncRequired."""
-        ...
+    # ── contents ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read_range(self, entry: Entry, offset: int = 0, length: int | None = None) -> bytes:
-        """Bytes of a file, for previews; shorter at its end. Each chunk is verified. Raises: DataDamaged, BadChunk."""
-        ...
+        """Bytes of a file, for previews; shorter at its end. Each chunk is verified.
 
-    def read_stream(self, entry: Entry) -> Iterator[memoryview]:
-        """The whole content in pieces of at most 4 MiB, each verified, valid until the next is asked for."""
-        ...
+        Raises: IsAFolder, NotFound, DataDamaged, BadChunk; TreeError if the file was changed meanwhile.
+        """
+        wanted = entry.size if length is None else length
+        return b"".join(read_pieces(self.commands, self._space(), entry, offset, wanted))
+
+    def read_stream(self, entry: Entry, offset: int = 0) -> Iterator[memoryview]:
+        """The content from `offset` on in pieces of at most 4 MiB, each verified; valid until the next is asked for."""
+        return read_pieces(self.commands, self._space(), entry, offset, entry.size)

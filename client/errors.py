@@ -24,9 +24,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from protocol import Fingerprint, SfosError
-
 from client.address import Address
+from protocol import Fingerprint, SfosError
 
 
 class ClientError(SfosError):

@@ -6,12 +6,20 @@ session's idle timeout or its logout.
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protocol import Fingerprint
+import msgspec
+import platformdirs
 
 from client.address import Address
+from client.private_files import is_private, make_private_directory, read_private, write_private
+from protocol import TICKET_BYTES, Fingerprint
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +34,23 @@ class StoredTicket:
     expires_unix_s: float
 
 
+class _File(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    user: str
+    ticket_id: str
+    ticket: bytes
+    fingerprint: str
+    expires_unix_s: float
+
+
 def runtime_directory() -> Path:
     """Where tickets are kept: the user's own, emptied at logout where the system has such a place. Made if missing."""
-    ...
+    path = platformdirs.user_runtime_path("sfos")
+    if not path.parent.is_dir():  # no login session that made one (cron, containers)
+        path = platformdirs.user_state_path("sfos") / "run"
+    make_private_directory(path)
+    return path
 
 
 class TicketStore:
@@ -36,12 +58,46 @@ class TicketStore:
 
     def __init__(self, directory: Path | None = None) -> None:
         """`directory`: by default `runtime_directory()`."""
+        self._directory = directory if directory is not None else runtime_directory()
 
     def load(self, address: Address, user: str) -> StoredTicket | None:
         """The ticket, unless there is none, it is past its time, or its file is not the user's alone."""
+        path = self._path(address, user)
+        content = read_private(path)
+        if content is None:
+            return None
+        if not is_private(path):
+            log.warning("%s can be read by others and is not used", path)
+            return None
+        try:
+            stored = msgspec.json.decode(content, type=_File)
+            fingerprint = Fingerprint.parse(stored.fingerprint)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+            log.warning("%s cannot be read and is not used", path)
+            return None
+        same = stored.host == address.host and stored.port == address.port and stored.user == user
+        if not same or stored.expires_unix_s <= time.time() or len(stored.ticket) != TICKET_BYTES:
+            return None
+        return StoredTicket(address, user, stored.ticket_id, stored.ticket, fingerprint, stored.expires_unix_s)
 
     def save(self, ticket: StoredTicket) -> None:
         """Keep it, in place of an older one. Raises: LocalFileError."""
+        stored = _File(
+            ticket.address.host,
+            ticket.address.port,
+            ticket.user,
+            ticket.ticket_id,
+            ticket.ticket,
+            ticket.fingerprint.hex,
+            ticket.expires_unix_s,
+        )
+        write_private(self._path(ticket.address, ticket.user), msgspec.json.encode(stored))
 
     def forget(self, address: Address, user: str) -> None:
         """Remove it, if it is there."""
+        self._path(address, user).unlink(missing_ok=True)
+
+    def _path(self, address: Address, user: str) -> Path:
+        # Hashed: a host name or a user name from outside is never a part of a path.
+        name = hashlib.sha256(f"{user}\0{address}".encode()).hexdigest()[:32]
+        return self._directory / f"{name}.ticket"

@@ -8,17 +8,22 @@ replaced, as with SSH.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Literal, Self
 
+import msgspec
 from cryptography import x509
-from protocol import Fingerprint
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from client.address import Address
-from client.errors import CertificateFacts
+from client.errors import CertificateFacts, ChangedServerKey, LocalFileError, UnknownServerKey
+from client.private_files import locked, read_private, write_private
+from protocol import Fingerprint, RemoteProtocolError, printable
 
 PinOrigin = Literal["asked", "accepted-new", "given", "replaced"]
 
@@ -42,7 +47,7 @@ class TrustMode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """`ASK` raises UnknownServerKey; `ACCEPT_NEW` pins an unknown key, never a changed one; `EXACT` takes one key only."""
+    """`ASK` raises UnknownServerKey; `ACCEPT_NEW` pins an unknown key, never a changed one; `EXACT` takes one key."""
 
     mode: TrustMode = TrustMode.ASK
     fingerprint: Fingerprint | None = None
@@ -73,25 +78,87 @@ class CertificateWarning:
     facts: CertificateFacts
 
 
+class _StoredPin(msgspec.Struct, frozen=True):
+    fingerprint: str
+    since: datetime
+    origin: PinOrigin
+
+
+class _PinFile(msgspec.Struct, frozen=True):
+    version: Literal[1] = 1
+    pins: dict[str, _StoredPin] = {}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class TrustStore:
     """The pins in one JSON file (mode 0600, replaced atomically, safe for several processes). Thread-safe."""
 
-    def __init__(self, path: Path) -> None: ...
+    def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
+        self._path = path
+        self._now = now
+        self._lock = threading.Lock()
 
     def pin_of(self, address: Address) -> Pin | None:
         """The pin for `address`. Raises: LocalFileError for a file that cannot be read."""
+        return self._read().get(str(address))
 
     def pins(self) -> dict[str, Pin]:
-        """All pins, by `host:port`."""
+        """All pins, by `host:port`. Raises: LocalFileError."""
+        return self._read()
 
     def pin(self, address: Address, fingerprint: Fingerprint, origin: PinOrigin = "asked") -> None:
         """Trust the key from now on. Raises: ValueError if another key is pinned (`replace` is explicit)."""
+        with self._lock, locked(self._path):
+            pins = self._read()
+            known = pins.get(str(address))
+            if known is not None and known.fingerprint != fingerprint:
+                raise ValueError(f"another key of {address} is pinned; replacing it has to be explicit")
+            if known is None:
+                self._write(pins | {str(address): Pin(fingerprint, self._now(), origin)})
 
     def replace(self, address: Address, old: Fingerprint, new: Fingerprint) -> None:
         """Trust `new` in place of `old`. Raises: ValueError if `old` is not what is pinned."""
+        with self._lock, locked(self._path):
+            pins = self._read()
+            known = pins.get(str(address))
+            if known is None or known.fingerprint != old:
+                raise ValueError(f"the key to be replaced is not the one that is pinned for {address}")
+            self._write(pins | {str(address): Pin(new, self._now(), "replaced")})
 
     def forget(self, address: Address) -> bool:
         """Remove the pin; whether there was one."""
+        with self._lock, locked(self._path):
+            pins = self._read()
+            found = pins.pop(str(address), None) is not None
+            if found:
+                self._write(pins)
+            return found
+
+    def _read(self) -> dict[str, Pin]:
+        content = read_private(self._path)
+        if content is None:
+            return {}
+        try:
+            stored = msgspec.json.decode(content, type=_PinFile).pins
+            return {
+                address: Pin(Fingerprint.parse(pin.fingerprint), pin.since, pin.origin)
+                for address, pin in stored.items()
+            }
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            # Going on as if nothing were pinned would turn a damaged file into trust in anybody.
+            raise LocalFileError(
+                "The list of trusted servers cannot be read; restore it, or remove it to trust anew.",
+                subject=str(self._path),
+            ) from error
+
+    def _write(self, pins: dict[str, Pin]) -> None:
+        stored = {
+            address: _StoredPin(pin.fingerprint.hex, pin.since, pin.origin) for address, pin in sorted(pins.items())
+        }
+        write_private(self._path, msgspec.json.format(msgspec.json.encode(_PinFile(1, stored)), indent=2) + b"\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +169,61 @@ class Trust:
     policy: TrustPolicy = ASK
 
     def check_before_login(self, address: Address, key: ServerKey) -> CertificateWarning | None:
-        """Right after the handshake. Raises: ChangedServerKey."""
+        """Right after the handshake: what is to be said of the certificate. Raises: ChangedServerKey."""
+        wanted = self.policy.fingerprint
+        if wanted is not None:
+            if wanted != key.fingerprint:
+                raise ChangedServerKey(address, wanted, key.fingerprint, None, key.facts)
+        else:
+            pin = self.store.pin_of(address)
+            if pin is not None and pin.fingerprint != key.fingerprint:
+                raise ChangedServerKey(address, pin.fingerprint, key.fingerprint, pin.since, key.facts)
+        return _date_warning(key.facts, datetime.now(UTC))
 
     def settle_after_login(self, address: Address, key: ServerKey) -> None:
         """Once the server has proven itself: store the pin, or ask. Raises: UnknownServerKey."""
+        pin = self.store.pin_of(address)
+        if pin is not None and pin.fingerprint == key.fingerprint:
+            return
+        if self.policy.mode is TrustMode.ASK:
+            raise UnknownServerKey(address, key.fingerprint, key.facts)
+        if self.policy.mode is TrustMode.ACCEPT_NEW:
+            self.store.pin(address, key.fingerprint, "accepted-new")
+        elif pin is None:
+            self.store.pin(address, key.fingerprint, "given")
+        else:
+            self.store.replace(address, pin.fingerprint, key.fingerprint)
+
+
+def _date_warning(facts: CertificateFacts, now: datetime) -> CertificateWarning | None:
+    if now > facts.not_after:
+        message = f"The server's certificate ended on {facts.not_after:%Y-%m-%d}; its key is the one you trust."
+    elif now < facts.not_before:
+        message = f"The server's certificate begins only on {facts.not_before:%Y-%m-%d}; is a clock wrong?"
+    else:
+        return None
+    return CertificateWarning(f"{message} Its administrator renews it with generate_certificate.py.", facts)
 
 
 def read_certificate(certificate: x509.Certificate) -> ServerKey:
     """The key and the facts of a certificate. Raises: RemoteProtocolError for one that cannot be read."""
-    ...
+    try:
+        info = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        facts = CertificateFacts(
+            names=_names(certificate),
+            issuer=printable(certificate.issuer.rfc4514_string()[:200]),
+            not_before=certificate.not_valid_before_utc,
+            not_after=certificate.not_valid_after_utc,
+            self_signed=certificate.issuer == certificate.subject,
+        )
+    except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as error:
+        raise RemoteProtocolError("The server's certificate cannot be read.") from error
+    return ServerKey(Fingerprint.of(info), facts)
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(printable(str(name.value)[:200]) for name in list(alternative)[:32])

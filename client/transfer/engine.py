@@ -7,16 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from protocol import Entry, Ref
-
 from client.options import TransferOptions
 from client.session import Session
 from client.transfer.events import ConflictPolicy, Listener, OnConflict
 from client.transfer.job import Job
+from protocol import Entry, Ref
 
 
 class TransferEngine:
-    """Runs uploads and downloads in threads of its own. All methods may be called from any thread and return at once."""
+    """Runs uploads and downloads in threads of its own. Methods may be called from any thread and return at once."""
 
     def __init__(
         self, session: Session, options: TransferOptions | None = None, listener: Listener | None = None
@@ -36,7 +35,6 @@ class TransferEngine:
 
         `rename_to`: the name for a single path. Folders are merged with those that are there.
         """
-        ...
 
     def download(
         self,
@@ -47,12 +45,10 @@ class TransferEngine:
         rename_to: str | None = None,
     ) -> Job:
         """Get files and folders (with all that is in them) into a local folder, which is made if missing."""
-        ...
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         """All jobs of this engine, oldest first; `forget` those that are over."""
-        ...
 
     def forget(self, job: Job) -> None:
         """Drop a job that is over from `jobs`."""
@@ -62,7 +58,6 @@ class TransferEngine:
 
     def close(self, timeout_s: float = 5.0) -> bool:
         """Cancel what runs, end all threads and connections; whether they have ended in time. Idempotent."""
-        ...
 
     def __enter__(self) -> Self: ...
 

@@ -61,7 +61,7 @@ class OnConflict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A question for the user. Sizes in bytes, times in nanoseconds since 1970; `local` and `remote` are two versions."""
+    """A question for the user: `local` or `remote`? Sizes in bytes, times in nanoseconds since 1970."""
 
     direction: Direction
     name: str

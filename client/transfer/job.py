@@ -19,15 +19,12 @@ class Job:
     @property
     def progress(self) -> Progress:
         """As of now."""
-        ...
 
     def items(self, first: int = 0, limit: int | None = None) -> list[Item]:
         """The items from `first` on, as of now."""
-        ...
 
     def failed_items(self) -> list[Item]:
         """What failed, each with its error."""
-        ...
 
     def pause(self) -> None:
         """Start nothing new; what is on its way arrives."""
@@ -43,4 +40,3 @@ class Job:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Block until the job is over; whether it is. Not on a window's thread."""
-        ...
