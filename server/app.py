@@ -1,0 +1,185 @@
+"""A running server, built from its settings: everything is made here, in order, and stopped here in the reverse one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+
+from config import Config
+from server.budget import MemoryBudget
+from server.calls import Services
+from server.connection import Surroundings
+from server.credentials import CredentialError, CredentialFile
+from server.dispatch import Dispatcher
+from server.events import Bell, SpaceEvents
+from server.gate import Caps, Gate
+from server.handlers import HANDLERS
+from server.home_lock import HomeLock, HomeTaken
+from server.listener import CannotListen, Listener, is_loopback, joined, open_sockets
+from server.logs import AuditLog
+from server.penalties import Penalties, PenaltyRule
+from server.sessions import Lifetimes, Session, Sessions
+from server.spaces import SpaceRegistry
+from server.storage_faults import StorageFault
+from server.stream import Pace
+from server.tls import CertificateUnusable, load_context
+from server.watchdog import Watchdog
+
+_log = logging.getLogger(__name__)
+
+# How often the accounts and the sessions' times are looked at: so soon a disabled account is out.
+_SWEEP_S = 1.0
+
+
+class CannotStart(Exception):
+    """The server cannot start; the message is one line that says what to do."""
+
+
+class Server:
+    """A server in this process. Between `start` and `stop` it answers; neither may be called twice."""
+
+    def __init__(self, config: Config) -> None:
+        """Take the home's lock and open everything but the doors.
+
+        Raises: CannotStart. Then nothing is left open.
+        """
+        with contextlib.ExitStack() as opened:
+            try:
+                self._build(config, opened)
+            except (HomeTaken, CertificateUnusable, CannotListen, StorageFault, CredentialError) as error:
+                raise CannotStart(str(error)) from error
+            except OSError as error:
+                where = f"{error.filename}: " if error.filename else ""
+                raise CannotStart(f"{where}{error.strerror or error}") from error
+            self._opened = opened.pop_all()
+
+    def _build(self, config: Config, opened: contextlib.ExitStack) -> None:
+        settings = config.server
+        config.home.mkdir(parents=True, exist_ok=True)
+        opened.callback(HomeLock(config.home).release)
+        accounts = CredentialFile(settings.credentials_file)
+        _check_accounts(accounts, settings.host)
+        context = load_context(settings.certificate_file, settings.private_key_file)
+        self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging)))
+        spaces = opened.enter_context(contextlib.closing(SpaceRegistry.open(config)))
+        self._stop_bell = opened.enter_context(contextlib.closing(Bell()))
+        self._stopping = threading.Event()
+        self._accounts = accounts
+        half = settings.memory_budget_bytes // 2
+        self._services = Services(
+            security=config.security,
+            storage=config.storage,
+            accounts=accounts,
+            sessions=Sessions(_lifetimes(config), self._session_ended),
+            penalties=Penalties(_penalty_rule(config)),
+            spaces=spaces,
+            events=SpaceEvents(),
+            outgoing=MemoryBudget(half),
+            audit=self._audit,
+        )
+        around = Surroundings(
+            dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
+            sessions=self._services.sessions,
+            incoming=MemoryBudget(half),
+            stop=self._stop_bell,
+            stopping=self._stopping.is_set,
+            handshake_timeout_s=settings.handshake_timeout_s,
+            login_timeout_s=settings.login_timeout_s,
+            stall_timeout_s=settings.stall_timeout_s,
+        )
+        caps = Caps(settings.max_connections, settings.max_connections_per_address, settings.max_unauthenticated)
+        self._listener = Listener(
+            open_sockets(settings.host, settings.port, settings.listen_backlog),
+            context,
+            Gate(caps),
+            Pace(settings.stall_timeout_s, settings.min_rate_bytes_s),
+            around,
+            self._audit,
+            settings.socket_buffer_bytes,
+        )
+        self._watchdog = Watchdog(self._listener.connections, self._sweep)
+        self._swept = 0.0
+        self._grace_s = settings.stop_grace_s
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on; with port 0 in the settings, the one it got."""
+        return self._listener.address
+
+    @property
+    def services(self) -> Services:
+        """What it works with, for tests and for whoever looks on."""
+        return self._services
+
+    def connections(self) -> int:
+        """How many are open now."""
+        return len(self._listener.connections())
+
+    def start(self) -> None:
+        """Open the doors. Returns at once."""
+        self._watchdog.start()
+        self._listener.start()
+        _log.info("listening on %s", joined(*self.address))
+        self._audit.write("server_started", address=joined(*self.address))
+
+    def stop(self, hurry: threading.Event | None = None) -> bool:
+        """Close the doors, let running commands finish, and let go of everything. Whether nothing had to be cut off.
+
+        Blocks for `stop_grace_s` at most and a little; less once `hurry` is set.
+        """
+        _log.info("stopping")
+        self._stopping.set()
+        self._stop_bell.ring()
+        cut = self._listener.stop(self._grace_s, hurry or threading.Event())
+        self._watchdog.stop()
+        _log.info("stopped; %d connection(s) had to be cut off", cut)
+        self._audit.write("server_stopped", cut_off=cut)
+        self._opened.close()
+        return cut == 0
+
+    def _sweep(self) -> None:
+        """The watchdog's chore: end what is overdue, and what its account no longer allows."""
+        now = time.monotonic()
+        if now - self._swept < _SWEEP_S:
+            return
+        self._swept = now
+        self._services.sessions.sweep(self._accounts.find_id)
+
+    def _session_ended(self, session: Session, reason: str) -> None:
+        _log.info("session of %s ended: %s", session.user, reason)
+        self._audit.write("session_ended", user=session.user, session=session.ticket_id, reason=reason)
+
+
+def _check_accounts(accounts: CredentialFile, host: str) -> None:
+    """Raises: CannotStart, if nobody could sign in, or if anybody could."""
+    known = accounts.accounts()
+    if not known:
+        raise CannotStart(f"there are no accounts in {accounts.path}; make some: python create_credentials.py")
+    open_to_all = [account.name for account in known if account.must_change and not account.disabled]
+    if open_to_all and not is_loopback(host):
+        raise CannotStart(
+            f"{', '.join(open_to_all)} still has the password that everybody knows, so the server does not listen on"
+            f" {host}; change it: python create_credentials.py passwd {open_to_all[0]}"
+        )
+
+
+def _lifetimes(config: Config) -> Lifetimes:
+    security = config.security
+    return Lifetimes(
+        idle_s=security.session_idle_timeout_s,
+        absolute_s=security.session_absolute_timeout_s,
+        per_user=security.max_sessions_per_user,
+    )
+
+
+def _penalty_rule(config: Config) -> PenaltyRule:
+    security = config.security
+    return PenaltyRule(
+        attempts=security.login_attempts,
+        base_s=security.penalty_base_s,
+        growth=security.penalty_growth,
+        max_s=security.penalty_max_s,
+        forget_s=security.penalty_forget_s,
+    )

@@ -1,0 +1,176 @@
+"""One connection from its handshake to its end, in a thread of its own: frames in, replies out, in order."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protocol import (
+    MAX_BODY,
+    MAX_HEADER,
+    FrameTooLong,
+    MalformedMessage,
+    ServerBusy,
+    SfosError,
+    decode_request,
+    encode_error,
+)
+from server.budget import Lease, MemoryBudget
+from server.calls import Peer
+from server.dispatch import UNKNOWN_ID, Dispatcher
+from server.events import Bell
+from server.gate import Place
+from server.sessions import Sessions
+from server.stream import StreamEnded, TlsStream
+
+_log = logging.getLogger(__name__)
+
+# Whoever is only to be told that there is no room has no longer than this to say hello.
+_REFUSAL_S = 3.0
+_LINGER_S = 2.0
+_NEVER = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all connections of a server share."""
+
+    dispatcher: Dispatcher
+    sessions: Sessions
+    incoming: MemoryBudget
+    stop: Bell
+    stopping: Callable[[], bool]
+    handshake_timeout_s: float
+    login_timeout_s: float
+    stall_timeout_s: float
+
+
+class Connection:
+    """Its thread runs `run`; everybody else calls `cut` and `interrupt` and reads `deadline`."""
+
+    def __init__(
+        self,
+        number: int,
+        stream: TlsStream,
+        address: str,
+        group: str,
+        place: Place,
+        around: Surroundings,
+        on_end: Callable[[Connection], None],
+    ) -> None:
+        self.number = number
+        self._stream = stream
+        self._around = around
+        self._place = place
+        self._on_end = on_end
+        self._peer = Peer(number, address, group, member=self)
+        self._commands = 0
+        self._errors = 0
+        self._opened = time.monotonic()
+        self._limit_s = around.handshake_timeout_s if place.refusal is None else _REFUSAL_S
+        stream.deadline = self._opened + self._limit_s  # from now on, even if the thread starts late
+
+    @property
+    def deadline(self) -> float:
+        """See server.watchdog."""
+        return self._stream.deadline
+
+    def cut(self, reason: str) -> None:
+        """End it now."""
+        self._stream.cut(reason)
+
+    def interrupt(self, reason: str) -> None:
+        """End it once it reads again; a reply under way is still sent, if the peer takes it soon."""
+        self._stream.interrupt(reason)
+
+    def run(self) -> None:
+        """The whole life of the connection. Never raises."""
+        _log.info("connection %d open from %s", self.number, self._peer.address)
+        reason = "done"
+        try:
+            self._stream.handshake(self._opened + self._limit_s)
+            self._peer.exporter = self._stream.exporter()
+            if self._place.refusal is not None:
+                reason = f"refused: too many {self._place.refusal}"
+                self._refuse(self._place.refusal)
+            else:
+                self._stream.resting_deadline = time.monotonic() + self._around.login_timeout_s
+                self._serve()
+        except StreamEnded as error:
+            reason = str(error) or (error.__doc__ or "").split("\n", 1)[0]
+        except Exception:  # the top of this thread: whatever it is, the others go on, and the log tells
+            reason = "fault"
+            _log.exception("connection %d failed", self.number)
+        finally:
+            self._end(reason)
+
+    def _serve(self) -> None:
+        stream, peer, around = self._stream, self._peer, self._around
+        while not peer.leaving and not around.stopping():
+            try:
+                frame = stream.read_frame()
+            except (FrameTooLong, MalformedMessage, ServerBusy) as error:
+                # Where the next frame begins is no longer known: say why, and close.
+                stream.send(encode_error(UNKNOWN_ID, error))
+                self._errors += 1
+                return
+            outcome = around.dispatcher.answer(peer, frame)
+            del frame  # its body, before the next one is allocated
+            self._commands += 1
+            if outcome.error is not None:
+                self._errors += 1
+            if peer.session is not None and stream.resting_deadline != _NEVER:
+                self._welcome(peer.session.user_id)
+            try:
+                stream.send(outcome.header, outcome.body)
+            finally:
+                outcome.release()
+                stream.release()
+            if outcome.then is not None:
+                then, request_id = outcome.then, outcome.request_id
+                del outcome
+                then(stream, request_id)
+                return
+            del outcome
+
+    def _welcome(self, user_id: str) -> None:
+        """The peer has just opened or joined a session."""
+        incoming, timeout_s = self._around.incoming, self._around.stall_timeout_s
+
+        def take(size_bytes: int) -> Lease:
+            return incoming.take(user_id, size_bytes, timeout_s)
+
+        self._stream.resting_deadline = _NEVER
+        self._stream.raise_limits(MAX_HEADER, MAX_BODY, take)
+        self._place.authenticated()
+
+    def _refuse(self, reason: str) -> None:
+        self._stream.resting_deadline = self._opened + _REFUSAL_S
+        try:
+            request_id = decode_request(self._stream.read_frame().header).id
+        except SfosError:
+            request_id = UNKNOWN_ID
+        error = ServerBusy(f"The server has its limit of {reason}; try again shortly.", retry_after_s=5.0)
+        self._stream.send(encode_error(request_id, error))
+
+    def _end(self, reason: str) -> None:
+        self._stream.close(_LINGER_S)
+        peer = self._peer
+        if peer.session is not None:
+            self._around.sessions.leave(peer.session, self)
+        self._place.leave()
+        _log.info(
+            "connection %d closed user=%s commands=%d errors=%d in=%d out=%d ms=%d: %s",
+            self.number,
+            peer.user,
+            self._commands,
+            self._errors,
+            self._stream.bytes_in,
+            self._stream.bytes_out,
+            (time.monotonic() - self._opened) * 1000,
+            reason,
+        )
+        self._on_end(self)

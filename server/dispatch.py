@@ -1,0 +1,153 @@
+"""From a frame to its reply: envelope → spec → session → role → arguments → handler → reply, or a typed error.
+
+`COMMANDS` says which commands there are and who may give them, `HANDLERS` how each is carried out; a test holds that
+the two name the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocol import (
+    COMMANDS,
+    Access,
+    Buffer,
+    CommandSpec,
+    Frame,
+    FrameTooLong,
+    LoginRequired,
+    MalformedMessage,
+    OutOfOrder,
+    PermissionDenied,
+    RemoteProtocolError,
+    RequestEnvelope,
+    ServerFault,
+    SessionEnded,
+    SfosError,
+    UnknownCommand,
+    decode_args,
+    decode_request,
+    encode_error,
+    encode_result,
+)
+from server.budget import Lease
+from server.calls import Call, Continuation, Handler, Peer, Services
+
+_log = logging.getLogger(__name__)
+
+UNKNOWN_ID = 0
+"""Under which a message is answered whose own id could not be read. Clients count from 1."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What to send for a request, and what is to be done then. Its memory is leased until `release`."""
+
+    command: str
+    header: bytes
+    body: tuple[Buffer, ...] = ()
+    error: str | None = None
+    then: Continuation | None = None
+    request_id: int = UNKNOWN_ID
+    lease: Lease | None = None
+
+    def release(self) -> None:
+        if self.lease is not None:
+            self.lease.release()
+
+
+class Dispatcher:
+    """Answers requests. One for each server; called by the threads of all connections at once."""
+
+    def __init__(
+        self, services: Services, handlers: Mapping[str, Handler], slots: int, memory_timeout_s: float
+    ) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._slots = threading.BoundedSemaphore(slots)
+        self._memory_timeout_s = memory_timeout_s
+
+    def answer(self, peer: Peer, frame: Frame) -> Outcome:
+        """The reply to the request in `frame`, whatever it is. Sets `peer.leaving` if the connection is of no more use.
+
+        Never raises: a mistake of this program is logged with its traceback under an id, and the client gets that id.
+        """
+        try:
+            envelope = decode_request(frame.header)
+        except SfosError as error:
+            peer.leaving = True
+            return Outcome("?", encode_error(UNKNOWN_ID, error), error=error.code)
+        try:
+            return self._carry_out(peer, envelope, frame.body)
+        except SfosError as error:
+            return _failed(envelope, error)
+        except Exception as error:  # no request may end the thread, whatever is wrong with its handler
+            fault = _unexpected(peer, envelope.command, error)
+            return _failed(envelope, fault)
+
+    def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview) -> Outcome:
+        spec = COMMANDS.get(envelope.command)
+        if spec is None:
+            raise UnknownCommand(subject=envelope.command[:64])
+        self._check_order(peer, spec)
+        self._check_access(peer, spec)
+        if len(body) > spec.request_body:
+            if not spec.request_body:
+                raise MalformedMessage(f"{spec.name} takes no body.")
+            raise FrameTooLong(f"{spec.name} takes a body of at most {spec.request_body} bytes.")
+        args = decode_args(spec.request, envelope.args)
+        handler = self._handlers[spec.name]
+        lease = None
+        if size_bytes := handler.reply_bytes(args):
+            owner = peer.session.user_id if peer.session is not None else ""
+            lease = self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s)
+        try:
+            call = Call(self._services, peer, args, body)
+            if handler.short:
+                with self._slots:
+                    answer = handler.run(call)
+            else:
+                answer = handler.run(call)
+        except BaseException:
+            if lease is not None:
+                lease.release()
+            raise
+        header = encode_result(envelope.id, answer.reply)
+        return Outcome(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease)
+
+    @staticmethod
+    def _check_order(peer: Peer, spec: CommandSpec) -> None:
+        if not peer.greeted and spec.name != "hello":
+            raise OutOfOrder("Say hello first.")
+
+    def _check_access(self, peer: Peer, spec: CommandSpec) -> None:
+        session = peer.session
+        if session is not None:
+            try:
+                self._services.sessions.check(session)
+            except SessionEnded:
+                peer.leaving = True
+                raise
+            self._services.sessions.touch(session)
+        if spec.access is Access.ANYONE:
+            return
+        if session is None:
+            raise LoginRequired
+        if spec.access is Access.ADMIN and session.role != "admin":
+            raise PermissionDenied
+
+
+def _failed(envelope: RequestEnvelope, error: SfosError) -> Outcome:
+    if isinstance(error, RemoteProtocolError):
+        _log.info("request %d (%.64s) refused: %s", envelope.id, envelope.command, error)
+    return Outcome(envelope.command[:64], encode_error(envelope.id, error), error=error.code, request_id=envelope.id)
+
+
+def _unexpected(peer: Peer, command: str, error: Exception) -> ServerFault:
+    error_id = secrets.token_hex(4)
+    _log.error("error %s: connection %d user=%s command=%s", error_id, peer.number, peer.user, command, exc_info=error)
+    return ServerFault(f"The server made a mistake; its administrator finds error {error_id} in the log.")

@@ -1,0 +1,321 @@
+"""One TLS connection seen as frames, owned by one thread.
+
+Only `cut` and `interrupt` may be called by another thread, and they touch the socket alone: a pyOpenSSL Connection used
+from two threads corrupts the stream.
+
+Nothing here trusts a timeout of the socket: a peer that drips a byte at a time holds SSL_read or SSL_do_handshake far
+past SO_RCVTIMEO. Instead the owner writes down until when its next step must have moved (`deadline`), and the watchdog
+(server.watchdog) shuts the socket of whoever is late, which ends every blocked call.
+
+SO_RCVTIMEO has another use: a read that found nothing for a moment returns, and the owner then waits in poll(), where
+a bell (a watch, a stop) can wake it and where an idle connection holds no buffer. A busy connection never pays for it.
+
+    StreamEnded
+     ├─ PeerClosed       the peer said close_notify between two frames
+     ├─ PeerLost         the connection broke, ended without close_notify or within a frame, or was cut
+     └─ Interrupted      somebody here wants this connection to end
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from OpenSSL import SSL
+
+from protocol import (
+    EXPORTER_LABEL,
+    EXPORTER_LENGTH,
+    MAX_HEADER_BEFORE_LOGIN,
+    Buffer,
+    Frame,
+    FrameDecoder,
+    encode_prefix,
+)
+from server.budget import Lease
+from server.events import Bell
+
+# A TLS record holds at most this much, and pyOpenSSL allocates whatever is asked of recv.
+_RECORD_BYTES = 16 * 1024
+# What is written in one call, and so how coarsely the watchdog sees the progress of a slow reader.
+_WRITE_BYTES = 64 * 1024
+_POLL_AFTER_S = 0.05
+_LINGER_BYTES = 64 * 1024 * 1024  # what a peer may still have under way when the connection is closed on it
+
+_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
+_TIMEVAL = struct.Struct("@ll")
+
+
+class StreamEnded(Exception):
+    """The connection is over."""
+
+
+class PeerClosed(StreamEnded):
+    """closed by the peer"""
+
+
+class PeerLost(StreamEnded):
+    """the connection broke"""
+
+
+class Interrupted(StreamEnded):
+    """ended by this server"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How slow a peer may be: no progress for `stall_s`, or less than `min_rate_bytes_s` over a frame, is too slow."""
+
+    stall_s: float
+    min_rate_bytes_s: int
+
+    def read_deadline(self, now: float, begun: float, count: int) -> float:
+        """Until when a frame that began at `begun`, `count` bytes of which have come, must have gone on."""
+        if not self.min_rate_bytes_s:
+            return now + self.stall_s
+        return min(now + self.stall_s, begun + self.stall_s + count / self.min_rate_bytes_s)
+
+    def write_deadline(self, now: float, count: int) -> float:
+        """Until when `count` bytes must have been taken by the kernel."""
+        rate = count / self.min_rate_bytes_s if self.min_rate_bytes_s else 0.0
+        return now + max(self.stall_s, rate)
+
+
+class TlsStream:
+    """Frames over TLS on an accepted socket, which it owns from now on. Blocking."""
+
+    def __init__(self, sock: socket.socket, context: SSL.Context, pace: Pace, stop: Bell) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(0, int(_POLL_AFTER_S * 1e6)))
+        self._socket = sock
+        self._tls = SSL.Connection(context, sock)
+        self._tls.set_accept_state()
+        self._pace = pace
+        self._stop = stop
+        self._decoder = FrameDecoder(MAX_HEADER_BEFORE_LOGIN, 0, self._allocate)
+        self._rest = memoryview(b"")
+        self._frame_begun = 0.0
+        self._frame_bytes = 0
+        self._take: Callable[[int], Lease] | None = None
+        self._lease: Lease | None = None
+        self._broken = False
+        self._guard = threading.Lock()  # so that no shutdown falls on a descriptor that is closed, and then another's
+        self._open = True
+        self._cut_reason: str | None = None
+        self.resting_deadline = math.inf
+        """Monotonic time at which an idle peer is cut off: before login, when it must have signed in."""
+        self.deadline = math.inf
+        """Monotonic time by which the current step must have moved; read by the watchdog."""
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    # What the owner does
+
+    def handshake(self, deadline: float) -> None:
+        """Raises: PeerLost, Interrupted."""
+        self.deadline = deadline
+        while True:
+            try:
+                self._tls.do_handshake()
+                break
+            except SSL.WantReadError:
+                self._wait()
+            except (SSL.Error, OSError) as error:
+                raise self._lost(error, "handshake") from error
+        self.deadline = math.inf
+
+    def exporter(self) -> bytes:
+        """What both ends of this TLS session know and nobody else (RFC 9266)."""
+        return self._tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+
+    def raise_limits(self, max_header: int, max_body: int, take: Callable[[int], Lease]) -> None:
+        """From the next frame on: longer ones, whose bodies' memory comes from `take`."""
+        self._decoder.set_limits(max_header, max_body)
+        self._take = take
+
+    def read_frame(self) -> Frame:
+        """The next frame; its body's memory is leased until `release`.
+
+        Raises: PeerClosed, PeerLost, Interrupted; FrameTooLong, MalformedMessage, ServerBusy, after which the position
+        in the stream is lost and the connection must be closed.
+        """
+        self.deadline = self.resting_deadline
+        decoder = self._decoder
+        while True:
+            while self._rest:
+                target = decoder.buffer()
+                count = min(len(target), len(self._rest))
+                target[:count] = self._rest[:count]
+                self._rest = self._rest[count:]
+                if (frame := self._received(count)) is not None:
+                    return frame
+            target = decoder.buffer()
+            try:
+                if len(target) >= _RECORD_BYTES:
+                    # A record of a long body, straight to its place.
+                    count = self._tls.recv_into(target, _RECORD_BYTES)
+                    self.bytes_in += count
+                    if (frame := self._received(count)) is not None:
+                        return frame
+                else:
+                    data = self._tls.recv(_RECORD_BYTES)
+                    self.bytes_in += len(data)
+                    self._rest = memoryview(data)
+            except SSL.WantReadError:
+                self._wait()
+            except SSL.ZeroReturnError:
+                if decoder.mid_frame:
+                    raise PeerLost("closed within a message") from None
+                raise PeerClosed from None
+            except (SSL.Error, OSError) as error:
+                raise self._lost(error, "read") from error
+
+    def _received(self, count: int) -> Frame | None:
+        frame = self._decoder.received(count)
+        if frame is not None:
+            self._frame_bytes = 0
+            self.deadline = math.inf
+            return frame
+        now = time.monotonic()
+        if not self._frame_bytes:
+            self._frame_begun = now
+        self._frame_bytes += count
+        self.deadline = min(self.resting_deadline, self._pace.read_deadline(now, self._frame_begun, self._frame_bytes))
+        return None
+
+    def _allocate(self, size_bytes: int) -> bytearray:
+        if self._take is not None:
+            self.deadline = math.inf  # while it is we who keep the peer waiting
+            waited_from = time.monotonic()
+            self._lease = self._take(size_bytes)
+            self._frame_begun += time.monotonic() - waited_from
+        return bytearray(size_bytes)
+
+    def release(self) -> None:
+        """The last frame and what answered it are no longer needed."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+
+    def send(self, header: bytes, body: Sequence[Buffer] = ()) -> None:
+        """Send a frame whose body is the parts one after the other. Raises: PeerLost."""
+        size = sum(map(len, body))
+        front = encode_prefix(header, size)
+        try:
+            if len(front) + size <= _RECORD_BYTES:
+                self._write(b"".join((front, *body)))
+            else:
+                self._write(front)
+                for part in body:
+                    self._write(part)
+        except (SSL.Error, OSError) as error:
+            raise self._lost(error, "write") from error
+        finally:
+            self.deadline = math.inf
+
+    def _write(self, data: Buffer) -> None:
+        view = memoryview(data)
+        for at in range(0, len(view), _WRITE_BYTES):
+            piece = view[at : at + _WRITE_BYTES]
+            self.deadline = self._pace.write_deadline(time.monotonic(), len(piece))
+            self._tls.sendall(piece)
+            self.bytes_out += len(piece)
+
+    def wait(self, bell: Bell, timeout_s: float) -> None:
+        """Return when `bell` rings or after `timeout_s`. For a peer that has nothing more to say.
+
+        Raises: PeerClosed, PeerLost, Interrupted; also when the peer sends something.
+        """
+        poll = select.poll()
+        poll.register(bell, select.POLLIN)
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._stop, select.POLLIN)
+        self.deadline = math.inf
+        ready = {fd for fd, _ in poll.poll(max(timeout_s, 0.0) * 1000)}
+        if self._stop.fileno() in ready or self._cut_reason is not None:
+            raise Interrupted(self._cut_reason or "server is stopping")
+        if self._socket.fileno() in ready or self._tls.pending():
+            self._expect_end()
+
+    def _expect_end(self) -> None:
+        try:
+            self._tls.recv(1)
+        except SSL.WantReadError:
+            return  # a message of TLS itself
+        except SSL.ZeroReturnError:
+            raise PeerClosed from None
+        except (SSL.Error, OSError) as error:
+            raise self._lost(error, "read") from error
+        raise PeerLost("sent something where only this server speaks")
+
+    def _wait(self) -> None:
+        """Until the socket is readable. Raises: Interrupted."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(self._stop, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll()}
+        if self._stop.fileno() in ready or self._cut_reason is not None:
+            raise Interrupted(self._cut_reason or "server is stopping")
+
+    def _lost(self, error: Exception, during: str) -> StreamEnded:
+        self._broken = True
+        if self._cut_reason is not None:
+            return Interrupted(self._cut_reason)
+        if isinstance(error, SSL.SysCallError | OSError):
+            detail = str(error.args[-1]) if error.args else type(error).__name__
+        elif error.args and error.args[0]:
+            detail = str(error.args[0][0][-1])
+        else:
+            detail = type(error).__name__
+        return PeerLost(f"{during}: {detail}")
+
+    def close(self, linger_s: float = 2.0) -> None:
+        """Say close_notify, hear the peer's, close the socket. Blocks for at most `linger_s` and a little.
+
+        Closing with bytes of the peer unread makes the kernel reset the connection, and the reply just sent is lost:
+        so what still comes is read and thrown away.
+        """
+        self.deadline = until = time.monotonic() + linger_s
+        try:
+            if not self._broken and not self._tls.shutdown():
+                self._drain(until)
+        except (SSL.Error, OSError):
+            pass  # the peer has gone first
+        with self._guard:
+            self._open = False
+            self._socket.close()
+        self.release()
+
+    def _drain(self, until: float) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        left = _LINGER_BYTES
+        while left > 0 and (now := time.monotonic()) < until:
+            try:
+                left -= len(self._tls.recv(_RECORD_BYTES))
+            except SSL.WantReadError:
+                poll.poll((until - now) * 1000)
+
+    # What other threads may do
+
+    def cut(self, reason: str) -> None:
+        """End it now: every call that blocks on it returns."""
+        self._shut(reason, socket.SHUT_RDWR)
+
+    def interrupt(self, reason: str) -> None:
+        """End it as soon as its owner reads again; what is being written is still written."""
+        self._shut(reason, socket.SHUT_RD)
+
+    def _shut(self, reason: str, how: int) -> None:
+        with self._guard:
+            if self._open:
+                self._cut_reason = self._cut_reason or reason
+                with contextlib.suppress(OSError):  # the peer has closed it already
+                    self._socket.shutdown(how)
