@@ -1,0 +1,76 @@
+"""A man in the middle: ends TLS with a certificate of its own, opens another to the real server, reads all."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+
+class TlsRelay:
+    """Listens on 127.0.0.1; relays each connection to `address`, and keeps the plaintext of both directions."""
+
+    def __init__(self, address: str, certificate: Path, key: Path) -> None:
+        host, port = address.rsplit(":", 1)
+        self._target = (host, int(port))
+        self._inward = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._inward.load_cert_chain(certificate, key)
+        self._outward = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._outward.check_hostname = False
+        self._outward.verify_mode = ssl.CERT_NONE
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._threads = [threading.Thread(target=self._accept, name="relay")]
+        self._open: list[socket.socket] = []
+        self.seen = bytearray()
+
+    @property
+    def address(self) -> str:
+        """Where clients are lured to."""
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> TlsRelay:
+        self._threads[0].start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for connection in self._open:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                raw, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                client = self._inward.wrap_socket(raw, server_side=True)
+                server = self._outward.wrap_socket(socket.create_connection(self._target))
+            except OSError:  # the client went away when it saw the certificate
+                raw.close()
+                continue
+            self._open += [client, server]
+            for source, sink in ((client, server), (server, client)):
+                thread = threading.Thread(target=self._pump, args=(source, sink), name="relay pump")
+                self._threads.append(thread)
+                thread.start()
+
+    def _pump(self, source: ssl.SSLSocket, sink: ssl.SSLSocket) -> None:
+        with suppress(OSError, ValueError):
+            while data := source.recv(65_536):
+                self.seen += data
+                sink.sendall(data)
+        with suppress(OSError, ValueError):
+            sink.shutdown(socket.SHUT_RDWR)
