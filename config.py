@@ -314,9 +314,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
             continue
         if variable not in variables:
             names = [*variables, *OTHER_VARIABLES]
-            raise ConfigError(
-                f"{variable} = {value!r} (from the environment): no such setting{_nearest(variable, names)}"
-            )
+            # Without the value: it may be a password under a name mistyped.
+            raise ConfigError(f"{variable} (from the environment): no such setting{_nearest(variable, names)}")
         given[variables[variable]] = _Given(value, f"the environment variable {variable}")
     return given
 
