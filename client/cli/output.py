@@ -10,9 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
-from protocol import Change, Entry, SfosError, UsageReply, fold_name, printable
-
 from client.cli.options import SortBy
+from protocol import Change, Entry, SfosError, UsageReply, fold_name, printable
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _UNKNOWN = "—"
@@ -254,7 +253,7 @@ def error_line(program: str, error: BaseException) -> str:
     if isinstance(error, SfosError):
         parts = [program, error.subject, error.message]
         if error.retry_after_s:
-            parts[-1] = f"{error.message} (wait {duration(error.retry_after_s)})"
+            parts[-1] = f"{error.message.removesuffix('.')} ({duration(error.retry_after_s)})."
     elif isinstance(error, OSError):
         parts = [program, str(error.filename) if error.filename is not None else None, error.strerror or str(error)]
     else:

@@ -6,9 +6,10 @@ The options about server and speech may stand before or after the command, since
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+
+import msgspec
 
 from client.cli import exit_codes
 from client.cli.options import (
@@ -49,13 +50,13 @@ what is there already:
   --replace  --skip  --newer  --keep-both  say it beforehand, for put and get.
 
 password:
-  SFOS_PASSWORD, --password-file, the keyring (login --remember), or a prompt, in this order; and only once:
+  --password-file, SFOS_PASSWORD, the keyring (login --remember), or a prompt, in this order; and only once:
   the session is kept for the next command until it is idle too long or you log out.
 
 """
 
 Build = Callable[[argparse.Namespace], CommandOptions]
-OptionsT = TypeVar("OptionsT")
+OptionsT = TypeVar("OptionsT", bound=msgspec.Struct)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -82,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     shared = _shared_options()
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
+        usage=f"{PROGRAM} [OPTION…] COMMAND …",
         description=_DESCRIPTION,
         epilog=_EPILOG + exit_codes.help_text(),
         formatter_class=_Formatter,
@@ -101,11 +103,14 @@ class _Commands:
 
     def __init__(self, parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
         self._shared = shared
-        self._commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        self._commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=PROGRAM)
 
-    def add(self, name: str, summary: str, build: Build, details: str = "") -> argparse.ArgumentParser:
+    def add(self, words: str, summary: str, build: Build, details: str = "") -> argparse.ArgumentParser:
+        """The command whose name is the first of `words`; the rest is what its usage line shows."""
+        name, _, rest = words.partition(" ")
         command = self._commands.add_parser(
             name,
+            usage=f"{PROGRAM} {name} [OPTION…] {rest}".rstrip(),
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             epilog=details or None,
@@ -134,7 +139,7 @@ def _shared_options() -> argparse.ArgumentParser:
 
 
 def _reading(commands: _Commands) -> None:
-    listing = commands.add("ls", "list folders", lambda given: _take(ListOptions, given))
+    listing = commands.add("ls [PATH…]", "list folders", lambda given: _take(ListOptions, given))
     listing.add_argument("paths", nargs="*", metavar="PATH", default=["/"], help="files and folders (default: /)")
     listing.add_argument("-l", "--long", action="store_true", help="kind, size, time and name in columns")
     listing.add_argument("-R", "--recursive", action="store_true", help="with all that is below")
@@ -144,7 +149,9 @@ def _reading(commands: _Commands) -> None:
     listing.add_argument("--sort", type=_sort_by, default=SortBy.NAME, metavar="BY", help=_SORTS)
     listing.add_argument("--reverse", action="store_true", help="the other way round")
 
-    stat = commands.add("stat", "show all that is known of files and folders", lambda given: _take(StatOptions, given))
+    stat = commands.add(
+        "stat PATH…", "show all that is known of files and folders", lambda given: _take(StatOptions, given)
+    )
     stat.add_argument("paths", nargs="+", metavar="PATH")
     stat.add_argument("--json", action="store_true", help="one JSON object per line")
 
@@ -152,7 +159,7 @@ def _reading(commands: _Commands) -> None:
     usage.add_argument("--json", action="store_true", help="a JSON object")
     usage.add_argument("--bytes", action="store_true", help="sizes in bytes, exactly")
 
-    watch = commands.add("watch", "show changes as they happen", lambda given: _take(WatchOptions, given))
+    watch = commands.add("watch [PATH…]", "show changes as they happen", lambda given: _take(WatchOptions, given))
     watch.add_argument("paths", nargs="*", metavar="PATH", default=["/"], help="only what is in these (default: /)")
     watch.add_argument("--json", action="store_true", help="one JSON object per line")
     watch.add_argument("--count", type=_positive, metavar="N", help="stop after N changes")
@@ -184,35 +191,40 @@ command fails with exit code 5. A file appears under its name when all of it has
 
 
 def _moving_content(commands: _Commands) -> None:
-    put = commands.add("put", "upload files and folders", lambda given: _transfer(PutOptions, given), _PUT_DETAILS)
-    put.add_argument("paths", nargs="+", metavar="LOCAL… [REMOTE]", help="what, and at last where to (default: /)")
+    put = commands.add(
+        "put LOCAL… [REMOTE]", "upload files and folders", lambda given: _transfer(PutOptions, given), _PUT_DETAILS
+    )
+    put.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to (default: /)")
     put.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
-    _conflict_options(put, "what the server has")
+    put.add_argument("-L", "--dereference", action="store_true", help="what symbolic links point to, not the links")
+    _conflict_options(put, "the server")
 
-    get = commands.add("get", "download files and folders", lambda given: _transfer(GetOptions, given), _GET_DETAILS)
-    get.add_argument("paths", nargs="+", metavar="REMOTE… [LOCAL]", help="what, and at last where to (default: .)")
+    get = commands.add(
+        "get REMOTE… [LOCAL]", "download files and folders", lambda given: _transfer(GetOptions, given), _GET_DETAILS
+    )
+    get.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to (default: .)")
     get.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
-    _conflict_options(get, "what is on this computer")
+    _conflict_options(get, "this computer")
 
-    cat = commands.add("cat", "write files to standard output", lambda given: _take(CatOptions, given))
+    cat = commands.add("cat PATH…", "write files to standard output", lambda given: _take(CatOptions, given))
     cat.add_argument("paths", nargs="+", metavar="PATH")
 
 
 def _changing(commands: _Commands) -> None:
-    make = commands.add("mkdir", "make folders", lambda given: _take(MakeFolderOptions, given))
+    make = commands.add("mkdir PATH…", "make folders", lambda given: _take(MakeFolderOptions, given))
     make.add_argument("paths", nargs="+", metavar="PATH")
     make.add_argument(
         "-p", "--parents", action="store_true", help="also what is missing above; one that is there is fine"
     )
 
-    move = commands.add("mv", "move or rename", lambda given: _with_destination(MoveOptions, given))
-    move.add_argument("paths", nargs="+", metavar="SOURCE… DESTINATION", help="what, and at last where to")
+    move = commands.add("mv SOURCE… DESTINATION", "move or rename", lambda given: _with_destination(MoveOptions, given))
+    move.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to")
     _no_clobber(move)
 
     copy = commands.add(
         "cp", "copy on the server; no content is sent", lambda given: _with_destination(CopyOptions, given)
     )
-    copy.add_argument("paths", nargs="+", metavar="SOURCE… DESTINATION", help="what, and at last where to")
+    copy.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to")
     copy.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
     _no_clobber(copy)
 
@@ -229,11 +241,12 @@ def _account(commands: _Commands) -> None:
     login.add_argument("--remember", action="store_true", help="also keep the password in this computer's keyring")
     logout = commands.add("logout", "end the session, everywhere", lambda given: _take(LogoutOptions, given))
     logout.add_argument("--forget", action="store_true", help="also delete the password from the keyring")
-    commands.add("passwd", "change your password", lambda given: _take(PasswordOptions, given))
+    passwd = commands.add("passwd", "change your password", lambda given: _take(PasswordOptions, given))
+    passwd.add_argument("--new-password-file", metavar="FILE", help="read the new one from FILE; “-” is standard input")
 
 
 def _conflict_options(command: argparse.ArgumentParser, whose: str) -> None:
-    group = command.add_argument_group(f"where {whose} has the same name").add_mutually_exclusive_group()
+    group = command.add_argument_group(f"where {whose} has that name already").add_mutually_exclusive_group()
     for conflict, meaning in (
         (Conflict.REPLACE, "replace it"),
         (Conflict.SKIP, "leave it as it is"),
@@ -282,8 +295,8 @@ def _with_destination(kind: type[OptionsT], given: argparse.Namespace) -> Option
 def _take(kind: type[OptionsT], given: argparse.Namespace) -> OptionsT:
     """The fields of `kind` that were given; the rest keep their defaults."""
     values: dict[str, object] = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # every OptionsT is a dataclass
-        if hasattr(given, field.name):
-            value = getattr(given, field.name)
-            values[field.name] = tuple(value) if isinstance(value, list) else value
+    for name in kind.__struct_fields__:
+        if hasattr(given, name):
+            value = getattr(given, name)
+            values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from protocol import NotAFolder, NotFound, SfosError, join_path, printable, split_path
+from protocol import NameNotAllowed, NotAFolder, NotFound, SfosError, join_path, printable, split_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class RemotePath:
 
         Raises: NameNotAllowed.
         """
+        if not text:
+            raise NameNotAllowed("A path cannot be empty.")
         parts = text.split("/")
         names: list[str] = []
         for part in parts:

@@ -1,0 +1,131 @@
+"""`login`, `logout` and `passwd`: the session, and the password behind it."""
+
+from __future__ import annotations
+
+from client.cli import password, places
+from client.cli.options import LoginOptions, LogoutOptions, PasswordOptions
+from client.cli.output import duration
+from client.cli.shell import Shell
+from client.cli.signing_in import Entrance
+from client.errors import ConnectionFailed, LocalAccess
+from client.session import Session
+from protocol import LoginRequired, PasswordRefused, check_password
+
+
+def run(way_in: Entrance, options: LoginOptions | LogoutOptions | PasswordOptions) -> int:
+    """The exit code."""
+    if isinstance(options, LoginOptions):
+        return _login(way_in, options)
+    if isinstance(options, LogoutOptions):
+        return _logout(way_in, options)
+    return _passwd(way_in, options)
+
+
+def _login(way_in: Entrance, options: LoginOptions) -> int:
+    """Sign in anew, whatever session there is: so the password is checked, and the session lasts its full time."""
+    account, shell = way_in.account, way_in.shell
+    session, secret = way_in.sign_in()
+    with session:
+        try:
+            places.remember_account(way_in.settings, places.RememberedAccount(str(account.address), account.user))
+        except OSError as error:
+            shell.error(error)
+        idle = session.info.idle_timeout_s
+        ends = f" The session ends after {duration(idle)} without a command." if idle else ""
+        shell.note(
+            f"Signed in as {account}; commands that name no server and user mean this account from now on.{ends}"
+        )
+    if options.remember and not password.keep_in_keyring(account.user, account.address, secret):
+        shell.warn("The password is not kept: this computer has no keyring, or it is locked.")
+        return 1
+    return 0
+
+
+def _logout(way_in: Entrance, options: LogoutOptions) -> int:
+    account, shell = way_in.account, way_in.shell
+    code = 0
+    try:
+        session = way_in.kept_session()
+        if session is None:
+            shell.note(f"There is no session of {account}.")
+        else:
+            session.logout()
+            shell.note(f"Signed out: {account}.")
+    except ConnectionFailed as error:
+        # The ticket goes all the same; the session ends on the server by its idle timeout.
+        code = shell.error(error)
+    way_in.tickets.forget(account.address, account.user)
+    remembered = places.remembered_account(way_in.settings)
+    if remembered == places.RememberedAccount(str(account.address), account.user):
+        places.forget_account(way_in.settings)
+    if options.forget and password.forget_in_keyring(account.user, account.address):
+        shell.note("The password is no longer in the keyring.")
+    return code
+
+
+# ── passwd ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _passwd(way_in: Entrance, options: PasswordOptions) -> int:
+    account, shell = way_in.account, way_in.shell
+    if options.new_password_file is None and not shell.can_ask:
+        raise LoginRequired("There is no terminal to ask for the passwords; give --new-password-file.")
+    session, old = _session_and_password(way_in)
+    with session:
+        new = _new_password(session, shell, options)
+        session.change_password(old, new)
+        try:
+            way_in.tickets.save(session.ticket)
+        except LocalAccess as error:
+            shell.error(error)
+    if password.from_keyring(account.user, account.address) is not None:
+        password.keep_in_keyring(account.user, account.address, new)
+    shell.note(f"The password of {account} is changed; its other sessions have ended.")
+    return 0
+
+
+def _session_and_password(way_in: Entrance) -> tuple[Session, str]:
+    """A session, and the password as it is now; asked for once, also where there is a session already."""
+    session = way_in.kept_session()
+    if session is None:
+        return way_in.sign_in()
+    try:
+        secret, _ = next(
+            password.candidates(
+                way_in.shell,
+                way_in.environ,
+                way_in.options.password_file,
+                way_in.account.user,
+                way_in.account.address,
+                question="Old password",
+                keyring=False,
+            )
+        )
+    except BaseException:
+        session.close()
+        raise
+    return session, secret
+
+
+def _new_password(session: Session, shell: Shell, options: PasswordOptions) -> str:
+    """A password that meets the requirements, typed twice. Raises: PasswordRefused with the reasons, EOFError."""
+    if options.new_password_file is not None:
+        new = password.from_file(shell, options.new_password_file)
+        _check(session, new)
+        return new
+    while True:
+        new = shell.ask_secret(f"New password of {session.user}: ")
+        try:
+            _check(session, new)
+        except PasswordRefused as refused:
+            shell.error(refused)
+            continue
+        if shell.ask_secret("Once more: ") == new:
+            return new
+        shell.warn("The two are not the same; nothing was changed yet.")
+
+
+def _check(session: Session, new: str) -> None:
+    reasons = check_password(new, session.user, session.info.password_policy)
+    if reasons:
+        raise PasswordRefused(f"The new password will not do: {'; '.join(reasons)}.")

@@ -1,0 +1,161 @@
+"""`ls`, `stat` and `usage`: what is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from client.api import Api, Listing
+from client.cli import output
+from client.cli.failures import Failures
+from client.cli.options import ListOptions, StatOptions, UsageOptions
+from client.cli.paths import RemotePath
+from client.cli.shell import Shell
+from client.session import Session
+from protocol import Entry, NotAFolder, join_path, printable
+
+
+def run(session: Session, shell: Shell, options: ListOptions | StatOptions | UsageOptions) -> int:
+    """The exit code."""
+    if isinstance(options, ListOptions):
+        return _list(session.api, shell, options)
+    if isinstance(options, StatOptions):
+        return _stat(session.api, shell, options)
+    usage = session.api.usage()
+    if options.json:
+        shell.result(output.json_line(output.usage_json(usage)))
+    else:
+        for line in output.usage_lines(usage, in_bytes=options.bytes):
+            shell.result(line)
+    return 0
+
+
+def _stat(api: Api, shell: Shell, options: StatOptions) -> int:
+    failures = Failures(shell)
+    first = True
+    for text in options.paths:
+        with failures.of(text):
+            place = RemotePath.parse(text)
+            entry = api.stat(place.path)
+            path = entry.path or place.path
+            if options.json:
+                shell.result(output.json_line(output.entry_json(entry, path)))
+                continue
+            if not first:
+                shell.result("")
+            first = False
+            for line in output.stat_lines(entry, path):
+                shell.result(line)
+    return failures.exit_code
+
+
+# ── ls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _list(api: Api, shell: Shell, options: ListOptions) -> int:
+    failures = Failures(shell)
+    places = []
+    for text in options.paths:
+        with failures.of(text):
+            places.append((text, RemotePath.parse(text)))
+    files: list[tuple[Entry, str]] = []
+    folders: list[tuple[str, RemotePath, Listing]] = []
+    for (text, place), listing in zip(places, _listings(api, [place.path for _, place in places]), strict=True):
+        with failures.of(text):
+            if not isinstance(listing.error, NotAFolder):
+                _raise_error(listing)
+                folders.append((text, place, listing))
+            elif place.as_folder:
+                raise listing.error
+            else:
+                files.append((api.stat(place.path), text))
+    printer = _Printer(shell, options, with_headers=options.recursive or len(options.paths) > 1)
+    printer.files(files)
+    for text, place, listing in folders:
+        if options.recursive:
+            for shown, path, below in _below(api, text, place, failures):
+                printer.folder(shown, path, below.entries)
+        else:
+            printer.folder(text, place.path, listing.entries)
+    return failures.exit_code
+
+
+def _listings(api: Api, paths: Sequence[str]) -> list[Listing]:
+    """A listing for each path, in one request where possible."""
+    listings = api.list_folders(paths)
+    nodes = [listing.node for listing in listings if listing.node is not None]
+    if len(nodes) == len(set(nodes)):
+        return listings
+    return [api.list_folders([path])[0] for path in paths]  # one folder under two names: what is in it came twice
+
+
+def _raise_error(listing: Listing) -> None:
+    if listing.error is not None:
+        raise listing.error
+
+
+def _below(api: Api, text: str, place: RemotePath, failures: Failures) -> Iterator[tuple[str, str, Listing]]:
+    """The folder and all below it, level by level, each level by name: how it is shown, its path, what is in it."""
+    base = text.rstrip("/")
+    for _, level in groupby(api.walk(place.path), key=lambda listing: len(listing.path)):
+        for listing in sorted(level, key=lambda listing: [name.casefold() for name in listing.path]):
+            shown = "/".join((base, *listing.path)) or "/"
+            if listing.error is not None:
+                failures.add(listing.error, shown)
+                continue
+            yield shown, join_path(*(name for name in (place.path.strip("/"), *listing.path) if name)), listing
+
+
+class _Printer:
+    """Prints entries as the options say; headers and empty lines between folders as `ls` does."""
+
+    def __init__(self, shell: Shell, options: ListOptions, *, with_headers: bool) -> None:
+        self._shell = shell
+        self._options = options
+        self._with_headers = with_headers and not options.json
+        self._printed_any = False
+
+    def files(self, files: Sequence[tuple[Entry, str]]) -> None:
+        """Files that were named on the command line, under the name they were given."""
+        if not files:
+            return
+        named = {id(entry): text for entry, text in files}
+        entries = self._arranged(entry for entry, _ in files)
+        if self._options.json:
+            self._json((entry, entry.path or RemotePath.parse(named[id(entry)]).path) for entry in entries)
+        else:
+            self._lines([(entry, named[id(entry)]) for entry in entries])
+        self._printed_any = True
+
+    def folder(self, shown: str, path: str, entries: Iterable[Entry]) -> None:
+        """What is in a folder."""
+        arranged = self._arranged(entries)
+        if self._options.json:
+            self._json((entry, f"{path.rstrip('/')}/{entry.name}") for entry in arranged)
+            return
+        if self._with_headers:
+            if self._printed_any:
+                self._shell.result("")
+            self._shell.result(f"{printable(shown)}:")
+        self._lines([(entry, entry.name) for entry in arranged])
+        self._printed_any = True
+
+    def _arranged(self, entries: Iterable[Entry]) -> list[Entry]:
+        options = self._options
+        return output.arrange(entries, options.sort, folders_first=options.folders_first, reverse=options.reverse)
+
+    def _json(self, entries: Iterable[tuple[Entry, str]]) -> None:
+        for entry, path in entries:
+            self._shell.result(output.json_line(output.entry_json(entry, path)))
+
+    def _lines(self, entries: Sequence[tuple[Entry, str]]) -> None:
+        if self._options.long:
+            lines = output.long_rows(entries, in_bytes=self._options.bytes)
+        elif self._shell.output_is_terminal:
+            width = shutil.get_terminal_size().columns
+            lines = output.columns([output.display_name(entry, name) for entry, name in entries], width)
+        else:
+            lines = [printable(name) for _, name in entries]
+        for line in lines:
+            self._shell.result(line)

@@ -1,0 +1,167 @@
+"""One command from its first word to its exit code: parse, sign in, run, and say in one line what went wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from client.cli import exit_codes
+from client.cli.options import (
+    CatOptions,
+    CopyOptions,
+    GetOptions,
+    Invocation,
+    ListOptions,
+    LoginOptions,
+    LogoutOptions,
+    MakeFolderOptions,
+    MoveOptions,
+    PasswordOptions,
+    PutOptions,
+    RemoveOptions,
+    StatOptions,
+    UsageOptions,
+    WatchOptions,
+)
+from client.cli.parser import parse
+from client.cli.shell import Shell, prepare_streams, standard_shell
+from config import Client as Settings
+from config import ConfigError
+from protocol import SfosError
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, handled like Ctrl+C: what is complete stays, nothing partial is left, and the program says so."""
+
+
+def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ: Mapping[str, str]) -> int:
+    """The exit code of the command line `arguments`. Raises: SystemExit for --help and usage errors only."""
+    prepare_streams()
+    invocation = parse(arguments)
+    shell = standard_shell(quiet=invocation.speech.quiet, verbose=invocation.speech.verbose)
+    try:
+        with _sigterm_as_interrupt():
+            code = _run(invocation, shell, load_settings, environ)
+            shell.flush()
+            return code
+    except Terminated:
+        return exit_codes.TERMINATED
+    except (KeyboardInterrupt, EOFError):  # Ctrl+C, or Ctrl+D where a password was asked for
+        if shell.stderr.isatty():
+            shell.say("")  # what was being typed keeps its line
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        _give_up_output()
+        return exit_codes.OUTPUT_CLOSED
+    except ConfigError as error:
+        return shell.fail(str(error), exit_codes.USAGE)
+    except SfosError as error:
+        return _report(shell, error, debug=invocation.speech.debug)
+    except Exception as error:  # the top of the program: a traceback helps nobody but who asks for it
+        return _unexpected(shell, error, debug=invocation.speech.debug)
+
+
+def _run(
+    invocation: Invocation, shell: Shell, load_settings: Callable[[], Settings], environ: Mapping[str, str]
+) -> int:
+    # Imported here, so that --help and usage errors need no TLS.
+    from client.cli.signing_in import WrongUsage, entrance
+
+    try:
+        way_in = entrance(shell, load_settings(), environ, invocation.connection)
+        command = invocation.command
+        if isinstance(command, LoginOptions | LogoutOptions | PasswordOptions):
+            from client.cli import account
+
+            return account.run(way_in, command)
+        with way_in.session() as session:
+            match command:
+                case ListOptions() | StatOptions() | UsageOptions():
+                    from client.cli import listing
+
+                    return listing.run(session, shell, command)
+                case CatOptions():
+                    from client.cli import content
+
+                    return content.cat(session, shell, command)
+                case PutOptions():
+                    from client.cli import putting
+
+                    return putting.put(session, shell, command)
+                case GetOptions():
+                    from client.cli import getting
+
+                    return getting.get(session, shell, command)
+                case MakeFolderOptions() | MoveOptions() | CopyOptions() | RemoveOptions():
+                    from client.cli import changing
+
+                    return changing.run(session, shell, command)
+                case WatchOptions():
+                    from client.cli import watching
+
+                    return watching.watch(session, shell, command)
+    except WrongUsage as error:
+        return shell.fail(str(error), exit_codes.USAGE)
+
+
+def _report(shell: Shell, error: SfosError, *, debug: bool) -> int:
+    from client.cli.signing_in import changed_key_lines, unknown_key_lines
+    from client.errors import ChangedServerKey, UnknownServerKey
+
+    if debug:
+        _traceback(shell)
+    code = shell.error(error)
+    if isinstance(error, ChangedServerKey):
+        lines = changed_key_lines(error)
+    elif isinstance(error, UnknownServerKey) and not shell.can_ask:
+        lines = unknown_key_lines(error, can_ask=False)
+    else:
+        lines = []
+    for line in lines:
+        shell.say(line)
+    return code
+
+
+def _unexpected(shell: Shell, error: Exception, *, debug: bool) -> int:
+    if debug:
+        _traceback(shell)
+    code = shell.error(error)
+    if isinstance(error, OSError):
+        return code
+    hint = "" if debug else " Run it again with --debug to see where,"
+    shell.say(f"This is a mistake in this program ({type(error).__name__}).{hint} and please report it to its authors.")
+    return exit_codes.BUG
+
+
+def _traceback(shell: Shell) -> None:
+    import traceback
+
+    shell.say(traceback.format_exc().rstrip())
+
+
+def _give_up_output() -> None:
+    """Nobody reads standard output any more: let the interpreter's last flush go nowhere instead of failing."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def raise_terminated(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    try:
+        previous = signal.signal(signal.SIGTERM, raise_terminated)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

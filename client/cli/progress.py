@@ -1,0 +1,162 @@
+"""Progress of a transfer on a terminal: a bar for the whole and a line for each file under way. In a pipe: nothing.
+
+The numbers are the transfer's own (its totals never jump back, its estimate is told only when stable); rich draws.
+Nothing is drawn in the first moments, so that a small transfer neither flickers nor pays for loading rich.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from client.cli import output
+from client.cli.shell import Shell
+from client.transfer import Item, Progress
+from protocol import printable
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_APPEARS_AFTER_S = 0.4
+_FILES_SHOWN = 4
+_NAME_CELLS = 36
+
+
+class ProgressView(Protocol):
+    """Where the state of a transfer is shown. One thread at a time."""
+
+    def show(self, progress: Progress) -> None:
+        """This is the state now."""
+
+    def line(self, write: Callable[[], object]) -> None:
+        """Call `write`, which prints whole lines or asks something, with nothing drawn meanwhile."""
+
+    def close(self) -> None:
+        """Draw nothing from now on; what was drawn goes."""
+
+
+class NoProgress:
+    """For pipes, and for --quiet."""
+
+    def show(self, progress: Progress) -> None:
+        pass
+
+    def line(self, write: Callable[[], object]) -> None:
+        write()
+
+    def close(self) -> None:
+        pass
+
+
+class TerminalProgress:
+    """Bars on standard error."""
+
+    def __init__(self, shell: Shell, clock: Callable[[], float] = time.monotonic) -> None:
+        self._shell = shell
+        self._clock = clock
+        self._appears_at = clock() + _APPEARS_AFTER_S
+        self._live: Live | None = None
+
+    def show(self, progress: Progress) -> None:
+        if self._clock() < self._appears_at:
+            return
+        if self._live is None:
+            self._live = self._start()
+        self._live.update(bars(progress), refresh=True)
+
+    def line(self, write: Callable[[], object]) -> None:
+        self.close()
+        write()
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _start(self) -> Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self._shell.stderr, highlight=False, emoji=False, markup=False)
+        live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
+        live.start()
+        return live
+
+
+def view(shell: Shell) -> ProgressView:
+    """Bars if somebody looks at standard error, otherwise nothing."""
+    return TerminalProgress(shell) if shell.shows_progress else NoProgress()
+
+
+def bars(progress: Progress) -> Table:
+    """What is drawn: a row for the whole, then one for each of the first files under way."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(4):
+        grid.add_column(no_wrap=True)
+    grid.add_row(
+        Text(total_label(progress), no_wrap=True),
+        ProgressBar(total=max(1, progress.bytes_total), completed=progress.bytes_done, width=24),
+        Text(percent(progress.bytes_done, progress.bytes_total) if progress.planned else "", justify="right"),
+        Text(total_figures(progress), no_wrap=True),
+    )
+    for item in progress.active[:_FILES_SHOWN]:
+        grid.add_row(
+            Text("  " + shortened(printable(item_name(item)), _NAME_CELLS), no_wrap=True),
+            ProgressBar(total=max(1, item.size), completed=item.bytes_done, width=24),
+            Text(percent(item.bytes_done, item.size), justify="right"),
+            Text(f"{output.size(item.bytes_done)} of {output.size(item.size)}", no_wrap=True),
+        )
+    return grid
+
+
+def total_label(progress: Progress) -> str:
+    """`12 of 40 files`; while files are still being counted, `12 of 40 files so far`."""
+    files = output.counted(progress.items_total, "item")
+    return f"{progress.items_done:,} of {files}" + ("" if progress.planned else " so far")
+
+
+def total_figures(progress: Progress) -> str:
+    """Bytes, speed, and the time left once it can be told."""
+    parts = [f"{output.size(progress.bytes_done)} of {output.size(progress.bytes_total)}"]
+    if progress.speed > 0:
+        parts.append(f"{output.size(round(progress.speed))}/s")
+    left = progress.bytes_total - progress.bytes_done
+    if progress.planned and progress.speed_stable and progress.speed > 0 and left > 0:
+        parts.append(f"{output.duration(left / progress.speed)} left")
+    return ", ".join(parts)
+
+
+def percent(done: int, total: int) -> str:
+    """Never 100 before the end, never above."""
+    if done >= total:
+        return "100%"
+    return f"{max(0, done) * 100 // total}%"
+
+
+def item_name(item: Item) -> str:
+    """The last name of the item's path on the server."""
+    return item.remote.rstrip("/").rsplit("/", 1)[-1]
+
+
+def shortened(text: str, cells: int) -> str:
+    """`text` in at most `cells` columns; the middle gives way to “…”, since both ends tell files apart."""
+    if output.cell_width(text) <= cells:
+        return text
+    head, tail = "", ""
+    room = cells - 1
+    front, back = list(text), list(text)
+    while True:
+        for_head = output.cell_width(head) <= output.cell_width(tail)
+        character = front.pop(0) if for_head else back.pop()
+        if output.cell_width(head + tail + character) > room:
+            return f"{head}…{tail}"
+        if for_head:
+            head += character
+        else:
+            tail = character + tail

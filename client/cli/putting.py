@@ -1,0 +1,149 @@
+"""`put`: from this computer to the server."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from client.api import Api
+from client.cli.failures import Failures
+from client.cli.options import PutOptions
+from client.cli.paths import RemotePath, Source, Standing, place
+from client.cli.shell import Shell
+from client.cli.transferring import Transfers
+from client.errors import LocalAccess, LocalFileError
+from client.session import Session
+from client.transfer import OnConflict
+from protocol import AlreadyExists, Entry, IsAFolder, NotFound, fold_name
+
+_STANDARD_INPUT = "-"
+_PIECE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSource:
+    """Something on this computer that was named. `contents`: not the folder itself but what is in it."""
+
+    text: str
+    path: Path
+    is_folder: bool
+    contents: bool
+
+
+def put(session: Session, shell: Shell, options: PutOptions) -> int:
+    """The exit code. Raises: KeyboardInterrupt, after everything under way has stopped."""
+    *texts, destination_text = options.paths if len(options.paths) > 1 else (*options.paths, "/")
+    destination = RemotePath.parse(destination_text)
+    failures = Failures(shell)
+    if texts == [_STANDARD_INPUT]:
+        _put_standard_input(session, shell, options, destination, failures)
+        return failures.exit_code
+    sources = []
+    for text in texts:
+        with failures.of(text):
+            sources.append(_look(text, options))
+    if not sources:
+        return failures.exit_code
+    rules = [Source(None if source.contents else source.path.name, source.is_folder) for source in sources]
+    if len(texts) > len(rules):  # one of several cannot be read: what is left still needs a folder to go into
+        rules.append(Source("", is_folder=False))
+    placement = place(rules, destination_text, _standing(session.api, destination), as_folder=destination.as_folder)
+    inside = placement.inside or sources[0].contents
+    paths = _paths(sources, failures)
+    if not paths:
+        if inside:
+            session.api.make_folder(destination.path, parents=True)
+        return failures.exit_code
+    with Transfers(session, shell, failures) as transfers:
+        transfers.run(
+            transfers.engine.upload(
+                paths,
+                destination.path if inside else destination.parent,
+                transfers.policy(options.conflict, OnConflict.REPLACE),
+                rename_to=None if inside else destination.name,
+                follow_symlinks=options.dereference or not options.recursive,
+            )
+        )
+    return failures.exit_code
+
+
+def _look(text: str, options: PutOptions) -> LocalSource:
+    """What `text` names. Raises: LocalAccess, LocalFileError, IsAFolder."""
+    if not text:
+        raise LocalFileError("A path cannot be empty.")
+    path = Path(text)
+    try:
+        status = path.lstat() if options.recursive and not options.dereference else path.stat()
+    except FileNotFoundError as error:
+        raise LocalAccess("No such file or folder on this computer.") from error
+    except OSError as error:
+        raise LocalAccess(f"{error.strerror or error}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        if not options.recursive:
+            raise IsAFolder("This is a folder; put -r takes it with all that is in it.")
+        contents = text == "." or text.endswith(("/.", os.sep + "."))
+        return LocalSource(text, path if path.name and path.name != ".." else path.resolve(), True, contents)
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+        raise LocalFileError("This is neither a file nor a folder; what comes from a pipe is put as “-”.")
+    return LocalSource(text, path, is_folder=False, contents=False)
+
+
+def _standing(api: Api, destination: RemotePath) -> Standing:
+    """What is at the destination. Raises: NotFound, if even the folder that it would be in is missing."""
+    there = api.exists(destination.path)
+    if there is not None:
+        return standing_of(there)
+    if api.exists(destination.parent) is None:
+        raise NotFound("There is no such folder; make it first (mkdir -p).", subject=destination.parent)
+    return Standing.MISSING
+
+
+def standing_of(entry: Entry) -> Standing:
+    """How an entry stands as a destination."""
+    return Standing.FOLDER if entry.kind == "folder" else Standing.FILE
+
+
+def _paths(sources: Sequence[LocalSource], failures: Failures) -> list[Path]:
+    """All that goes into the destination; of two with one name, the second fails: it would replace the first."""
+    paths: list[Path] = []
+    taken: set[bytes] = set()
+    for source in sources:
+        with failures.of(source.text):
+            for path in _children(source.path) if source.contents else [source.path]:
+                key = fold_name(path.name)
+                if key in taken:
+                    raise AlreadyExists("Another source of this command has that name already.", subject=str(path))
+                taken.add(key)
+                paths.append(path)
+    return paths
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise LocalAccess(f"{error.strerror or error}.") from error
+
+
+def _put_standard_input(
+    session: Session, shell: Shell, options: PutOptions, destination: RemotePath, failures: Failures
+) -> None:
+    """Standard input as one file. It is kept in a temporary file first: a file's chunks are known only at its end."""
+    standing = _standing(session.api, destination)
+    if standing is Standing.FOLDER or destination.as_folder:
+        raise IsAFolder("Standard input has no name: say the whole path that it is to get.", subject=destination.path)
+    with tempfile.TemporaryDirectory(prefix="sfos-") as directory:
+        path = Path(directory) / "standard input"
+        try:
+            with path.open("wb") as copy:
+                while piece := shell.raw_input.read(_PIECE_BYTES):
+                    copy.write(piece)
+        except OSError as error:
+            raise LocalFileError(f"Standard input cannot be kept: {error.strerror or error}.") from error
+        with Transfers(session, shell, failures) as transfers:
+            policy = transfers.policy(options.conflict, OnConflict.REPLACE)
+            transfers.run(transfers.engine.upload([path], destination.parent, policy, rename_to=destination.name))

@@ -1,0 +1,185 @@
+"""From options to a session: address, trust, a kept ticket or a password, and what has to be said on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from client.address import Address
+from client.cli import password, places
+from client.cli.options import ConnectionOptions
+from client.cli.shell import Shell
+from client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
+from client.options import ClientOptions
+from client.session import Session
+from client.tickets import TicketStore
+from client.trust import ACCEPT_NEW, ASK, Trust, TrustPolicy, TrustStore
+from config import Client as Settings
+from protocol import Fingerprint, LoginFailed, LoginRequired, SessionEnded
+
+
+class WrongUsage(Exception):
+    """The command line, as a whole, makes no sense; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose files, and where."""
+
+    address: Address
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """All that is needed to get in: made once for a command."""
+
+    shell: Shell
+    settings: Settings
+    environ: Mapping[str, str]
+    options: ConnectionOptions
+    account: Account
+    trust: Trust
+    tickets: TicketStore
+
+    def session(self) -> Session:
+        """The session kept from an earlier command, or a new one. Raises: what Session raises; LoginRequired."""
+        return self.kept_session() or self.sign_in()[0]
+
+    def kept_session(self) -> Session | None:
+        """The session of the ticket at hand, if it is still good."""
+        ticket = self.tickets.load(self.account.address, self.account.user)
+        if ticket is None:
+            return None
+        try:
+            return Session.from_ticket(ticket, self.trust, ClientOptions.of(self.settings, "sfos command line"))
+        except (SessionEnded, LoginRequired, LoginFailed):
+            self.tickets.forget(self.account.address, self.account.user)
+            return None
+
+    def sign_in(self) -> tuple[Session, str]:
+        """A new session, whose ticket is kept; and the password that was right."""
+        failure: LoginFailed | None = None
+        for secret, origin in password.candidates(
+            self.shell, self.environ, self.options.password_file, self.account.user, self.account.address
+        ):
+            if failure is not None:
+                self.shell.error(failure)
+            try:
+                session = self._sign_in_with(secret)
+            except LoginFailed as error:
+                failure = error
+                if origin is password.Origin.KEYRING and self.shell.can_ask:
+                    failure = LoginFailed("The password in the keyring is not right any more.")
+                continue
+            self._greet(session)
+            return session, secret
+        assert failure is not None, "there is always a password to try, or an error"
+        raise failure
+
+    def _sign_in_with(self, secret: str) -> Session:
+        options = ClientOptions.of(self.settings, "sfos command line")
+        address, user = self.account.address, self.account.user
+        try:
+            return Session.sign_in(address, user, secret, self.trust, options)
+        except UnknownServerKey as unknown:
+            if not self._accepts(unknown):
+                raise
+            self.trust.store.pin(address, unknown.fingerprint)
+        return Session.sign_in(address, user, secret, self.trust, options)
+
+    def _accepts(self, unknown: UnknownServerKey) -> bool:
+        if not self.shell.can_ask:
+            return False
+        for line in unknown_key_lines(unknown, can_ask=True):
+            self.shell.say(line)
+        return self.shell.confirm("Is this your server?")
+
+    def _greet(self, session: Session) -> None:
+        try:
+            self.tickets.save(session.ticket)
+        except LocalFileError as error:
+            self.shell.error(error)
+        for warning in session.warnings:
+            self.shell.warn(warning.message)
+        if session.info.must_change_password:
+            self.shell.warn(f"{self.account.user}: This account still has its first password; change it: passwd")
+
+
+def unknown_key_lines(unknown: UnknownServerKey, *, can_ask: bool) -> list[str]:
+    """What a person needs in order to decide about a server that is seen for the first time."""
+    lines = [
+        f"The server {unknown.address} is not known yet. It knows your password, and its key has the fingerprint",
+        *_fingerprint_lines(unknown.fingerprint),
+        "Compare it with what the server's administrator sees.",
+    ]
+    if not can_ask:
+        lines += [
+            "There is no terminal to ask. If this is your server, say so with one of",
+            f"    --pin {unknown.fingerprint.hex}",
+            "    --accept-new-key       (trusts any server that is not known yet, never a changed one)",
+        ]
+    return lines
+
+
+def changed_key_lines(changed: ChangedServerKey) -> list[str]:
+    """What a person needs to know about a server whose key is not the trusted one."""
+    since = f", trusted since {changed.pinned_since:%Y-%m-%d}" if changed.pinned_since else ", given with --pin"
+    return [
+        f"The key that is trusted{since}:",
+        *_fingerprint_lines(changed.pinned),
+        "The key that the server shows now:",
+        *_fingerprint_lines(changed.seen),
+        "Stop here, unless its administrator confirms that the key was changed on purpose. Then:",
+        f"    --pin {changed.seen.hex}",
+    ]
+
+
+def _fingerprint_lines(fingerprint: Fingerprint) -> list[str]:
+    groups = fingerprint.grouped.split(" ")
+    half = len(groups) // 2
+    return [f"    {' '.join(groups[:half])}", f"    {' '.join(groups[half:])}", f"    in words: {fingerprint.words}"]
+
+
+def entrance(shell: Shell, settings: Settings, environ: Mapping[str, str], options: ConnectionOptions) -> Entrance:
+    """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage."""
+    remembered = places.remembered_account(settings)
+    default_server = Settings().server
+    server = options.server or settings.server
+    if options.server is None and settings.server == default_server and remembered is not None:
+        server = remembered.server
+    try:
+        address = Address.parse(server, Address.parse(default_server, 0).port)
+        policy = _policy(options)
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+    user = options.user or settings.user
+    if not user and remembered is not None and remembered.server == str(address):
+        user = remembered.user
+    if not user:
+        user = _ask_user(shell, address)
+    trust = Trust(TrustStore(places.pins_file(settings)), policy)
+    return Entrance(shell, settings, environ, options, Account(address, user), trust, TicketStore())
+
+
+def _policy(options: ConnectionOptions) -> TrustPolicy:
+    if options.pin is not None:
+        try:
+            return TrustPolicy.exact(Fingerprint.parse(options.pin))
+        except ValueError as error:
+            raise ValueError(f"--pin: {error}") from error
+    return ACCEPT_NEW if options.accept_new_key else ASK
+
+
+def _ask_user(shell: Shell, address: Address) -> str:
+    if shell.can_ask:
+        try:
+            user = shell.ask(f"User name at {address}: ")
+        except EOFError:
+            user = ""
+        if user:
+            return user
+    raise WrongUsage("say as whom: --user NAME, or SFOS_CLIENT_USER, or run login once")

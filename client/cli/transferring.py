@@ -1,0 +1,250 @@
+"""What `put` and `get` share: run jobs to their end, show them, answer their questions, sum them up.
+
+The engine works in threads of its own; they hand everything to the main thread through one queue, so that only the
+main thread writes, asks, and hears Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from client.cli import options, output
+from client.cli.failures import Failures
+from client.cli.progress import ProgressView, view
+from client.cli.shell import Shell
+from client.session import Session
+from client.transfer import (
+    Conflict,
+    ConflictAnswer,
+    ConflictPolicy,
+    Direction,
+    Item,
+    ItemFinished,
+    ItemState,
+    Job,
+    JobState,
+    OnConflict,
+    Progress,
+    TransferEngine,
+    TransferEvent,
+)
+from protocol import AlreadyExists, SfosError, printable
+
+_LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
+_ALIKE_SHOWN = 20  # lines of one and the same reason; --verbose shows all
+
+_POLICIES = {
+    options.Conflict.REPLACE: OnConflict.REPLACE,
+    options.Conflict.SKIP: OnConflict.SKIP,
+    options.Conflict.NEWER: OnConflict.NEWER,
+    options.Conflict.KEEP_BOTH: OnConflict.KEEP_BOTH,
+}
+_ANSWERS = {
+    "r": OnConflict.REPLACE,
+    "s": OnConflict.SKIP,
+    "n": OnConflict.NEWER,
+    "k": OnConflict.KEEP_BOTH,
+    "c": OnConflict.CANCEL,
+}
+
+
+@dataclass(slots=True)
+class _Question:
+    """A conflict on its way to the main thread, and the answer on its way back."""
+
+    conflict: Conflict
+    answered: threading.Event = field(default_factory=threading.Event)
+    answer: ConflictAnswer = field(default_factory=lambda: ConflictAnswer(OnConflict.CANCEL, for_all=True))
+
+
+class Transfers:
+    """The jobs of one command, each run to its end by `run`; close it by `with`."""
+
+    def __init__(self, session: Session, shell: Shell, failures: Failures) -> None:
+        self._shell = shell
+        self._failures = failures
+        self._inbox: SimpleQueue[TransferEvent | _Question] = SimpleQueue()
+        self._view: ProgressView = view(shell)
+        self._reasons: Counter[str] = Counter()
+        self._refused = 0
+        self.engine = TransferEngine(session, session.options.transfer, self._inbox.put)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._view.close()
+        self.engine.close()
+
+    # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def policy(self, conflict: options.Conflict, default: OnConflict | None = None) -> ConflictPolicy:
+        """The engine's form of what the person wants; without `default`, an unsaid wish is asked for or refused."""
+        if conflict is not options.Conflict.DEFAULT:
+            return _POLICIES[conflict]
+        return default or self._ask_main_thread
+
+    def _ask_main_thread(self, conflict: Conflict) -> ConflictAnswer:
+        question = _Question(conflict)
+        self._inbox.put(question)
+        question.answered.wait()
+        return question.answer
+
+    def _settle(self, question: _Question) -> None:
+        try:
+            if self._shell.can_ask:
+                self._view.line(lambda: self._ask(question))
+            else:
+                self._view.line(lambda: self._refuse(question))
+        finally:
+            question.answered.set()
+
+    def _refuse(self, question: _Question) -> None:
+        """Where nobody can be asked: the file stays as it is, and that it stays is an error."""
+        error = AlreadyExists("It is there already, and differs: say --replace, --skip, --newer or --keep-both.")
+        self._failures.add(error, str(question.conflict.local))
+        self._refused += 1
+        question.answer = ConflictAnswer(OnConflict.SKIP)
+
+    def _ask(self, question: _Question) -> None:
+        for line in conflict_lines(question.conflict):
+            self._shell.say(line)
+        prompt = "[r]eplace, [s]kip, replace if [n]ewer, [k]eep both, [c]ancel; twice the letter for all that follow: "
+        while True:
+            try:
+                typed = self._shell.ask(prompt).lower()
+            except EOFError:
+                return
+            answer = _ANSWERS.get(typed[:1])
+            if answer is not None and typed in (typed[0], typed[0] * 2, answer.value):
+                question.answer = ConflictAnswer(answer, for_all=len(typed) == 2)
+                return
+
+    # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, job: Job) -> None:
+        """Return when the job is over; its failures are reported by then. Raises: KeyboardInterrupt, cancelled."""
+        began = time.monotonic()
+        reported: set[int] = set()
+        try:
+            self._follow(job, reported)
+        except KeyboardInterrupt:
+            job.cancel()
+            self._cancelled(job)
+            self._view.close()
+            self._shell.say(summary(job, time.monotonic() - began, refused=self._refused))
+            raise
+        self._view.close()
+        for item in job.failed_items():
+            self._report(item, job.direction, reported)
+        for reason, count in self._reasons.items():
+            if count > _ALIKE_SHOWN and not self._shell.verbose:
+                self._shell.warn(f"and {output.counted(count - _ALIKE_SHOWN, 'more')} like this: {reason}")
+        self._shell.note(summary(job, time.monotonic() - began, refused=self._refused))
+
+    def _follow(self, job: Job, reported: set[int]) -> None:
+        while True:
+            try:
+                event = self._inbox.get(timeout=_LOOK_S)
+            except Empty:
+                if job.state.over:
+                    return
+                continue
+            if isinstance(event, _Question):
+                self._settle(event)
+            elif isinstance(event, Progress):
+                self._view.show(event)
+            elif isinstance(event, ItemFinished):
+                self._finished(event.item, job, reported)
+            elif event.waiting_for is not None:
+                self._waits(event.waiting_for)
+            elif event.state.over:
+                return
+
+    def _waits(self, reason: SfosError) -> None:
+        self._view.line(lambda: self._shell.note(f"{output.error_line('', reason)} Trying again …"))
+
+    def _cancelled(self, job: Job) -> None:
+        """Wait for the end of a cancelled job, refusing its questions. A second Ctrl+C leaves at once."""
+        while not job.wait(_LOOK_S):
+            while True:
+                try:
+                    event = self._inbox.get_nowait()
+                except Empty:
+                    break
+                if isinstance(event, _Question):
+                    event.answered.set()
+
+    def _finished(self, item: Item, job: Job, reported: set[int]) -> None:
+        if item.state is ItemState.FAILED:
+            self._view.line(lambda: self._report(item, job.direction, reported))
+        elif self._shell.verbose and item.state is not ItemState.CANCELLED:
+            self._view.line(lambda: self._shell.detail(f"{printable(item.remote)}: {item.state.value}"))
+
+    def _report(self, item: Item, direction: Direction, reported: set[int]) -> None:
+        if item.number in reported:
+            return
+        reported.add(item.number)
+        error = item.error or SfosError("It failed, and nobody said why.")
+        self._reasons[error.message] += 1
+        quietly = self._reasons[error.message] > _ALIKE_SHOWN and not self._shell.verbose
+        self._failures.add(error, source_of(item, direction), quietly=quietly)
+
+
+# ── what is said ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def source_of(item: Item, direction: Direction) -> str:
+    """The path that an item comes from, as a person finds it."""
+    return str(item.local) if direction is Direction.UPLOAD else item.remote
+
+
+def conflict_lines(conflict: Conflict) -> list[str]:
+    """Both versions, so that one can choose between them."""
+    here = ("here", output.size(conflict.local_size), output.moment(conflict.local_mtime_ns), str(conflict.local))
+    remote = conflict.remote
+    server = ("server", output.size(remote.size), output.moment(remote.mtime_ns), conflict.remote_path)
+    rows = [server, here] if conflict.direction is Direction.DOWNLOAD else [here, server]
+    newer = max((conflict.local_mtime_ns, "here"), (remote.mtime_ns, "server"))[1]
+    marked = [(*row[:3], printable(row[3]), "newer" if row[0] == newer else "") for row in rows]
+    return [f"{printable(conflict.name)} is there already:", *("  " + line for line in output.table(marked))]
+
+
+def summary(job: Job, seconds: float, *, refused: int = 0) -> str:
+    """One sentence on what a job did: `Uploaded 12 files (3.4 MB) in 0.8 s; 2 unchanged, 1 failed.`"""
+    items = job.items()
+    states = Counter(item.state for item in items)
+    done = [item for item in items if item.state is ItemState.DONE]
+    files = sum(item.kind != "folder" for item in done)
+    folders = len(done) - files
+    verb = "Uploaded" if job.direction is Direction.UPLOAD else "Downloaded"
+    text = f"Cancelled: {verb.lower()}" if job.state is JobState.CANCELLED else verb
+    text += f" {output.counted(files, 'file')}"
+    if folders:
+        text += f" and {output.counted(folders, 'folder')}"
+    if files:
+        amount = sum(item.size for item in done)
+        text += f" ({output.size(amount)}) in {output.duration(seconds)}"
+        if seconds >= 1:
+            text += f", {output.size(round(amount / seconds))}/s"
+    rest = [
+        f"{states[state] - minus:,} {word}"
+        for state, minus, word in (
+            (ItemState.UNCHANGED, 0, "unchanged"),
+            (ItemState.SKIPPED, refused, "skipped"),
+            (ItemState.FAILED, -refused, "failed"),
+        )
+        if states[state] - minus > 0
+    ]
+    not_reached = sum(states[state] for state in (ItemState.WAITING, ItemState.ACTIVE, ItemState.CANCELLED))
+    if not_reached:
+        rest.append(f"{not_reached:,} not reached")
+    return text + ("; " + ", ".join(rest) if rest else "") + "."

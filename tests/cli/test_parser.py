@@ -1,0 +1,111 @@
+"""The grammar: what was typed becomes what was meant, and what makes no sense is refused before anything happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from client.cli.options import (
+    Conflict,
+    ConnectionOptions,
+    CopyOptions,
+    GetOptions,
+    ListOptions,
+    MakeFolderOptions,
+    PutOptions,
+    RemoveOptions,
+    SortBy,
+    WatchOptions,
+)
+from client.cli.parser import make_parser, parse
+
+
+def command(*words: str) -> object:
+    return parse(words).command
+
+
+def test_ls_without_a_path_lists_the_root() -> None:
+    assert command("ls") == ListOptions(paths=("/",))
+
+
+def test_letters_can_be_joined_as_people_join_them() -> None:
+    assert command("ls", "-lR", "docs") == ListOptions(paths=("docs",), long=True, recursive=True)
+    assert command("rm", "-rf", "a", "b") == RemoveOptions(paths=("a", "b"), recursive=True, force=True)
+
+
+def test_a_listing_can_be_sorted_by_name_size_or_time() -> None:
+    assert command("ls", "--sort", "time", "--reverse") == ListOptions(sort=SortBy.TIME, reverse=True)
+
+
+def test_connection_options_stand_before_or_after_the_command() -> None:
+    before = parse(["--server", "host:1", "--user", "anna", "--accept-new-key", "ls", "-l"])
+    after = parse(["ls", "-l", "--server", "host:1", "--user", "anna", "--accept-new-key"])
+    mixed = parse(["--server", "host:1", "--user", "anna", "ls", "-l", "--accept-new-key"])
+    assert before == after == mixed
+    assert before.connection == ConnectionOptions(server="host:1", user="anna", accept_new_key=True)
+
+
+def test_what_stands_after_the_command_outranks_what_stands_before() -> None:
+    assert parse(["--user", "anna", "ls", "--user", "bert"]).connection.user == "bert"
+
+
+def test_options_that_are_not_given_are_left_to_the_configuration() -> None:
+    assert parse(["usage"]).connection == ConnectionOptions()
+
+
+def test_put_takes_several_sources_and_a_choice_about_conflicts() -> None:
+    assert command("put", "-r", "a", "b", "/dir", "--keep-both") == PutOptions(
+        paths=("a", "b", "/dir"), recursive=True, conflict=Conflict.KEEP_BOTH
+    )
+
+
+def test_a_lone_minus_is_standard_input_or_output() -> None:
+    assert command("put", "-", "/log.txt") == PutOptions(paths=("-", "/log.txt"))
+    assert command("get", "/log.txt", "-") == GetOptions(paths=("/log.txt", "-"))
+
+
+def test_a_name_that_begins_with_a_minus_goes_behind_two() -> None:
+    assert command("rm", "--", "-rf") == RemoveOptions(paths=("-rf",))
+
+
+def test_mkdir_cp_and_watch_know_their_options() -> None:
+    assert command("mkdir", "-p", "a/b") == MakeFolderOptions(paths=("a/b",), parents=True)
+    assert command("cp", "-rn", "a", "b") == CopyOptions(paths=("a", "b"), recursive=True, conflict=Conflict.SKIP)
+    assert command("watch", "--json", "--count", "3") == WatchOptions(json=True, count=3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["frobnicate"],
+        ["mv", "only-one"],
+        ["cp", "only-one"],
+        ["mkdir"],
+        ["rm"],
+        ["cat"],
+        ["put"],
+        ["put", "-"],
+        ["put", "-", "a", "/dir"],
+        ["put", "--replace", "--skip", "a"],
+        ["ls", "--sort", "colour"],
+        ["ls", "--recurs"],  # no abbreviations: what works today must mean the same when options are added
+        ["watch", "--count", "0"],
+        ["--server"],
+    ],
+)
+def test_what_makes_no_sense_ends_with_exit_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        parse(words)
+    assert ending.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("usage: sfos ")
+    assert said.err.splitlines()[-1].startswith("sfos")
+
+
+def test_help_lists_every_command_and_every_exit_code() -> None:
+    text = make_parser().format_help()
+    for name in "ls stat usage watch put get cat mkdir mv cp rm login logout passwd".split():
+        assert f"\n    {name} " in text
+    for code in (0, 2, 4, 10, 11, 69, 77, 130):
+        assert f"\n  {code:>3}  " in text
