@@ -11,6 +11,7 @@ import importlib.resources
 import io
 import json
 import tkinter as tk
+from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont, ImageTk
 
@@ -40,14 +41,15 @@ def draw(name: str, size: int, colour: str) -> Image.Image:
     The font's em box is the icon's 16-unit grid, so at the size of the em the strokes fall on whole pixels.
     Raises KeyError for a name that the font lacks.
     """
-    picture = Image.new("RGBA", (size, size), (*_rgb(colour), 0))
+    wide = Image.new("L", (size * 2, size * 2), 0)
+    ImageDraw.Draw(wide).text((size // 2, size // 2), chr(_code_points()[name]), font=_font(size), fill=255)
     mask = Image.new("L", (size, size), 0)
-    glyph = chr(_code_points()[name])
-    font = _font(size)
-    # Placed by its real ink, not by the font's ascent, which differs between releases of the icon font.
-    left, top, right, bottom = font.getbbox(glyph)
-    at = (round((size - (right - left)) / 2 - left), round((size - (bottom - top)) / 2 - top))
-    ImageDraw.Draw(mask).text(at, glyph, font=font, fill=255)
+    # Placed by its real ink: the font's own metrics put some glyphs a few pixels too high.
+    ink = wide.getbbox()
+    if ink is not None:
+        left, top, right, bottom = ink
+        mask.paste(wide.crop(ink), ((size - (right - left)) // 2, (size - (bottom - top)) // 2))
+    picture = Image.new("RGBA", (size, size), (*_rgb(colour), 0))
     picture.putalpha(mask)
     return picture
 
@@ -63,6 +65,13 @@ class IconShelf:
         self._root = root
         self._images: dict[tuple[str, int, str, int, int], ImageTk.PhotoImage] = {}
 
+    def cap(self, thick: int, colour: str, side: Literal["left", "right"]) -> ImageTk.PhotoImage:
+        """A Tk image of `cap`."""
+        key = (f"cap {side}", thick, colour, 0, 0)
+        if key not in self._images:
+            self._images[key] = ImageTk.PhotoImage(cap(thick, colour, side), master=self._root)
+        return self._images[key]
+
     def get(self, name: str, size: int, colour: str, *, pad_left: int = 0, pad_right: int = 0) -> ImageTk.PhotoImage:
         """A Tk image of the glyph, `size` real pixels square, with empty columns beside it where asked.
 
@@ -77,6 +86,19 @@ class IconShelf:
                 picture = wide
             self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
         return self._images[key]
+
+
+def cap(thick: int, colour: str, side: Literal["left", "right"]) -> Image.Image:
+    """Half a disc, `thick` pixels high: the smooth end of a bar."""
+    over = 4
+    disc = Image.new("L", (thick * over, thick * over), 0)
+    ImageDraw.Draw(disc).ellipse((0, 0, thick * over - 1, thick * over - 1), fill=255)
+    mask = disc.resize((thick, thick), Image.Resampling.LANCZOS)
+    half = thick // 2
+    mask = mask.crop((0, 0, half, thick) if side == "left" else (thick - half, 0, thick, thick))
+    picture = Image.new("RGBA", mask.size, (*_rgb(colour), 0))
+    picture.putalpha(mask)
+    return picture
 
 
 def rounded_box(size: int, radius: int, fill: str, border: str | None, width: int) -> Image.Image:

@@ -27,6 +27,7 @@ NOTICE = "SfNotice.TFrame"
 ALARM = "SfAlarm.TFrame"
 GOOD = "SfGood.TFrame"
 MUTED_BOX = "SfBox.TFrame"
+FIELD_BOX = "SfFieldBox.TFrame"
 
 BUTTON = "SfPlain.TButton"
 PRIMARY = "SfPrimary.TButton"
@@ -62,10 +63,12 @@ BOX_STRONG = "SfBoxStrong.TLabel"
 
 CHECK = "SfCheck.TCheckbutton"
 ENTRY = "SfField.TEntry"
+BARE_ENTRY = "SfBare.TEntry"
 FILES = "SfFiles.Treeview"
 FOLDERS = "SfFolders.Treeview"
 TABLE = "SfTable.Treeview"
 PANES = "SfPanes.TPanedwindow"
+PANES_SIDE = "SfPanesSide.TPanedwindow"
 SCROLL_V = "SfScroll.Vertical.TScrollbar"
 SCROLL_H = "SfScroll.Horizontal.TScrollbar"
 USAGE = "SfUsage.Horizontal.TProgressbar"
@@ -136,7 +139,14 @@ class StyleSheet:
             (MUTED_BOX, p.hover),
         ):
             style.configure(name, background=colour, borderwidth=0, relief="flat")
+        element = f"{FIELD_BOX}.border"
+        if element not in style.element_names():
+            box = self._box(p.surface, p.border)
+            style.element_create(element, "image", box, border=self._px(RADIUS) + 1, sticky="nsew")
+            style.layout(FIELD_BOX, _nested(element))
+        style.configure(FIELD_BOX, background=p.surface)
         style.configure(PANES, background=p.surface)
+        style.configure(PANES_SIDE, background=p.side)
         style.configure("Sash", sashthickness=self._px(5), gripcount=0, background=p.surface, bordercolor=p.surface)
 
     def _labels(self, style: ttk.Style, p: Palette) -> None:
@@ -252,6 +262,16 @@ class StyleSheet:
             padding=(self._px(8), self._px(6)),
         )
         style.map(ENTRY, foreground=[("disabled", p.disabled)])
+        style.layout(BARE_ENTRY, _nested("Entry.padding", "Entry.textarea"))
+        style.configure(
+            BARE_ENTRY,
+            background=p.surface,
+            foreground=p.text,
+            insertcolor=p.text,
+            selectbackground=p.selection,
+            selectforeground=p.text,
+            padding=(self._px(2), self._px(4)),
+        )
         mark = f"{CHECK}.mark"
         if mark not in style.element_names():
             style.element_create(
@@ -327,6 +347,30 @@ class StyleSheet:
         ]
         style.layout(f"{FILES}.Item", [("Treeitem.padding", {"sticky": "nsew", "children": item})])
         style.configure(f"{FILES}.Item", padding=(self._px(8), 0, 0, 0))
+        # ttk's own triangle of the tree is a few pixels at any scale; its states are user1 (open) and user2 (leaf).
+        arrow = f"{FOLDERS}.arrow"
+        if arrow not in style.element_names():
+            style.element_create(
+                arrow,
+                "image",
+                self._arrow("chevron-right", p.muted),
+                ("user2", self._arrow(None, p.muted)),
+                ("user1", self._arrow("chevron-down", p.muted)),
+                sticky="",
+            )
+        branch: Any = [(arrow, {"side": "left", "sticky": ""}), *item]
+        style.layout(f"{FOLDERS}.Item", [("Treeitem.padding", {"sticky": "nsew", "children": branch})])
+        style.configure(f"{FOLDERS}.Item", padding=(self._px(2), 0, 0, 0))
+
+    def _arrow(self, icon: str | None, colour: str) -> ImageTk.PhotoImage:
+        key = ("arrow", icon or "", colour)
+        if key not in self._images:
+            size, gap = self._px(11), self._px(6)
+            picture = Image.new("RGBA", (size + gap, size), (0, 0, 0, 0))
+            if icon is not None:
+                picture.paste(draw(icon, size, colour), (0, 0))
+            self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
+        return self._images[key]
 
     def _scrollbars(self, style: ttk.Style, p: Palette) -> None:
         """Thin bars without arrows, as wide as a finger of a mouse needs and no more."""

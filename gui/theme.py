@@ -100,6 +100,12 @@ class Theme:
         """Real pixels for a length given at 1×; at least 1 for anything above 0."""
         return max(1, round(design_pixels * self.factor)) if design_pixels > 0 else 0
 
+    def icon_states(self, name: str, size: float = ICON, colour: str | None = None) -> Any:
+        """An icon as ttk takes it, with a paler one for disabled widgets (which ttk otherwise stipples)."""
+        return (
+            str(self.icon(name, colour, size)), "disabled", str(self.icon(name, self.palette.disabled, size)),
+        )  # fmt: skip
+
     def icon(
         self, name: str, colour: str | None = None, size: float = ICON, *, pad_left: float = 0, pad_right: float = 0
     ) -> ImageTk.PhotoImage:
@@ -111,6 +117,19 @@ class Theme:
             pad_left=self.px(pad_left),
             pad_right=self.px(pad_right),
         )
+
+    def bar(self, canvas: tk.Canvas, left: int, right: int, middle: int, thick: int, colour: str) -> None:
+        """Draw a bar with smooth round ends on `canvas`, from `left` to `right` around the height `middle`.
+
+        Canvas lines have ragged caps, since Tk does not smooth what it draws.
+        """
+        half = thick // 2
+        top = middle - half
+        right = max(right, left + 2 * half)
+        canvas.create_image(left, top, image=self._shelf.cap(thick, colour, "left"), anchor="nw")
+        canvas.create_image(right - half, top, image=self._shelf.cap(thick, colour, "right"), anchor="nw")
+        if right - left > 2 * half:
+            canvas.create_rectangle(left + half, top, right - half, top + thick, fill=colour, width=0)
 
     def measure(self, text: str, font: str = "TkDefaultFont") -> int:
         """How many real pixels `text` is wide in the named font."""

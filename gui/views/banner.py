@@ -1,0 +1,92 @@
+"""A strip above the list for what lasts: offline, an error of the program, a default password still in use."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from gui import styles
+from gui.model import Notice
+from gui.theme import Theme
+
+_LOOK = {
+    "warning": (styles.NOTICE, styles.NOTICE_TEXT, "exclamation-triangle", "warning"),
+    "error": (styles.ALARM, styles.ALARM_TEXT, "exclamation-octagon", "danger"),
+    "info": (styles.NOTICE, styles.NOTICE_TEXT, "info-circle", "accent"),
+    "success": (styles.GOOD, styles.GOOD_TEXT, "check-circle", "success"),
+}
+
+
+class Banner(ttk.Frame):
+    """Shows one notice at a time and takes no room without one."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme, *, icon: str | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._own_icon = icon
+        self._notice: Notice | None = None
+        px = theme.px
+        self._icon = ttk.Label(self)
+        self._icon.grid(row=0, column=0, padx=(px(14), px(10)), pady=px(8), sticky="n")
+        self._text = ttk.Label(self, justify="left", anchor="w")
+        self._text.grid(row=0, column=1, sticky="ew", pady=px(7))
+        self._action = ttk.Button(self, style=styles.LINK, takefocus=True)
+        self._action.grid(row=0, column=2, padx=(px(12), 0))
+        self._close = ttk.Button(self, style=styles.TOOL, takefocus=True)
+        self._close.grid(row=0, column=3, padx=(px(4), px(8)))
+        self.columnconfigure(1, weight=1)
+        self.bind("<Configure>", self._wrap)
+        theme.on_change(self._recolour)
+
+    def show(
+        self,
+        notice: Notice | None,
+        *,
+        act: Callable[[], None] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        """Show `notice`; `act` is behind its action, `close` (None: it cannot be closed) behind the cross."""
+        self._notice = notice
+        if notice is None:
+            self.grid_remove()
+            return
+        self._text.configure(text=notice.text)
+        if notice.action and act:
+            self._action.configure(text=notice.action, command=act)
+            self._action.grid()
+        else:
+            self._action.grid_remove()
+        if close:
+            self._close.configure(command=close)
+            self._close.grid()
+        else:
+            self._close.grid_remove()
+        self._recolour()
+        self.grid()
+
+    @property
+    def notice(self) -> Notice | None:
+        """What is shown now."""
+        return self._notice
+
+    def invoke(self) -> None:
+        """Do what the action does, as a click would."""
+        self._action.invoke()
+
+    def _recolour(self) -> None:
+        notice = self._notice
+        if notice is None:
+            return
+        theme = self._theme
+        frame, text, icon, colour = _LOOK[notice.severity]
+        self.configure(style=frame)
+        self._text.configure(style=text)
+        self._icon.configure(style=text, image=theme.icon(self._own_icon or icon, getattr(theme.palette, colour), 15))
+        self._close.configure(image=theme.icon("x-lg", theme.palette.muted, 12))
+
+    def _wrap(self, event: tk.Event[tk.Misc]) -> None:
+        taken = self._theme.px(60) + sum(
+            widget.winfo_reqwidth() for widget in (self._action, self._close) if widget.winfo_manager()
+        )
+        self._text.configure(wraplength=max(self._theme.px(120), event.width - taken))

@@ -1,0 +1,165 @@
+"""Where one is: each folder on the way from the root is a button; Ctrl+L turns it into a field for a path."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from gui import styles
+from gui.model import Crumb, Place
+from gui.theme import Theme
+from gui.views.menus import popup
+from gui.views.tooltip import Tooltip
+
+_LONGEST = 180  # design pixels of one name
+_ROOT = "My files"
+
+
+class Breadcrumb(ttk.Frame):
+    """The way to the folder shown; what has no room is behind a `…` that opens as a menu."""
+
+    def __init__(
+        self, parent: tk.Misc, theme: Theme, *, on_go: Callable[[Place], None], on_path: Callable[[str], None]
+    ) -> None:
+        px = theme.px
+        super().__init__(parent, style=styles.FIELD_BOX, padding=(px(6), px(2)), height=px(34))
+        self._theme = theme
+        self._on_go, self._on_path = on_go, on_path
+        self._place = Place()
+        self._parts: list[tk.Widget] = []
+        self._width = 0
+        self._field: ttk.Entry | None = None
+        self._icon = ttk.Label(self, style=styles.MUTED)
+        self._icon.pack(side="left", padx=(px(4), px(4)))
+        self.bind("<Configure>", self._resized)
+        self.bind("<Button-1>", lambda _event: self.edit())
+        self.pack_propagate(False)
+        theme.on_change(self._draw)
+        self._draw()
+
+    def show(self, place: Place) -> None:
+        """Show the way to `place`."""
+        if place != self._place:
+            self._place = place
+            self._end_edit()
+            self._draw()
+
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        if event.width != self._width:
+            self._width = event.width
+            self._draw()
+
+    def _draw(self) -> None:
+        for part in self._parts:
+            part.destroy()
+        self._parts = []
+        theme = self._theme
+        self._icon.configure(image=theme.icon("hdd-network", theme.palette.muted, 15))
+        if self._field is not None:
+            return
+        crumbs = self._place.crumbs
+        first = self._first_shown(crumbs)
+        if first > 1:
+            self._button(0)
+            self._chevron()
+            self._more(crumbs[1:first])
+            self._chevron()
+        else:
+            first = 0
+        for index in range(first, len(crumbs)):
+            self._button(index)
+            if index < len(crumbs) - 1:
+                self._chevron()
+
+    def _first_shown(self, crumbs: tuple[Crumb, ...]) -> int:
+        """From which crumb on there is room for all; the root always shows."""
+        theme = self._theme
+        step = theme.px(10 + 16)
+        widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(len(crumbs))]
+        room = self._width - theme.px(50) - widths[0]
+        if sum(widths[1:]) <= room:
+            return 1
+        room -= theme.px(50)
+        first = len(crumbs) - 1
+        used = widths[first]
+        while first > 2 and used + widths[first - 1] <= room:
+            first -= 1
+            used += widths[first]
+        return first
+
+    def _label(self, index: int) -> str:
+        name = self._place.crumbs[index].name if index else _ROOT
+        return self._theme.elide(name, self._theme.px(_LONGEST), "SfBoldFont")
+
+    def _button(self, index: int) -> None:
+        here = index == len(self._place.crumbs) - 1
+        place = Place(self._place.crumbs[: index + 1])
+        button = ttk.Button(
+            self,
+            text=self._label(index),
+            style=styles.CRUMB_HERE if here else styles.CRUMB,
+            command=self.edit if here else (lambda: self._on_go(place)),
+            takefocus=True,
+        )
+        full = self._place.crumbs[index].name
+        if index and self._label(index) != full:
+            Tooltip(button, self._theme, full)
+        button.pack(side="left")
+        self._parts.append(button)
+
+    def _chevron(self) -> None:
+        theme = self._theme
+        label = ttk.Label(self, image=theme.icon("chevron-right", theme.palette.muted, 10), style=styles.MUTED)
+        label.pack(side="left", padx=theme.px(2))
+        self._parts.append(label)
+
+    def _more(self, hidden: tuple[Crumb, ...]) -> None:
+        button = ttk.Button(self, text="…", style=styles.CRUMB, takefocus=True)
+
+        def open_menu() -> None:
+            menu = tk.Menu(self, tearoff=False)
+            for offset in range(len(hidden)):
+                place = Place(self._place.crumbs[: offset + 2])
+                menu.add_command(label=hidden[offset].name, command=lambda chosen=place: self._on_go(chosen))  # type: ignore[misc]
+            popup(menu, self._theme, button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
+
+        button.configure(command=open_menu)
+        button.pack(side="left")
+        self._parts.append(button)
+
+    # --- typing a path ---------------------------------------------------------------------------------------------
+
+    def edit(self) -> None:
+        """Offer the path as text to be changed; Enter goes there, Escape leaves it."""
+        if self._field is not None:
+            self._field.focus_set()
+            return
+        self._field = ttk.Entry(self, style=styles.BARE_ENTRY)
+        self._field.insert(0, self._place.path)
+        self._draw()
+        self._field.pack(side="left", fill="both", expand=True)
+        self._field.selection_range(0, "end")
+        self._field.focus_set()
+        self._field.bind("<Return>", self._entered)
+        self._field.bind("<Escape>", lambda _event: self._leave())
+        self._field.bind("<FocusOut>", lambda _event: self._end_edit())
+
+    def _entered(self, _event: object) -> str:
+        field = self._field
+        if field is not None:
+            path = field.get()
+            self._end_edit()
+            self._on_path(path)
+        return "break"
+
+    def _leave(self) -> str:
+        self._end_edit()
+        self.event_generate("<<PathDone>>")
+        return "break"
+
+    def _end_edit(self) -> None:
+        if self._field is not None:
+            field, self._field = self._field, None
+            field.destroy()
+            self._draw()

@@ -1,0 +1,145 @@
+"""The lower pane: what is under way, what is done, what failed; and the controls that concern all of it."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+from typing import Any, Literal
+
+from gui import styles, wording
+from gui.model import TransferBoard
+from gui.theme import Theme
+from gui.views.menus import popup
+from gui.views.scroll import AutoScrollbar
+from gui.views.tooltip import Tooltip
+from gui.views.transfer_rows import RowAction, TransferRows
+
+Tab = Literal["active", "completed", "failed"]
+_TABS: tuple[tuple[Tab, str], ...] = (("active", "Transfers"), ("completed", "Completed"), ("failed", "Failed"))
+_EMPTY = {
+    "active": "Nothing is being transferred. Ctrl+U uploads, Ctrl+D downloads, and files can be dropped into the list.",
+    "completed": "Nothing has been transferred since the window opened.",
+    "failed": "Nothing has failed.",
+}
+LIMITS = (None, 100_000, 1_000_000, 5_000_000, 20_000_000, 50_000_000)  # bytes a second
+
+
+class TransferPanel(ttk.Frame):
+    """Tabs over rows; reports every click."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        *,
+        on_action: Callable[[int, RowAction], None],
+        on_pause_all: Callable[[bool], None],
+        on_limit: Callable[[int | None], None],
+        on_clear: Callable[[Tab], None],
+        on_close: Callable[[], None],
+    ) -> None:
+        super().__init__(parent, style=styles.SURFACE)
+        self._theme = theme
+        self._on_pause_all, self._on_limit, self._on_clear = on_pause_all, on_limit, on_clear
+        self._board = TransferBoard()
+        self._tab: Tab = "active"
+        px = theme.px
+        ttk.Frame(self, style=styles.BORDER, height=max(1, px(1))).grid(row=0, column=0, columnspan=2, sticky="ew")
+        head = ttk.Frame(self, style=styles.SURFACE, padding=(px(12), px(5), px(12), 0))
+        head.grid(row=1, column=0, columnspan=2, sticky="ew")
+        self._tabs: dict[Tab, ttk.Button] = {}
+        self._marks: dict[Tab, tk.Frame] = {}
+        for column, (tab, label) in enumerate(_TABS):
+            button = ttk.Button(head, text=label, style=styles.TAB, command=lambda chosen=tab: self.open(chosen))  # type: ignore[misc]
+            button.grid(row=0, column=column, padx=(0, px(4)))
+            mark = tk.Frame(head, height=px(2))
+            mark.grid(row=1, column=column, sticky="ew", padx=px(8))
+            self._tabs[tab], self._marks[tab] = button, mark
+        head.columnconfigure(3, weight=1)
+        self._summary = ttk.Label(head, style=styles.SMALL, anchor="e")
+        self._summary.grid(row=0, column=3, sticky="e", padx=px(10))
+        self._clear = ttk.Button(head, text="Clear list", style=styles.TAB, command=lambda: self._on_clear(self._tab))
+        self._clear.grid(row=0, column=4)
+        self._pause = ttk.Button(head, style=styles.TOOL, compound="left", command=self._toggle_all)
+        self._pause.grid(row=0, column=5, padx=px(2))
+        self._limit = ttk.Button(head, style=styles.TOOL, compound="left", command=self._limit_menu)
+        self._limit.grid(row=0, column=6, padx=px(2))
+        self._close = ttk.Button(head, style=styles.TOOL, command=on_close)
+        self._close.grid(row=0, column=7)
+        Tooltip(self._close, theme, "Hide the transfers (Ctrl+J)")
+        Tooltip(self._limit, theme, "Limit the speed of each direction")
+        self.rows = TransferRows(self, theme, on_action)
+        self.rows.grid(row=2, column=0, sticky="nsew")
+        bar = AutoScrollbar(self, "vertical", self._scrolled, row=2, column=1, sticky="ns")
+        self.rows.configure(yscrollcommand=bar.set)
+        self.rowconfigure(2, weight=1)
+        self.columnconfigure(0, weight=1)
+        theme.on_change(self._draw)
+        self.open("active")
+
+    def _scrolled(self, *args: Any) -> None:
+        self.rows.yview(*args)
+        self.rows.redraw()
+
+    @property
+    def tab(self) -> Tab:
+        """Which tab is open."""
+        return self._tab
+
+    def open(self, tab: Tab) -> None:
+        """Open a tab."""
+        self._tab = tab
+        self._draw()
+
+    def show(self, board: TransferBoard) -> None:
+        """Show the state of all transfers."""
+        self._board = board
+        self._draw()
+
+    def _draw(self) -> None:
+        theme, palette, board = self._theme, self._theme.palette, self._board
+        lists = {"active": board.active, "completed": board.completed, "failed": board.failed}
+        for tab, label in _TABS:
+            here = tab == self._tab
+            number = f"  {len(lists[tab]):,}" if lists[tab] else ""
+            self._tabs[tab].configure(text=label + number, style=styles.TAB_HERE if here else styles.TAB)
+            self._marks[tab].configure(background=palette.accent if here else palette.surface)
+        active = self._tab == "active"
+        self._summary.configure(text=self._sum(board) if active else "")
+        (self._pause.grid if active and board.active else self._pause.grid_remove)()
+        (self._clear.grid if not active and lists[self._tab] else self._clear.grid_remove)()
+        icon, text = ("play-fill", " Resume all") if board.all_paused else ("pause-fill", " Pause all")
+        self._pause.configure(text=text, image=theme.icon(icon, None, 15))
+        limit = "off" if board.limit_bytes_per_s is None else wording.speed(board.limit_bytes_per_s)
+        self._limit.configure(text=f" Limit: {limit}", image=theme.icon("speedometer2", None, 15))
+        self._close.configure(image=theme.icon("x-lg", None, 13))
+        self.rows.empty_text = _EMPTY[self._tab]
+        self.rows.show(lists[self._tab])
+
+    def _sum(self, board: TransferBoard) -> str:
+        if not board.active or not board.total_bytes:
+            return ""
+        parts = [wording.size_of(board.done_bytes, board.total_bytes)]
+        speed = board.up_bytes_per_s + board.down_bytes_per_s
+        if speed >= 1:
+            parts.append(wording.speed(speed))
+        if board.eta_s is not None:
+            parts.append(f"about {wording.duration(board.eta_s)} left")
+        return " · ".join(parts)
+
+    def _toggle_all(self) -> None:
+        self._on_pause_all(not self._board.all_paused)
+
+    def _limit_menu(self) -> None:
+        menu = tk.Menu(self, tearoff=False)
+        for limit in LIMITS:
+            label = "No limit" if limit is None else wording.speed(limit)
+            mark = "check-lg" if limit == self._board.limit_bytes_per_s else None
+            image = self._theme.icon(mark, None, 13, pad_left=6, pad_right=6) if mark else ""
+            menu.add_command(
+                label=label if mark else f"        {label}",
+                image=image, compound="left", command=lambda chosen=limit: self._on_limit(chosen),  # type: ignore[misc]
+            )  # fmt: skip
+        x, y = self._limit.winfo_rootx(), self._limit.winfo_rooty()
+        popup(menu, self._theme, x, y - menu.winfo_reqheight())
