@@ -1,1 +1,222 @@
-"""Files on this computer: names that may be written, scanning, temporary files, attributes."""
+"""Writing files here so that nothing half-written is ever seen, and never through a link.
+
+    temporary name in the destination's own folder → write → attributes → fsync → rename
+
+Everything below the destination is opened relative to its folder's descriptor, component by component, with O_NOFOLLOW:
+a link that lies there, or that the server sent a moment ago, is never followed (CVE-2019-6111, rsync CVE-2024-12087).
+Where the system has no such calls (Windows), paths are looked at before they are used.
+
+A partial file has a name made of the content's name, so that the next download of the same finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from client.chunking import explain_os_error
+from client.errors import LocalAccess, LocalDiskFull, LocalFileError
+from protocol import AlreadyExists, Attributes, IsAFolder
+
+_BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and sys.platform != "win32"
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
+_OPEN_FOLDERS = 64  # descriptors kept open; macOS gives a process 256
+_PERMISSIONS = 0o777  # of a mode from the server: no set-user-id, no sticky bit
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def partial_name(content: bytes, name: str) -> str:
+    """The temporary name of a download: the same for the same content under the same name."""
+    return f".sfos-{hashlib.sha256(content + name.encode()).hexdigest()[:20]}.part"
+
+
+def local_error(error: OSError, path: Path) -> LocalFileError:
+    """What went wrong when writing `path`."""
+    if error.errno in _FULL:
+        return LocalDiskFull(subject=str(path))
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return LocalAccess("A link or a file is in the way; links below the destination are not followed.", subject=str(path))
+    if isinstance(error, PermissionError):
+        return LocalAccess("You may not write here.", subject=str(path))
+    return explain_os_error(error, path)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """A folder of the destination. `descriptor`: None where the system cannot work relative to one."""
+
+    path: Path
+    descriptor: int | None
+
+    def _at(self, name: str) -> str | Path:
+        return name if self.descriptor is not None else self.path / name
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What `name` is (a link is a link), or None. Raises: LocalFileError."""
+        try:
+            return os.stat(self._at(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+
+    def open_partial(self, name: str, *, keep: bool) -> int:
+        """A descriptor to write the temporary file `name`, empty unless `keep`. Raises: LocalFileError."""
+        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW | (0 if keep else os.O_TRUNC)
+        try:
+            descriptor = os.open(self._at(name), flags, 0o600, dir_fd=self.descriptor)
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise LocalAccess("Something else has the name of the temporary file.", subject=str(self.path / name))
+        return descriptor
+
+    def place(self, partial: str, name: str, *, replace: bool) -> None:
+        """Give the temporary file its name. Raises: AlreadyExists unless `replace`; IsAFolder; LocalFileError."""
+        there = self.look(name)
+        if there is not None and stat.S_ISDIR(there.st_mode):
+            raise IsAFolder("A folder of this name is here.", subject=str(self.path / name))
+        try:
+            if not replace and there is None and self._linked(partial, name):
+                return
+            if not replace and (there is not None or self.look(name) is not None):
+                raise AlreadyExists(subject=str(self.path / name))
+            os.replace(self._at(partial), self._at(name), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except FileExistsError as error:
+            raise AlreadyExists(subject=str(self.path / name)) from error
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+
+    def _linked(self, partial: str, name: str) -> bool:
+        """Name it without ever replacing (a hard link fails where a rename overwrites); False where links cannot be."""
+        if self.descriptor is None:
+            return False
+        try:
+            os.link(partial, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError:  # FAT, some network disks
+            return False
+        os.unlink(partial, dir_fd=self.descriptor)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a temporary file, if it is there."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._at(name), dir_fd=self.descriptor)
+
+    def make_link(self, temporary: str, target: str) -> None:
+        """A symlink under a temporary name. Raises: LocalFileError, also where the system allows none."""
+        self.remove(temporary)
+        try:
+            os.symlink(target, self._at(temporary), dir_fd=self.descriptor)
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise LocalAccess("A link cannot be made here.", subject=str(self.path / temporary)) from error
+
+    def set_attributes(self, attrs: Attributes | None, mtime_ns: int) -> None:
+        """Of the folder itself, once all is in it; what the system refuses is left."""
+        target = self.descriptor if self.descriptor is not None else self.path
+        with contextlib.suppress(OSError):
+            if attrs is not None and attrs.mode is not None:
+                os.chmod(target, attrs.mode & _PERMISSIONS)
+        with contextlib.suppress(OSError):
+            if mtime_ns:
+                os.utime(target, ns=(mtime_ns, mtime_ns))
+
+
+def finish_file(descriptor: int, attrs: Attributes | None, mtime_ns: int, *, durable: bool) -> None:
+    """Attributes and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
+    with contextlib.suppress(OSError):  # disks without modes or times (FAT): the content is what counts
+        mode = attrs.mode if attrs is not None and attrs.mode is not None else 0o666 & ~_umask()
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode & _PERMISSIONS)
+    with contextlib.suppress(OSError):
+        if mtime_ns and os.utime in os.supports_fd:
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+    if durable:
+        os.fsync(descriptor)
+
+
+_UMASK: int | None = None
+
+
+def _umask() -> int:
+    """The process's umask, asked for once: asking means setting it, for all threads."""
+    global _UMASK  # noqa: PLW0603
+    if _UMASK is None:
+        _UMASK = os.umask(0o077)
+        os.umask(_UMASK)
+    return _UMASK
+
+
+class Destination:
+    """The folder that a download goes to, and what is below it. One thread at a time."""
+
+    def __init__(self, root: Path) -> None:
+        """Make `root` if it is missing; links on the way to it are followed: the user named it. Raises: LocalFileError."""
+        self.root = root
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(root, _FOLDER_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)) if _BY_DESCRIPTOR else None
+        except OSError as error:
+            raise local_error(error, root) from error
+        self._root = LocalFolder(root, descriptor)
+        self._open: OrderedDict[tuple[str, ...], LocalFolder] = OrderedDict()
+
+    def folder(self, names: tuple[str, ...], *, make: bool = True) -> LocalFolder:
+        """The folder below the root, of local names already checked, made where missing.
+
+        Valid until 64 others have been asked for. Raises: LocalFileError, also where a link or a file is in the way.
+        """
+        if not names:
+            return self._root
+        found = self._open.get(names)
+        if found is not None:
+            self._open.move_to_end(names)
+            return found
+        above = self.folder(names[:-1], make=make)
+        folder = _enter(above, names[-1], make)
+        self._open[names] = folder
+        if len(self._open) > _OPEN_FOLDERS:
+            _, oldest = self._open.popitem(last=False)
+            _close(oldest)
+        return folder
+
+    def close(self) -> None:
+        """Free the descriptors. Idempotent."""
+        for folder in self._open.values():
+            _close(folder)
+        self._open.clear()
+        _close(self._root)
+        self._root = LocalFolder(self.root, None)
+
+
+def _enter(above: LocalFolder, name: str, make: bool) -> LocalFolder:
+    path = above.path / name
+    try:
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(above._at(name), 0o777, dir_fd=above.descriptor)
+        if above.descriptor is not None:
+            return LocalFolder(path, os.open(name, _FOLDER_FLAGS, dir_fd=above.descriptor))
+        if path.is_symlink() or path.is_junction() if hasattr(path, "is_junction") else path.is_symlink():
+            raise LocalAccess("A link is in the way; links below the destination are not followed.", subject=str(path))
+        if not path.is_dir():
+            raise LocalAccess("A file is in the way.", subject=str(path))
+    except OSError as error:
+        raise local_error(error, path) from error
+    return LocalFolder(path, None)
+
+
+def _close(folder: LocalFolder) -> None:
+    if folder.descriptor is not None:
+        os.close(folder.descriptor)

@@ -1,0 +1,57 @@
+"""Names of the server on this computer, and the other way round.
+
+The server stores every name that NFC allows; Windows refuses some. There the refused characters stand for themselves
+in the private-use area (`:` is U+F03A), as WSL and Cygwin write them, so that a name comes back as it was.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from client.errors import LocalNameNotAllowed
+from protocol import NameNotAllowed, check_name, printable
+
+_WINDOWS = sys.platform == "win32"
+_PRIVATE = 0xF000
+_REFUSED = frozenset('<>:"|?*')
+_DEVICES = frozenset(
+    ("con", "prn", "aux", "nul", *(f"com{digit}" for digit in "123456789"), *(f"lpt{digit}" for digit in "123456789"))
+)
+
+
+def to_local(name: str, *, windows: bool = _WINDOWS) -> str:
+    """How the remote `name` is written here; one component, whatever the server sent. Raises: LocalNameNotAllowed."""
+    try:
+        name = check_name(name)
+    except NameNotAllowed as error:
+        raise LocalNameNotAllowed(
+            f"The server sent a name that is not safe to write: {error.message}", subject=printable(name[:200])
+        ) from error
+    if not windows:
+        return name
+    local = "".join(_mapped(character) if character in _REFUSED else character for character in name)
+    stem = local.split(".", 1)[0].rstrip(" ")
+    if stem.casefold() in _DEVICES:
+        local = _mapped(local[0]) + local[1:]
+    if local[-1] in ". ":
+        local = local[:-1] + _mapped(local[-1])
+    return local
+
+
+def to_remote(name: str, *, windows: bool = _WINDOWS) -> str:
+    """What the local `name` is called on the server. Raises: NameNotAllowed with the reason."""
+    if windows:
+        name = "".join(chr(ord(c) - _PRIVATE) if _PRIVATE < ord(c) < _PRIVATE + 0x80 else c for c in name)
+    return check_name(name)
+
+
+def _mapped(character: str) -> str:
+    return chr(_PRIVATE + ord(character))
+
+
+def numbered(name: str, number: int) -> str:
+    """`name` with a number before its ending, for a second file of that name: `report (2).pdf`."""
+    stem, dot, ending = name.rpartition(".")
+    if not stem or len(ending) > 16:
+        return f"{name} ({number})"
+    return f"{stem} ({number}){dot}{ending}"

@@ -1,0 +1,106 @@
+"""What is to be uploaded: local folders walked level by level, without following links and without stopping at trouble.
+
+What cannot be taken (a name that is not Unicode, a device, a second name that differs only in case) is told with its
+reason, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from client.chunking import FileFacts, explain_os_error
+from client.errors import LocalAccess
+from client.local_names import to_remote
+from protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
+
+MAX_LINK_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEntry:
+    """A local file, folder or symlink. `name`: what it is called on the server. `link`: where a symlink points."""
+
+    path: Path
+    name: str
+    kind: Kind
+    facts: FileFacts
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProblem:
+    """What cannot be uploaded, and why. `name`: for people."""
+
+    path: Path
+    name: str
+    error: SfosError
+
+
+def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = None) -> LocalEntry | LocalProblem:
+    """What `path` is. `name`: on the server, instead of its own."""
+    shown = printable(path.name)
+    try:
+        status = path.stat() if follow_symlinks else path.lstat()
+        remote = to_remote(name if name is not None else path.name or path.resolve().name)
+        return _entry(path, remote, status)
+    except SfosError as error:
+        return LocalProblem(path, shown, error)
+    except (OSError, ValueError) as error:
+        return LocalProblem(path, shown, explain_os_error(error, path))
+
+
+def scan_folder(folder: Path, *, follow_symlinks: bool = False) -> Iterator[LocalEntry | LocalProblem]:
+    """What is in `folder`, sorted by name. One that cannot be read is one problem."""
+    try:
+        with os.scandir(folder) as listing:
+            found = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        yield LocalProblem(folder, printable(folder.name), explain_os_error(error, folder))
+        return
+    taken: dict[bytes, str] = {}
+    for listed in found:
+        entry = look_at_listed(folder, listed, follow_symlinks)
+        if isinstance(entry, LocalEntry):
+            folded = fold_name(entry.name)
+            other = taken.setdefault(folded, entry.name)
+            if other is not entry.name:
+                reason = f"Here it stands beside “{printable(other)}”, and the server takes both for the same name."
+                entry = LocalProblem(entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path)))
+        yield entry
+
+
+def look_at_listed(folder: Path, listed: os.DirEntry[str], follow_symlinks: bool) -> LocalEntry | LocalProblem:
+    """As `look_at`, with what the folder's listing says already."""
+    path = folder / listed.name
+    try:
+        return _entry(path, to_remote(listed.name), listed.stat(follow_symlinks=follow_symlinks))
+    except SfosError as error:
+        return LocalProblem(path, printable(listed.name), error)
+    except (OSError, ValueError) as error:
+        return LocalProblem(path, printable(listed.name), explain_os_error(error, path))
+
+
+def _entry(path: Path, name: str, status: os.stat_result) -> LocalEntry:
+    facts = FileFacts.of(status)
+    if stat.S_ISREG(status.st_mode):
+        return LocalEntry(path, name, "file", facts)
+    if stat.S_ISDIR(status.st_mode):
+        return LocalEntry(path, name, "folder", facts)
+    if stat.S_ISLNK(status.st_mode):
+        link = os.readlink(path)
+        if len(os.fsencode(link)) > MAX_LINK_BYTES or not _is_text(link):
+            raise LocalAccess("The link points to something that cannot be written down.", subject=str(path))
+        return LocalEntry(path, name, "symlink", facts, link)
+    raise LocalAccess("This is neither a file nor a folder nor a link.", subject=str(path))
+
+
+def _is_text(link: str) -> bool:
+    try:
+        link.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
