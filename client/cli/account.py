@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from client.cli import password, places
+from client.cli import password
 from client.cli.options import LoginOptions, LogoutOptions, PasswordOptions
 from client.cli.output import duration
 from client.cli.shell import Shell
@@ -26,10 +26,7 @@ def _login(way_in: Entrance, options: LoginOptions) -> int:
     account, shell = way_in.account, way_in.shell
     session, secret = way_in.sign_in()
     with session:
-        try:
-            places.remember_account(way_in.settings, places.RememberedAccount(str(account.address), account.user))
-        except OSError as error:
-            shell.error(error)
+        way_in.remember(as_default=True)
         idle = session.info.idle_timeout_s
         ends = f" The session ends after {duration(idle)} without a command." if idle else ""
         shell.note(
@@ -55,9 +52,7 @@ def _logout(way_in: Entrance, options: LogoutOptions) -> int:
         # The ticket goes all the same; the session ends on the server by its idle timeout.
         code = shell.error(error)
     way_in.tickets.forget(account.address, account.user)
-    remembered = places.remembered_account(way_in.settings)
-    if remembered == places.RememberedAccount(str(account.address), account.user):
-        places.forget_account(way_in.settings)
+    way_in.remember(forget=True)
     if options.forget and password.forget_in_keyring(account.user, account.address):
         shell.note("The password is no longer in the keyring.")
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from client.cli.options import (
     WatchOptions,
 )
 from client.cli.parser import parse
-from client.cli.shell import Shell, prepare_streams, standard_shell
+from client.cli.shell import PROGRAM, Shell, prepare_streams, standard_shell
 from config import Client as Settings
 from config import ConfigError
 from protocol import SfosError
@@ -43,6 +44,7 @@ def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ
     prepare_streams()
     invocation = parse(arguments)
     shell = standard_shell(quiet=invocation.speech.quiet, verbose=invocation.speech.verbose)
+    _log_to(shell, debug=invocation.speech.debug)
     try:
         with _sigterm_as_interrupt():
             code = _run(invocation, shell, load_settings, environ)
@@ -106,6 +108,12 @@ def _run(
                     return watching.watch(session, shell, command)
     except WrongUsage as error:
         return shell.fail(str(error), exit_codes.USAGE)
+
+
+def _log_to(shell: Shell, *, debug: bool) -> None:
+    """What the client library logs: its warnings in our form; with --debug everything, and where it comes from."""
+    form = "%(relativeCreated)6d ms %(levelname)s %(name)s: %(message)s" if debug else f"{PROGRAM}: %(message)s"
+    logging.basicConfig(stream=shell.stderr, level=logging.DEBUG if debug else logging.WARNING, format=form)
 
 
 def _report(shell: Shell, error: SfosError, *, debug: bool) -> int:

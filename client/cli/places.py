@@ -1,23 +1,24 @@
-"""Where the command line keeps what outlives a command: pins beside the window's, and the account of `login`."""
+"""Where the command line keeps what outlives a command: pins beside the window's, and who signed in where."""
 
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from client.private_files import write_private
 from config import Client as Settings
 
 _APPLICATION = "sfos"
 
 
 @dataclass(frozen=True, slots=True)
-class RememberedAccount:
-    """Server (`host:port`) and user of the last `login`."""
+class Remembered:
+    """The server of the last `login` (`host:port`), and for each server who signed in there last."""
 
-    server: str
-    user: str
+    server: str | None = None
+    users: Mapping[str, str] = field(default_factory=dict)
 
 
 def state_directory(settings: Settings) -> Path:
@@ -34,28 +35,25 @@ def pins_file(settings: Settings) -> Path:
     return state_directory(settings) / "pins.json"
 
 
-def remembered_account(settings: Settings) -> RememberedAccount | None:
-    """The account of the last `login`, unless there was none or a `logout` since."""
+def remembered(settings: Settings) -> Remembered:
+    """What there is to remember; a file that cannot be read is nothing: whoever names server and user does without."""
     try:
-        value = json.loads(_account_file(settings).read_text(encoding="utf-8"))
-        return RememberedAccount(str(value["server"]), str(value["user"]))
+        value = json.loads(_file(settings).read_text(encoding="utf-8"))
+        server, users = value["server"], value["users"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # a convenience: whoever names server and user does without
+        return Remembered()
+    if not isinstance(users, dict):
+        return Remembered()
+    return Remembered(
+        server if isinstance(server, str) else None, {str(where): str(user) for where, user in users.items()}
+    )
 
 
-def remember_account(settings: Settings, account: RememberedAccount) -> None:
-    """Make this the account of the commands that name none. Raises: OSError."""
-    path = _account_file(settings)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps({"server": account.server, "user": account.user}) + "\n", encoding="utf-8")
-    temporary.replace(path)
+def remember(settings: Settings, what: Remembered) -> None:
+    """Keep this instead of what was kept. Raises: LocalAccess."""
+    path = _file(settings)
+    write_private(path, (json.dumps({"server": what.server, "users": dict(what.users)}) + "\n").encode())
 
 
-def forget_account(settings: Settings) -> None:
-    """Undo `remember_account`."""
-    _account_file(settings).unlink(missing_ok=True)
-
-
-def _account_file(settings: Settings) -> Path:
+def _file(settings: Settings) -> Path:
     return state_directory(settings) / "command-line.json"

@@ -103,10 +103,27 @@ class Entrance:
             self.tickets.save(session.ticket)
         except LocalFileError as error:
             self.shell.error(error)
+        self.remember()
         for warning in session.warnings:
             self.shell.warn(warning.message)
         if session.info.must_change_password:
             self.shell.warn(f"{self.account.user}: This account still has its first password; change it: passwd")
+
+    def remember(self, *, as_default: bool = False, forget: bool = False) -> None:
+        """Let later commands that name no user (and with `as_default`, no server) mean this account; or no longer."""
+        before = places.remembered(self.settings)
+        where, users = str(self.account.address), dict(before.users)
+        server = where if as_default else before.server
+        users[where] = self.account.user
+        if forget:
+            del users[where]
+            server = None if before.server == where else before.server
+        after = places.Remembered(server, users)
+        if after != before:
+            try:
+                places.remember(self.settings, after)
+            except LocalFileError as error:  # a convenience: the command itself goes on
+                self.shell.detail(str(error))
 
 
 def unknown_key_lines(unknown: UnknownServerKey, *, can_ask: bool) -> list[str]:
@@ -146,19 +163,17 @@ def _fingerprint_lines(fingerprint: Fingerprint) -> list[str]:
 
 def entrance(shell: Shell, settings: Settings, environ: Mapping[str, str], options: ConnectionOptions) -> Entrance:
     """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage."""
-    remembered = places.remembered_account(settings)
+    before = places.remembered(settings)
     default_server = Settings().server
     server = options.server or settings.server
-    if options.server is None and settings.server == default_server and remembered is not None:
-        server = remembered.server
+    if options.server is None and settings.server == default_server and before.server is not None:
+        server = before.server
     try:
         address = Address.parse(server, Address.parse(default_server, 0).port)
         policy = _policy(options)
     except ValueError as error:
         raise WrongUsage(str(error)) from error
-    user = options.user or settings.user
-    if not user and remembered is not None and remembered.server == str(address):
-        user = remembered.user
+    user = options.user or settings.user or before.users.get(str(address), "")
     if not user:
         user = _ask_user(shell, address)
     trust = Trust(TrustStore(places.pins_file(settings)), policy)
