@@ -8,8 +8,6 @@ references is not looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from protocol import (
     Buffer,
     ChangesReply,
@@ -45,7 +43,7 @@ __all__ = ["Caller", "Space"]
 
 
 class Space:
-    """See the module's first lines. Comes from `SpaceRegistry.lease`, which closes it."""
+    """See the module's first lines. Comes from `SpaceRegistry.lease`; who is told of commits stands there too."""
 
     def __init__(self, context: SpaceContext) -> None:
         self._context = context
@@ -54,14 +52,6 @@ class Space:
     def space_id(self) -> str:
         """Its id, 32 hexadecimal digits."""
         return self._context.space_id
-
-    def on_commit(self, listener: Callable[[int], None]) -> Callable[[], None]:
-        """Call `listener(seq)` after each commit of this process, in the thread that made it; how to stop that.
-
-        The transaction is durable by then and no lock is held. The listener must not block, and whoever counts on every
-        commit asks `changes` again: of two at once the later may be announced first.
-        """
-        return self._context.listeners.add(listener)
 
     # --- reading ----------------------------------------------------------------------------------------------
 

@@ -26,10 +26,8 @@ from server.sqlite_faults import as_wire_error, is_broken_disk
 
 logger = logging.getLogger(__name__)
 
-_BUSY_TIMEOUT_MS = 30_000
 _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the platter
@@ -63,7 +61,7 @@ class Transaction:
         """The rows one after the other, for results that need not fit in memory. One at a time per transaction."""
         self._run(statement, parameters)
         while rows := self._cursor.fetchmany(1_000):
-            yield from rows  # type: ignore[misc]
+            yield from rows
 
     def run(self, statement: Statement, **parameters: object) -> int:
         """Carry out; how many rows it changed."""
@@ -95,6 +93,11 @@ class Transaction:
         rows: list[Row] = self._cursor.fetchall()  # type: ignore[assignment]
         return rows
 
+    def undo(self) -> None:
+        """Take back everything; the transaction goes on with nothing in it."""
+        self._cursor.execute("ROLLBACK")
+        self._cursor.execute("BEGIN")
+
     def _run(self, statement: Statement, parameters: dict[str, object]) -> None:
         parameters["space"] = self.space
         self._cursor.execute(*statement.bind(self._dialect, parameters))
@@ -103,10 +106,11 @@ class Transaction:
 class Catalog:
     """The database of one space. Safe to use from several threads."""
 
-    def __init__(self, path: Path, space: bytes) -> None:
+    def __init__(self, path: Path, space: bytes, *, busy_timeout_s: float = 30.0) -> None:
+        """`busy_timeout_s`: how long to wait for a lock of another process."""
         self.path = path
         self.space = space
-        self.engine = _sqlite_engine(path)
+        self.engine = _sqlite_engine(path, int(busy_timeout_s * 1_000))
         self._writing = threading.RLock()
         self._broken = False
 
@@ -164,7 +168,7 @@ class Catalog:
             connection.close()  # back to the pool, which rolls back what was not committed
 
 
-def _sqlite_engine(path: Path) -> Engine:
+def _sqlite_engine(path: Path, busy_timeout_ms: int) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
@@ -178,6 +182,7 @@ def _sqlite_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}").close()
         for pragma in _PRAGMAS:
             connection.execute(pragma).close()
 

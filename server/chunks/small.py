@@ -24,9 +24,7 @@ from server.storage_faults import StoreStopped
 
 logger = logging.getLogger(__name__)
 
-SMALL_TOKEN_BYTES = 64 * 1024
 _IDLE_CONNECTIONS = 2
-_BUSY_TIMEOUT_MS = 30_000
 _LIST_PAGE = 1_000
 
 _SCHEMA = """
@@ -41,8 +39,16 @@ _SCHEMA = """
 class SmallStore:
     """A chunk store of rows in the database at `path`, made at need."""
 
-    def __init__(self, path: Path, now_ms: Callable[[], int], *, files: LocalFiles | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now_ms: Callable[[], int],
+        *,
+        busy_timeout_s: float = 30.0,
+        files: LocalFiles | None = None,
+    ) -> None:
         self._path = path
+        self._busy_timeout_ms = int(busy_timeout_s * 1_000)
         self._now_ms = now_ms
         self._files = files or LocalFiles()
         self._writing = threading.Lock()
@@ -154,7 +160,7 @@ class SmallStore:
     def _connect(self) -> sqlite3.Connection:
         # Handed from thread to thread, but never used by two at once.
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone does not reach the platter
         connection.execute("PRAGMA trusted_schema = OFF")

@@ -1,4 +1,4 @@
-"""One chunk store out of two: tokens of at most 64 KiB go to the small one, longer ones to the disk.
+"""One chunk store out of two: short tokens (64 KiB at the most, as a rule) go to the small one, longer to the disk.
 
 A location says which one holds it: `small:<row>` or `disk:<directory>/<file>`.
 """
@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from protocol import Buffer
-from server.chunks.small import SMALL_TOKEN_BYTES
 from server.chunks.store import Batch, ChunkStore, StoredChunk
 
 _SMALL = "small"
@@ -18,14 +17,15 @@ _DISK = "disk"
 
 
 class TieredStore:
-    """See the module's first lines."""
+    """See the module's first lines. `small_token_bytes`: the longest token that counts as short."""
 
-    def __init__(self, small: ChunkStore, disk: ChunkStore) -> None:
+    def __init__(self, small: ChunkStore, disk: ChunkStore, small_token_bytes: int) -> None:
+        self._small_token_bytes = small_token_bytes
         self._stores = {_SMALL: small, _DISK: disk}
 
     def batch(self) -> TieredBatch:
         """See ChunkStore."""
-        return TieredBatch({name: store.batch() for name, store in self._stores.items()})
+        return TieredBatch({name: store.batch() for name, store in self._stores.items()}, self._small_token_bytes)
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:
         """See ChunkStore."""
@@ -66,14 +66,15 @@ class TieredStore:
 class TieredBatch:
     """See Batch."""
 
-    def __init__(self, batches: dict[str, Batch]) -> None:
+    def __init__(self, batches: dict[str, Batch], small_token_bytes: int) -> None:
+        self._small_token_bytes = small_token_bytes
         self._batches = batches
         self._order: list[str] = []
         self._open = ExitStack()
 
     def add(self, chunk_id: bytes, token: memoryview) -> None:
         """See Batch."""
-        name = _SMALL if len(token) <= SMALL_TOKEN_BYTES else _DISK
+        name = _SMALL if len(token) <= self._small_token_bytes else _DISK
         self._batches[name].add(chunk_id, token)
         self._order.append(name)
 

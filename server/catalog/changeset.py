@@ -1,0 +1,243 @@
+"""What one commit does to the tree: collected as it is decided, written in bulk.
+
+A commit of 5,000 items makes a handful of statements of it, each carried out many times. Nodes that the same commit
+touches twice end as one state; a state that began and ended in the same commit was never visible, and no row says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, delete, insert, literal_column, select, update
+
+from server.catalog.engine import Transaction
+from server.catalog.schema import nodes, past
+from server.catalog.space_row import SpaceRow
+from server.catalog.statement import Statement
+from server.catalog.states import STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
+from server.vault.rows import Digest, RowAuthenticator
+
+_INSERT_NODE = Statement(insert(nodes))
+_INSERT_PAST = Statement(insert(past))
+_UPDATE_NODE = Statement(
+    update(nodes).where(
+        nodes.c.space == bindparam("space"),
+        nodes.c.parent == bindparam("at_parent"),
+        nodes.c.name_key == bindparam("at_name_key"),
+    ),
+    columns=[name for name in STATE_FIELDS if name not in ("parent", "name_key", "node")],
+)
+_DELETE_NODE = Statement(
+    delete(nodes).where(
+        nodes.c.space == bindparam("space"),
+        nodes.c.parent == bindparam("at_parent"),
+        nodes.c.name_key == bindparam("at_name_key"),
+    )
+)
+_SCAN_FOLDER = Statement(
+    select(nodes.c.node, nodes.c.kind, nodes.c.size, nodes.c.mac, nodes.c.seq_from).where(
+        nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent")
+    )
+)
+_PAST_NAMES = [column.name for column in past.columns]
+_CLOSE_FOLDER = Statement(
+    insert(past).from_select(
+        _PAST_NAMES,
+        select(
+            *(
+                bindparam("seq")
+                if name == "seq_to"
+                else literal_column(str(int(EndedAs.DELETED_WITH_PARENT)))
+                if name == "ended_as"
+                else nodes.c[name]
+                for name in _PAST_NAMES
+            )
+        ).where(
+            nodes.c.space == bindparam("space"),
+            nodes.c.parent == bindparam("parent"),
+            nodes.c.seq_from < bindparam("seq"),
+        ),
+    )
+)
+_EMPTY_FOLDER = Statement(
+    delete(nodes).where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent"))
+)
+
+
+@dataclass(slots=True)
+class _Touched:
+    """A node in this commit: the row it had before (None: new), and what it has now (None: gone)."""
+
+    before: State | None
+    now: State | None
+    ended_as: EndedAs
+
+
+class ChangeSet:
+    """The changes of one commit, in one writing transaction."""
+
+    def __init__(self, tx: Transaction, row: SpaceRow, time_ms: int, rows: RowAuthenticator) -> None:
+        """`row`: with the number of this commit."""
+        self.tx = tx
+        self.seq = row.seq
+        self.time_ms = time_ms
+        self.next_node = row.next_node
+        self.bytes_delta = 0
+        self.files_delta = 0
+        self.digest_delta = Digest()
+        self.is_empty = True
+        self._rows = rows
+        self._touched: dict[int, _Touched] = {}
+        self._places: dict[tuple[int, bytes], int | None] = {}  # who is there now, as far as this commit changed it
+
+    # --- looking, through what is not written yet ---------------------------------------------------------------
+
+    def child(self, parent: int, name_key: bytes) -> State | None:
+        """What bears that name in the folder now."""
+        place = (parent, name_key)
+        if place in self._places:
+            node = self._places[place]
+            return None if node is None else self._touched[node].now
+        return find_child(self.tx, parent, name_key)
+
+    def node(self, node: int) -> State | None:
+        """The node's state now."""
+        touched = self._touched.get(node)
+        return find_node(self.tx, node) if touched is None else touched.now
+
+    # --- changing -----------------------------------------------------------------------------------------------
+
+    def new_node(self) -> int:
+        """An id that no node had before."""
+        self.next_node += 1
+        return self.next_node - 1
+
+    def create(self, state: State) -> State:
+        """Put a new node in place; its state with number and code."""
+        state = self._begun(state)
+        self._touched[state.node] = _Touched(None, state, EndedAs.REPLACED)
+        self._places[state.parent, state.name_key] = state.node
+        self.is_empty = False
+        return state
+
+    def replace(self, old: State, new: State) -> State:
+        """Give a node a new state; one in another place or of another name counts as moved."""
+        new = self._begun(new)
+        moved = (old.parent, old.name) != (new.parent, new.name)
+        touched = self._touch(old)
+        touched.now = new
+        touched.ended_as = EndedAs.MOVED if moved or touched.ended_as == EndedAs.MOVED else EndedAs.REPLACED
+        if (old.parent, old.name_key) != (new.parent, new.name_key):
+            self._places[old.parent, old.name_key] = None
+        self._places[new.parent, new.name_key] = new.node
+        self.is_empty = False
+        return new
+
+    def delete(self, state: State) -> None:
+        """End a node, and with a folder all that is below it."""
+        touched = self._touch(state)
+        touched.now = None
+        touched.ended_as = EndedAs.DELETED
+        self._places[state.parent, state.name_key] = None
+        self.is_empty = False
+        if state.is_folder:
+            self.flush()
+            self._delete_below(state.node)
+
+    def _touch(self, state: State) -> _Touched:
+        touched = self._touched.get(state.node)
+        if touched is None:
+            touched = self._touched[state.node] = _Touched(state, state, EndedAs.REPLACED)
+        return touched
+
+    def _begun(self, state: State) -> State:
+        mac = self._rows.mac(
+            node=state.node,
+            parent=state.parent,
+            seq_from=self.seq,
+            kind=state.kind,
+            size=state.size,
+            mtime_ns=state.mtime_ns,
+            name=state.name,
+            attrs=state.attrs,
+            content=state.content,
+        )
+        return state._replace(seq_from=self.seq, mac=mac)
+
+    # --- writing ------------------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Write what has been collected."""
+        if not self._touched:
+            return
+        touched = [one for one in self._touched.values() if one.before is not None or one.now is not None]
+        closed = [
+            (one.before, one.ended_as)
+            for one in touched
+            if one.before is not None and one.before.seq_from < self.seq and one.before is not one.now
+        ]
+        self.tx.run_many(
+            _INSERT_PAST, (state._asdict() | {"seq_to": self.seq, "ended_as": int(end)} for state, end in closed)
+        )
+        self._write_rows(touched)
+        self._count(touched, closed)
+        self._touched.clear()
+        self._places.clear()
+
+    def _write_rows(self, touched: Iterable[_Touched]) -> None:
+        leaving: list[State] = []
+        staying: list[State] = []
+        coming: list[State] = []
+        for one in touched:
+            if one.before is not None and one.now is not None and _place(one.before) == _place(one.now):
+                staying.append(one.now)
+                continue
+            if one.before is not None:
+                leaving.append(one.before)
+            if one.now is not None:
+                coming.append(one.now)
+        # In this order, for one node may come to where another has left.
+        self.tx.run_many(
+            _DELETE_NODE, ({"at_parent": state.parent, "at_name_key": state.name_key} for state in leaving)
+        )
+        self.tx.run_many(
+            _UPDATE_NODE,
+            (state._asdict() | {"at_parent": state.parent, "at_name_key": state.name_key} for state in staying),
+        )
+        self.tx.run_many(_INSERT_NODE, (state._asdict() for state in coming))
+
+    def _count(self, touched: Iterable[_Touched], closed: Iterable[tuple[State, EndedAs]]) -> None:
+        before = [one.before for one in touched if one.before is not None]
+        now = [one.now for one in touched if one.now is not None]
+        self.digest_delta -= self._rows.live(state.mac for state in before)
+        self.digest_delta += self._rows.live(state.mac for state in now)
+        self.digest_delta += self._rows.ended((state.mac, self.seq, int(end)) for state, end in closed)
+        for states, sign in ((before, -1), (now, 1)):
+            files = [state.size for state in states if state.kind == StateKind.FILE]
+            self.files_delta += sign * len(files)
+            self.bytes_delta += sign * sum(files)
+
+    def _delete_below(self, folder: int) -> None:
+        """Move all rows below `folder` to the past, folder by folder, within SQL (100,000 rows: 0.8 s)."""
+        folders = [folder]
+        end = int(EndedAs.DELETED_WITH_PARENT)
+        while folders:
+            parent = folders.pop()
+            found = self.tx.all(_SCAN_FOLDER, parent=parent)
+            if not found:
+                continue
+            folders += [node for node, kind, _, _, _ in found if kind == StateKind.FOLDER]
+            self.tx.run(_CLOSE_FOLDER, parent=parent, seq=self.seq)
+            self.tx.run(_EMPTY_FOLDER, parent=parent)
+            files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]
+            self.files_delta -= len(files)
+            self.bytes_delta -= sum(files)
+            self.digest_delta -= self._rows.live(mac for _, _, _, mac, _ in found)
+            self.digest_delta += self._rows.ended(
+                (mac, self.seq, end) for _, _, _, mac, seq_from in found if seq_from < self.seq
+            )
+
+
+def _place(state: State) -> tuple[int, bytes]:
+    return state.parent, state.name_key

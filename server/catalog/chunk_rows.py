@@ -1,0 +1,144 @@
+"""The rows of chunks and of contents' lists: what is stored, where, and what it belongs to.
+
+A chunk is live once a commit has referred to it, and pending (`pending_since`, `pending_by`) before that; pending ones
+count for the caller who put them, and go after 24 hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
+
+from server.catalog.engine import Transaction
+from server.catalog.schema import chunks, content_chunks, contents
+from server.catalog.statement import InStatement, Statement
+
+
+class ChunkRow(NamedTuple):
+    """A stored chunk. `length`: of its data; `sealed_len`: of its token; `offset`: 0, until chunks share a location."""
+
+    id: bytes
+    key_no: int
+    location: str
+    offset: int
+    sealed_len: int
+    length: int
+
+
+class ListRow(NamedTuple):
+    """The sealed list of a content of several chunks. `ids`: each of its chunks once."""
+
+    content: bytes
+    chunks: int
+    key_no: int
+    sealed: bytes
+    ids: frozenset[bytes]
+
+
+_CHUNK_COLUMNS = tuple(chunks.c[name] for name in ChunkRow._fields)
+
+FIND_CHUNK = Statement(
+    select(*_CHUNK_COLUMNS).where(chunks.c.space == bindparam("space"), chunks.c.id == bindparam("id"))
+)
+USABLE = InStatement(
+    lambda names: select(chunks.c.id, chunks.c.length, chunks.c.pending_since).where(
+        chunks.c.space == bindparam("space"),
+        chunks.c.id.in_([bindparam(name) for name in names]),
+        or_(chunks.c.pending_since.is_(None), chunks.c.pending_by == bindparam("actor")),
+    )
+)
+_STORED = InStatement(
+    lambda names: select(chunks.c.id).where(
+        chunks.c.space == bindparam("space"), chunks.c.id.in_([bindparam(name) for name in names])
+    )
+)
+_INSERT = Statement(insert(chunks))
+_KEEP = InStatement(
+    lambda names: (
+        update(chunks)
+        .where(
+            chunks.c.space == bindparam("space"),
+            chunks.c.id.in_([bindparam(name) for name in names]),
+            chunks.c.pending_since.is_not(None),
+        )
+        .values(pending_since=bindparam("since"), pending_by=bindparam("actor"))
+    )
+)
+_FIND_LIST = Statement(
+    select(contents.c.chunks, contents.c.key_no, contents.c.list).where(
+        contents.c.space == bindparam("space"), contents.c.content == bindparam("content")
+    )
+)
+_KNOWN_LISTS = InStatement(
+    lambda names: select(contents.c.content).where(
+        contents.c.space == bindparam("space"), contents.c.content.in_([bindparam(name) for name in names])
+    )
+)
+_INSERT_LIST = Statement(insert(contents))
+_INSERT_LIST_CHUNK = Statement(insert(content_chunks))
+DELETE_UNUSED = Statement(
+    delete(chunks)
+    .where(
+        chunks.c.space == bindparam("space"),
+        and_(chunks.c.id == bindparam("id"), chunks.c.pending_since < bindparam("before")),
+    )
+    .returning(chunks.c.location, chunks.c.sealed_len)
+)
+
+
+def find_chunk(tx: Transaction, chunk_id: bytes) -> ChunkRow | None:
+    """The chunk's row."""
+    row = tx.one(FIND_CHUNK, id=chunk_id)
+    return None if row is None else ChunkRow(*row)
+
+
+def usable_chunks(tx: Transaction, ids: Iterable[bytes], actor: str) -> dict[bytes, tuple[int, bool]]:
+    """(Length, whether it is pending) of each of `ids` that is live, or pending and put by `actor`."""
+    found = tx.all_in(USABLE, ids, actor=actor)
+    return {chunk_id: (length, pending is not None) for chunk_id, length, pending in found}
+
+
+def stored_chunks(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
+    """Which of `ids` have a row, whoever put them."""
+    return {chunk_id for (chunk_id,) in tx.all_in(_STORED, ids)}
+
+
+def insert_chunks(tx: Transaction, rows: Iterable[ChunkRow], *, since_ms: int | None, actor: str | None) -> None:
+    """New rows: live ones if `since_ms` is None, else pending ones."""
+    tx.run_many(_INSERT, (row._asdict() | {"pending_since": since_ms, "pending_by": actor} for row in rows))
+
+
+def make_live(tx: Transaction, ids: Iterable[bytes]) -> None:
+    """A commit refers to these pending chunks now."""
+    tx.run_in(_KEEP, ids, since=None, actor=None)
+
+
+def keep_pending(tx: Transaction, ids: Iterable[bytes], *, since_ms: int, actor: str) -> None:
+    """Those of `ids` that are pending were put again: their 24 hours begin anew."""
+    tx.run_in(_KEEP, ids, since=since_ms, actor=actor)
+
+
+def find_list(tx: Transaction, content: bytes) -> tuple[int, int, bytes] | None:
+    """(How many chunks, key number, sealed list) of a content of several chunks."""
+    row = tx.one(_FIND_LIST, content=content)
+    return None if row is None else (row[0], row[1], row[2])
+
+
+def known_lists(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
+    """Which of these contents have a list."""
+    return {content for (content,) in tx.all_in(_KNOWN_LISTS, ids)}
+
+
+def insert_lists(tx: Transaction, rows: Iterable[ListRow]) -> None:
+    """New lists, with the references by which garbage collection knows their chunks."""
+    rows = list(rows)
+    tx.run_many(
+        _INSERT_LIST,
+        ({"content": row.content, "chunks": row.chunks, "key_no": row.key_no, "list": row.sealed} for row in rows),
+    )
+    tx.run_many(
+        _INSERT_LIST_CHUNK,
+        ({"content": row.content, "chunk": chunk} for row in rows for chunk in sorted(row.ids)),
+    )

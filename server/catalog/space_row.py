@@ -1,0 +1,84 @@
+"""The one row of `spaces`: how far the history goes, and the sums that each commit carries on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, update
+
+from server.catalog.engine import Transaction
+from server.catalog.schema import commits, spaces
+from server.catalog.statement import Statement
+from server.storage_faults import CatalogUnreadable
+
+
+class SpaceRow(NamedTuple):
+    """`horizon`: the oldest commit from which `changes` can still start. `digest`: sealed (server.vault.rows)."""
+
+    epoch: bytes
+    seq: int
+    horizon: int
+    next_node: int
+    bytes_current: int
+    files_current: int
+    bytes_stored: int
+    digest: bytes
+
+
+_columns = tuple(spaces.c[name] for name in SpaceRow._fields)
+_READ = Statement(select(*_columns).where(spaces.c.space == bindparam("space")))
+# Not a sequence: sequences hand out numbers in another order than transactions commit, and events would get lost.
+_BEGIN_COMMIT = Statement(
+    update(spaces).where(spaces.c.space == bindparam("space")).values(seq=spaces.c.seq + 1).returning(*_columns)
+)
+_END_COMMIT = Statement(
+    update(spaces).where(spaces.c.space == bindparam("space")),
+    columns=["next_node", "bytes_current", "files_current", "digest"],
+)
+_ADD_STORED = Statement(
+    update(spaces)
+    .where(spaces.c.space == bindparam("space"))
+    .values(bytes_stored=spaces.c.bytes_stored + bindparam("more"))
+)
+_COMMIT_TIME = Statement(
+    select(commits.c.time_ms).where(commits.c.space == bindparam("space"), commits.c.seq == bindparam("seq"))
+)
+
+
+def read_space_row(tx: Transaction) -> SpaceRow:
+    """The row as this transaction sees it. Raises: CatalogUnreadable."""
+    row = tx.one(_READ)
+    if row is None:
+        raise CatalogUnreadable(f"it is not the catalog of space {tx.space.hex()}")
+    return SpaceRow(*row)
+
+
+def begin_commit(tx: Transaction) -> SpaceRow:
+    """Take the next sequence number; the row with it."""
+    row = tx.one(_BEGIN_COMMIT)
+    if row is None:
+        raise CatalogUnreadable(f"it is not the catalog of space {tx.space.hex()}")
+    return SpaceRow(*row)
+
+
+def end_commit(tx: Transaction, row: SpaceRow) -> None:
+    """Write back what the commit has changed."""
+    tx.run(
+        _END_COMMIT,
+        next_node=row.next_node,
+        bytes_current=row.bytes_current,
+        files_current=row.files_current,
+        digest=row.digest,
+    )
+
+
+def add_stored_bytes(tx: Transaction, more: int) -> None:
+    """Count sealed bytes that came (or went, if negative)."""
+    if more:
+        tx.run(_ADD_STORED, more=more)
+
+
+def commit_time_ms(tx: Transaction, seq: int) -> int:
+    """When that commit was made; 0 if there is none."""
+    row = tx.one(_COMMIT_TIME, seq=seq)
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,153 @@
+"""A state of a node: what it is from one sequence number on, until the next state or its end. Live ones are rows of
+`nodes`, closed ones rows of `past`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from sqlalchemy import Select, bindparam, select, tuple_
+
+from protocol import ROOT_NODE
+from server.catalog.engine import Transaction
+from server.catalog.schema import nodes, past
+from server.catalog.statement import Statement
+
+ROOT_PARENT = 0  # what no node has as its id
+ROOT_NAME_KEY = bytes(16)
+
+
+class StateKind(IntEnum):
+    """`kind` in the rows."""
+
+    FILE = 1
+    FOLDER = 2
+    SYMLINK = 3
+
+
+class EndedAs(IntEnum):
+    """How a closed state ended. DELETED is the root of a deletion, of which `changes` and the trash speak."""
+
+    REPLACED = 1
+    MOVED = 2
+    DELETED = 3
+    DELETED_WITH_PARENT = 4
+
+
+class State(NamedTuple):
+    """One state. `name` and `attrs` are sealed, `mac` is the code over all of it (server.vault.rows)."""
+
+    node: int
+    parent: int
+    name_key: bytes
+    seq_from: int
+    kind: int
+    name: bytes
+    size: int
+    mtime_ns: int
+    attrs: bytes | None
+    content: bytes | None
+    mac: bytes
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether other nodes can be in it."""
+        return self.kind == StateKind.FOLDER
+
+
+STATE_FIELDS = State._fields
+LIVE_COLUMNS = tuple(nodes.c[name] for name in STATE_FIELDS)
+PAST_COLUMNS = tuple(past.c[name] for name in STATE_FIELDS)
+
+_live: Select[tuple[object, ...]] = select(*LIVE_COLUMNS).where(nodes.c.space == bindparam("space"))
+_past: Select[tuple[object, ...]] = select(*PAST_COLUMNS).where(past.c.space == bindparam("space"))
+
+FIND_CHILD = Statement(_live.where(nodes.c.parent == bindparam("parent"), nodes.c.name_key == bindparam("name_key")))
+FIND_NODE = Statement(_live.where(nodes.c.node == bindparam("node")))
+_FIND_PAST_CHILD = Statement(
+    _past.where(
+        past.c.parent == bindparam("parent"),
+        past.c.name_key == bindparam("name_key"),
+        past.c.seq_to > bindparam("at"),
+        past.c.seq_from <= bindparam("at"),
+    )
+)
+_FIND_PAST_NODE = Statement(
+    _past.where(past.c.node == bindparam("node"), past.c.seq_from <= bindparam("at"), past.c.seq_to > bindparam("at"))
+)
+HAD_CONTENT = Statement(_past.where(past.c.node == bindparam("node"), past.c.content == bindparam("content")).limit(1))
+CHILDREN = Statement(_live.where(nodes.c.parent == bindparam("parent")))
+_CHILDREN_PAGE = Statement(
+    _live.where(
+        nodes.c.parent == bindparam("parent"),
+        nodes.c.name_key > bindparam("after"),
+        nodes.c.seq_from <= bindparam("at"),
+    )
+    .order_by(nodes.c.name_key)
+    .limit(bindparam("limit"))
+)
+_PAST_CHILDREN_PAGE = Statement(
+    _past.where(
+        past.c.parent == bindparam("parent"),
+        past.c.seq_to > bindparam("at"),
+        past.c.seq_from <= bindparam("at"),
+        past.c.name_key > bindparam("after"),
+    )
+    .order_by(past.c.name_key)
+    .limit(bindparam("limit"))
+)
+LIVE_CHANGED = Statement(
+    _live.where(tuple_(nodes.c.seq_from, nodes.c.node) > tuple_(bindparam("seq"), bindparam("after")))
+    .order_by(nodes.c.seq_from, nodes.c.node)
+    .limit(bindparam("limit"))
+)
+
+
+def find_child(tx: Transaction, parent: int, name_key: bytes) -> State | None:
+    """What bears that name in the folder now."""
+    row = tx.one(FIND_CHILD, parent=parent, name_key=name_key)
+    return None if row is None else State(*row)
+
+
+def find_node(tx: Transaction, node: int) -> State | None:
+    """The node's state now."""
+    row = tx.one(FIND_NODE, node=node)
+    return None if row is None else State(*row)
+
+
+def find_child_at(tx: Transaction, parent: int, name_key: bytes, at: int) -> State | None:
+    """What bore that name in the folder when `at` was the latest commit."""
+    live = find_child(tx, parent, name_key)
+    if live is not None and live.seq_from <= at:
+        return live
+    row = tx.one(_FIND_PAST_CHILD, parent=parent, name_key=name_key, at=at)
+    return None if row is None else State(*row)
+
+
+def find_node_at(tx: Transaction, node: int, at: int) -> State | None:
+    """The node's state when `at` was the latest commit."""
+    live = find_node(tx, node)
+    if live is not None and live.seq_from <= at:
+        return live
+    row = tx.one(_FIND_PAST_NODE, node=node, at=at)
+    return None if row is None else State(*row)
+
+
+def children_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[State]:
+    """Up to `limit` states in the folder when `at` was the latest commit, by name key, from behind `after` on.
+
+    `now` is the latest commit in this transaction. Where it is `at`, the past need not be asked.
+    """
+    page = [State(*row) for row in tx.all(_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)]
+    if at == now:
+        return page
+    closed = [State(*row) for row in tx.all(_PAST_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)]
+    return sorted(page + closed, key=lambda state: state.name_key)[:limit]
+
+
+def root_state(tx: Transaction) -> State:
+    """The space's root folder."""
+    root = find_node(tx, ROOT_NODE)
+    assert root is not None, "every catalog is made with its root"
+    return root

@@ -1,0 +1,150 @@
+"""One numbered commit, from its op_id to the waking of watchers.
+
+take the space's writer lock → BEGIN IMMEDIATE → is the op_id known? then its stored reply is the answer
+→ take the next sequence number → do the work → write rows, counters, digest and reply → COMMIT (durable)
+→ HEAD file → give the lock back → tell the listeners
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import bindparam, insert, select
+
+from protocol import Cursor, Reply, SfosError
+from server.catalog.changeset import ChangeSet
+from server.catalog.engine import Transaction
+from server.catalog.head import Head, write_head
+from server.catalog.schema import commits
+from server.catalog.space_row import SpaceRow, begin_commit, commit_time_ms, end_commit, read_space_row
+from server.catalog.statement import Statement
+from server.operations.context import Caller, SpaceContext
+from server.operations.entries import cursor_after
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Reply)
+
+_FIND_REPLY = Statement(
+    select(commits.c.reply).where(commits.c.space == bindparam("space"), commits.c.op_id == bindparam("op_id"))
+)
+_INSERT_COMMIT = Statement(insert(commits))
+_REPLY_FRONT = struct.Struct(">I")
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a change answers. `body`: bytes beside the reply."""
+
+    reply: Reply
+    body: bytes = b""
+
+
+class Change:
+    """A change at work: its rows, and what its reply needs to know."""
+
+    def __init__(self, context: SpaceContext, tx: Transaction, row: SpaceRow, before: Cursor) -> None:
+        self.context = context
+        self.tx = tx
+        self.row = row
+        self._before = before
+        time_ms = max(
+            context.now_ms(), commit_time_ms(tx, row.seq - 1)
+        )  # times never decrease, whatever the clock does
+        self.tree = ChangeSet(tx, row, time_ms, context.rows)
+        self.abandoned = False  # set by work that decides to change nothing after all
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether there is nothing to commit."""
+        return self.abandoned or self.tree.is_empty
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the history stands once this is done."""
+        return self._before if self.changes_nothing else cursor_after(self.row)
+
+
+def apply_change(
+    context: SpaceContext, caller: Caller, op_id: bytes, kind: type[R], work: Callable[[Change], Outcome]
+) -> tuple[R, bytes]:
+    """Carry out `work` as one commit; its reply and body, or those stored under `op_id`.
+
+    What raises changes nothing. Work that changes nothing makes no commit, and is done again if repeated.
+    Raises: what `work` raises.
+    """
+    seq: int | None = None
+    with context.catalog.exclusively():
+        with context.catalog.write() as tx:
+            stored = tx.one(_FIND_REPLY, op_id=op_id)
+            if stored is not None:
+                return _replayed(context, op_id, stored[0], kind)
+            before = cursor_after(read_space_row(tx))
+            change = Change(context, tx, begin_commit(tx), before)
+            outcome = work(change)
+            assert isinstance(outcome.reply, kind)
+            if change.changes_nothing:
+                tx.undo()
+            else:
+                head = _finish(context, caller, op_id, change, outcome)
+                seq = head.seq
+        if seq is not None:
+            _note_head(context, head)
+    if seq is not None:
+        context.listeners.tell(context.space_id)
+    return outcome.reply, outcome.body
+
+
+def stored_reply(context: SpaceContext, op_id: bytes, kind: type[R]) -> tuple[R, bytes] | None:
+    """What was answered to `op_id`, if it was: asked before costly preparations."""
+    with context.catalog.read() as tx:
+        stored = tx.one(_FIND_REPLY, op_id=op_id)
+    return None if stored is None else _replayed(context, op_id, stored[0], kind)
+
+
+def _finish(context: SpaceContext, caller: Caller, op_id: bytes, change: Change, outcome: Outcome) -> Head:
+    row, tree = change.row, change.tree
+    tree.flush()
+    code = context.rows.commit_code(row.seq, tree.time_ms, caller.actor, op_id)
+    digest = context.rows.open_digest(row.digest, row.epoch, row.seq - 1)
+    digest = digest + tree.digest_delta + context.rows.commits([code])
+    sealed = context.rows.seal_digest(digest, row.epoch, row.seq)
+    header = _encoder.encode(outcome.reply)
+    reply = context.names.seal_reply(op_id, _REPLY_FRONT.pack(len(header)) + header + outcome.body)
+    change.tx.run(_INSERT_COMMIT, seq=row.seq, time_ms=tree.time_ms, actor=caller.actor, op_id=op_id, reply=reply)
+    end_commit(
+        change.tx,
+        row._replace(
+            next_node=tree.next_node,
+            bytes_current=row.bytes_current + tree.bytes_delta,
+            files_current=row.files_current + tree.files_delta,
+            digest=sealed,
+        ),
+    )
+    return Head(row.epoch, row.seq, sealed)
+
+
+def _note_head(context: SpaceContext, head: Head) -> None:
+    try:
+        write_head(context.directory, head)
+    except OSError as error:  # it may lag, and the commit stands
+        logger.warning("%s: the HEAD file could not be written: %s", context.directory, error)
+
+
+def _replayed(context: SpaceContext, op_id: bytes, sealed: bytes | None, kind: type[R]) -> tuple[R, bytes]:
+    if sealed is None:
+        raise SfosError("This request was carried out long ago, and its answer is no longer kept.")
+    plain = context.names.open_reply(op_id, sealed)
+    (length,) = _REPLY_FRONT.unpack_from(plain)
+    front = _REPLY_FRONT.size
+    try:
+        return msgspec.json.decode(plain[front : front + length], type=kind), plain[front + length :]
+    except msgspec.MsgspecError as error:
+        raise SfosError("The same op_id was used for another request.") from error

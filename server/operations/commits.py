@@ -1,0 +1,289 @@
+"""Files put in place: many items, one transaction, a result for each.
+
+What needs no transaction comes first: the lists are checked against the contents they claim (without reading a byte of
+data: a content id is a hash over its list), small chunks that came along are made durable, lists are sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocol import (
+    MUST_NOT_EXIST,
+    AlreadyExists,
+    ChunkRecord,
+    CommitItem,
+    CommitRequest,
+    ContentMismatch,
+    IsAFolder,
+    ItemResult,
+    ItemsReply,
+    MalformedMessage,
+    MissingChunks,
+    NotAFolder,
+    Revision,
+    RevisionConflict,
+    SfosError,
+    TreeError,
+    content_id,
+    pack_records,
+    pack_results,
+    split_data,
+    unpack_commit,
+)
+from server.catalog.chunk_rows import ListRow, insert_lists, known_lists, make_live, usable_chunks
+from server.catalog.states import State, StateKind
+from server.operations.change import Change, Outcome, apply_change, stored_reply
+from server.operations.contents import seal_list
+from server.operations.context import Caller, SpaceContext
+from server.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
+from server.operations.places import Place, PlaceFinder
+from server.operations.uploads import Upload, check_pieces, store_pieces
+
+_MAX_MISSING_IDS = 32_768  # 1 MiB of the reply's body; who lacks more asks again
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """An item that is right in itself. `packed`: its records, if it has several."""
+
+    item: CommitItem
+    content: bytes | None
+    records: list[ChunkRecord]
+    packed: bytes
+    attrs: bytes | None
+
+
+def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: memoryview) -> tuple[ItemsReply, bytes]:
+    """See CommitRequest. Raises: what concerns the whole request (MalformedMessage, BadChunk, StorageFull, …)."""
+    replayed = stored_reply(context, request.op_id, ItemsReply)
+    if replayed is not None:
+        return replayed
+    parsed = unpack_commit(request, body)
+    plans = _plan_all(context, parsed.items, parsed.records)
+    pieces = check_pieces(context, split_data(parsed.inline, parsed.data))
+    lists = _seal_lists(context, plans)
+    upload = store_pieces(context, caller, pieces)
+
+    def work(change: Change) -> Outcome:
+        return _Landing(context, caller, change, upload, lists).land(plans, atomic=request.atomic)
+
+    reply, results = apply_change(context, caller, request.op_id, ItemsReply, work)
+    upload.discard_rest(context)
+    return reply, results
+
+
+def _plan_all(context: SpaceContext, items: list[CommitItem], records: list[ChunkRecord]) -> list[_Plan | SfosError]:
+    plans: list[_Plan | SfosError] = []
+    at = 0
+    for item in items:
+        own = records[at : at + item.chunks]
+        at += item.chunks
+        try:
+            plans.append(_plan(context, item, own))
+        except SfosError as error:
+            plans.append(error)
+    return plans
+
+
+def _plan(context: SpaceContext, item: CommitItem, records: list[ChunkRecord]) -> _Plan:
+    """Raises: ContentMismatch, MalformedMessage."""
+    attrs = encode_attrs(item.attrs)
+    if item.kind != "file":
+        if records or item.content is not None or item.size:
+            raise MalformedMessage("Only files have content.")
+        if item.kind == "symlink" and (item.attrs is None or not item.attrs.link):
+            raise MalformedMessage("A symlink needs to point somewhere.")
+        return _Plan(item, None, records, b"", attrs)
+    packed = pack_records(records)
+    content = content_id(context.keys.chunk_id, packed)
+    if item.content not in (None, content) or item.size != sum(record.length for record in records):
+        raise ContentMismatch
+    return _Plan(item, content, records, packed if len(records) > 1 else b"", attrs)
+
+
+def _seal_lists(context: SpaceContext, plans: list[_Plan | SfosError]) -> dict[bytes, ListRow]:
+    """The rows of those contents of several chunks that have no list yet."""
+    packed = {plan.content: plan.packed for plan in plans if isinstance(plan, _Plan) and plan.content and plan.packed}
+    if not packed:
+        return {}
+    with context.catalog.read() as tx:
+        known = known_lists(tx, packed)
+    return {content: seal_list(context, content, packed[content]) for content in packed.keys() - known}
+
+
+def check_revision(context: SpaceContext, wanted: Revision | None, existing: State | None, subject: str) -> None:
+    """That what is there is what the client has seen. Raises: AlreadyExists, RevisionConflict."""
+    if wanted is None:
+        return
+    if wanted == MUST_NOT_EXIST:
+        if existing is not None:
+            raise AlreadyExists(subject=subject)
+    elif existing is None or wanted != revision_of(context, existing.seq_from):
+        raise RevisionConflict(subject=subject)
+
+
+def make_folders(context: SpaceContext, change: Change, place: Place) -> int:
+    """The folder of the place, after those that are missing above it have been made."""
+    parent = place.folder
+    for name in place.missing:
+        parent = new_node(
+            context, change, parent, name, StateKind.FOLDER, mtime_ns=change.tree.time_ms * 1_000_000
+        ).node
+    return parent
+
+
+def new_node(
+    context: SpaceContext,
+    change: Change,
+    parent: int,
+    name: str,
+    kind: StateKind,
+    *,
+    size: int = 0,
+    mtime_ns: int = 0,
+    attrs: bytes | None = None,
+    content: bytes | None = None,
+) -> State:
+    """A new node in the folder `parent`. `attrs`: not sealed yet."""
+    node = change.tree.new_node()
+    return change.tree.create(
+        State(
+            node=node,
+            parent=parent,
+            name_key=context.names.key(parent, name),
+            seq_from=0,
+            kind=kind,
+            name=context.names.seal_name(parent, name),
+            size=size,
+            mtime_ns=mtime_ns,
+            attrs=None if attrs is None else context.names.seal_attrs(node, attrs),
+            content=content,
+            mac=b"",
+        )
+    )
+
+
+class _Landing:
+    """The items of one commit, inside its transaction."""
+
+    def __init__(
+        self,
+        context: SpaceContext,
+        caller: Caller,
+        change: Change,
+        upload: Upload,
+        lists: Mapping[bytes, ListRow],
+    ) -> None:
+        self._context = context
+        self._caller = caller
+        self._change = change
+        self._upload = upload
+        self._lists = dict(lists)
+        self._places = PlaceFinder(context, change.tree)
+        self._usable: dict[bytes, tuple[int, bool]] = {}
+        self._missing: dict[bytes, None] = {}
+        self._used: set[bytes] = set()
+        self._new_lists: dict[bytes, bytes] = {}
+
+    def land(self, plans: list[_Plan | SfosError], *, atomic: bool) -> Outcome:
+        """Put all items in place that can be; what became of each."""
+        wanted = {record.chunk_id for plan in plans if isinstance(plan, _Plan) for record in plan.records}
+        self._usable = usable_chunks(self._change.tx, wanted, self._caller.actor)
+        self._usable |= {row.id: (row.length, False) for row in self._upload.rows.values()}
+        results = [self._result(plan) for plan in plans]
+        if atomic and any(result.error for result in results):
+            self._change.abandoned = True
+            undone = TreeError("Nothing was changed, because another item could not be.").info()
+            results = [result if result.error else ItemResult(error=undone) for result in results]
+        if not self._change.changes_nothing:
+            self._write_chunks()
+        missing = list(self._missing)[:_MAX_MISSING_IDS]
+        results_bytes, missing_count, body = pack_results(results, missing)
+        reply = ItemsReply(cursor=self._change.cursor, results_bytes=results_bytes, missing=missing_count)
+        return Outcome(reply, body)
+
+    def _result(self, plan: _Plan | SfosError) -> ItemResult:
+        try:
+            if isinstance(plan, SfosError):
+                raise plan
+            state = self._land_one(plan)
+        except SfosError as error:
+            return ItemResult(error=error.info())
+        return ItemResult(node=state.node, revision=revision_of(self._context, state.seq_from))
+
+    def _land_one(self, plan: _Plan) -> State:
+        context, tree, item = self._context, self._change.tree, plan.item
+        place = self._places.find(item.target)
+        existing = None
+        if not place.missing:
+            existing = tree.child(place.folder, context.names.key(place.folder, place.name))
+        check_revision(context, item.if_revision, existing, place.subject)
+        if existing is not None and existing.is_folder != (item.kind == "folder"):
+            raise (IsAFolder if existing.is_folder else NotAFolder)(subject=place.subject)
+        self._check_chunks(plan, place.subject)
+        if existing is not None:
+            return self._land_on(existing, plan, place)
+        parent = make_folders(context, self._change, place)
+        if place.missing:
+            self._places.made()
+        self._use(plan)
+        return new_node(
+            context,
+            self._change,
+            parent,
+            place.name,
+            KIND_NUMBERS[item.kind],
+            size=item.size,
+            mtime_ns=item.mtime_ns,
+            attrs=plan.attrs,
+            content=plan.content,
+        )
+
+    def _land_on(self, existing: State, plan: _Plan, place: Place) -> State:
+        names = self._context.names
+        new = existing._replace(
+            kind=int(KIND_NUMBERS[plan.item.kind]),
+            name=names.seal_name(place.folder, place.name),
+            size=plan.item.size,
+            mtime_ns=plan.item.mtime_ns,
+            attrs=None if plan.attrs is None else names.seal_attrs(existing.node, plan.attrs),
+            content=plan.content,
+        )
+        if new == existing:
+            return existing  # nothing to say: the same again makes no version
+        self._use(plan)
+        return self._change.tree.replace(existing, new)
+
+    def _check_chunks(self, plan: _Plan, subject: str) -> None:
+        missing = False
+        for record in plan.records:
+            found = self._usable.get(record.chunk_id)
+            if found is None:
+                self._missing[record.chunk_id] = None
+                missing = True
+            elif found[0] != record.length:
+                raise ContentMismatch("The length of a part is not what it was when it was stored.", subject=subject)
+        if missing:
+            raise MissingChunks(subject=subject)
+
+    def _use(self, plan: _Plan) -> None:
+        """The item's chunks and its list are referred to from now on."""
+        self._used.update(record.chunk_id for record in plan.records)
+        if plan.packed:
+            assert plan.content is not None
+            self._new_lists[plan.content] = plan.packed
+
+    def _write_chunks(self) -> None:
+        tx = self._change.tx
+        known = known_lists(tx, self._new_lists)
+        # Sealed before the transaction, but for a list that garbage collection has taken in between.
+        lists = [
+            self._lists.get(content) or seal_list(self._context, content, packed)
+            for content, packed in self._new_lists.items()
+            if content not in known
+        ]
+        insert_lists(tx, lists)
+        self._upload.register(tx, self._caller, live=self._used, pending_since_ms=self._change.tree.time_ms)
+        make_live(tx, [one for one in self._used if self._usable[one][1]])

@@ -1,0 +1,52 @@
+"""The chunks of a content: a sealed list for one of several, none for one of a single chunk or of nothing."""
+
+from __future__ import annotations
+
+from protocol import CHUNK_ID_BYTES, MAX_CHUNK_BYTES, RECORD, Buffer, chunk_id
+from server.catalog.chunk_rows import ChunkRow, ListRow, find_chunk, find_list
+from server.catalog.engine import Transaction
+from server.operations.context import SpaceContext
+from server.storage_faults import TokenDamaged
+from server.vault.sealing import TokenType
+
+
+def empty_content(context: SpaceContext) -> bytes:
+    """The content id of an empty file."""
+    return chunk_id(context.keys.chunk_id, b"")
+
+
+def seal_list(context: SpaceContext, content: bytes, records: Buffer) -> ListRow:
+    """The row of a content of several chunks. Binds the content, the order and the lengths of its chunks."""
+    packed = bytes(records)
+    ids = frozenset(packed[at : at + CHUNK_ID_BYTES] for at in range(0, len(packed), RECORD.size))
+    sealed = context.sealer.seal(TokenType.LIST, content, packed)
+    return ListRow(content, len(packed) // RECORD.size, context.sealer.key_no, sealed, ids)
+
+
+def packed_records(context: SpaceContext, tx: Transaction, content: bytes, size: int) -> bytes:
+    """The 36-byte records of a file's content, `size` bytes long. Raises: TokenDamaged."""
+    if size == 0:
+        return b""
+    if size <= MAX_CHUNK_BYTES and single_chunk(tx, content, size) is not None:
+        return RECORD.pack(content, size)
+    return listed_records(context, tx, content)
+
+
+def single_chunk(tx: Transaction, content: bytes, size: int) -> ChunkRow | None:
+    """The one chunk that is the whole of a content; None if it has several."""
+    row = find_chunk(tx, content) if size <= MAX_CHUNK_BYTES else None
+    return row if row is not None and row.length == size else None
+
+
+def listed_records(context: SpaceContext, tx: Transaction, content: bytes) -> bytes:
+    """The records of a content of several chunks. Raises: TokenDamaged."""
+    kept = context.lists.get(content)
+    if kept is not None:
+        return kept
+    found = find_list(tx, content)
+    if found is None:
+        raise TokenDamaged(f"the catalog has no list of the content {content.hex()[:16]}…")
+    count, key_no, sealed = found
+    records = context.sealer.open(sealed, TokenType.LIST, content, count * RECORD.size, key_no)
+    context.lists.put(content, records)
+    return records

@@ -1,0 +1,176 @@
+"""Contents going out: the list of a file's chunks, and the chunks themselves.
+
+Chunks are named by a node's content and ordinals, never by their ids, so that nobody reads what no node of the space
+has or had. Tokens are opened straight into the body that goes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol import (
+    MAX_BODY,
+    RECORD,
+    Buffer,
+    ChunkWant,
+    DataDamaged,
+    GetChunksReply,
+    GetChunksRequest,
+    IsAFolder,
+    MalformedMessage,
+    ManifestReply,
+    ManifestRequest,
+    NotFound,
+    SfosError,
+    pack_lengths,
+    unpack_wants,
+)
+from server.catalog.chunk_rows import ChunkRow, find_chunk
+from server.catalog.engine import Transaction
+from server.catalog.states import HAD_CONTENT, State, StateKind, find_node
+from server.operations.contents import listed_records, packed_records, single_chunk
+from server.operations.context import SpaceContext
+from server.operations.entries import check_row, revision_of
+from server.operations.guard import as_storage_error
+from server.operations.places import find_ref, subject_of
+from server.storage_faults import TokenDamaged
+from server.vault.sealing import TokenType
+from server.vault.tokens import OPEN_SLACK
+
+_LENGTH_BYTES = 4
+
+
+def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestReply, bytes]:
+    """Raises: NotFound, IsAFolder, TokenDamaged."""
+    with context.catalog.read() as tx:
+        state = find_ref(context, tx, request.ref)
+        if state.kind != StateKind.FILE or state.content is None:
+            raise (IsAFolder if state.is_folder else NotFound)(
+                None if state.is_folder else "This has no content.", subject=subject_of(request.ref)
+            )
+        check_row(context, state)
+        records = packed_records(context, tx, state.content, state.size)
+    limit = min(request.limit, MAX_BODY // RECORD.size)
+    front = min(request.first, len(records)) * RECORD.size
+    reply = ManifestReply(
+        node=state.node,
+        revision=revision_of(context, state.seq_from),
+        content=state.content,
+        size=state.size,
+        chunks=len(records) // RECORD.size,
+        first=request.first,
+    )
+    return reply, records[front : front + limit * RECORD.size]
+
+
+def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -> tuple[GetChunksReply, memoryview]:
+    """The longest prefix of what is wanted that fits, at least one chunk. Raises: what is wrong with the first one."""
+    wants = unpack_wants(body)
+    if len(wants) != request.wants:
+        raise MalformedMessage("A list of wanted chunks is not as long as its header says.")
+    chosen = _Chosen(min(request.max_bytes, MAX_BODY))
+    with context.catalog.read() as tx:
+        try:
+            for want in wants:
+                if not _choose(context, tx, want, chosen):
+                    break
+        except (SfosError, TokenDamaged) as error:
+            chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error)
+    if not chosen.rows:
+        raise chosen.stopped or MalformedMessage("No chunk is wanted.")
+    return _read_all(context, chosen)
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """The chunks that go into one reply. `room`: bytes left in its body."""
+
+    room: int
+    rows: list[ChunkRow]
+    stopped: SfosError | None
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.rows = []
+        self.stopped = None
+
+    def take(self, row: ChunkRow) -> bool:
+        """Add a chunk, if it fits or is the first."""
+        self.room -= row.length + _LENGTH_BYTES
+        if self.rows and self.room < 0:
+            return False
+        self.rows.append(row)
+        return True
+
+
+def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, chosen: _Chosen) -> bool:
+    """Take the chunks of one run; False when no more fit. Raises: NotFound, TokenDamaged, MalformedMessage."""
+    state = _state_with(tx, want)
+    check_row(context, state)
+    single = single_chunk(tx, want.content, state.size)
+    if single is not None:
+        if want.first != 0 or want.chunks > 1:
+            raise MalformedMessage("The file has only one chunk.")
+        return want.chunks == 0 or chosen.take(single)
+    records = listed_records(context, tx, want.content) if state.size else b""
+    if (want.first + want.chunks) * RECORD.size > len(records):
+        raise MalformedMessage("The file does not have that many chunks.")
+    for ordinal in range(want.first, want.first + want.chunks):
+        chunk_id, length = RECORD.unpack_from(records, ordinal * RECORD.size)
+        row = find_chunk(tx, chunk_id)
+        if row is None or row.length != length:
+            raise TokenDamaged(f"the catalog does not have the chunk {chunk_id.hex()[:16]}… of node {want.node}")
+        if not chosen.take(row):
+            return False
+    return True
+
+
+def _state_with(tx: Transaction, want: ChunkWant) -> State:
+    """A state, live or closed, in which the node has the content. Raises: NotFound."""
+    # The id is an unsigned number on the wire, and a signed one in the database.
+    state = find_node(tx, want.node) if want.node < 2**63 else None
+    if state is None or state.content != want.content:
+        row = tx.one(HAD_CONTENT, node=want.node, content=want.content) if want.node < 2**63 else None
+        if row is None:
+            raise NotFound("The file does not have this content.", subject=f"node {want.node}")
+        state = State(*row)
+    return state
+
+
+def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, memoryview]:
+    lengths = [row.length for row in chosen.rows]
+    front = len(lengths) * _LENGTH_BYTES
+    body = memoryview(bytearray(front + sum(lengths) + OPEN_SLACK))
+    at = front
+    done = 0
+    with context.scratch.lend() as scratch:
+        for row in chosen.rows:
+            try:
+                open_chunk(context, row, scratch, body[at:])
+            except (TokenDamaged, OSError) as error:
+                chosen.stopped = as_storage_error(error)
+                break
+            at += row.length
+            done += 1
+    if done == 0:
+        raise chosen.stopped or DataDamaged()
+    stopped = None if chosen.stopped is None else chosen.stopped.info()
+    reply = GetChunksReply(chunks=done, stopped=stopped)
+    if done < len(lengths):  # the lengths take less room now; rare enough to copy
+        return reply, memoryview(pack_lengths(lengths[:done]) + bytes(body[front:at]))
+    body[:front] = pack_lengths(lengths)
+    return reply, body[:at]
+
+
+def open_chunk(context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview) -> None:
+    """Put the data of a chunk at the front of `target`, which has OPEN_SLACK bytes more.
+
+    Raises: TokenDamaged, also for bytes that are not there; OSError.
+    """
+    try:
+        token = context.store.read(row.location, row.sealed_len, scratch)
+        context.sealer.open_into(token, TokenType.CHUNK, row.id, row.length, row.key_no, target)
+    except FileNotFoundError:
+        raise TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there") from None
+    except TokenDamaged as error:
+        raise TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}") from error

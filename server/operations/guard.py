@@ -1,0 +1,49 @@
+"""The edge of the storage: whatever goes wrong below leaves as one of protocol's errors, and is logged here once."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from protocol import DataDamaged, SfosError, StorageFailed, StorageFull
+from server.sqlite_faults import as_wire_error
+from server.storage_faults import StorageFault, TokenDamaged
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def as_storage_error(error: Exception) -> SfosError:
+    """The error that a client gets for what went wrong below; logged here."""
+    if isinstance(error, TokenDamaged):
+        logger.error("damaged data: %s", error)
+        return DataDamaged()
+    if isinstance(error, StorageFault):
+        logger.error("%s", error)
+        return StorageFailed()
+    if isinstance(error, OSError) and error.errno in _FULL:
+        logger.warning("the disk is full: %s", error)
+        return StorageFull()
+    logger.error("the disk failed", exc_info=error)
+    return as_wire_error(error) if isinstance(error, sqlite3.Error) else StorageFailed()
+
+
+def guarded(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, raising SfosError alone for what the storage can do wrong."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (StorageFault, OSError, sqlite3.Error) as error:
+            raise as_storage_error(error) from error
+
+    return call

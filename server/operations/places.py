@@ -1,0 +1,183 @@
+"""References and targets of requests, resolved to rows within one transaction.
+
+A path costs one look-up for each of its names: the key of a name takes its folder's id in (server.vault.names), so the
+whole path cannot be asked at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, bindparam, cast, literal, select
+
+from protocol import (
+    MAX_DEPTH,
+    ROOT_NODE,
+    MalformedMessage,
+    NameNotAllowed,
+    NotAFolder,
+    NotFound,
+    Ref,
+    Target,
+    check_name,
+    join_path,
+    printable,
+    split_path,
+)
+from server.catalog.changeset import ChangeSet
+from server.catalog.engine import Transaction
+from server.catalog.schema import nodes
+from server.catalog.statement import Statement
+from server.catalog.states import (
+    ROOT_PARENT,
+    State,
+    find_child,
+    find_child_at,
+    find_node,
+    find_node_at,
+    root_state,
+)
+from server.operations.context import SpaceContext
+
+_MAX_SUBJECT_CHARS = 300  # of a path in an error, or 5,000 of them outgrow a body
+
+
+def _ancestors() -> Statement:
+    up = (
+        select(nodes.c.node, nodes.c.parent, nodes.c.name, cast(literal(0), BigInteger).label("depth"))
+        .where(nodes.c.space == bindparam("space"), nodes.c.node == bindparam("node"))
+        .cte("up", recursive=True)
+    )
+    above = select(nodes.c.node, nodes.c.parent, nodes.c.name, up.c.depth + 1).where(
+        nodes.c.space == bindparam("space"), nodes.c.node == up.c.parent
+    )
+    up = up.union_all(above)
+    return Statement(select(up.c.node, up.c.parent, up.c.name).order_by(up.c.depth))
+
+
+_ANCESTORS = _ancestors()
+
+
+def subject_of(ref: Ref | Target) -> str:
+    """What an error about it is about."""
+    if ref.path is not None:
+        return printable(ref.path[:_MAX_SUBJECT_CHARS])
+    if isinstance(ref, Target):
+        return printable((ref.name or "")[:_MAX_SUBJECT_CHARS])
+    return f"node {ref.node}"
+
+
+def find_ref(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None = None) -> State:
+    """The state that `ref` means now, or when `at` was the latest commit.
+
+    Raises: NotFound, NotAFolder, NameNotAllowed, MalformedMessage.
+    """
+    if (ref.node is None) == (ref.path is None):
+        raise MalformedMessage("A reference has either a node or a path.")
+    if ref.node is not None:
+        state = find_node(tx, ref.node) if at is None else find_node_at(tx, ref.node, at)
+    else:
+        assert ref.path is not None
+        state = _walk(context, tx, split_path(ref.path), subject_of(ref), at)
+    if state is None:
+        raise NotFound(subject=subject_of(ref))
+    return state
+
+
+def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], subject: str, at: int | None) -> State | None:
+    state: State | None = None
+    parent = ROOT_NODE
+    for name in names:
+        if state is not None and not state.is_folder:
+            raise NotAFolder(subject=subject)
+        key = context.names.key(parent, name)
+        state = find_child(tx, parent, key) if at is None else find_child_at(tx, parent, key, at)
+        if state is None:
+            return None
+        parent = state.node
+    return root_state(tx) if state is None else state
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first."""
+
+    folder: int
+    missing: tuple[str, ...]
+    name: str
+    subject: str
+
+
+class PlaceFinder:
+    """Resolves the targets of one change. Folders are looked up once: nothing moves them while it lasts."""
+
+    def __init__(self, context: SpaceContext, changes: ChangeSet) -> None:
+        self._context = context
+        self._changes = changes
+        self._known: dict[
+            str, tuple[int, tuple[str, ...]]
+        ] = {}  # a folder's path → (the lowest that is there, the rest)
+        self._checked: set[int] = set()
+
+    def find(self, target: Target) -> Place:
+        """Raises: NotFound (the parent), NotAFolder, NameNotAllowed, MalformedMessage."""
+        subject = subject_of(target)
+        if target.path is not None and target.parent is None and target.name is None:
+            front, _, last = target.path.removesuffix("/").rpartition("/")
+            if not last or not target.path.startswith("/") or front.endswith("/"):
+                split_path(target.path)  # says what is wrong, unless it is the root
+                raise NameNotAllowed("This needs a name.", subject=subject)
+            folder, missing = self._folder(front, subject)
+            return Place(folder, missing, check_name(last), subject)
+        if target.path is None and target.parent is not None and target.name is not None:
+            self._check_parent(target.parent, subject)
+            return Place(target.parent, (), check_name(target.name), subject)
+        raise MalformedMessage("A target has either a path, or a parent and a name.")
+
+    def made(self) -> None:
+        """Folders have been made: look again for those that were missing."""
+        self._known = {path: found for path, found in self._known.items() if not found[1]}
+
+    def _folder(self, path: str, subject: str) -> tuple[int, tuple[str, ...]]:
+        found = self._known.get(path)
+        if found is None:
+            found = self._known[path] = self._look(split_path(path or "/"), subject)
+        return found
+
+    def _look(self, names: tuple[str, ...], subject: str) -> tuple[int, tuple[str, ...]]:
+        if len(names) >= MAX_DEPTH:
+            raise NameNotAllowed(f"Folders can be nested {MAX_DEPTH} deep at the most.", subject=subject)
+        folder = ROOT_NODE
+        for depth, name in enumerate(names):
+            state = self._changes.child(folder, self._context.names.key(folder, name))
+            if state is None:
+                return folder, names[depth:]
+            if not state.is_folder:
+                raise NotAFolder(subject=subject)
+            folder = state.node
+        return folder, ()
+
+    def _check_parent(self, parent: int, subject: str) -> None:
+        if parent in self._checked:
+            return
+        state = self._changes.node(parent)
+        if state is None:
+            raise NotFound("The folder is not there any more.", subject=subject)
+        if not state.is_folder:
+            raise NotAFolder(subject=subject)
+        self._changes.flush()  # the folder may be new, and the look upwards is the database's
+        if len(ancestors(self._changes.tx, parent)) >= MAX_DEPTH:
+            raise NameNotAllowed(f"Folders can be nested {MAX_DEPTH} deep at the most.", subject=subject)
+        self._checked.add(parent)
+
+
+def ancestors(tx: Transaction, node: int) -> list[tuple[int, int, bytes]]:
+    """(Node, parent, sealed name) of the node and of all above it, up to the root, which ends the list."""
+    return [(found, parent, name) for found, parent, name in tx.all(_ANCESTORS, node=node)]
+
+
+def path_of(context: SpaceContext, tx: Transaction, node: int) -> str:
+    """The node's path, in the spelling of its names. Raises: TokenDamaged."""
+    above = ancestors(tx, node)
+    names = [context.names.open_name(parent, name) for _, parent, name in above if parent != ROOT_PARENT]
+    return join_path(*reversed(names))

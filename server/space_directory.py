@@ -1,0 +1,175 @@
+"""The directory of a space: how it is made, and opened. `server_storage/<space id>/` holds
+
+keys         the space's keys, wrapped under the master key      (server.vault.keyring)
+catalog.db   its tree, history and chunk rows                    (server.catalog)
+small.db     sealed chunks of at most 64 KiB                     (server.chunks.small)
+chunks/      the longer ones, a file each                        (server.chunks.disk)
+HEAD         how far the history was when last heard of          (server.catalog.head)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+
+from protocol import NotFound
+from server.catalog.engine import Catalog
+from server.catalog.head import Head, read_head, write_head
+from server.catalog.migrations import create_catalog, migrate
+from server.catalog.space_row import SpaceRow, read_space_row
+from server.chunks.disk import DiskStore
+from server.chunks.files import LocalFiles
+from server.chunks.scratch import ScratchBuffers
+from server.chunks.small import SmallStore
+from server.chunks.tiered import TieredStore
+from server.operations.context import Listeners, SpaceContext, StoreLimits
+from server.operations.list_cache import ListCache
+from server.storage_faults import CatalogRolledBack, CatalogUnreadable
+from server.vault.keyring import SpaceKeys, read_keys, write_keys
+from server.vault.master import MasterKey, sync_directory
+from server.vault.names import NameSealer
+from server.vault.rows import RowAuthenticator
+from server.vault.sealing import Sealer
+
+logger = logging.getLogger(__name__)
+
+CATALOG_FILE = "catalog.db"
+SMALL_FILE = "small.db"
+CHUNKS_DIRECTORY = "chunks"
+
+_SPACE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all spaces of a process share. `syncing` runs fsyncs. `files`: the layer below the disk store."""
+
+    storage_dir: Path
+    temp_dir: Path
+    master: MasterKey
+    limits: StoreLimits
+    now_ms: Callable[[], int]
+    syncing: ThreadPoolExecutor
+    scratch: ScratchBuffers
+    lists: ListCache
+    listeners: Listeners
+    files: LocalFiles
+
+
+def is_space_id(text: str) -> bool:
+    """Whether `text` may name a space's directory: nothing else from outside ever becomes part of a path."""
+    return _SPACE_ID.fullmatch(text) is not None
+
+
+def directory_of(around: Surroundings, space_id: str) -> Path:
+    """The directory of a space, which need not be there. Raises: NotFound for what is no id."""
+    if not is_space_id(space_id):
+        raise NotFound("There is no such account.")
+    return around.storage_dir / space_id
+
+
+def create_space(around: Surroundings, space_id: str) -> None:
+    """Make an empty space, whole or not at all, durable when this returns. One that is there already is left alone."""
+    directory = directory_of(around, space_id)
+    half_made = around.temp_dir / f"space-{space_id}-{secrets.token_hex(4)}"
+    half_made.mkdir(mode=0o700, parents=True)
+    try:
+        _fill(half_made, space_id, around.master)
+        try:
+            half_made.rename(directory)
+        except OSError:  # someone else was quicker: a directory that is not empty is never replaced
+            if not directory.is_dir():
+                raise
+            shutil.rmtree(half_made)
+    except BaseException:
+        shutil.rmtree(half_made, ignore_errors=True)
+        raise
+    sync_directory(around.storage_dir)
+
+
+def _fill(directory: Path, space_id: str, master: MasterKey) -> None:
+    space = bytes.fromhex(space_id)
+    keys = SpaceKeys.generate(space)
+    write_keys(directory, keys, master)
+    rows = RowAuthenticator(keys)
+    catalog = Catalog(directory / CATALOG_FILE, space)
+    with contextlib.closing(catalog):
+        create_catalog(catalog, secrets.token_bytes(16), rows)
+        with catalog.read() as tx:
+            row = read_space_row(tx)
+    write_head(directory, Head(row.epoch, row.seq, row.digest))
+    (directory / CHUNKS_DIRECTORY).mkdir(mode=0o700)
+    for made in (CATALOG_FILE,):
+        (directory / made).chmod(0o600)
+    sync_directory(directory)
+
+
+def open_space(around: Surroundings, space_id: str) -> SpaceContext:
+    """Open a space that is there, after bringing its catalog to this version.
+
+    Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack, OSError.
+    """
+    directory = directory_of(around, space_id)
+    if not directory.is_dir():
+        raise NotFound("There is no such account.")
+    space = bytes.fromhex(space_id)
+    keys = read_keys(directory, space, around.master)
+    if not (directory / CATALOG_FILE).is_file():  # SQLite would make an empty one
+        raise CatalogUnreadable(f"{directory / CATALOG_FILE}: not there")
+    with contextlib.ExitStack() as opened:
+        catalog = Catalog(directory / CATALOG_FILE, space, busy_timeout_s=around.limits.busy_timeout_s)
+        opened.callback(catalog.close)
+        row = _checked_row(catalog, directory)
+        store = _open_store(around, directory)
+        opened.pop_all()
+    return SpaceContext(
+        space_id=space_id,
+        directory=directory,
+        epoch=row.epoch,
+        keys=keys,
+        catalog=catalog,
+        store=store,
+        sealer=Sealer(keys, lambda: around.now_ms() // 1_000),
+        names=NameSealer(keys),
+        rows=RowAuthenticator(keys),
+        now_ms=around.now_ms,
+        limits=around.limits,
+        scratch=around.scratch,
+        lists=around.lists,
+        listeners=around.listeners,
+    )
+
+
+def _open_store(around: Surroundings, directory: Path) -> TieredStore:
+    limits = around.limits
+    small = SmallStore(directory / SMALL_FILE, around.now_ms, busy_timeout_s=limits.busy_timeout_s, files=around.files)
+    disk = DiskStore(directory / CHUNKS_DIRECTORY, around.temp_dir, around.syncing, files=around.files)
+    return TieredStore(small, disk, limits.small_token_bytes)
+
+
+def _checked_row(catalog: Catalog, directory: Path) -> SpaceRow:
+    """The catalog's row, once it is of this version and not older than the HEAD file says."""
+    try:
+        migrate(catalog)
+        with catalog.read() as tx:
+            row = read_space_row(tx)
+    except (DBAPIError, sqlite3.Error) as error:
+        raise CatalogUnreadable(f"{catalog.path}: {error}") from error
+    try:
+        head = read_head(directory)
+    except (OSError, ValueError) as error:  # it is an aid; `verify` tells of it
+        logger.warning("%s: the HEAD file cannot be read: %s", directory, error)
+        head = None
+    if head is not None and head.epoch == row.epoch and head.seq > row.seq:
+        raise CatalogRolledBack(f"{catalog.path} is at {row.seq}, and was at {head.seq} already")
+    return row
