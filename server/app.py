@@ -63,7 +63,12 @@ class Server:
         _check_accounts(accounts, settings.host)
         context = load_context(settings.certificate_file, settings.private_key_file)
         self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging)))
-        spaces = opened.enter_context(contextlib.closing(SpaceRegistry.open(config)))
+        spaces = SpaceRegistry.open(config)
+        opened.callback(_close_spaces, spaces)
+        if left := spaces.remove_half_written():
+            _log.info("removed %d half-written file(s) of an earlier run", left)
+        events = SpaceEvents()
+        spaces.on_commit(events.committed)
         self._stop_bell = opened.enter_context(contextlib.closing(Bell()))
         self._stopping = threading.Event()
         self._accounts = accounts
@@ -75,7 +80,7 @@ class Server:
             sessions=Sessions(_lifetimes(config), self._session_ended),
             penalties=Penalties(_penalty_rule(config)),
             spaces=spaces,
-            events=SpaceEvents(),
+            events=events,
             outgoing=MemoryBudget(half),
             audit=self._audit,
         )
@@ -163,6 +168,13 @@ def _check_accounts(accounts: CredentialFile, host: str) -> None:
             f"{', '.join(open_to_all)} still has the password that everybody knows, so the server does not listen on"
             f" {host}; change it: python create_credentials.py passwd {open_to_all[0]}"
         )
+
+
+def _close_spaces(spaces: SpaceRegistry) -> None:
+    try:
+        spaces.close()
+    except RuntimeError as error:  # a command did not end in time; what it has not committed will not be there
+        _log.warning("%s", error)
 
 
 def _lifetimes(config: Config) -> Lifetimes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -14,6 +15,7 @@ from protocol import (
     FrameTooLong,
     MalformedMessage,
     ServerBusy,
+    ServerStopping,
     SfosError,
     decode_request,
     encode_error,
@@ -23,8 +25,8 @@ from server.calls import Peer
 from server.dispatch import UNKNOWN_ID, Dispatcher
 from server.events import Bell
 from server.gate import Place
-from server.sessions import Sessions
-from server.stream import StreamEnded, TlsStream
+from server.sessions import Sessions, session_ended
+from server.stream import Interrupted, StreamEnded, TlsStream
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +100,11 @@ class Connection:
                 self._refuse(self._place.refusal)
             else:
                 self._stream.resting_deadline = time.monotonic() + self._around.login_timeout_s
-                self._serve()
+                try:
+                    self._serve()
+                except Interrupted:
+                    self._say_why()
+                    raise
         except StreamEnded as error:
             reason = str(error) or (error.__doc__ or "").split("\n", 1)[0]
         except Exception:  # the top of this thread: whatever it is, the others go on, and the log tells
@@ -146,6 +152,17 @@ class Connection:
         self._stream.resting_deadline = _NEVER
         self._stream.raise_limits(MAX_HEADER, MAX_BODY, take)
         self._place.authenticated()
+
+    def _say_why(self) -> None:
+        """This server ends the connection: tell the peer, under the id that belongs to no request."""
+        session = self._peer.session
+        error: SfosError = ServerStopping()
+        if session is not None and session.ended is not None:
+            error = session_ended(session.ended)
+        elif not self._around.stopping():
+            return  # cut for being too slow: it would not hear
+        with contextlib.suppress(StreamEnded):
+            self._stream.send(encode_error(UNKNOWN_ID, error))
 
     def _refuse(self, reason: str) -> None:
         self._stream.resting_deadline = self._opened + _REFUSAL_S

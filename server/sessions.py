@@ -116,7 +116,7 @@ class Sessions:
         if session.ended is None and (reason := self._overdue(session)) is not None:
             self.end(session, reason)
         if session.ended is not None:
-            raise SessionEnded(f"The session has ended ({session.ended}); sign in again.")
+            raise session_ended(session.ended)
 
     def touch(self, session: Session) -> None:
         """A command came."""
@@ -136,7 +136,7 @@ class Sessions:
             if session.ended is None:
                 session.members.add(member)
         if session.ended is not None:
-            raise SessionEnded
+            raise session_ended(session.ended)
 
     def leave(self, session: Session, member: Member) -> None:
         with self._lock:
@@ -185,6 +185,11 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+
+def session_ended(reason: str) -> SessionEnded:
+    """The error that says so."""
+    return SessionEnded(f"The session has ended ({reason}); sign in again.")
 
 
 def _no_longer(session: Session, account: Account | None) -> str | None:

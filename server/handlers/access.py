@@ -110,7 +110,8 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
     services.penalties.succeeded(peer.group, account.name)
     session = peer.session
     if session is None:
-        services.spaces.open_home(current.user_id)
+        with services.spaces.lease(current.user_id):
+            pass  # made at the first sign-in; where that fails, no session is opened
         session = services.sessions.open(current)
         services.sessions.join(session, peer.member)
         peer.session = session
@@ -215,10 +216,12 @@ def logout(call: Call[LogoutRequest]) -> Answer:
 def _session_info(call: Call[LoginFinishRequest] | Call[AttachRequest], session: Session) -> SessionInfo:
     services = call.services
     lifetimes = services.sessions.lifetimes
+    with services.spaces.lease(session.user_id, create=False) as space:
+        home = space.info()
     return SessionInfo(
         user=session.user,
         role=session.role,
-        home=services.spaces.info(session.user_id),
+        home=home,
         must_change_password=session.must_change,
         idle_timeout_s=lifetimes.idle_s,
         absolute_timeout_s=lifetimes.absolute_s,

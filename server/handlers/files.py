@@ -37,7 +37,7 @@ _LENGTH_BYTES = 4
 
 @contextmanager
 def _opened(call: Call[Any], named: list[str | None]) -> Iterator[Space]:
-    with call.services.spaces.lease(space_of(call, named)) as space:
+    with call.services.spaces.lease(space_of(call, named), create=False) as space:
         yield space
 
 

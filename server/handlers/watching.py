@@ -16,7 +16,6 @@ from protocol import (
     ChangesRequest,
     Cursor,
     ServerStopping,
-    SessionEnded,
     SfosError,
     WatchEvent,
     WatchReply,
@@ -27,6 +26,7 @@ from protocol import (
 from server.calls import Answer, Call, Handler
 from server.events import Bell
 from server.handlers.rights import space_of
+from server.sessions import session_ended
 from server.stream import Interrupted, TlsStream
 
 _PAGE = 1_000
@@ -36,7 +36,7 @@ _MEMORY_TIMEOUT_S = 30.0
 
 def watch(call: Call[WatchRequest]) -> Answer:
     space_id = space_of(call, [call.args.space])
-    with call.services.spaces.lease(space_id) as space:
+    with call.services.spaces.lease(space_id, create=False) as space:
         since = call.args.since
         if since is None:
             since = space.cursor()
@@ -61,7 +61,7 @@ class _Watch:
             stream.send(encode_error(request_id, error))
         except Interrupted:
             ended = self.call.session.ended
-            why = SessionEnded(f"The session has ended ({ended}); sign in again.") if ended else ServerStopping()
+            why = session_ended(ended) if ended else ServerStopping()
             stream.send(encode_error(request_id, why))
 
     def _go_on(self, stream: TlsStream, request_id: int, bell: Bell) -> None:
@@ -83,7 +83,7 @@ class _Watch:
         while True:
             services.sessions.check(session)
             with services.outgoing.take(session.user_id, _PAGE_BYTES, _MEMORY_TIMEOUT_S):
-                with services.spaces.lease(self.space_id) as space:
+                with services.spaces.lease(self.space_id, create=False) as space:
                     reply, body = space.changes(ChangesRequest(since=self.cursor, limit=_PAGE))
                 if reply.cursor == self.cursor:
                     return told

@@ -1,0 +1,190 @@
+"""The other end of a connection, made of protocol.py alone: it may say what no client of ours would."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+from OpenSSL import SSL
+
+from protocol import (
+    COMMANDS,
+    EXPORTER_LABEL,
+    EXPORTER_LENGTH,
+    MAX_BODY,
+    MAX_HEADER,
+    VERSION,
+    AttachReply,
+    AttachRequest,
+    Buffer,
+    ClientExchange,
+    Frame,
+    FrameDecoder,
+    HelloReply,
+    HelloRequest,
+    LoginFinishReply,
+    LoginFinishRequest,
+    LoginStartReply,
+    LoginStartRequest,
+    Reply,
+    ReplyEnvelope,
+    Request,
+    SaltedPassword,
+    attach_answer,
+    attach_proof,
+    decode_reply,
+    decode_result,
+    encode_frame,
+    encode_request,
+    raise_for_error,
+)
+
+ReplyT = TypeVar("ReplyT", bound=Reply)
+
+_PATIENCE_S = 30  # a server that says nothing for so long hangs
+_RECORD = 16 * 1024
+
+# What PBKDF2 made of passwords, by (user, salt): tests sign in hundreds of times.
+_salted: dict[tuple[str, str], SaltedPassword] = {}
+
+
+class WirePeer:
+    """A TLS connection to `address` that speaks frames, one request after the other or as told."""
+
+    def __init__(self, address: tuple[str, int], *, handshake: bool = True, receive_buffer: int = 0) -> None:
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_min_proto_version(SSL.TLS1_3_VERSION)
+        context.set_verify(SSL.VERIFY_NONE)
+        self.sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.connect(address)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", _PATIENCE_S, 0))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.tls = SSL.Connection(context, self.sock)
+        self.tls.set_connect_state()
+        self.decoder = FrameDecoder(MAX_HEADER, MAX_BODY)
+        self.next_id = 1
+        self.ticket = b""
+        self.ticket_id = ""
+        if handshake:
+            try:
+                self.tls.do_handshake()
+            except BaseException:
+                self.sock.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Frames
+
+    def send_frame(self, header: bytes, body: Buffer = b"") -> None:
+        self.tls.sendall(encode_frame(header, body))
+
+    def send(self, command: str, request: Request, body: Buffer = b"") -> int:
+        request_id, self.next_id = self.next_id, self.next_id + 1
+        self.send_frame(encode_request(request_id, command, request), body)
+        return request_id
+
+    def receive_frame(self) -> Frame:
+        while True:
+            target = self.decoder.buffer()
+            frame = self.decoder.received(self.tls.recv_into(target, min(len(target), _RECORD)))
+            if frame is not None:
+                return frame
+
+    def receive(self) -> tuple[ReplyEnvelope, memoryview]:
+        frame = self.receive_frame()
+        return decode_reply(frame.header), frame.body
+
+    def call(self, command: str, request: Request, body: Buffer = b"") -> tuple[Any, memoryview]:
+        """The typed reply and its body. Raises: the error that the server answers."""
+        request_id = self.send(command, request, body)
+        envelope, reply_body = self.receive()
+        raise_for_error(envelope)
+        assert envelope.id == request_id
+        assert envelope.result is not None
+        return decode_result(COMMANDS[command].reply, envelope.result), reply_body
+
+    def expect_end(self) -> None:
+        """Return if the server says close_notify and nothing else."""
+        try:
+            data = self.tls.recv(_RECORD)
+        except SSL.ZeroReturnError:
+            return
+        raise AssertionError(f"instead of an end came {data!r}")
+
+    def expect_cut(self) -> None:
+        """Return if the connection ends, however."""
+        try:
+            while True:
+                self.tls.recv(_RECORD)
+        except SSL.WantReadError as error:
+            raise AssertionError("the connection does not end") from error
+        except (SSL.Error, OSError):
+            return
+
+    # What clients do
+
+    @property
+    def exporter(self) -> bytes:
+        return self.tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+
+    def hello(self, version: int = VERSION) -> HelloReply:
+        reply: HelloReply = self.call("hello", HelloRequest(version=version, client="a test"))[0]
+        return reply
+
+    def login(self, user: str, password: str) -> LoginFinishReply:
+        """Sign in; hello must have been said."""
+        exchange = ClientExchange(user, password, self.exporter)
+        start: LoginStartReply = self.call("login_start", LoginStartRequest(message=exchange.first()))[0]
+        salt = start.message.split(",")[1]
+        if (user, salt + password) in _salted:
+            first = exchange
+            exchange = ClientExchange(user, password, self.exporter, salted=_salted[user, salt + password])
+            # The same nonce must go on: take over the first message of the exchange that was begun.
+            exchange._nonce, exchange._first_bare = first._nonce, first._first_bare
+        finish: LoginFinishReply = self.call("login_finish", LoginFinishRequest(message=exchange.final(start.message)))[
+            0
+        ]
+        exchange.verify(finish.message)
+        _salted[user, salt + password] = exchange.salted_password
+        self.ticket, self.ticket_id = finish.ticket, finish.ticket_id
+        return finish
+
+    def attach(self, other: WirePeer) -> AttachReply:
+        """Join the session of `other`; hello must have been said."""
+        proof = attach_proof(other.ticket, self.exporter)
+        reply: AttachReply = self.call("attach", AttachRequest(ticket_id=other.ticket_id, proof=proof))[0]
+        assert reply.proof == attach_answer(other.ticket, self.exporter)
+        self.ticket, self.ticket_id = other.ticket, other.ticket_id
+        return reply
+
+    def close(self) -> None:
+        """Say close_notify and go."""
+        with contextlib.suppress(SSL.Error, OSError):  # the server has gone first
+            self.tls.shutdown()
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Go without a word, by RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+
+def until(look: Callable[[], object], timeout_s: float) -> float:
+    """Seconds until `look()` is true. For tests that measure; those that only wait use `wait_until`."""
+    begun = time.monotonic()
+    while not look():
+        assert time.monotonic() - begun < timeout_s, f"waited {timeout_s} s in vain"
+        time.sleep(0.002)
+    return time.monotonic() - begun
