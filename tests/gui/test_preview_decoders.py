@@ -1,0 +1,191 @@
+"""The preview worker, as the process that it is: what it shows, what it refuses, how it is stopped."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tarfile
+import threading
+import wave
+import zipfile
+import zlib
+
+import pytest
+from PIL import Image
+
+from gui.preview import host
+from gui.preview.blocks import FactsBlock, Job, NothingBlock, PictureBlock, TableBlock, TextBlock
+
+
+def never() -> bool:
+    return False
+
+
+def show(kind: str, data: bytes, name: str = "file", **more: object) -> object:
+    job = Job(kind, name, more.pop("size", len(data)), more.pop("complete", True), **more)  # type: ignore[arg-type]
+    return host.decode(job, data, never)
+
+
+def text_of(block: object) -> str:
+    assert isinstance(block, TextBlock), block
+    return "".join(run.text for run in block.runs)
+
+
+def styles_of(block: object, piece: str) -> set[str]:
+    assert isinstance(block, TextBlock), block
+    return {style for run in block.runs if piece in run.text for style in run.styles}
+
+
+def test_text_is_shown_as_it_stands_with_its_line_ends_made_alike() -> None:
+    assert text_of(show("text", "Grüße\r\nund mehr\r".encode())) == "Grüße\nund mehr\n"
+
+
+def test_text_in_other_encodings_is_read() -> None:
+    assert text_of(show("text", "Grüße".encode("utf-16"))) == "Grüße"
+    assert text_of(show("text", "Grüße".encode("latin-1"))) == "Grüße"
+
+
+def test_a_cut_through_a_character_drops_only_that_character() -> None:
+    whole = "aé" * 10
+    assert text_of(show("text", whole.encode()[:-1], complete=False, size=100)) == whole[:-1]
+
+
+def test_binary_data_is_not_shown_as_text() -> None:
+    assert isinstance(show("text", b"\x7fELF\x00\x01\x02"), NothingBlock)
+    assert isinstance(show("code", bytes(range(256)) * 4, "x.py"), NothingBlock)
+
+
+def test_code_has_its_parts_coloured() -> None:
+    block = show("code", b"def hello():\n    return 'x'  # note\n", "a.py")
+    assert text_of(block) == "def hello():\n    return 'x'  # note\n"
+    assert "keyword" in styles_of(block, "def")
+    assert "string" in styles_of(block, "'x'")
+    assert "comment" in styles_of(block, "# note")
+
+
+def test_code_in_an_unknown_language_is_plain_text() -> None:
+    assert text_of(show("code", b"some words", "a.zzz")) == "some words"
+
+
+def test_markdown_is_shown_as_it_is_meant() -> None:
+    source = (
+        b"# Title\n\nSome **bold** and `code`, a [link](http://x).\n\n- one\n  - two\n\n- [x] done\n\n"
+        b"```python\nx = 1\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    block = show("markdown", source, "n.md")
+    text = text_of(block)
+    assert "# Title" not in text and "Title\n" in text
+    assert "http://x" not in text
+    assert "h1" in styles_of(block, "Title")
+    assert "bold" in styles_of(block, "bold")
+    assert "☑" in text and "•" in text
+
+
+def test_a_table_has_headings_and_rows() -> None:
+    block = show("table", b"name;size\nx;1\ny;2\n", "t.csv")
+    assert isinstance(block, TableBlock)
+    assert block.header == ("name", "size")
+    assert block.rows == (("x", "1"), ("y", "2"))
+
+
+def test_a_long_table_is_cut_after_a_thousand_rows() -> None:
+    block = show("table", b"n\n" + b"".join(b"%d\n" % n for n in range(5000)), "t.csv")
+    assert isinstance(block, TableBlock)
+    assert len(block.rows) == 1000 and block.cut
+
+
+def picture_bytes(size: tuple[int, int], kind: str = "PNG", **more: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, "red").save(out, kind, **more)
+    return out.getvalue()
+
+
+def test_a_picture_is_fitted_and_its_true_size_told() -> None:
+    block = show("picture", picture_bytes((3200, 1600)), "p.png", edge=400)
+    assert isinstance(block, PictureBlock)
+    assert (block.width, block.height) == (400, 200)
+    assert (block.true_width, block.true_height) == (3200, 1600)
+    assert block.pixels[:3] == b"\xff\x00\x00"
+
+
+def test_a_picture_bomb_is_refused() -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    block = show("picture", bomb + picture_bytes((9, 9))[33:], "bomb.png")
+    assert isinstance(block, NothingBlock)
+    assert "too large" in block.reason
+
+
+def test_a_broken_picture_says_so() -> None:
+    assert isinstance(show("picture", picture_bytes((50, 50))[:60], "p.png"), NothingBlock)
+
+
+def test_a_page_of_a_pdf_is_shown() -> None:
+    out = io.BytesIO()
+    pages = [Image.new("RGB", (100, 140), colour) for colour in ("red", "blue")]
+    pages[0].save(out, "PDF", save_all=True, append_images=pages[1:])
+    block = show("pdf", out.getvalue(), "d.pdf", page=1, edge=300)
+    assert isinstance(block, PictureBlock)
+    assert (block.page, block.pages) == (1, 2)
+    middle = (block.height // 2 * block.width + block.width // 2) * 3
+    red, green, blue = block.pixels[middle : middle + 3]
+    assert blue > 200 and red < 60 and green < 60
+
+
+def test_archives_are_listed_not_unpacked() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("folder/evil\u202ename.txt", "x" * 2000)
+    block = show("archive", packed.getvalue(), "a.zip")
+    assert isinstance(block, TableBlock)
+    assert block.rows == (("folder/evil\\u202ename.txt", "2.0 KB"),)
+    tarred = io.BytesIO()
+    with tarfile.open(fileobj=tarred, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("inside.txt"))
+    block = show("archive", tarred.getvalue(), "a.tar.gz")
+    assert isinstance(block, TableBlock) and block.rows[0][0] == "inside.txt"
+
+
+def test_audio_tells_its_length() -> None:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(8000 * 2 * 3))
+    block = show("audio", out.getvalue(), "s.wav")
+    assert isinstance(block, FactsBlock)
+    assert ("Length", "0:03") in block.facts
+
+
+@pytest.mark.parametrize("kind", ["text", "code", "markdown", "table", "picture", "pdf", "archive", "audio"])
+def test_junk_is_answered_not_crashed_on(kind: str) -> None:
+    for data in (b"", b"%PDF-1.7 junk", b"PK\x03\x04junk" + bytes(range(256)) * 20):
+        assert show(kind, data, "junk.bin") is not None
+
+
+def test_a_worker_that_takes_too_long_is_killed() -> None:
+    block = host.decode(Job("text", "x", 1, True), b"x", never, deadline_s=0.0)
+    assert isinstance(block, NothingBlock)
+    assert "too long" in block.reason
+
+
+def test_a_worker_nobody_waits_for_is_killed() -> None:
+    gone = threading.Event()
+    gone.set()
+    block = host.decode(Job("text", "x", 1, True), b"x", gone.is_set)
+    assert block == NothingBlock("")
+
+
+def test_the_worker_sees_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFOS_PASSWORD", "secret")
+    seen: list[dict[str, str]] = []
+    start = host.subprocess.Popen
+
+    def spy(*args: object, **more: object) -> object:
+        seen.append(more["env"])  # type: ignore[arg-type]
+        return start(*args, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(host.subprocess, "Popen", spy)
+    show("text", b"x")
+    assert "SFOS_PASSWORD" not in seen[0] and "PATH" in seen[0]
