@@ -114,8 +114,10 @@ def _fill(directory: Path, space_id: str, master: MasterKey) -> None:
     sync_directory(directory)
 
 
-def open_space(around: Surroundings, space_id: str) -> SpaceContext:
+def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = False) -> SpaceContext:
     """Open a space that is there, after bringing its catalog to this version.
+
+    `rolled_back_too`: even if the catalog is older than its HEAD file says, for those who look into what happened.
 
     Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack, OSError.
     """
@@ -129,7 +131,7 @@ def open_space(around: Surroundings, space_id: str) -> SpaceContext:
     with contextlib.ExitStack() as opened:
         catalog = Catalog(directory / CATALOG_FILE, space, busy_timeout_s=around.limits.busy_timeout_s)
         opened.callback(catalog.close)
-        row = _checked_row(catalog, directory)
+        row = _checked_row(catalog, directory, rolled_back_too=rolled_back_too)
         store = _open_store(around, directory)
         opened.pop_all()
     return SpaceContext(
@@ -157,7 +159,7 @@ def _open_store(around: Surroundings, directory: Path) -> TieredStore:
     return TieredStore(small, disk, limits.small_token_bytes)
 
 
-def _checked_row(catalog: Catalog, directory: Path) -> SpaceRow:
+def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) -> SpaceRow:
     """The catalog's row, once it is of this version and not older than the HEAD file says."""
     try:
         migrate(catalog)
@@ -170,6 +172,6 @@ def _checked_row(catalog: Catalog, directory: Path) -> SpaceRow:
     except (OSError, ValueError) as error:  # it is an aid; `verify` tells of it
         logger.warning("%s: the HEAD file cannot be read: %s", directory, error)
         head = None
-    if head is not None and head.epoch == row.epoch and head.seq > row.seq:
+    if head is not None and head.epoch == row.epoch and head.seq > row.seq and not rolled_back_too:
         raise CatalogRolledBack(f"{catalog.path} is at {row.seq}, and was at {head.seq} already")
     return row

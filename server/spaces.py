@@ -134,21 +134,27 @@ class SpaceRegistry:
 
         Whether the caller may have it is for the caller to know. Raises: NotFound, DataDamaged, StorageFailed.
         """
-        with self.open_context(space_id, create=create) as context:
-            yield Space(context)
-
-    @contextlib.contextmanager
-    def open_context(self, space_id: str, *, create: bool = False) -> Iterator[SpaceContext]:
-        """What is behind a Space, for maintenance. Raises: NotFound, DataDamaged, StorageFailed."""
         slot = self._take(space_id)
         try:
             try:
                 context = self._opened(slot, space_id, create=create)
             except (StorageFault, OSError, sqlite3.Error) as error:
                 raise as_storage_error(error) from error
-            yield context
+            yield Space(context)
         finally:
             self._give_back(space_id, slot)
+
+    @contextlib.contextmanager
+    def inspect(self, space_id: str, *, rolled_back_too: bool = False) -> Iterator[SpaceContext]:
+        """What is behind a stored space, opened on its own, for maintenance; see `open_space`.
+
+        Raises: NotFound, StorageFault, OSError.
+        """
+        context = open_space(self._around, space_id, rolled_back_too=rolled_back_too)
+        try:
+            yield context
+        finally:
+            context.close()
 
     def remove_half_written(self) -> int:
         """Empty the directory of half-written files; how many there were.

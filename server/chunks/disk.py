@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 # Fan-out: 256 directories keep each small enough for a million chunks.
 _DIRECTORY_HEX = 2
 _SUFFIX_BYTES = 4
+_FILE_NAME = re.compile(r"([0-9a-f]{64})-[0-9a-f]{8}")
 
 
 class DiskStore:
@@ -77,7 +79,10 @@ class DiskStore:
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         yield StoredChunk(
-                            f"{directory.name}/{entry.name}", status.st_size, status.st_mtime_ns // 1_000_000
+                            f"{directory.name}/{entry.name}",
+                            _id_in(entry.name),
+                            status.st_size,
+                            status.st_mtime_ns // 1_000_000,
                         )
 
     def compact(self) -> None:
@@ -140,6 +145,12 @@ class DiskStore:
 
     def _path(self, location: str) -> Path:
         return self._root / location
+
+
+def _id_in(name: str) -> bytes | None:
+    """The chunk id that a file's name begins with."""
+    found = _FILE_NAME.fullmatch(name)
+    return bytes.fromhex(found[1]) if found else None
 
 
 class DiskBatch:

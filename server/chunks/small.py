@@ -31,7 +31,10 @@ _SCHEMA = """
     PRAGMA auto_vacuum = 2;
     PRAGMA journal_mode = WAL;
     CREATE TABLE IF NOT EXISTS tokens (
-        location INTEGER PRIMARY KEY AUTOINCREMENT, stored_ms INTEGER NOT NULL, token BLOB NOT NULL
+        location INTEGER PRIMARY KEY AUTOINCREMENT,
+        chunk BLOB NOT NULL,
+        stored_ms INTEGER NOT NULL,
+        token BLOB NOT NULL
     );
 """
 
@@ -87,14 +90,14 @@ class SmallStore:
         while True:
             with self._connection() as connection:
                 rows = connection.execute(
-                    "SELECT location, length(token), stored_ms FROM tokens WHERE location > ?"
+                    "SELECT location, chunk, length(token), stored_ms FROM tokens WHERE location > ?"
                     " ORDER BY location LIMIT ?",
                     (last, _LIST_PAGE),
                 ).fetchall()
             if not rows:
                 return
-            for location, length, stored_ms in rows:
-                yield StoredChunk(str(location), length, stored_ms)
+            for location, chunk, length, stored_ms in rows:
+                yield StoredChunk(str(location), chunk, length, stored_ms)
             last = rows[-1][0]
 
     def compact(self) -> None:
@@ -113,14 +116,16 @@ class SmallStore:
         while self._idle:
             self._idle.pop().close()
 
-    def insert(self, tokens: list[bytes]) -> list[str]:
-        """Store `tokens` in one transaction, durable when this returns; their locations."""
+    def insert(self, tokens: list[tuple[bytes, bytes]]) -> list[str]:
+        """Store (chunk id, token) pairs in one transaction, durable when this returns; their locations."""
         locations: list[str] = []
         now_ms = self._now_ms()
 
         def fill(connection: sqlite3.Connection) -> None:
-            for token in tokens:
-                cursor = connection.execute("INSERT INTO tokens (stored_ms, token) VALUES (?, ?)", (now_ms, token))
+            for chunk, token in tokens:
+                cursor = connection.execute(
+                    "INSERT INTO tokens (chunk, stored_ms, token) VALUES (?, ?, ?)", (chunk, now_ms, token)
+                )
                 locations.append(str(cursor.lastrowid))
 
         self._write(fill)
@@ -173,11 +178,11 @@ class SmallBatch:
 
     def __init__(self, store: SmallStore) -> None:
         self._store = store
-        self._tokens: list[bytes] = []
+        self._tokens: list[tuple[bytes, bytes]] = []
 
-    def add(self, chunk_id: bytes, token: memoryview) -> None:  # noqa: ARG002 - the row's number is the location
+    def add(self, chunk_id: bytes, token: memoryview) -> None:
         """See Batch."""
-        self._tokens.append(bytes(token))
+        self._tokens.append((chunk_id, bytes(token)))
 
     def finish(self) -> list[str]:
         """See Batch."""

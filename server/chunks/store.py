@@ -23,9 +23,10 @@ from protocol import Buffer
 
 
 class StoredChunk(NamedTuple):
-    """What a store holds. `stored_ms`: when it was put, milliseconds since 1970."""
+    """What a store holds. `stored_ms`: when it was put, milliseconds since 1970. `chunk_id`: None of a foreign file."""
 
     location: str
+    chunk_id: bytes | None
     sealed_len: int
     stored_ms: int
 

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Look after the stored files: look for damage, collect garbage, count. Safe while the server runs.
+
+`verify` compares everything that the catalogs say with everything else; with --full it also opens every chunk. `gc`
+removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+import config
+from protocol import SfosError
+from server.maintenance.gc import collect_garbage, remove_old_half_written
+from server.maintenance.stats import space_stats
+from server.maintenance.verify import Verified, verify_space
+from server.spaces import SpaceRegistry, wall_clock_ms
+from server.storage_faults import StorageFault
+
+_EPILOG = """examples:
+  python manage_storage.py verify
+  python manage_storage.py verify --full --space 0123456789abcdef0123456789abcdef
+  python manage_storage.py gc
+  python manage_storage.py stats --json
+
+exit codes: 0 all is well · 1 damage was found, or something could not be done · 2 wrong arguments or settings
+"""
+_PROGRESS_EVERY_S = 0.2
+
+
+class _Commands:
+    """One method for each word of the command line; each prints, and returns whether all is well."""
+
+    def __init__(self, options: argparse.Namespace, loaded: config.Config, registry: SpaceRegistry) -> None:
+        self._options = options
+        self._config = loaded
+        self._registry = registry
+
+    def verify(self) -> bool:
+        well = True
+        for space_id in self._space_ids():
+            try:
+                with self._registry.inspect(space_id, rolled_back_too=True) as context:
+                    found = verify_space(context, full=self._options.full, progress=_progress(space_id))
+            except (StorageFault, SfosError, OSError) as error:
+                _say(f"{space_id}: DAMAGED: {error}")
+                well = False
+                continue
+            self._report(space_id, found)
+            well = well and found.clean
+        return well
+
+    def gc(self) -> bool:
+        well = True
+        grace_ms = int(self._config.storage.gc_grace_s * 1_000)
+        for space_id in self._space_ids():
+            try:
+                with self._registry.inspect(space_id) as context:
+                    done = collect_garbage(context, grace_ms)
+            except (StorageFault, SfosError, OSError) as error:
+                _say(f"{space_id}: not collected: {error}")
+                well = False
+                continue
+            _say(
+                f"{space_id}: {done.chunks} chunks removed ({_size(done.bytes)}), {done.orphans} files without a row,"
+                f" {done.lists} lists; {done.marked} chunks will follow"
+            )
+        removed = remove_old_half_written(self._config.server.temp_dir, wall_clock_ms() - max(grace_ms, 3_600_000))
+        if removed:
+            _say(f"{removed} half-written files removed")
+        return well
+
+    def stats(self) -> bool:
+        well = True
+        all_stats = []
+        for space_id in self._space_ids():
+            try:
+                with self._registry.inspect(space_id) as context:
+                    all_stats.append(space_stats(context))
+            except (StorageFault, SfosError, OSError) as error:
+                _fail(f"{space_id}: {error}", 1)
+                well = False
+        if self._options.json:
+            _say(json.dumps([dataclasses.asdict(one) for one in all_stats], indent=2))
+            return well
+        for one in all_stats:
+            _say(
+                f"{one.space}: {one.files} files ({_size(one.bytes_current)}), {one.folders} folders,"
+                f" {one.past_states} past states, {one.commits} commits;"
+                f" {one.chunks} chunks, {_size(one.bytes_stored)} stored"
+            )
+        return well
+
+    def _space_ids(self) -> Iterator[str]:
+        stored = self._registry.space_ids()
+        wanted = self._options.space
+        if wanted is not None and wanted not in stored:
+            raise _RefusedError(f"no space {wanted} is stored in {self._config.server.storage_dir}")
+        yield from stored if wanted is None else [wanted]
+
+    def _report(self, space_id: str, found: Verified) -> None:
+        looked = f"{found.states} states, {found.chunks} chunks ({_size(found.bytes_stored)})"
+        if self._options.full:
+            looked += f", {found.opened} of them opened"
+        if found.clean:
+            _say(f"{space_id}: clean: {looked}")
+            return
+        _say(f"{space_id}: DAMAGED: {len(found.findings)} findings in {looked}")
+        for finding in found.findings:
+            _say(f"  {finding.about}: {finding.detail}")
+            for path in finding.paths:
+                _say(f"    hurts {path}")
+            if finding.versions:
+                _say(f"    hurts {finding.versions} earlier version(s)")
+
+
+class _RefusedError(Exception):
+    """What was asked for cannot be done."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code."""
+    options = _parse(arguments)
+    try:
+        loaded = config.load_from(options)
+    except config.ConfigError as error:
+        return _fail(str(error), 2)
+    try:
+        with closing(SpaceRegistry.open(loaded)) as registry:
+            run: Callable[[_Commands], bool] = options.run
+            well = run(_Commands(options, loaded, registry))
+    except (StorageFault, SfosError, OSError, _RefusedError) as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return 130
+    return 0 if well else 1
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    config.add_options(parser)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser("verify", help="look for damage")
+    verify.add_argument("--full", action="store_true", help="open every chunk and compute its id anew")
+    collect = commands.add_parser("gc", help="remove what nothing refers to any more")
+    stats = commands.add_parser("stats", help="count what is stored")
+    stats.add_argument("--json", action="store_true", help="as JSON")
+    for command, run in ((verify, _Commands.verify), (collect, _Commands.gc), (stats, _Commands.stats)):
+        command.add_argument("--space", metavar="ID", help="only this space (32 hexadecimal digits)")
+        command.set_defaults(run=run)
+    return parser.parse_args(arguments)
+
+
+def _progress(space_id: str) -> Callable[[str, int, int], None]:
+    """Says on a terminal how far a verification is; silent elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda *_: None
+    last = 0.0
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PROGRESS_EVERY_S or done == total:
+            last = now
+            sys.stderr.write(f"\r\x1b[K{space_id[:8]}… {what} {done}/{total}\r")
+            sys.stderr.flush()
+
+    return show
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"manage_storage: {message}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
