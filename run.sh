@@ -247,6 +247,8 @@ ensure_environment() {
 
 has_tkinter() { "$venv/bin/python" -c 'import tkinter' 2>/dev/null; }
 
+ensure_tkinter() { has_tkinter || { install_packages tkinter && has_tkinter; }; }
+
 # --- Where everything is kept -----------------------------------------------------------------------------------------
 
 ensure_home() {
@@ -338,7 +340,7 @@ run_together() {
         say "There is no display, so the server runs alone. Open a window elsewhere: ./run.sh gui"
         program ssl_server.py
     fi
-    if ! has_tkinter; then
+    if ! ensure_tkinter; then
         say "This Python has no tkinter, so the server runs alone. For a window: $(install_command tkinter), then remove $venv"
         program ssl_server.py
     fi
@@ -423,7 +425,7 @@ main() {
             ;;
         gui)
             ensure_environment requirements.txt .sfos-run
-            has_tkinter || die "this Python has no tkinter. Install it: $(install_command tkinter), then remove $venv"
+            ensure_tkinter || die "this Python has no tkinter. Install it: $(install_command tkinter), then remove $venv"
             has_display || die "there is no display (DISPLAY is not set). Run this in a desktop session, or use: $0 cli"
             program gui_client.py "$@"
             ;;
