@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,9 +48,13 @@ class _File(msgspec.Struct, frozen=True):
 
 def runtime_directory() -> Path:
     """Where tickets are kept: the user's own, emptied at logout where the system has such a place. Made if missing."""
-    path = platformdirs.user_runtime_path("sfos")
-    if not path.parent.is_dir():  # no login session that made one (cron, containers)
+    named = os.environ.get("XDG_RUNTIME_DIR")
+    if os.name == "posix" and sys.platform != "darwin" and not (named and Path(named).is_dir()):
+        # No login session that made one (cron, containers, su); platformdirs would take a name in /tmp that anyone can
+        # take first.
         path = platformdirs.user_state_path("sfos") / "run"
+    else:
+        path = platformdirs.user_runtime_path("sfos")
     make_private_directory(path)
     return path
 
