@@ -73,7 +73,7 @@ class Connection:
         self._errors = 0
         self._opened = time.monotonic()
         self._limit_s = around.handshake_timeout_s if place.refusal is None else _REFUSAL_S
-        stream.deadline = self._opened + self._limit_s  # from now on, even if the thread starts late
+        stream.expect_by(self._opened + self._limit_s)  # from now on, even if the thread starts late
 
     @property
     def deadline(self) -> float:
@@ -93,7 +93,7 @@ class Connection:
         _log.info("connection %d open from %s", self.number, self._peer.address)
         reason = "done"
         try:
-            self._stream.handshake(self._opened + self._limit_s)
+            self._stream.handshake()
             self._peer.exporter = self._stream.exporter()
             if self._place.refusal is not None:
                 reason = f"refused: too many {self._place.refusal}"

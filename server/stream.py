@@ -47,6 +47,7 @@ _RECORD_BYTES = 16 * 1024
 # What is written in one call, and so how coarsely the watchdog sees the progress of a slow reader.
 _WRITE_BYTES = 64 * 1024
 _POLL_AFTER_S = 0.05
+_INTERRUPTED_S = 3.0  # who was interrupted and is still there after this is cut
 _LINGER_BYTES = 64 * 1024 * 1024  # what a peer may still have under way when the connection is closed on it
 
 _READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
@@ -109,18 +110,22 @@ class TlsStream:
         self._guard = threading.Lock()  # so that no shutdown falls on a descriptor that is closed, and then another's
         self._open = True
         self._cut_reason: str | None = None
+        self._polling = False
+        self._gone_by = math.inf
         self.resting_deadline = math.inf
         """Monotonic time at which an idle peer is cut off: before login, when it must have signed in."""
-        self.deadline = math.inf
-        """Monotonic time by which the current step must have moved; read by the watchdog."""
+        self._step_deadline = math.inf
         self.bytes_in = 0
         self.bytes_out = 0
 
     # What the owner does
 
-    def handshake(self, deadline: float) -> None:
-        """Raises: PeerLost, Interrupted."""
-        self.deadline = deadline
+    def expect_by(self, deadline: float) -> None:
+        """The next step is to be done by then."""
+        self._step_deadline = deadline
+
+    def handshake(self) -> None:
+        """Call `expect_by` before. Raises: PeerLost, Interrupted."""
         while True:
             try:
                 self._tls.do_handshake()
@@ -129,7 +134,7 @@ class TlsStream:
                 self._wait()
             except (SSL.Error, OSError) as error:
                 raise self._lost(error, "handshake") from error
-        self.deadline = math.inf
+        self._step_deadline = math.inf
 
     def exporter(self) -> bytes:
         """What both ends of this TLS session know and nobody else (RFC 9266)."""
@@ -146,7 +151,7 @@ class TlsStream:
         Raises: PeerClosed, PeerLost, Interrupted; FrameTooLong, MalformedMessage, ServerBusy, after which the position
         in the stream is lost and the connection must be closed.
         """
-        self.deadline = self.resting_deadline
+        self._step_deadline = self.resting_deadline
         decoder = self._decoder
         while True:
             while self._rest:
@@ -181,18 +186,20 @@ class TlsStream:
         frame = self._decoder.received(count)
         if frame is not None:
             self._frame_bytes = 0
-            self.deadline = math.inf
+            self._step_deadline = math.inf
             return frame
         now = time.monotonic()
         if not self._frame_bytes:
             self._frame_begun = now
         self._frame_bytes += count
-        self.deadline = min(self.resting_deadline, self._pace.read_deadline(now, self._frame_begun, self._frame_bytes))
+        self._step_deadline = min(
+            self.resting_deadline, self._pace.read_deadline(now, self._frame_begun, self._frame_bytes)
+        )
         return None
 
     def _allocate(self, size_bytes: int) -> bytearray:
         if self._take is not None:
-            self.deadline = math.inf  # while it is we who keep the peer waiting
+            self._step_deadline = math.inf  # while it is we who keep the peer waiting
             waited_from = time.monotonic()
             self._lease = self._take(size_bytes)
             self._frame_begun += time.monotonic() - waited_from
@@ -218,13 +225,13 @@ class TlsStream:
         except (SSL.Error, OSError) as error:
             raise self._lost(error, "write") from error
         finally:
-            self.deadline = math.inf
+            self._step_deadline = math.inf
 
     def _write(self, data: Buffer) -> None:
         view = memoryview(data)
         for at in range(0, len(view), _WRITE_BYTES):
             piece = view[at : at + _WRITE_BYTES]
-            self.deadline = self._pace.write_deadline(time.monotonic(), len(piece))
+            self._step_deadline = self._pace.write_deadline(time.monotonic(), len(piece))
             self._tls.sendall(piece)
             self.bytes_out += len(piece)
 
@@ -237,10 +244,8 @@ class TlsStream:
         poll.register(bell, select.POLLIN)
         poll.register(self._socket, select.POLLIN)
         poll.register(self._stop, select.POLLIN)
-        self.deadline = math.inf
-        ready = {fd for fd, _ in poll.poll(max(timeout_s, 0.0) * 1000)}
-        if self._stop.fileno() in ready or self._cut_reason is not None:
-            raise Interrupted(self._cut_reason or "server is stopping")
+        self._step_deadline = math.inf
+        ready = self._poll(poll, max(timeout_s, 0.0) * 1000)
         if self._socket.fileno() in ready or self._tls.pending():
             self._expect_end()
 
@@ -260,9 +265,18 @@ class TlsStream:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         poll.register(self._stop, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll()}
+        self._poll(poll, None)
+
+    def _poll(self, poll: select.poll, timeout_ms: float | None) -> set[int]:
+        """The descriptors that are ready. Raises: Interrupted."""
+        with self._guard:
+            self._polling = self._cut_reason is None
+        ready = {fd for fd, _ in poll.poll(timeout_ms)} if self._polling else set()
+        with self._guard:
+            self._polling = False
         if self._stop.fileno() in ready or self._cut_reason is not None:
             raise Interrupted(self._cut_reason or "server is stopping")
+        return ready
 
     def _lost(self, error: Exception, during: str) -> StreamEnded:
         self._broken = True
@@ -282,7 +296,7 @@ class TlsStream:
         Closing with bytes of the peer unread makes the kernel reset the connection, and the reply just sent is lost:
         so what still comes is read and thrown away.
         """
-        self.deadline = until = time.monotonic() + linger_s
+        self._step_deadline = until = time.monotonic() + linger_s
         try:
             if not self._broken and not self._tls.shutdown():
                 self._drain(until)
@@ -305,17 +319,30 @@ class TlsStream:
 
     # What other threads may do
 
+    @property
+    def deadline(self) -> float:
+        """Monotonic time by which it must have moved; whoever is later is to be cut."""
+        return min(self._step_deadline, self._gone_by)
+
     def cut(self, reason: str) -> None:
         """End it now: every call that blocks on it returns."""
-        self._shut(reason, socket.SHUT_RDWR)
+        with self._guard:
+            self._shut(reason, socket.SHUT_RDWR)
 
     def interrupt(self, reason: str) -> None:
-        """End it as soon as its owner reads again; what is being written is still written."""
-        self._shut(reason, socket.SHUT_RD)
+        """End it as soon as its owner waits for the peer; what is being written is still written.
+
+        An owner in poll() is woken, and can still say why. One in SSL_read looks up by itself after a moment: for OpenSSL
+        an end there would be an attack, after which nothing can be said any more.
+        """
+        with self._guard:
+            self._gone_by = time.monotonic() + _INTERRUPTED_S
+            if self._polling:
+                self._shut(reason, socket.SHUT_RD)
+            self._cut_reason = self._cut_reason or reason
 
     def _shut(self, reason: str, how: int) -> None:
-        with self._guard:
-            if self._open:
-                self._cut_reason = self._cut_reason or reason
-                with contextlib.suppress(OSError):  # the peer has closed it already
-                    self._socket.shutdown(how)
+        if self._open:
+            self._cut_reason = self._cut_reason or reason
+            with contextlib.suppress(OSError):  # the peer has closed it already
+                self._socket.shutdown(how)

@@ -170,7 +170,9 @@ class WirePeer:
         return reply
 
     def close(self) -> None:
-        """Say close_notify and go."""
+        """Say close_notify and go. May be called again, and after `reset`."""
+        if self.sock.fileno() < 0:
+            return  # the descriptor is somebody else's by now, and TLS would write to it
         with contextlib.suppress(SSL.Error, OSError):  # the server has gone first
             self.tls.shutdown()
         self.sock.close()

@@ -1,0 +1,372 @@
+"""Every command once, through the wire, against a real server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from protocol import (
+    COMMANDS,
+    MIN_ITERATIONS,
+    ROOT_NODE,
+    Access,
+    AttachRequest,
+    ChangePasswordRequest,
+    ChangesRequest,
+    ChunkRecord,
+    ChunkWant,
+    CommitItem,
+    CopyRequest,
+    DeleteItem,
+    DeleteRequest,
+    Done,
+    GetChunksRequest,
+    HaveRequest,
+    HelloRequest,
+    ListRequest,
+    LoginRequired,
+    LogoutRequest,
+    MakeFolderRequest,
+    ManifestRequest,
+    MoveRequest,
+    NotFound,
+    OutOfOrder,
+    PermissionDenied,
+    PutChunksRequest,
+    Ref,
+    Request,
+    SessionEnded,
+    StatRequest,
+    Target,
+    UsageRequest,
+    WatchRequest,
+    attach_proof,
+    chunk_id,
+    content_id,
+    decode_changes,
+    decode_entries,
+    make_verifier,
+    pack_commit,
+    pack_ids,
+    pack_records,
+    pack_wants,
+    unpack_ids,
+    unpack_lengths,
+    unpack_records,
+    unpack_results,
+)
+from server.handlers import HANDLERS
+from tests.server.conftest import Running
+from tests.support.wire_peer import WirePeer
+
+DATA = b"the quick brown fox " * 50_000
+
+
+def op_id() -> bytes:
+    return os.urandom(16)
+
+
+class Scene:
+    """Someone who has signed in and stored one file, /notes/fox.txt."""
+
+    def __init__(self, server: Running) -> None:
+        self.server = server
+        self.peer, login = server.login()
+        self.space = login.session.home
+        self.key = self.space.chunk_key
+        self.record = ChunkRecord(chunk_id(self.key, DATA), len(DATA))
+        self.content = content_id(self.key, pack_records([self.record]))
+
+    def put(self) -> None:
+        body = pack_records([self.record]) + DATA
+        assert self.peer.call("put_chunks", PutChunksRequest(chunks=1), body)[0].stored == 1
+
+    def commit(self, path: str = "/notes/fox.txt") -> int:
+        self.put()
+        item = CommitItem(target=Target(path=path), size=len(DATA), content=self.content, chunks=1)
+        request, body = pack_commit(op_id(), [item], [self.record])
+        reply, reply_body = self.peer.call("commit", request, body)
+        results, missing = unpack_results(reply, reply_body)
+        assert not missing
+        assert results[0].error is None
+        assert results[0].node is not None
+        return results[0].node
+
+
+def do_hello(scene: Scene) -> None:
+    peer = scene.server.connect()
+    assert peer.hello().version == 1
+    with pytest.raises(OutOfOrder):
+        peer.hello()
+
+
+def do_login(scene: Scene) -> None:
+    login = scene.server.login("bob")[1]
+    assert (login.session.user, login.session.role) == ("bob", "user")
+    assert login.session.home.space != scene.space.space
+    assert len(login.ticket) == 32
+
+
+def do_attach(scene: Scene) -> None:
+    other = scene.server.connect()
+    other.hello()
+    assert other.attach(scene.peer).session.user == "alice"
+    with pytest.raises(OutOfOrder):
+        other.attach(scene.peer)
+
+
+def do_logout(scene: Scene) -> None:
+    reply, _ = scene.peer.call("logout", LogoutRequest())
+    assert reply == Done()
+    scene.peer.expect_end()
+
+
+def do_change_password(scene: Scene) -> None:
+    verifier = make_verifier("another long password", os.urandom(16), MIN_ITERATIONS)
+    scene.peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+    assert scene.server.accounts.find("alice").verifier == verifier  # type: ignore[union-attr]
+
+
+def do_stat(scene: Scene) -> None:
+    node = scene.commit()
+    entry = scene.peer.call("stat", StatRequest(ref=Ref(path="/notes/fox.txt")))[0].entry
+    assert (entry.node, entry.name, entry.size, entry.path) == (node, "fox.txt", len(DATA), "/notes/fox.txt")
+    with pytest.raises(NotFound):
+        scene.peer.call("stat", StatRequest(ref=Ref(path="/nothing")))
+
+
+def do_list(scene: Scene) -> None:
+    scene.commit()
+    reply, body = scene.peer.call("list", ListRequest(folders=(Ref(node=ROOT_NODE), Ref(path="/notes"))))
+    assert [folder.error for folder in reply.folders] == [None, None]
+    assert sorted(entry.name for entry in decode_entries(body)) == ["fox.txt", "notes"]
+
+
+def do_manifest(scene: Scene) -> None:
+    scene.commit()
+    reply, body = scene.peer.call("manifest", ManifestRequest(ref=Ref(path="/notes/fox.txt")))
+    assert (reply.content, reply.size, reply.chunks) == (scene.content, len(DATA), 1)
+    assert unpack_records(body) == [scene.record]
+
+
+def do_get_chunks(scene: Scene) -> None:
+    node = scene.commit()
+    wants = pack_wants([ChunkWant(node, scene.content, 0, 1)])
+    reply, body = scene.peer.call("get_chunks", GetChunksRequest(wants=1), wants)
+    lengths, data = unpack_lengths(body, reply.chunks)
+    assert lengths == [len(DATA)]
+    assert data == DATA
+
+
+def do_changes(scene: Scene) -> None:
+    node = scene.commit()
+    reply, body = scene.peer.call("changes", ChangesRequest(since=scene.space.cursor))
+    assert node in [change.entry.node for change in decode_changes(body)]
+    assert not reply.more
+
+
+def do_watch(scene: Scene) -> None:
+    watcher = scene.server.attached(scene.peer)
+    watch_id = watcher.send("watch", WatchRequest())
+    envelope, _ = watcher.receive()
+    assert (envelope.id, envelope.error) == (watch_id, None)
+    node = scene.commit()
+    envelope, body = watcher.receive()
+    assert envelope.id == watch_id
+    assert node in [change.entry.node for change in decode_changes(body)]
+
+
+def do_usage(scene: Scene) -> None:
+    scene.commit()
+    usage = scene.peer.call("usage", UsageRequest())[0]
+    assert (usage.bytes_current, usage.files_current) == (len(DATA), 1)
+    assert usage.bytes_stored > len(DATA)
+
+
+def do_have(scene: Scene) -> None:
+    scene.put()
+    ids = [scene.record.chunk_id, bytes(32)]
+    assert bytes(scene.peer.call("have", HaveRequest(ids=2), pack_ids(ids))[1]) == b"\x01\x00"
+
+
+def do_put_chunks(scene: Scene) -> None:
+    scene.put()
+
+
+def do_commit(scene: Scene) -> None:
+    item = CommitItem(target=Target(path="/a.txt"), size=len(DATA), content=scene.content, chunks=1)
+    request, body = pack_commit(op_id(), [item], [scene.record])
+    reply, reply_body = scene.peer.call("commit", request, body)
+    results, missing = unpack_results(reply, reply_body)
+    assert results[0].error is not None
+    assert results[0].error.code == "missing_chunks"
+    assert missing == [scene.record.chunk_id]
+    assert unpack_ids(pack_ids(missing)) == missing
+    scene.commit("/a.txt")
+
+
+def do_make_folder(scene: Scene) -> None:
+    made = scene.peer.call("make_folder", MakeFolderRequest(op_id=op_id(), target=Target(path="/new")))[0]
+    assert scene.peer.call("stat", StatRequest(ref=Ref(path="/new")))[0].entry.node == made.node
+
+
+def do_move(scene: Scene) -> None:
+    node = scene.commit()
+    request = MoveRequest(op_id=op_id(), source=Ref(node=node), target=Target(path="/moved.txt"))
+    assert scene.peer.call("move", request)[0].node == node
+    assert scene.peer.call("stat", StatRequest(ref=Ref(path="/moved.txt")))[0].entry.node == node
+
+
+def do_copy(scene: Scene) -> None:
+    node = scene.commit()
+    request = CopyRequest(op_id=op_id(), source=Ref(node=node), target=Target(path="/copy.txt"))
+    copied = scene.peer.call("copy", request)[0]
+    assert copied.node != node
+    assert scene.peer.call("stat", StatRequest(ref=Ref(path="/copy.txt")))[0].entry.content == scene.content
+
+
+def do_delete(scene: Scene) -> None:
+    scene.commit()
+    items = (DeleteItem(ref=Ref(path="/notes")), DeleteItem(ref=Ref(path="/nothing")))
+    reply, body = scene.peer.call("delete", DeleteRequest(op_id=op_id(), items=items))
+    results, _ = unpack_results(reply, body)
+    assert results[0].error is None
+    assert results[1].error is not None
+    assert results[1].error.code == "not_found"
+    with pytest.raises(NotFound):
+        scene.peer.call("stat", StatRequest(ref=Ref(path="/notes/fox.txt")))
+
+
+ONCE: dict[str, Callable[[Scene], None]] = {
+    "hello": do_hello,
+    "login_start": do_login,
+    "login_finish": do_login,
+    "attach": do_attach,
+    "logout": do_logout,
+    "change_password": do_change_password,
+    "stat": do_stat,
+    "list": do_list,
+    "manifest": do_manifest,
+    "get_chunks": do_get_chunks,
+    "changes": do_changes,
+    "watch": do_watch,
+    "usage": do_usage,
+    "have": do_have,
+    "put_chunks": do_put_chunks,
+    "commit": do_commit,
+    "make_folder": do_make_folder,
+    "move": do_move,
+    "copy": do_copy,
+    "delete": do_delete,
+}
+
+
+def test_every_command_has_exactly_one_handler_and_no_handler_is_without_a_command() -> None:
+    assert set(HANDLERS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_does_its_work_through_the_wire(command: str, server: Running) -> None:
+    ONCE[command](Scene(server))
+
+
+# One request of each command that is right in form, to be given by whoever may not give it.
+REQUESTS: dict[str, Request] = {
+    "logout": LogoutRequest(),
+    "change_password": ChangePasswordRequest(verifier="x"),
+    "stat": StatRequest(ref=Ref(node=ROOT_NODE)),
+    "list": ListRequest(folders=(Ref(node=ROOT_NODE),)),
+    "manifest": ManifestRequest(ref=Ref(node=ROOT_NODE)),
+    "get_chunks": GetChunksRequest(wants=1),
+    "changes": ChangesRequest(since="x"),
+    "watch": WatchRequest(),
+    "usage": UsageRequest(),
+    "have": HaveRequest(ids=1),
+    "put_chunks": PutChunksRequest(chunks=1),
+    "commit": pack_commit(bytes(16), [], [])[0],
+    "make_folder": MakeFolderRequest(op_id=bytes(16), target=Target(path="/x")),
+    "move": MoveRequest(op_id=bytes(16), source=Ref(node=2), target=Target(path="/x")),
+    "copy": CopyRequest(op_id=bytes(16), source=Ref(node=2), target=Target(path="/x")),
+    "delete": DeleteRequest(op_id=bytes(16), items=(DeleteItem(ref=Ref(node=2)),)),
+}
+
+
+def test_no_command_that_needs_a_session_is_carried_out_without_one(server: Running) -> None:
+    guarded = {name for name, spec in COMMANDS.items() if spec.access is not Access.ANYONE}
+    assert guarded == set(REQUESTS)
+    peer = server.greeted()
+    for command, request in REQUESTS.items():
+        with pytest.raises(LoginRequired):
+            peer.call(command, request)
+
+
+def test_nothing_is_answered_before_hello(server: Running) -> None:
+    peer = server.connect()
+    for command, request in {**REQUESTS, "attach": AttachRequest(ticket_id="x", proof=bytes(32))}.items():
+        with pytest.raises(OutOfOrder):
+            peer.call(command, request)
+    peer.hello()
+
+
+OTHERS: dict[str, Callable[[str], Request]] = {
+    "stat": lambda space: StatRequest(ref=Ref(space=space, node=ROOT_NODE)),
+    "list": lambda space: ListRequest(folders=(Ref(node=ROOT_NODE), Ref(space=space, node=ROOT_NODE))),
+    "manifest": lambda space: ManifestRequest(ref=Ref(space=space, node=ROOT_NODE)),
+    "get_chunks": lambda space: GetChunksRequest(space=space, wants=1),
+    "changes": lambda space: ChangesRequest(space=space, since="x"),
+    "watch": lambda space: WatchRequest(space=space),
+    "usage": lambda space: UsageRequest(space=space),
+    "have": lambda space: HaveRequest(space=space, ids=1),
+    "put_chunks": lambda space: PutChunksRequest(space=space, chunks=1),
+    "commit": lambda space: pack_commit(op_id(), [], [], space=space)[0],
+    "make_folder": lambda space: MakeFolderRequest(op_id=op_id(), target=Target(space=space, path="/x")),
+    "move": lambda space: MoveRequest(op_id=op_id(), source=Ref(path="/x"), target=Target(space=space, path="/x")),
+    "copy": lambda space: CopyRequest(op_id=op_id(), source=Ref(space=space, node=2), target=Target(path="/x")),
+    "delete": lambda space: DeleteRequest(
+        op_id=op_id(), items=(DeleteItem(ref=Ref(path="/x")), DeleteItem(ref=Ref(space=space, node=2)))
+    ),
+}
+
+
+@pytest.mark.parametrize("user", ["bob", "root"])
+def test_no_command_opens_the_space_of_another_user_not_even_for_an_administrator(user: str, server: Running) -> None:
+    alice_space = server.login("alice")[1].session.home.space
+    peer: WirePeer = server.signed_in(user)
+    assert set(OTHERS) == set(REQUESTS) - {"logout", "change_password"}
+    for command, make in OTHERS.items():
+        for space in (alice_space, "0" * 32):
+            with pytest.raises(PermissionDenied):
+                peer.call(command, make(space), b"")
+
+
+def test_an_attach_with_a_wrong_proof_or_an_unknown_ticket_is_refused_alike_and_cut_off(server: Running) -> None:
+    owner = server.signed_in()
+    said = []
+    for ticket_id, ticket in ((owner.ticket_id, bytes(32)), ("f" * 32, owner.ticket)):
+        peer = server.greeted()
+        with pytest.raises(SessionEnded) as refused:
+            peer.call("attach", AttachRequest(ticket_id=ticket_id, proof=attach_proof(ticket, peer.exporter)))
+        said.append(refused.value.info())
+    assert said[0] == said[1]
+    assert "attach_failed" in server.audit()
+
+
+def test_a_proof_made_for_one_connection_is_worth_nothing_on_another(server: Running) -> None:
+    owner = server.signed_in()
+    proof = attach_proof(owner.ticket, server.greeted().exporter)
+    peer = server.greeted()
+    with pytest.raises(SessionEnded):
+        peer.call("attach", AttachRequest(ticket_id=owner.ticket_id, proof=proof))
+
+
+def test_hello_with_another_version_says_which_ones_meet_and_closes(server: Running) -> None:
+    peer = server.connect()
+    peer.send("hello", HelloRequest(version=2))
+    envelope, _ = peer.receive()
+    assert envelope.error is not None
+    assert envelope.error.code == "unsupported_version"
+    assert "version 1" in envelope.error.message
+    assert "version 2" in envelope.error.message
+    peer.expect_end()

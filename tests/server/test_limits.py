@@ -1,0 +1,288 @@
+"""How many may come, how slow they may be, and what becomes of those who are too slow."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from OpenSSL import SSL
+
+from protocol import (
+    GetChunksRequest,
+    ListRequest,
+    MalformedMessage,
+    OutOfOrder,
+    Ref,
+    ServerBusy,
+    StatRequest,
+    encode_request,
+)
+from tests.server.conftest import Running, Serve
+from tests.support.wire_peer import WirePeer, until
+
+STAT = StatRequest(ref=Ref(path="/"))
+Wait = Callable[..., None]
+
+
+def open_files() -> list[int]:
+    return [int(path.name) for path in Path("/proc/self/fd").iterdir()]
+
+
+def busy_text(peer: WirePeer) -> str:
+    with pytest.raises(ServerBusy) as refused:
+        peer.hello()
+    peer.expect_end()
+    return str(refused.value)
+
+
+FOR_TWO = {"server.max_connections": "2", "server.max_connections_per_address": "2", "server.max_unauthenticated": "2"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({}, "connections in all"), ({"server.max_connections": "9"}, "connections from this address")],
+)
+def test_at_its_limit_the_server_tells_newcomers_so_and_goes_on_serving_those_inside(
+    more: dict[str, str], said: str, serve: Serve, wait_until: Wait
+) -> None:
+    server = serve({**FOR_TWO, **more})
+    inside = server.signed_in()
+    other = server.attached(inside)
+    assert said in busy_text(server.connect())
+    assert inside.call("stat", STAT)[0].entry.node
+    other.close()
+    wait_until(lambda: server.server.connections() == 1)
+    assert server.signed_in("bob").call("stat", STAT)[0].entry.node
+    assert "connection_refused" in server.audit()
+
+
+def test_one_address_cannot_take_all_places_of_those_who_have_not_signed_in(serve: Serve) -> None:
+    server = serve({"server.max_unauthenticated": "4"})
+    owner = server.signed_in()
+    strangers = [server.greeted() for _ in range(2)]
+    assert "not signed in" in busy_text(server.connect())
+    assert owner.call("stat", STAT)[0].entry.node
+    strangers[0].login("bob", "tr0ub4dor and three")
+    assert server.greeted()
+
+
+def test_a_crowd_of_refused_newcomers_gets_a_closed_socket_without_a_handshake(serve: Serve) -> None:
+    server = serve(dict.fromkeys(FOR_TWO, "1"))
+    inside = server.signed_in()
+    # Two hear why; while they have not said hello, the others are not worth a handshake.
+    told = [server.connect() for _ in range(2)]
+    for _ in range(20):
+        with pytest.raises((SSL.Error, OSError)):
+            server.connect()
+    assert inside.call("stat", STAT)[0].entry.node
+    assert "connections in all" in busy_text(told[0])
+
+
+# --- Slow ones ------------------------------------------------------------------------------------------------
+
+
+def drip(sock: socket.socket, byte: bytes, every_s: float, over: threading.Event) -> None:
+    """Send a byte now and then, until told or refused."""
+    while not over.wait(every_s):
+        try:
+            sock.sendall(byte)
+        except OSError:
+            return
+
+
+def test_a_handshake_that_comes_byte_by_byte_is_cut_off_at_its_deadline(serve: Serve, wait_until: Wait) -> None:
+    server = serve({"server.handshake_timeout_s": "0.5"})
+    peer = server.connect(handshake=False)
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
+    begun = time.monotonic()
+    over = threading.Event()
+
+    def trickle() -> None:
+        for byte in hello:
+            if over.wait(0.02):
+                return
+            try:
+                peer.sock.sendall(bytes([byte]))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    wait_until(lambda: server.server.connections() == 1)
+    wait_until(lambda: server.server.connections() == 0)
+    over.set()
+    thread.join()
+    assert 0.4 < time.monotonic() - begun < 2.5
+
+
+def test_a_connection_that_says_nothing_is_cut_off_at_the_handshakes_deadline(serve: Serve) -> None:
+    server = serve({"server.handshake_timeout_s": "0.3"})
+    peer = server.connect(handshake=False)
+    begun = time.monotonic()
+    assert peer.sock.recv(1) == b""
+    assert 0.2 < time.monotonic() - begun < 2.3
+
+
+def test_who_does_not_sign_in_is_cut_off_even_while_talking(serve: Serve) -> None:
+    server = serve({"server.login_timeout_s": "0.5"})
+    silent, talking, owner = server.greeted(), server.greeted(), server.signed_in()
+    begun = time.monotonic()
+    with pytest.raises((SSL.Error, OSError)):
+        while time.monotonic() - begun < 5:
+            with pytest.raises(OutOfOrder):
+                talking.hello()
+    silent.expect_cut()
+    assert time.monotonic() - begun < 2.5
+    assert owner.call("stat", STAT)[0].entry.node
+
+
+def test_a_frame_that_drips_is_cut_off_though_something_comes_all_the_time(serve: Serve) -> None:
+    server = serve({"server.stall_timeout_s": "0.5", "server.min_rate_bytes_s": "1000"})
+    owner = server.signed_in()
+    peer = server.attached(owner)
+    header = encode_request(1, "stat", STAT)
+    begun = time.monotonic()
+    with pytest.raises((SSL.Error, OSError)):
+        peer.tls.sendall(len(header).to_bytes(4) + bytes(4))
+        while time.monotonic() - begun < 5:
+            peer.tls.sendall(b" ")
+            threading.Event().wait(0.05)
+    assert 0.3 < time.monotonic() - begun < 2.8
+    assert owner.call("stat", STAT)[0].entry.node
+
+
+def test_a_frame_that_stops_half_way_is_cut_off_and_gives_its_memory_back(serve: Serve, wait_until: Wait) -> None:
+    server = serve({"server.stall_timeout_s": "0.5"})
+    peer = server.signed_in()
+    header = b'{"id":1,"command":"put_chunks","args":{"chunks":1}}'
+    peer.tls.sendall(len(header).to_bytes(4) + (4 * 2**20).to_bytes(4) + header + bytes(100))
+    peer.expect_cut()
+    wait_until(lambda: server.server.connections() == 0)
+
+
+def test_a_client_that_does_not_read_its_replies_is_cut_off(serve: Serve, wait_until: Wait) -> None:
+    server = serve(
+        {"server.stall_timeout_s": "0.5", "server.min_rate_bytes_s": "1 MiB", "server.socket_buffer_bytes": "16 KiB"}
+    )
+    peer = server.connect(receive_buffer=4096)
+    peer.hello()
+    peer.login("alice", "correct horse battery")
+    request = ListRequest(folders=tuple(Ref(path="/" + "x" * 1000) for _ in range(200)))
+
+    def ask_on() -> None:
+        try:
+            for _ in range(2000):
+                peer.send("list", request)
+        except (SSL.Error, OSError):
+            return
+
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    wait_until(lambda: server.server.connections() == 0, 20)
+    asking.join()
+
+
+def test_an_idle_session_outlives_every_deadline_of_frames(serve: Serve) -> None:
+    server = serve(
+        {"server.stall_timeout_s": "0.3", "server.login_timeout_s": "1", "server.handshake_timeout_s": "0.3"}
+    )
+    peer = server.signed_in()
+    begun = time.monotonic()
+    until(lambda: time.monotonic() - begun > 1.6, 3)
+    assert peer.call("stat", STAT)[0].entry.node
+
+
+def test_memory_for_bodies_is_shared_and_who_gets_none_in_time_is_told_to_try_again(serve: Serve) -> None:
+    """16 MiB for what comes in, of which one user may have half: one body of 8 MiB."""
+    server = serve({"server.memory_budget_bytes": "32 MiB", "server.stall_timeout_s": "1"})
+    owner = server.signed_in()
+    holder, waiting = server.attached(owner), server.attached(owner)
+    header = b'{"id":1,"command":"put_chunks","args":{"chunks":1}}'
+    prefix = len(header).to_bytes(4) + (8 * 2**20).to_bytes(4) + header
+    holder.tls.sendall(prefix)
+    stop = threading.Event()
+
+    def keep_alive() -> None:
+        while not stop.wait(0.1):
+            try:
+                holder.tls.sendall(bytes(16 * 1024))
+            except (SSL.Error, OSError):
+                return
+
+    thread = threading.Thread(target=keep_alive)
+    thread.start()
+    waiting.tls.sendall(prefix)
+    envelope, _ = waiting.receive()
+    assert envelope.error is not None
+    assert envelope.error.code == "server_busy"
+    stop.set()
+    thread.join()
+    other = server.signed_in("bob")
+    with pytest.raises(MalformedMessage):
+        other.call("get_chunks", GetChunksRequest(wants=1), b"short")
+
+
+def test_the_server_survives_running_out_of_file_descriptors(serve: Serve, wait_until: Wait) -> None:
+    server = serve()
+    owner = server.signed_in()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held: list[int] = []
+    newcomers = [socket.socket() for _ in range(3)]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(open_files()) + 1, hard))
+        try:
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            assert error.errno == errno.EMFILE
+        for newcomer in newcomers:
+            newcomer.connect(server.server.address)
+            newcomer.settimeout(10)
+            assert newcomer.recv(1) == b""  # closed at once, instead of left waiting
+        assert owner.call("stat", STAT)[0].entry.node
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for newcomer in newcomers:
+            newcomer.close()
+    assert server.signed_in("bob").call("stat", STAT)[0].entry.node
+
+
+# --- Many ------------------------------------------------------------------------------------------------------
+
+
+def test_beside_fifty_idle_connections_signing_in_is_quick(server: Running) -> None:
+    owner = server.signed_in()
+    for _ in range(50):
+        server.attached(owner)
+    begun = time.monotonic()
+    server.signed_in("bob")
+    assert time.monotonic() - begun < 2
+    assert server.server.connections() == 52
+
+
+def test_a_thousand_connections_one_after_the_other_leave_nothing_behind(server: Running, wait_until: Wait) -> None:
+    server.signed_in().close()
+    wait_until(lambda: server.server.connections() == 0)
+    threads, files = threading.active_count(), len(open_files())
+    for number in range(1000):
+        peer = WirePeer(server.server.address, handshake=number % 4 != 0)
+        if number % 4 == 1:
+            peer.hello()
+        if number % 2:
+            peer.close()
+        else:
+            peer.reset()
+    wait_until(lambda: server.server.connections() == 0)
+    wait_until(lambda: threading.active_count() == threads)
+    assert len(open_files()) == files
+    assert not server.server.services.events._bells
+    assert len(server.server.services.sessions) == 1

@@ -1,0 +1,174 @@
+"""When sessions end, and what becomes of their connections."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from protocol import LogoutRequest, Ref, SessionEnded, StatRequest, Verifier, WatchRequest, raise_for_error
+from server.credentials import Account
+from server.sessions import Lifetimes, Session, Sessions
+from tests.server.conftest import Running, Serve
+
+STAT = StatRequest(ref=Ref(path="/"))
+VERIFIER = Verifier(600_000, b"s" * 16, b"a" * 32, b"b" * 32)
+ALICE = Account("alice", "a" * 32, "user", VERIFIER, False, False, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Member:
+    def __init__(self) -> None:
+        self.interruptions: list[str] = []
+
+    def interrupt(self, reason: str) -> None:
+        self.interruptions.append(reason)
+
+
+class Registry:
+    """Sessions under a clock of our own: 10 s idle, 100 s in all, two for a user."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.ended: list[tuple[Session, str]] = []
+        self.sessions = Sessions(Lifetimes(10, 100, 2), lambda *args: self.ended.append(args), self.clock)
+
+
+def test_a_session_idles_out_when_nothing_touches_it() -> None:
+    registry = Registry()
+    session = registry.sessions.open(ALICE)
+    registry.clock.now += 9.9
+    registry.sessions.check(session)
+    registry.sessions.touch(session)
+    registry.clock.now += 9.9
+    registry.sessions.check(session)
+    registry.clock.now += 0.2
+    with pytest.raises(SessionEnded, match="idle"):
+        registry.sessions.check(session)
+    with pytest.raises(SessionEnded):
+        registry.sessions.find(session.ticket_id)
+    assert [reason for _, reason in registry.ended] == ["idle for too long"]
+
+
+def test_a_session_ends_after_its_absolute_time_however_busy() -> None:
+    registry = Registry()
+    session = registry.sessions.open(ALICE)
+    for _ in range(20):
+        registry.sessions.check(session)
+        registry.sessions.touch(session)
+        registry.clock.now += 5
+    with pytest.raises(SessionEnded, match="its time is over"):
+        registry.sessions.check(session)
+
+
+def test_one_session_too_many_ends_the_one_that_idles_longest() -> None:
+    registry = Registry()
+    first = registry.sessions.open(ALICE)
+    registry.clock.now += 1
+    second = registry.sessions.open(ALICE)
+    registry.clock.now += 1
+    registry.sessions.touch(first)
+    third = registry.sessions.open(ALICE)
+    assert [session.ended for session in (first, second, third)] == [None, "too many sessions of this user", None]
+
+
+def test_the_end_of_a_session_interrupts_all_its_connections_but_the_one_that_asked() -> None:
+    registry = Registry()
+    session = registry.sessions.open(ALICE)
+    asked, other = Member(), Member()
+    registry.sessions.join(session, asked)
+    registry.sessions.join(session, other)
+    registry.sessions.end(session, "logout", keep=asked)
+    registry.sessions.end(session, "again")
+    assert (asked.interruptions, other.interruptions) == ([], ["session ended: logout"])
+    with pytest.raises(SessionEnded):
+        registry.sessions.join(session, Member())
+    assert len(registry.ended) == 1
+
+
+def test_tickets_differ_by_session_and_are_the_same_each_time_and_shown_nowhere() -> None:
+    registry = Registry()
+    first, second = registry.sessions.open(ALICE), registry.sessions.open(ALICE)
+    assert registry.sessions.ticket(first) == registry.sessions.ticket(first)
+    assert registry.sessions.ticket(first) != registry.sessions.ticket(second)
+    assert registry.sessions.ticket(first).hex() not in repr(first)
+    assert repr(registry.sessions.ticket(first)) not in repr(vars(registry.sessions))
+
+
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (None, "account removed"),
+        (replace(ALICE, disabled=True), "account disabled"),
+        (replace(ALICE, role="admin"), "role changed"),
+        (replace(ALICE, verifier=replace(VERIFIER, salt=b"t" * 16)), "password changed"),
+        (replace(ALICE, must_change=True), None),
+        (ALICE, None),
+    ],
+)
+def test_a_sweep_ends_what_the_account_no_longer_allows(now: Account | None, reason: str | None) -> None:
+    registry = Registry()
+    session = registry.sessions.open(ALICE)
+    registry.sessions.sweep(lambda _: now)
+    assert session.ended == reason
+
+
+def test_a_sweep_in_the_middle_of_its_own_change_of_password_does_not_end_a_session() -> None:
+    registry = Registry()
+    session = registry.sessions.open(ALICE)
+    other = registry.sessions.open(ALICE)
+    changed = replace(ALICE, verifier=replace(VERIFIER, salt=b"t" * 16))
+    session.coming_verifier = changed.verifier
+    registry.sessions.sweep(lambda _: changed)
+    registry.sessions.password_changed(session, changed)
+    registry.sessions.sweep(lambda _: changed)
+    assert (session.ended, other.ended) == (None, "password changed")
+
+
+# --- Through the wire ---------------------------------------------------------------------------------------------
+
+
+def test_logout_ends_the_session_on_all_of_its_connections_and_its_ticket_opens_no_more(server: Running) -> None:
+    peer, again = server.signed_in(), server.signed_in()
+    idle, watching = server.attached(peer), server.attached(peer)
+    watching.call("watch", WatchRequest())
+    peer.call("logout", LogoutRequest())
+    peer.expect_end()
+    for other in (idle, watching):
+        with pytest.raises(SessionEnded, match="logout"):
+            raise_for_error(other.receive()[0])
+        other.expect_end()
+    with pytest.raises(SessionEnded):
+        server.attached(peer)
+    assert again.call("stat", STAT)[0].entry.node
+
+
+def test_an_idle_session_ends_by_itself_though_it_watches(serve: Serve) -> None:
+    server = serve({"security.session_idle_timeout_s": "1"})
+    peer = server.signed_in()
+    watching = server.attached(peer)
+    watching.call("watch", WatchRequest(heartbeat_s=1))
+    for other in (peer, watching):
+        with pytest.raises(SessionEnded, match="idle"):
+            while True:
+                raise_for_error(other.receive()[0])
+
+
+@pytest.mark.parametrize("how", ["disabled", "removed"])
+def test_an_account_that_is_disabled_or_removed_is_out_within_seconds(how: str, server: Running) -> None:
+    bob, alice = server.signed_in("bob"), server.signed_in("alice")
+    if how == "disabled":
+        server.accounts.set_disabled("bob", True)
+    else:
+        server.accounts.remove("bob")
+    with pytest.raises(SessionEnded, match=how):
+        raise_for_error(bob.receive()[0])
+    bob.expect_end()
+    assert alice.call("stat", STAT)[0].entry.node
