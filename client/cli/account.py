@@ -9,7 +9,7 @@ from client.cli.shell import Shell
 from client.cli.signing_in import Entrance
 from client.errors import ConnectionFailed, LocalAccess
 from client.session import Session
-from protocol import LoginRequired, PasswordRefused, check_password
+from protocol import LoginFailed, LoginRequired, PasswordRefused, check_password
 
 
 def run(way_in: Entrance, options: LoginOptions | LogoutOptions | PasswordOptions) -> int:
@@ -68,7 +68,10 @@ def _passwd(way_in: Entrance, options: PasswordOptions) -> int:
     session, old = _session_and_password(way_in)
     with session:
         new = _new_password(session, shell, options)
-        session.change_password(old, new)
+        try:
+            session.change_password(old, new)
+        except LoginFailed as error:
+            raise LoginFailed("The old password is not right.") from error
         try:
             way_in.tickets.save(session.ticket)
         except LocalAccess as error:
@@ -85,7 +88,7 @@ def _session_and_password(way_in: Entrance) -> tuple[Session, str]:
     if session is None:
         return way_in.sign_in()
     try:
-        secret, _ = next(
+        tell, _ = next(
             password.candidates(
                 way_in.shell,
                 way_in.environ,
@@ -96,10 +99,10 @@ def _session_and_password(way_in: Entrance) -> tuple[Session, str]:
                 keyring=False,
             )
         )
+        return session, tell()
     except BaseException:
         session.close()
         raise
-    return session, secret
 
 
 def _new_password(session: Session, shell: Shell, options: PasswordOptions) -> str:

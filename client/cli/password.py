@@ -5,7 +5,7 @@ The keyring is the operating system's, and only a real one: keyring's fallbacks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -28,6 +28,9 @@ class Origin(Enum):
     PROMPT = "the prompt"
 
 
+Tell = Callable[[], str]  # gets the password itself: reads the file, or asks
+
+
 def candidates(
     shell: Shell,
     environ: Mapping[str, str],
@@ -37,21 +40,21 @@ def candidates(
     *,
     question: str = "Password",
     keyring: bool = True,
-) -> Iterator[tuple[str, Origin]]:
-    """Passwords to try, one after the other until one is right.
+) -> Iterator[tuple[Tell, Origin]]:
+    """Where to get passwords to try, one after the other until one is right.
 
     One that was given for this command is the only one; a wrong one from the keyring leads to the prompt, which asks
-    up to three times. Raises: LocalAccess for a file that cannot be read, LoginRequired where nobody can be asked.
+    up to three times. Raises: LoginRequired where nobody can be asked; `Tell` raises LocalAccess, EOFError.
     """
     if password_file is not None:
-        yield from_file(shell, password_file), Origin.FILE
+        yield lambda: from_file(shell, password_file), Origin.FILE
         return
     if ENVIRONMENT_VARIABLE in environ:
-        yield environ[ENVIRONMENT_VARIABLE], Origin.ENVIRONMENT
+        yield lambda: environ[ENVIRONMENT_VARIABLE], Origin.ENVIRONMENT
         return
     kept = from_keyring(user, address) if keyring else None
     if kept is not None:
-        yield kept, Origin.KEYRING
+        yield lambda: kept, Origin.KEYRING
     if not shell.can_ask:
         if kept is None:
             raise LoginRequired(
@@ -61,7 +64,7 @@ def candidates(
             )
         return
     for _ in range(_PROMPTS):
-        yield shell.ask_secret(f"{question} of {user}@{address}: "), Origin.PROMPT
+        yield lambda: shell.ask_secret(f"{question} of {user}@{address}: "), Origin.PROMPT
 
 
 def from_file(shell: Shell, name: str) -> str:

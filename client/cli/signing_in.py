@@ -63,11 +63,12 @@ class Entrance:
     def sign_in(self) -> tuple[Session, str]:
         """A new session, whose ticket is kept; and the password that was right."""
         failure: LoginFailed | None = None
-        for secret, origin in password.candidates(
+        for tell, origin in password.candidates(
             self.shell, self.environ, self.options.password_file, self.account.user, self.account.address
         ):
             if failure is not None:
                 self.shell.error(failure)
+            secret = tell()
             try:
                 session = self._sign_in_with(secret)
             except LoginFailed as error:

@@ -136,6 +136,8 @@ class Transfers:
         reported: set[int] = set()
         try:
             self._follow(job, reported)
+            if job.state is JobState.CANCELLED:  # as the answer to a question
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
             job.cancel()
             self._cancelled(job)
