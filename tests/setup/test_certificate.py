@@ -5,13 +5,13 @@ import hashlib
 import ipaddress
 import os
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from OpenSSL import crypto
 
 from server import certificate
 from server.certificate import Identity
@@ -57,12 +57,7 @@ def test_the_days_are_counted_from_now_with_an_hour_for_slow_clocks(files: tuple
 
 def test_the_fingerprint_is_the_sha256_of_the_public_key_as_openssl_sees_it(files: tuple[Path, Path]) -> None:
     identity = issue(files)
-    pem = identity.key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    der = subprocess.run(
-        ["openssl", "pkey", "-pubin", "-outform", "DER"], input=pem, capture_output=True, check=True
-    ).stdout
+    der = crypto.dump_publickey(crypto.FILETYPE_ASN1, crypto.X509.from_cryptography(identity.certificate).get_pubkey())
     assert identity.fingerprint.digest == hashlib.sha256(der).digest()
 
 
