@@ -36,7 +36,6 @@ from protocol import (
 if FastCDC.__module__ != "pyfastcdc.cy.fastcdc":
     raise ImportError("the compiled pyfastcdc is missing; install a wheel of it for this platform")
 
-_NORMALIZATION = 1
 _MAX_SEED = 2**63 - 1  # it is shifted left by one within 64 bits
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A FIFO or device that took a file's place must not block us; O_NONBLOCK means nothing to a regular file.
@@ -54,7 +53,7 @@ class Cutter:
             AVERAGE_CHUNK_BYTES,
             min_size=MIN_CHUNK_BYTES,
             max_size=MAX_CHUNK_BYTES,
-            normalized_chunking=_NORMALIZATION,
+            normalized_chunking=1,
             seed=seed,
         )
 

@@ -17,7 +17,9 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +45,9 @@ def local_error(error: OSError, path: Path) -> LocalFileError:
     if error.errno in _FULL:
         return LocalDiskFull(subject=str(path))
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return LocalAccess("A link or a file is in the way; links below the destination are not followed.", subject=str(path))
+        return LocalAccess(
+            "A link or a file is in the way; links below the destination are not followed.", subject=str(path)
+        )
     if isinstance(error, PermissionError):
         return LocalAccess("You may not write here.", subject=str(path))
     return explain_os_error(error, path)
@@ -56,13 +60,14 @@ class LocalFolder:
     path: Path
     descriptor: int | None
 
-    def _at(self, name: str) -> str | Path:
+    def at(self, name: str) -> str | Path:
+        """What to call `name` by, together with `dir_fd=descriptor`."""
         return name if self.descriptor is not None else self.path / name
 
     def look(self, name: str) -> os.stat_result | None:
         """What `name` is (a link is a link), or None. Raises: LocalFileError."""
         try:
-            return os.stat(self._at(name), dir_fd=self.descriptor, follow_symlinks=False)
+            return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -72,7 +77,7 @@ class LocalFolder:
         """A descriptor to write the temporary file `name`, empty unless `keep`. Raises: LocalFileError."""
         flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW | (0 if keep else os.O_TRUNC)
         try:
-            descriptor = os.open(self._at(name), flags, 0o600, dir_fd=self.descriptor)
+            descriptor = os.open(self.at(name), flags, 0o600, dir_fd=self.descriptor)
         except OSError as error:
             raise local_error(error, self.path / name) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -80,20 +85,35 @@ class LocalFolder:
             raise LocalAccess("Something else has the name of the temporary file.", subject=str(self.path / name))
         return descriptor
 
-    def place(self, partial: str, name: str, *, replace: bool) -> None:
-        """Give the temporary file its name. Raises: AlreadyExists unless `replace`; IsAFolder; LocalFileError."""
-        there = self.look(name)
-        if there is not None and stat.S_ISDIR(there.st_mode):
-            raise IsAFolder("A folder of this name is here.", subject=str(self.path / name))
+    def write_file(
+        self, partial: str, data: memoryview, attrs: Attributes | None, mtime_ns: int, *, durable: bool
+    ) -> None:
+        """A whole temporary file; nothing is left of it when that fails. Raises: LocalFileError."""
+        descriptor = self.open_partial(partial, keep=False)
         try:
-            if not replace and there is None and self._linked(partial, name):
-                return
-            if not replace and (there is not None or self.look(name) is not None):
-                raise AlreadyExists(subject=str(self.path / name))
-            os.replace(self._at(partial), self._at(name), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
-        except FileExistsError as error:
-            raise AlreadyExists(subject=str(self.path / name)) from error
+            write_all(descriptor, data)
+            finish_file(descriptor, attrs, mtime_ns, durable=durable)
         except OSError as error:
+            self.remove(partial)
+            raise local_error(error, self.path / partial) from error
+        finally:
+            os.close(descriptor)
+
+    def place(self, partial: str, name: str, *, replace: bool) -> None:
+        """Give the temporary file its name, or remove it. Raises: AlreadyExists unless `replace`; LocalFileError."""
+        try:
+            if replace or not self._linked(partial, name):
+                if not replace and self.look(name) is not None:
+                    raise FileExistsError
+                os.replace(self.at(partial), self.at(name), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except FileExistsError as error:
+            self.remove(partial)
+            raise AlreadyExists(subject=str(self.path / name)) from error
+        except IsADirectoryError as error:
+            self.remove(partial)
+            raise IsAFolder("A folder of this name is here.", subject=str(self.path / name)) from error
+        except OSError as error:
+            self.remove(partial)
             raise local_error(error, self.path / name) from error
 
     def _linked(self, partial: str, name: str) -> bool:
@@ -112,13 +132,13 @@ class LocalFolder:
     def remove(self, name: str) -> None:
         """Remove a temporary file, if it is there."""
         with contextlib.suppress(OSError):
-            os.unlink(self._at(name), dir_fd=self.descriptor)
+            os.unlink(self.at(name), dir_fd=self.descriptor)
 
     def make_link(self, temporary: str, target: str) -> None:
         """A symlink under a temporary name. Raises: LocalFileError, also where the system allows none."""
         self.remove(temporary)
         try:
-            os.symlink(target, self._at(temporary), dir_fd=self.descriptor)
+            os.symlink(target, self.at(temporary), dir_fd=self.descriptor)
         except (OSError, ValueError, NotImplementedError) as error:
             raise LocalAccess("A link cannot be made here.", subject=str(self.path / temporary)) from error
 
@@ -127,10 +147,16 @@ class LocalFolder:
         target = self.descriptor if self.descriptor is not None else self.path
         with contextlib.suppress(OSError):
             if attrs is not None and attrs.mode is not None:
-                os.chmod(target, attrs.mode & _PERMISSIONS)
+                os.chmod(target, attrs.mode & _PERMISSIONS)  # noqa: PTH101 - a descriptor, where there is one
         with contextlib.suppress(OSError):
             if mtime_ns:
                 os.utime(target, ns=(mtime_ns, mtime_ns))
+
+
+def write_all(descriptor: int, data: memoryview) -> None:
+    """All of `data`, from where the descriptor is. Raises: OSError."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def finish_file(descriptor: int, attrs: Attributes | None, mtime_ns: int, *, durable: bool) -> None:
@@ -158,63 +184,100 @@ def _umask() -> int:
     return _UMASK
 
 
+class _OpenFolder:
+    """A folder of the destination that stays open while somebody works in it."""
+
+    def __init__(self, folder: LocalFolder) -> None:
+        self.folder = folder
+        self.users = 0
+        self.dropped = False
+
+
 class Destination:
-    """The folder that a download goes to, and what is below it. One thread at a time."""
+    """The folder that a download goes to, and what is below it. Thread-safe."""
 
     def __init__(self, root: Path) -> None:
-        """Make `root` if it is missing; links on the way to it are followed: the user named it. Raises: LocalFileError."""
+        """Make `root` if it is missing; links on the way are followed: the user named it. Raises: LocalFileError."""
         self.root = root
         try:
             root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(root, _FOLDER_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)) if _BY_DESCRIPTOR else None
         except OSError as error:
             raise local_error(error, root) from error
-        self._root = LocalFolder(root, descriptor)
-        self._open: OrderedDict[tuple[str, ...], LocalFolder] = OrderedDict()
+        self._lock = threading.Lock()
+        self._root = _OpenFolder(LocalFolder(root, descriptor))
+        self._open: OrderedDict[tuple[str, ...], _OpenFolder] = OrderedDict()
+        self._made: set[tuple[str, ...]] = set()
 
-    def folder(self, names: tuple[str, ...], *, make: bool = True) -> LocalFolder:
-        """The folder below the root, of local names already checked, made where missing.
+    def was_made(self, names: tuple[str, ...]) -> bool:
+        """Whether the folder was not there before: then what is in it came from here."""
+        return names in self._made
 
-        Valid until 64 others have been asked for. Raises: LocalFileError, also where a link or a file is in the way.
+    @contextlib.contextmanager
+    def folder(self, names: tuple[str, ...]) -> Iterator[LocalFolder]:
+        """The folder below the root, of local names already checked, made where missing; valid within the block.
+
+        Raises: LocalFileError, also where a link or a file is in the way.
         """
+        with self._lock:
+            held = self._find(names)
+            held.users += 1
+        try:
+            yield held.folder
+        finally:
+            with self._lock:
+                held.users -= 1
+                if held.dropped and not held.users:
+                    _close(held.folder)
+
+    def _find(self, names: tuple[str, ...]) -> _OpenFolder:
         if not names:
             return self._root
         found = self._open.get(names)
         if found is not None:
             self._open.move_to_end(names)
             return found
-        above = self.folder(names[:-1], make=make)
-        folder = _enter(above, names[-1], make)
-        self._open[names] = folder
+        folder, made = _enter(self._find(names[:-1]).folder, names[-1])
+        found = _OpenFolder(folder)
+        if made:
+            self._made.add(names)
+        self._open[names] = found
         if len(self._open) > _OPEN_FOLDERS:
             _, oldest = self._open.popitem(last=False)
-            _close(oldest)
-        return folder
+            self._drop(oldest)
+        return found
+
+    def _drop(self, held: _OpenFolder) -> None:
+        held.dropped = True
+        if not held.users:
+            _close(held.folder)
 
     def close(self) -> None:
-        """Free the descriptors. Idempotent."""
-        for folder in self._open.values():
-            _close(folder)
-        self._open.clear()
-        _close(self._root)
-        self._root = LocalFolder(self.root, None)
+        """Free the descriptors, those in use once they no longer are. Idempotent."""
+        with self._lock:
+            for held in (*self._open.values(), self._root):
+                if not held.dropped:
+                    self._drop(held)
+            self._open.clear()
 
 
-def _enter(above: LocalFolder, name: str, make: bool) -> LocalFolder:
+def _enter(above: LocalFolder, name: str) -> tuple[LocalFolder, bool]:
+    """The folder `name`, and whether it was missing and is made now."""
     path = above.path / name
+    made = False
     try:
-        if make:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(above._at(name), 0o777, dir_fd=above.descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(above.at(name), 0o777, dir_fd=above.descriptor)
+            made = True
         if above.descriptor is not None:
-            return LocalFolder(path, os.open(name, _FOLDER_FLAGS, dir_fd=above.descriptor))
-        if path.is_symlink() or path.is_junction() if hasattr(path, "is_junction") else path.is_symlink():
+            return LocalFolder(path, os.open(name, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
+        if path.is_symlink() or path.resolve() != above.path.resolve() / name:  # the second: a junction of Windows
             raise LocalAccess("A link is in the way; links below the destination are not followed.", subject=str(path))
         if not path.is_dir():
             raise LocalAccess("A file is in the way.", subject=str(path))
     except OSError as error:
         raise local_error(error, path) from error
-    return LocalFolder(path, None)
+    return LocalFolder(path, None), made
 
 
 def _close(folder: LocalFolder) -> None:

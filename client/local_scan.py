@@ -69,7 +69,9 @@ def scan_folder(folder: Path, *, follow_symlinks: bool = False) -> Iterator[Loca
             other = taken.setdefault(folded, entry.name)
             if other is not entry.name:
                 reason = f"Here it stands beside “{printable(other)}”, and the server takes both for the same name."
-                entry = LocalProblem(entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path)))
+                entry = LocalProblem(
+                    entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path))
+                )
         yield entry
 
 
@@ -91,7 +93,7 @@ def _entry(path: Path, name: str, status: os.stat_result) -> LocalEntry:
     if stat.S_ISDIR(status.st_mode):
         return LocalEntry(path, name, "folder", facts)
     if stat.S_ISLNK(status.st_mode):
-        link = os.readlink(path)
+        link = str(path.readlink())
         if len(os.fsencode(link)) > MAX_LINK_BYTES or not _is_text(link):
             raise LocalAccess("The link points to something that cannot be written down.", subject=str(path))
         return LocalEntry(path, name, "symlink", facts, link)

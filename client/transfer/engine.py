@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -9,9 +13,17 @@ from typing import Self
 
 from client.options import TransferOptions
 from client.session import Session
-from client.transfer.events import ConflictPolicy, Listener, OnConflict
+from client.transfer.download_task import DownloadTask
+from client.transfer.events import ConflictPolicy, Direction, Listener, OnConflict
 from client.transfer.job import Job
-from protocol import Entry, Ref
+from client.transfer.ledger import Ledger
+from client.transfer.limiter import RateLimiter
+from client.transfer.run import Run, Task
+from client.transfer.switch import Switch
+from client.transfer.upload_task import UploadTask
+from protocol import Entry, Ref, printable
+
+log = logging.getLogger(__name__)
 
 
 class TransferEngine:
@@ -20,7 +32,23 @@ class TransferEngine:
     def __init__(
         self, session: Session, options: TransferOptions | None = None, listener: Listener | None = None
     ) -> None:
-        """`listener` is called from worker threads, one call at a time; keep it short. `options`: the session's."""
+        """`listener` is called from one thread of the engine, never twice at a time; keep it short. `options`: else
+        the session's."""
+        self._session = session
+        self._options = options or session.options.transfer
+        self._listener = listener
+        self._changed = threading.Condition()
+        self._jobs: list[Job] = []
+        self._queue: deque[Job] = deque()
+        self._running: dict[Job, threading.Thread] = {}
+        self._next_number = 1
+        self._closing = False
+        self._stirred = False  # something began or ended since the reporter looked
+        self._reporter: threading.Thread | None = None
+        self._limiters = {
+            Direction.UPLOAD: RateLimiter(self._options.upload_rate),
+            Direction.DOWNLOAD: RateLimiter(self._options.download_rate),
+        }
 
     def upload(
         self,
@@ -35,6 +63,11 @@ class TransferEngine:
 
         `rename_to`: the name for a single path. Folders are merged with those that are there.
         """
+        if rename_to is not None and len(paths) != 1:
+            raise ValueError("rename_to names a single path")
+        task = UploadTask(paths, remote_folder, on_conflict, rename_to, follow_symlinks)
+        destination = remote_folder if isinstance(remote_folder, str) else remote_folder.path or ""
+        return self._add(Direction.UPLOAD, _title([path.name for path in paths]), destination, task)
 
     def download(
         self,
@@ -45,22 +78,126 @@ class TransferEngine:
         rename_to: str | None = None,
     ) -> Job:
         """Get files and folders (with all that is in them) into a local folder, which is made if missing."""
+        if rename_to is not None and len(entries) != 1:
+            raise ValueError("rename_to names a single entry")
+        task = DownloadTask(entries, local_folder, on_conflict, rename_to)
+        title = _title([entry.name for entry in entries])
+        return self._add(Direction.DOWNLOAD, title, str(local_folder), task)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
         """All jobs of this engine, oldest first; `forget` those that are over."""
+        with self._changed:
+            return tuple(self._jobs)
 
     def forget(self, job: Job) -> None:
         """Drop a job that is over from `jobs`."""
+        with self._changed:
+            if job.state.over and job in self._jobs:
+                self._jobs.remove(job)
 
     def set_rates(self, upload: int, download: int) -> None:
         """Limits in bytes per second for all jobs together, 0 = none; from now on."""
+        self._limiters[Direction.UPLOAD].set_rate(upload)
+        self._limiters[Direction.DOWNLOAD].set_rate(download)
 
     def close(self, timeout_s: float = 5.0) -> bool:
         """Cancel what runs, end all threads and connections; whether they have ended in time. Idempotent."""
+        until = time.monotonic() + timeout_s
+        with self._changed:
+            self._closing = True
+            threads = [*self._running.values(), *([self._reporter] if self._reporter else [])]
+            self._changed.notify_all()
+        for job in self.jobs:
+            job.cancel()
+        with self._changed:
+            self._changed.notify_all()
+        others = [thread for thread in threads if thread is not threading.current_thread()]
+        for thread in others:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in others)
 
-    def __enter__(self) -> Self: ...
+    # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _add(self, direction: Direction, title: str, destination: str, task: Task) -> Job:
+        with self._changed:
+            job = Job(self._next_number, direction, title, destination, task, self._enqueue)
+            self._next_number += 1
+            self._jobs.append(job)
+            if self._reporter is None and not self._closing:
+                self._reporter = threading.Thread(target=self._report, name="transfer-reporter")
+                self._reporter.start()
+        self._enqueue(job)
+        return job
+
+    def _enqueue(self, job: Job) -> None:
+        with self._changed:
+            self._queue.append(job)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        with self._changed:
+            while self._queue and not self._closing and len(self._running) < self._options.parallel_jobs:
+                job = self._queue.popleft()
+                thread = threading.Thread(target=self._run, args=(job,), name=f"transfer-job-{job.number}")
+                self._running[job] = thread
+                thread.start()
+            self._stirred = True
+            self._changed.notify_all()
+
+    def _run(self, job: Job) -> None:
+        def make_run(ledger: Ledger, switch: Switch) -> Run:
+            return Run(
+                self._session,
+                self._options,
+                ledger,
+                switch,
+                self._limiters[job.direction],
+                self._options.memory_bytes // max(1, self._options.parallel_jobs),
+            )
+
+        job.run(make_run)
+        with self._changed:
+            del self._running[job]
+        self._start_waiting()
+
+    # ── reporting ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _report(self) -> None:
+        """Tell the listener what happened, `progress_hz` times a second at the most, until the engine is closed."""
+        interval_s = 1.0 / self._options.progress_hz
+        while True:
+            with self._changed:
+                idle = not self._running and not self._queue
+                if self._closing and not self._running:
+                    break
+                # Woken by what begins or ends; a running job is looked at in between.
+                if not self._stirred:
+                    self._changed.wait(None if idle else interval_s)
+                self._stirred = False
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        for job in self.jobs:
+            over = job.state.over
+            for event in job.take_news():
+                try:
+                    if self._listener is not None:
+                        self._listener(event)
+                except Exception:  # a listener's mistake must not stop the transfers, nor the other events
+                    log.exception("a listener failed")
+            if over:
+                job.all_told()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.close()
+
+
+def _title(names: Sequence[str]) -> str:
+    return printable(names[0]) if len(names) == 1 else f"{len(names)} items"

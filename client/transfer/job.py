@@ -2,41 +2,143 @@
 
 from __future__ import annotations
 
-from client.transfer.events import Direction, Item, JobState, Progress
+import logging
+import threading
+from collections.abc import Callable
+
+from client.errors import Cancelled
+from client.transfer.events import Direction, Item, ItemState, JobState, Progress, TransferEvent
+from client.transfer.ledger import Ledger, Row
+from client.transfer.run import Run, Task
+from client.transfer.switch import Switch
+from protocol import LocalProtocolError, SfosError
+
+log = logging.getLogger(__name__)
 
 
 class Job:
     """A running, waiting or finished transfer. All methods may be called from any thread and return at once."""
 
-    number: int
-    direction: Direction
-    title: str  # what was asked for, for people: "report.pdf" or "14 items"
-    destination: str  # remote folder of an upload, local folder of a download
+    def __init__(
+        self,
+        number: int,
+        direction: Direction,
+        title: str,
+        destination: str,
+        task: Task,
+        enqueue: Callable[[Job], None],
+    ) -> None:
+        """The engine makes them. `title`: what was asked for, for people: "report.pdf" or "14 items"; `destination`:
+        the remote folder of an upload, the local one of a download."""
+        self.number = number
+        self.direction = direction
+        self.title = title
+        self.destination = destination
+        self._task = task
+        self._enqueue = enqueue
+        self._ledger = Ledger(number)
+        self._lock = threading.Lock()
+        self._switch = Switch()
+        self._again: list[Row] = []
+        self._begun = False
+        self._over = threading.Event()
+
+    # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def state(self) -> JobState: ...
+    def state(self) -> JobState:
+        """As of now."""
+        return self._ledger.state
 
     @property
     def progress(self) -> Progress:
         """As of now."""
+        return self._ledger.progress()
 
     def items(self, first: int = 0, limit: int | None = None) -> list[Item]:
         """The items from `first` on, as of now."""
+        return self._ledger.rows(first, limit)
 
     def failed_items(self) -> list[Item]:
         """What failed, each with its error."""
+        return [row.view() for row in self._ledger.failed_rows()]
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Block until the job is over and its events are told; whether it is. Not on a window's thread."""
+        return self._over.wait(timeout_s)
+
+    # ── switching ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def pause(self) -> None:
         """Start nothing new; what is on its way arrives."""
+        with self._lock:
+            if not self.state.over:
+                self._switch.pause()
+                self._ledger.set_state(JobState.PAUSED)
 
     def resume(self) -> None:
         """Go on."""
+        with self._lock:
+            if self.state is JobState.PAUSED:
+                self._ledger.set_state(JobState.RUNNING if self._begun else JobState.WAITING)
+                self._switch.resume()
 
     def cancel(self) -> None:
         """Stop at once. What is complete stays; nothing partial is visible. Partial downloads are removed."""
+        with self._lock:
+            self._switch.cancel()
+            if not self._begun and not self.state.over:  # it waits for its turn, or for its pause to end
+                self._ledger.end_all(ItemState.CANCELLED, None)
+                self._ledger.set_state(JobState.CANCELLED)
 
     def retry_failed(self) -> None:
         """Try once more what failed (state FAILED only)."""
+        with self._lock:
+            if self.state is not JobState.FAILED:
+                return
+            self._again = self._ledger.failed_rows()
+            self._switch = Switch()
+            self._begun = False
+            self._over.clear()
+            self._ledger.set_state(JobState.WAITING)
+        self._enqueue(self)
 
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Block until the job is over; whether it is. Not on a window's thread."""
+    # ── for the engine ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, make_run: Callable[[Ledger, Switch], Run]) -> None:
+        """Do it, in this thread, to its end. Never raises."""
+        with self._lock:
+            if self.state.over:
+                return
+            self._begun = True
+            if not self._switch.paused:
+                self._ledger.set_state(JobState.RUNNING)
+        try:
+            self._switch.wait_open()
+            self._task.run(make_run(self._ledger, self._switch), self._again)
+        except Cancelled:
+            self._ledger.end_all(ItemState.CANCELLED, None)
+            self._task.clean_up()
+            self._ledger.set_state(JobState.CANCELLED)
+        except SfosError as error:
+            self._fail(error)
+        except Exception as error:  # the top of a thread: a mistake of ours must not look like a job that hangs
+            log.exception("job %d ended unexpectedly", self.number)
+            self._fail(LocalProtocolError(f"An unforeseen error: {error}"))
+        else:
+            self._ledger.set_state(JobState.FAILED if self._ledger.has_failures else JobState.FINISHED)
+
+    def _fail(self, error: SfosError) -> None:
+        self._ledger.end_all(ItemState.FAILED, error)
+        if not self._ledger.has_failures:
+            self._ledger.end(self._task.first_row(self._ledger), ItemState.FAILED, error)
+        self._ledger.set_state(JobState.FAILED)
+
+    def take_news(self) -> list[TransferEvent]:
+        """What is to be told."""
+        return self._ledger.take_news()
+
+    def all_told(self) -> None:
+        """The events up to now have been told: who waits may go on, if the job is over."""
+        if self.state.over:
+            self._over.set()

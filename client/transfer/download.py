@@ -1,0 +1,309 @@
+"""Fetching files: lanes ask for chunks, check each by its name, and write it where it belongs.
+
+    small files    get_chunks for many files at once ─▶ temporary file ─▶ renamed
+    larger files   manifest ─▶ get_chunks, on all lanes at once ─▶ written at their places ─▶ fsync ─▶ renamed
+
+A large file's partial file outlives a broken transfer: the next one reads it, checks each chunk in it by its name, and
+asks only for the others.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from client.contents import single_chunk
+from client.errors import LocalFileError
+from client.local_files import Destination, finish_file, local_error, write_all
+from client.transfer.download_exchanges import Manifest, Range, SmallFiles
+from client.transfer.download_plan import DownloadFile
+from client.transfer.events import ItemState
+from client.transfer.lane import Exchange
+from client.transfer.ledger import Ledger
+from client.transfer.switch import Switch
+from protocol import MAX_CHUNK_BYTES, SfosError, SpaceInfo, chunk_id
+
+if sys.platform != "win32":
+    import fcntl
+
+# Four requests of so many wants are what may be unanswered while their replies are large (16 KiB).
+_SMALL_FILES_AT_ONCE = 75
+_SMALL_BYTES_AT_ONCE = 4 * 1024 * 1024
+_LARGE_FILES_OPEN = 8
+_RANGE_BYTES = MAX_CHUNK_BYTES
+
+
+class DownloadWork:
+    """The feed of a download's lanes, and where what they fetch goes. Thread-safe."""
+
+    def __init__(
+        self,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        destination: Destination,
+        files: Sequence[DownloadFile],
+        *,
+        fsync_small: bool,
+    ) -> None:
+        """`files`: the small and large ones; not links and empty files, which need no server."""
+        self.space = space
+        self._ledger = ledger
+        self._switch = switch
+        self._destination = destination
+        self._fsync_small = fsync_small
+        self._changed = threading.Condition()
+        self._small = deque(file for file in files if is_small(file))
+        self._large = deque(file for file in files if not is_small(file))
+        self._open: list[DownloadFile] = []
+        self._returned: deque[Exchange] = deque()
+        self._active = 0
+        self._place_lock = threading.Lock()  # where the system cannot write at a place without moving to it
+
+    def wake(self) -> None:
+        """Somebody cancelled or paused: look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    # ── for the lanes (Feed) ────────────────────────────────────────────────────────────────────────────────────
+
+    def next(self, lane: int, *, block: bool) -> Exchange | None:
+        """See `Feed`."""
+        with self._changed:
+            while True:
+                self._switch.check()
+                exchange = None if self._switch.paused else self._pick(lane)
+                if exchange is not None:
+                    self._active += 1
+                    return exchange
+                if not block or self._idle():
+                    return None
+                self._changed.wait()
+
+    def _pick(self, lane: int) -> Exchange | None:
+        if self._returned:
+            return self._returned.popleft()
+        order = (self._next_small, self._next_large) if lane == 0 else (self._next_large, self._next_small)
+        return order[0]() or order[1]()
+
+    def _next_small(self) -> Exchange | None:
+        files: list[DownloadFile] = []
+        total = 0
+        while self._small and len(files) < _SMALL_FILES_AT_ONCE:
+            total += self._small[0].entry.size
+            if files and total > _SMALL_BYTES_AT_ONCE:
+                break
+            files.append(self._small.popleft())
+        return SmallFiles(self, files) if files else None
+
+    def _next_large(self) -> Exchange | None:
+        for file in self._open:
+            if not file.over and file.records and (found := self._next_range(file)) is not None:
+                return found
+        if self._large and len(self._open) < _LARGE_FILES_OPEN:
+            file = self._large.popleft()
+            file.records = []
+            self._open.append(file)
+            return Manifest(self, file)
+        return None
+
+    def _next_range(self, file: DownloadFile) -> Range | None:
+        """The next run of missing chunks that fits one reply; none while the file is not open yet, or all are asked."""
+        ordinal, end = file.next_ordinal, len(file.records)
+        if file.descriptor is None:
+            return None
+        while ordinal < end and file.present[ordinal]:
+            ordinal += 1
+        first, total = ordinal, 0
+        while ordinal < end and not file.present[ordinal]:
+            total += file.records[ordinal].length
+            if ordinal > first and total > _RANGE_BYTES:
+                break
+            ordinal += 1
+        file.next_ordinal = ordinal
+        return Range(self, file, first, ordinal - first) if ordinal > first else None
+
+    def _idle(self) -> bool:
+        return not (self._active or self._small or self._large or self._returned or self._open)
+
+    def answered(self, follow: Sequence[Exchange]) -> None:
+        """See `Feed`."""
+        with self._changed:
+            self._active += len(follow) - 1
+            self._changed.notify_all()
+
+    def give_back(self, exchanges: Sequence[Exchange]) -> None:
+        """See `Feed`."""
+        with self._changed:
+            self._active -= len(exchanges)
+            self._returned.extendleft(reversed(exchanges))
+            self._changed.notify_all()
+
+    # ── small files ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def small_arrived(self, file: DownloadFile, data: memoryview) -> None:
+        """Write a whole file. Raises: LocalDiskFull."""
+        entry = file.entry
+        try:
+            with self._destination.folder(file.folder) as folder:
+                folder.write_file(file.partial, data, entry.attrs, entry.mtime_ns, durable=self._fsync_small)
+                folder.place(file.partial, file.name, replace=file.replace)
+        except SfosError as error:
+            self.fail(file, error)
+            return
+        self._ledger.end(file.row, ItemState.DONE)
+
+    # ── large files ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def manifest_arrived(self, file: DownloadFile) -> None:
+        """Open the partial file, and find out what of it is there already. Raises: LocalFileError."""
+        file.offsets, at = [], 0
+        for record in file.records:
+            file.offsets.append(at)
+            at += record.length
+        self._ledger.begin(file.row)
+        descriptor = self._open_partial(file)
+        file.present = self._verify_partial(file, descriptor)
+        file.missing = file.present.count(0)
+        file.next_ordinal = 0
+        self._ledger.advance(file.row, _bytes_present(file))
+        with self._changed:
+            file.descriptor = descriptor
+            self._changed.notify_all()
+        if file.missing == 0:
+            self._finish(file)
+
+    def _open_partial(self, file: DownloadFile) -> int:
+        with self._destination.folder(file.folder) as folder:
+            descriptor = folder.open_partial(file.partial, keep=True)
+            if sys.platform != "win32":
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:  # another program fetches the same just now: each for itself
+                    os.close(descriptor)
+                    file.partial_suffix = secrets.token_hex(4)
+                    descriptor = folder.open_partial(file.partial, keep=True)
+            return descriptor
+
+    def _verify_partial(self, file: DownloadFile, descriptor: int) -> bytearray:
+        """Which chunks are there: 1 or 0 each."""
+        present = bytearray(len(file.records))
+        size = os.fstat(descriptor).st_size
+        for ordinal, (record, offset) in enumerate(zip(file.records, file.offsets, strict=True)):
+            if offset + record.length > size:
+                break
+            self._switch.check()
+            data = self._read_at(descriptor, record.length, offset)
+            present[ordinal] = chunk_id(self.space.chunk_key, data) == record.chunk_id
+        return present
+
+    def _read_at(self, descriptor: int, count: int, offset: int) -> bytes:
+        if hasattr(os, "pread"):
+            return os.pread(descriptor, count, offset)
+        with self._place_lock:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.read(descriptor, count)
+
+    def chunk_arrived(self, file: DownloadFile, ordinal: int, data: memoryview) -> None:
+        """Write a chunk at its place. Raises: LocalFileError."""
+        with self._changed:
+            if file.descriptor is None or file.over:
+                return
+            file.writing += 1
+            descriptor = file.descriptor
+        try:
+            self._write_at(descriptor, data, file.offsets[ordinal])
+        except OSError as error:
+            raise local_error(error, file.row.local) from error
+        finally:
+            with self._changed:
+                file.writing -= 1
+                self._changed.notify_all()
+        with self._changed:
+            file.missing -= not file.present[ordinal]
+            file.present[ordinal] = 1
+            file.bytes_there += len(data)
+        self._ledger.advance(file.row, file.bytes_there)
+        if file.missing == 0:
+            self._finish(file)
+
+    def _write_at(self, descriptor: int, data: memoryview, offset: int) -> None:
+        if hasattr(os, "pwrite"):
+            while data:
+                count = os.pwrite(descriptor, data, offset)
+                data, offset = data[count:], offset + count
+            return
+        with self._place_lock:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            write_all(descriptor, data)
+
+    def _finish(self, file: DownloadFile) -> None:
+        """All of it is there and checked: give it its name."""
+        with self._changed:
+            if file.over or file.descriptor is None:
+                return
+            file.over = True
+            descriptor = file.descriptor
+        try:
+            try:
+                os.ftruncate(descriptor, file.entry.size)
+                finish_file(descriptor, file.entry.attrs, file.entry.mtime_ns, durable=True)
+            except OSError as error:
+                raise local_error(error, file.row.local) from error
+            finally:
+                self._forget(file)
+            with self._destination.folder(file.folder) as folder:
+                folder.place(file.partial, file.name, replace=file.replace)
+        except LocalFileError as error:
+            self._ledger.end(file.row, ItemState.FAILED, error)
+        except SfosError as error:
+            self._remove_partial(file)
+            self._ledger.end(file.row, ItemState.FAILED, error)
+        else:
+            self._ledger.end(file.row, ItemState.DONE)
+
+    def fail(self, file: DownloadFile, error: SfosError) -> None:
+        """It is given up; what has come of a large file stays for the next time. Raises: LocalDiskFull."""
+        if error.code == "local_disk_full":
+            raise error
+        file.over = True
+        self._forget(file)
+        self._ledger.end(file.row, ItemState.FAILED, error)
+
+    def _forget(self, file: DownloadFile) -> None:
+        """Close its descriptor, once nobody writes to it."""
+        with self._changed:
+            self._changed.wait_for(lambda: file.writing == 0)
+            descriptor, file.descriptor = file.descriptor, None
+            if file in self._open:
+                self._open.remove(file)
+            self._changed.notify_all()
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _remove_partial(self, file: DownloadFile) -> None:
+        with self._destination.folder(file.folder) as folder:
+            folder.remove(file.partial)
+
+    def close(self, *, remove_partials: bool) -> None:
+        """All lanes have ended: free what is open."""
+        for file in tuple(self._open):
+            file.over = True
+            opened = file.descriptor is not None
+            self._forget(file)
+            if opened and remove_partials:
+                self._remove_partial(file)
+
+
+def is_small(file: DownloadFile) -> bool:
+    """Whether its content is one chunk, whose name is the content's."""
+    return single_chunk(file.entry) is not None
+
+
+def _bytes_present(file: DownloadFile) -> int:
+    file.bytes_there = sum(record.length for record, there in zip(file.records, file.present, strict=True) if there)
+    return file.bytes_there

@@ -1,0 +1,276 @@
+"""What a download will do: remote folders walked, local ones made, conflicts settled, before a byte of content comes.
+
+Nothing that the server sends is trusted to name a place: each name becomes one checked component, and two of them that
+mean the same file are an error of the second.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from client.api import Api
+from client.chunking import Cutter, name_whole, open_source
+from client.errors import Cancelled
+from client.local_files import Destination, LocalFolder, partial_name
+from client.local_names import numbered, to_local
+from client.transfer.events import Conflict, ConflictPolicy, Direction, ItemState, OnConflict
+from client.transfer.ledger import Ledger, Row
+from client.transfer.switch import Switch
+from protocol import (
+    ROOT_NODE,
+    AlreadyExists,
+    ChunkRecord,
+    Entry,
+    IsAFolder,
+    NameNotAllowed,
+    Ref,
+    RemoteProtocolError,
+    SfosError,
+    SpaceInfo,
+    fold_name,
+    printable,
+)
+
+_MOST_NUMBERS = 1000
+
+
+@dataclass(slots=True, eq=False)
+class DownloadFile:
+    """A file or symlink to be fetched, and how far that is. `folder`, `name`: where to, all of them local names."""
+
+    row: Row
+    entry: Entry
+    content: bytes
+    folder: tuple[str, ...]
+    name: str
+    replace: bool
+    records: list[ChunkRecord] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    next_ordinal: int = 0
+    present: bytearray = field(default_factory=bytearray)
+    missing: int = 0
+    bytes_there: int = 0
+    descriptor: int | None = None
+    writing: int = 0
+    over: bool = False
+    partial_suffix: str = ""
+
+    @property
+    def partial(self) -> str:
+        """The temporary name."""
+        return partial_name(self.content, self.name + self.partial_suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One thing to download: into which local folder, under which name. `row`: when it is tried again."""
+
+    entry: Entry
+    folder: tuple[str, ...] = ()
+    name: str | None = None
+    row: Row | None = None
+
+
+class DownloadPlanner:
+    """Plans for one job. In the job's own thread."""
+
+    def __init__(
+        self,
+        api: Api,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        policy: ConflictPolicy,
+        destination: Destination,
+    ) -> None:
+        self._api = api
+        self._space = space
+        self._ledger = ledger
+        self._switch = switch
+        self._policy = policy
+        self._destination = destination
+        self._taken: dict[tuple[str, ...], set[bytes]] = {}
+        self._closed: set[int] = set()  # remote folders that have no place here
+        self.files: list[DownloadFile] = []
+        self.folders: list[tuple[tuple[str, ...], Entry]] = []  # made here: their times are set at the end
+        self.roots_of: dict[int, Root] = {}  # by row: how to try it again
+
+    def plan(self, roots: Sequence[Root]) -> None:
+        """Fill `files` and `folders`. Raises: Cancelled; ConnectionFailed and the like, which end the job."""
+        for root in roots:
+            self._switch.wait_open()
+            remote = root.entry.path or root.entry.name
+            if root.row is not None:
+                self._ledger.again(root.row, max(0, root.entry.size))
+            if root.entry.kind == "folder":
+                self._walk(root, remote)
+            else:
+                self._take(root.entry, remote, root.folder, root.name, root.row)
+
+    # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _walk(self, root: Root, remote: str) -> None:
+        local_of: dict[tuple[str, ...], tuple[str, ...]] = {}
+        base = self._enter(root.entry, remote, root.folder, root.name, root.row)
+        if base is None:
+            return
+        local_of[()] = base
+        # A folder that cannot be made here is not entered: neither it nor anything in it has a place.
+        for listing in self._api.walk(root.entry, follow=lambda entry: entry.node not in self._closed):
+            self._switch.wait_open()
+            folder = local_of.get(listing.path)
+            if folder is None:
+                continue
+            path = "/".join((remote.rstrip("/"), *listing.path))
+            if listing.error is not None:
+                self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
+                continue
+            for entry in listing.entries:
+                below = f"{path}/{entry.name}"
+                if entry.kind == "folder":
+                    made = self._enter(entry, below, folder, None, None)
+                    if made is not None:
+                        local_of[(*listing.path, entry.name)] = made
+                else:
+                    self._take(entry, below, folder, None, None)
+
+    def _enter(
+        self, entry: Entry, remote: str, above: tuple[str, ...], name: str | None, row: Row | None
+    ) -> tuple[str, ...] | None:
+        """The local folder for a remote one, made if missing; None if there can be none."""
+        root = Root(entry, above, name)
+        try:
+            whole_space = (
+                entry.node == ROOT_NODE and name is None
+            )  # the root has no name: its contents come as they are
+            local = above if whole_space else (*above, self._local_name(entry, above, name))
+            with self._destination.folder(local):
+                pass
+        except SfosError as error:
+            self._closed.add(entry.node)
+            self._problem(root, remote, above, "folder", error, row)
+            return None
+        if self._destination.was_made(local):
+            self.folders.append((local, entry))
+            row = row or self._ledger.add(self._destination.root.joinpath(*local), remote, "folder", 0)
+        if row is not None:
+            self._ledger.end(row, ItemState.DONE)
+        return local
+
+    def _local_name(self, entry: Entry, folder: tuple[str, ...], name: str | None) -> str:
+        local = to_local(name if name is not None else entry.name)
+        taken = self._taken.setdefault(folder, set())
+        folded = fold_name(local)
+        if folded in taken:
+            raise NameNotAllowed("Two things of this name would end up in one folder.", subject=printable(local))
+        taken.add(folded)
+        return local
+
+    def _problem(
+        self,
+        root: Root,
+        remote: str,
+        folder: tuple[str, ...],
+        kind: str,
+        error: SfosError,
+        row: Row | None = None,
+    ) -> None:
+        if isinstance(error, Cancelled) or error.retryable:
+            raise error
+        local = self._destination.root.joinpath(*folder)
+        row = row or self._ledger.add(local, printable(remote), kind, 0)
+        self.roots_of[row.number] = root
+        self._ledger.end(row, ItemState.FAILED, error)
+
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take(self, entry: Entry, remote: str, folder: tuple[str, ...], name: str | None, row: Row | None) -> None:
+        size = max(0, entry.size) if entry.kind == "file" else 0
+        place = self._destination.root.joinpath(*folder)
+        if row is None:
+            shown = printable(name if name is not None else entry.name)
+            row = self._ledger.add(place / shown, printable(remote), entry.kind, size)
+        self.roots_of[row.number] = Root(entry, folder, name)
+        try:
+            local = self._local_name(entry, folder, name)
+            if entry.kind == "file" and (entry.content is None or entry.size < 0):
+                raise RemoteProtocolError("The server does not say what is in this file.")
+            with self._destination.folder(folder) as opened:
+                self._decide(entry, remote, folder, opened, local, row)
+        except SfosError as error:
+            self._problem(Root(entry, folder, name), remote, folder, entry.kind, error, row)
+
+    def _decide(
+        self, entry: Entry, remote: str, folder: tuple[str, ...], opened: LocalFolder, name: str, row: Row
+    ) -> None:
+        there = None if self._destination.was_made(folder) else opened.look(name)
+        replace = self._policy is OnConflict.REPLACE
+        if there is not None:
+            if stat.S_ISDIR(there.st_mode):
+                raise IsAFolder("A folder of this name is here.", subject=str(opened.path / name))
+            if self._same(entry, there.st_size, there.st_mtime_ns, there.st_mode, opened.path / name):
+                self._ledger.end(row, ItemState.UNCHANGED)
+                return
+            choice = self._choose(entry, remote, opened.path / name, there.st_size, there.st_mtime_ns)
+            if choice is OnConflict.KEEP_BOTH:
+                name, replace = self._free_name(opened, folder, name), False
+                row.local = opened.path / name
+            elif choice is OnConflict.REPLACE or (choice is OnConflict.NEWER and entry.mtime_ns > there.st_mtime_ns):
+                replace = True
+            else:
+                self._ledger.end(row, ItemState.SKIPPED)
+                return
+        self.files.append(DownloadFile(row, entry, entry.content or b"", folder, name, replace))
+
+    def _same(self, entry: Entry, size: int, mtime_ns: int, mode: int, path: Path) -> bool:
+        if entry.kind == "symlink":
+            return stat.S_ISLNK(mode) and entry.attrs is not None and str(path.readlink()) == entry.attrs.link
+        if not stat.S_ISREG(mode) or size != entry.size:
+            return False
+        if mtime_ns == entry.mtime_ns:
+            return True
+        # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
+        if self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict):
+            with open_source(path) as source:
+                return name_whole(self._space, Cutter(self._space.cut_seed), source)[0] == entry.content
+        return False
+
+    def _choose(self, entry: Entry, remote: str, local: Path, size: int, mtime_ns: int) -> OnConflict:
+        if isinstance(self._policy, OnConflict):
+            return self._policy
+        answer = self._policy(Conflict(Direction.DOWNLOAD, local.name, local, size, mtime_ns, entry, printable(remote)))
+        if answer.choice is OnConflict.CANCEL:
+            self._switch.cancel()
+            raise Cancelled
+        if answer.for_all:
+            self._policy = answer.choice
+        return answer.choice
+
+    def _free_name(self, opened: LocalFolder, folder: tuple[str, ...], name: str) -> str:
+        taken = self._taken.setdefault(folder, set())
+        for number in range(2, _MOST_NUMBERS):
+            candidate = numbered(name, number)
+            if fold_name(candidate) not in taken and opened.look(candidate) is None:
+                taken.add(fold_name(candidate))
+                return candidate
+        raise AlreadyExists(subject=name)
+
+    def refreshed(self, roots: Sequence[Root]) -> list[Root]:
+        """What failed, as it is on the server now."""
+        again: list[Root] = []
+        for root in roots:
+            try:
+                entry = self._api.stat(Ref(node=root.entry.node))
+            except SfosError as error:
+                assert root.row is not None
+                if error.retryable:
+                    raise
+                self._ledger.again(root.row, root.row.size)
+                self.roots_of[root.row.number] = root
+                self._ledger.end(root.row, ItemState.FAILED, error)
+            else:
+                again.append(Root(entry, root.folder, root.name, root.row))
+        return again

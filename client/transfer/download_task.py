@@ -1,0 +1,111 @@
+"""A download from its plan to its last rename."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from client.errors import Cancelled, LocalAccess
+from client.local_files import Destination
+from client.transfer.download import DownloadWork
+from client.transfer.download_plan import DownloadFile, DownloadPlanner, Root
+from client.transfer.events import ConflictPolicy, ItemState
+from client.transfer.ledger import Ledger, Row
+from client.transfer.run import Run, run_lanes
+from protocol import BadChunk, Entry, SfosError, chunk_id, printable
+
+_WINDOW = 4  # requests under way on a connection; more only fill buffers (the rule allows 16 KiB of them)
+_SMALL_JOB_BYTES = 1024 * 1024
+_SMALL_JOB_FILES = 64
+
+
+class DownloadTask:
+    """See `Task`."""
+
+    def __init__(self, entries: Sequence[Entry], folder: Path, policy: ConflictPolicy, rename_to: str | None) -> None:
+        self._entries = tuple(entries)
+        self._folder = folder
+        self._policy = policy
+        self._rename_to = rename_to
+        self._roots: dict[int, Root] = {}
+
+    def first_row(self, ledger: Ledger) -> Row:
+        """See `Task`."""
+        name = self._entries[0].path or self._entries[0].name if self._entries else ""
+        return ledger.add(self._folder, printable(name), "folder", 0)
+
+    def run(self, run: Run, again: list[Row]) -> None:
+        """See `Task`."""
+        destination = Destination(self._folder)
+        try:
+            self._run(run, again, destination)
+        finally:
+            destination.close()
+
+    def _run(self, run: Run, again: list[Row], destination: Destination) -> None:
+        space = run.session.info.home
+        planner = DownloadPlanner(run.session.api, space, run.ledger, run.switch, self._policy, destination)
+        planner.roots_of = self._roots
+        if again:
+            known = [self._roots.get(row.number) or Root(self._entries[0]) for row in again]
+            roots = planner.refreshed(
+                [Root(root.entry, root.folder, root.name, row) for root, row in zip(known, again, strict=True)]
+            )
+        else:
+            roots = [Root(entry, name=self._rename_to) for entry in self._entries]
+        planner.plan(roots)
+        run.ledger.set_planned()
+        fetched = [file for file in planner.files if not self._made_here(run, destination, file)]
+        if fetched:
+            self._fetch(run, destination, fetched)
+        for names, entry in reversed(planner.folders):  # inner ones first, for their times to stay
+            with destination.folder(names) as folder:
+                folder.set_attributes(entry.attrs, entry.mtime_ns)
+
+    def _fetch(self, run: Run, destination: Destination, files: Sequence[DownloadFile]) -> None:
+        work = DownloadWork(
+            run.session.info.home,
+            run.ledger,
+            run.switch,
+            destination,
+            files,
+            fsync_small=run.options.fsync_small_downloads,
+        )
+        few = len(files) <= _SMALL_JOB_FILES and sum(file.entry.size for file in files) <= _SMALL_JOB_BYTES
+        lanes = 1 if few else run.options.connections
+        cancelled = False
+        try:
+            with run.switch.breaking(work.wake):
+                run_lanes(run, work, lanes, min(run.options.depth, _WINDOW), lambda: None)
+        except Cancelled:
+            cancelled = True
+            raise
+        finally:
+            work.close(remove_partials=cancelled)
+
+    def _made_here(self, run: Run, destination: Destination, file: DownloadFile) -> bool:
+        """Links and empty files: whether it is one, and is dealt with."""
+        if file.entry.kind == "file" and file.entry.size:
+            return False
+        run.switch.wait_open()
+        try:
+            with destination.folder(file.folder) as folder:
+                if file.entry.kind == "symlink":
+                    if file.entry.attrs is None or not file.entry.attrs.link:
+                        raise LocalAccess("The server does not say where this link points.", subject=file.row.remote)
+                    folder.make_link(file.partial, file.entry.attrs.link)
+                else:
+                    if file.content != chunk_id(run.session.info.home.chunk_key, b""):
+                        raise BadChunk(subject=file.row.remote)
+                    folder.write_file(
+                        file.partial, memoryview(b""), file.entry.attrs, file.entry.mtime_ns, durable=False
+                    )
+                folder.place(file.partial, file.name, replace=file.replace)
+        except SfosError as error:
+            run.ledger.end(file.row, ItemState.FAILED, error)
+        else:
+            run.ledger.end(file.row, ItemState.DONE)
+        return True
+
+    def clean_up(self) -> None:
+        """Partial files were removed where they were open."""

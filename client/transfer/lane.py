@@ -1,0 +1,155 @@
+"""One connection that works for a job: sends what a feed gives it, pipelined, and hands the answers back.
+
+The rule that keeps both sides from waiting for each other for ever: while the replies under way may hold more than
+LARGE_REPLY_BYTES, at most SMALL_UNANSWERED_BYTES of requests are without an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from client.connection import LARGE_REPLY_BYTES, SMALL_UNANSWERED_BYTES, Answer, Connection
+from client.errors import ConnectionFailed
+from client.session import Session
+from client.transfer.switch import Switch
+from client.waits import growing_waits
+from protocol import ServerBusy, ServerStopping, SfosError
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WAIT_S = 30.0
+
+# What passes by itself: the request is sent again, on a new connection.
+PASSING = (ConnectionFailed, ServerBusy, ServerStopping)
+
+
+class Exchange(Protocol):
+    """A request to be sent, and what its answer means. The same one is sent again when a connection is lost."""
+
+    request_bytes: int
+    most_reply_bytes: int
+    first_lane_only: bool
+
+    def send(self, connection: Connection) -> None:
+        """Send it."""
+
+    def answered(self, answer: Answer) -> Sequence[Exchange]:
+        """Take the answer; what is to be sent next. Raises: PASSING errors to be sent again; others end the job."""
+
+
+class Feed(Protocol):
+    """Where lanes get their work from. Thread-safe."""
+
+    def next(self, lane: int, *, block: bool) -> Exchange | None:
+        """Something to send; None if there is nothing now or, with `block`, if there never will be."""
+
+    def answered(self, follow: Sequence[Exchange]) -> None:
+        """One exchange was answered; the lane goes on with `follow`."""
+
+    def give_back(self, exchanges: Sequence[Exchange]) -> None:
+        """These were not answered: somebody has to send them again."""
+
+
+class Lane:
+    """Runs in a thread of its own until the feed ends. Raises out of `run` only what ends the whole job."""
+
+    def __init__(
+        self,
+        number: int,
+        session: Session,
+        feed: Feed,
+        switch: Switch,
+        depth: int,
+        retries: int,
+        retry_base_s: float,
+        on_moved: Callable[[int, int], None],
+        on_waiting: Callable[[SfosError | None], None],
+    ) -> None:
+        self._number = number
+        self._session = session
+        self._feed = feed
+        self._switch = switch
+        self._depth = depth
+        self._retries = retries
+        self._retry_base_s = retry_base_s
+        self._on_moved = on_moved
+        self._on_waiting = on_waiting
+        self._failures = 0
+        self._waits = growing_waits(retry_base_s, _LONGEST_WAIT_S)
+        self._under_way: deque[Exchange] = deque()
+        self._next_steps: deque[Exchange] = deque()
+
+    def run(self) -> None:
+        """Work until the feed ends. Raises: Cancelled; what the session or the server will not get over."""
+        while True:
+            try:
+                self._work()
+                return
+            except PASSING as error:
+                self._feed.give_back([*self._under_way, *self._next_steps])
+                self._under_way.clear()
+                self._next_steps.clear()
+                self._switch.check()
+                self._wait_after(error)
+
+    def _wait_after(self, error: SfosError) -> None:
+        self._failures += 1
+        if self._failures > self._retries:
+            raise error
+        wait = max(next(self._waits), error.retry_after_s or 0.0)
+        log.info("transfer connection %d: %s; again in %.1f s", self._number, error, wait)
+        self._on_waiting(error)
+        self._switch.sleep(wait)
+
+    def _work(self) -> None:
+        first = self._feed.next(self._number, block=True)
+        if first is None:
+            return
+        self._next_steps.append(first)
+        with self._session.connect_more() as connection, self._switch.breaking(connection.abort):
+            connection.reuse_bodies()
+            connection.on_moved = self._on_moved
+            while self._fill(connection):
+                answer = connection.receive()
+                exchange = self._under_way[0]
+                follow = exchange.answered(answer)
+                self._under_way.popleft()  # only now: if taking the answer fails, it is given back
+                self._next_steps.extend(follow)
+                self._feed.answered(follow)
+                self._went_well()
+
+    def _went_well(self) -> None:
+        self._session.note_used()
+        if self._failures:
+            self._failures = 0
+            self._waits = growing_waits(self._retry_base_s, _LONGEST_WAIT_S)
+            self._on_waiting(None)
+
+    def _fill(self, connection: Connection) -> bool:
+        """Send what may be sent now; whether an answer is to be waited for (else the feed has ended)."""
+        if self._switch.paused and self._under_way:
+            return True
+        self._switch.wait_open()
+        while len(self._under_way) + len(self._next_steps) < self._depth:
+            idle = not self._under_way and not self._next_steps
+            exchange = self._feed.next(self._number, block=idle)
+            if exchange is None:
+                break
+            self._next_steps.append(exchange)
+        while self._next_steps and self._fits(self._next_steps[0]):
+            exchange = self._next_steps.popleft()
+            self._under_way.append(exchange)  # before sending: if that fails, it is given back
+            exchange.send(connection)
+        return bool(self._under_way)
+
+    def _fits(self, exchange: Exchange) -> bool:
+        if len(self._under_way) >= self._depth:
+            return False
+        replies = sum(other.most_reply_bytes for other in self._under_way)
+        if replies <= LARGE_REPLY_BYTES:
+            return True
+        unanswered = sum(other.request_bytes for other in self._under_way)
+        return unanswered + exchange.request_bytes <= SMALL_UNANSWERED_BYTES

@@ -1,0 +1,222 @@
+"""The books of one job: its items, what is done, how fast. Kept by worker threads, read by anyone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from client.transfer.events import Item, ItemFinished, ItemState, JobChanged, JobState, Progress, TransferEvent
+from protocol import SfosError
+
+_SPEED_WINDOW_S = 4.0
+_STABLE_AFTER_S = 2.0
+_SAMPLE_S = 0.1
+_ACTIVE_SHOWN = 8
+
+_ENDED = frozenset((ItemState.DONE, ItemState.UNCHANGED, ItemState.SKIPPED, ItemState.FAILED, ItemState.CANCELLED))
+
+
+class Row:
+    """One item, as the books hold it. Changed by the ledger alone."""
+
+    __slots__ = ("bytes_done", "error", "kind", "local", "number", "remote", "size", "state")
+
+    def __init__(self, number: int, local: Path, remote: str, kind: str, size: int) -> None:
+        self.number = number
+        self.local = local
+        self.remote = remote
+        self.kind = kind
+        self.size = size
+        self.bytes_done = 0
+        self.state = ItemState.WAITING
+        self.error: SfosError | None = None
+
+    def view(self) -> Item:
+        """As others see it."""
+        return Item(self.number, self.local, self.remote, self.kind, self.size, self.bytes_done, self.state, self.error)
+
+
+class Ledger:
+    """Thread-safe. Totals never fall; an item's bytes never fall and end at its size unless it fails."""
+
+    def __init__(self, job: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._job = job
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._rows: list[Row] = []
+        self._state = JobState.WAITING
+        self._waiting_for: SfosError | None = None
+        self._planned = False
+        self._total = self._done = self._moved = 0
+        self._ended = self._failed = 0
+        self._active: dict[int, Row] = {}
+        self._samples: deque[tuple[float, int]] = deque()
+        self._moving_since: float | None = None
+        self._news: list[TransferEvent] = []
+        self._touched = False
+
+    # ── items ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def add(self, local: Path, remote: str, kind: str, size: int) -> Row:
+        """A new item."""
+        with self._lock:
+            row = Row(len(self._rows), local, remote, kind, size)
+            self._rows.append(row)
+            self._total += size
+            self._touched = True
+            return row
+
+    def again(self, row: Row, size: int) -> None:
+        """An item that failed is tried once more; it may have another size by now."""
+        with self._lock:
+            if row.state is ItemState.FAILED:
+                self._failed -= 1
+                self._ended -= 1
+            row.state, row.error = ItemState.WAITING, None
+            self._resize(row, size)
+
+    def resize(self, row: Row, size: int) -> None:
+        """It turned out to have another size than when it was planned."""
+        if size != row.size:
+            with self._lock:
+                self._resize(row, size)
+
+    def _resize(self, row: Row, size: int) -> None:
+        """Totals never fall: what it shrank by counts as done."""
+        excess = max(0, row.bytes_done - size)
+        self._total += max(0, size - row.size)
+        self._done += max(0, row.size - size) - excess
+        row.size = size
+        row.bytes_done -= excess
+        self._touched = True
+
+    def begin(self, row: Row) -> None:
+        """Something of it is under way."""
+        with self._lock:
+            if row.state is ItemState.WAITING:
+                row.state = ItemState.ACTIVE
+                self._active[row.number] = row
+                self._touched = True
+
+    def advance(self, row: Row, bytes_done: int) -> None:
+        """So much of it is done; less than before changes nothing (it is being read again)."""
+        with self._lock:
+            bytes_done = min(bytes_done, row.size)
+            if bytes_done > row.bytes_done:
+                self._done += bytes_done - row.bytes_done
+                row.bytes_done = bytes_done
+                self._touched = True
+
+    def end(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
+        """It came to its end; only the first end counts."""
+        with self._lock:
+            if row.state in _ENDED:
+                return
+            row.state, row.error = state, error
+            self._active.pop(row.number, None)
+            self._ended += 1
+            self._touched = True
+            if state is ItemState.FAILED:
+                self._failed += 1
+            elif state is not ItemState.CANCELLED:
+                self._done += row.size - row.bytes_done
+                row.bytes_done = row.size
+            self._news.append(ItemFinished(self._job, row.view()))
+
+    def end_all(self, state: ItemState, error: SfosError | None) -> None:
+        """Everything that has not come to its end comes to this one."""
+        with self._lock:
+            open_rows = [row for row in self._rows if row.state not in _ENDED]
+        for row in open_rows:
+            self.end(row, state, error)
+
+    def rows(self, first: int = 0, limit: int | None = None) -> list[Item]:
+        """The items from `first` on."""
+        with self._lock:
+            return [row.view() for row in self._rows[first : None if limit is None else first + limit]]
+
+    def failed_rows(self) -> list[Row]:
+        """What failed."""
+        with self._lock:
+            return [row for row in self._rows if row.state is ItemState.FAILED]
+
+    # ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def state(self) -> JobState:
+        """Of the job."""
+        return self._state
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether an item failed."""
+        return self._failed > 0
+
+    def set_state(self, state: JobState, waiting_for: SfosError | None = None) -> None:
+        """Tell of a new state, or of why it does not move."""
+        with self._lock:
+            if (state, waiting_for) != (self._state, self._waiting_for):
+                self._state, self._waiting_for = state, waiting_for
+                self._touched = True
+                self._news.append(JobChanged(self._job, state, waiting_for))
+
+    def set_waiting(self, error: SfosError | None) -> None:
+        """Why it does not move just now, or None: it does."""
+        if error is not self._waiting_for and not self._state.over:
+            self.set_state(self._state, error)
+
+    def set_planned(self) -> None:
+        """All items are known: the totals stand."""
+        with self._lock:
+            self._planned = True
+            self._touched = True
+
+    def moved(self, count: int) -> None:
+        """So many bytes went over the network, just now."""
+        now = self._clock()
+        with self._lock:
+            self._moved += count
+            self._touched = True
+            if self._moving_since is None:
+                self._moving_since = now
+            if self._samples and now - self._samples[-1][0] < _SAMPLE_S:
+                self._samples[-1] = (self._samples[-1][0], self._samples[-1][1] + count)
+            else:
+                self._samples.append((now, count))
+
+    def progress(self) -> Progress:
+        """As of now."""
+        with self._lock:
+            return self._progress(self._clock())
+
+    def _progress(self, now: float) -> Progress:
+        while self._samples and now - self._samples[0][0] > _SPEED_WINDOW_S:
+            self._samples.popleft()
+        moving_s = 0.0 if self._moving_since is None else now - self._moving_since
+        over = min(_SPEED_WINDOW_S, max(moving_s, _SAMPLE_S))
+        active = tuple(row.view() for row, _ in zip(self._active.values(), range(_ACTIVE_SHOWN), strict=False))
+        return Progress(
+            job=self._job,
+            planned=self._planned,
+            items_total=len(self._rows),
+            items_done=self._ended,
+            items_failed=self._failed,
+            bytes_total=self._total,
+            bytes_done=self._done,
+            bytes_moved=self._moved,
+            speed=sum(count for _, count in self._samples) / over,
+            speed_stable=moving_s >= _STABLE_AFTER_S,
+            active=active,
+        )
+
+    def take_news(self) -> list[TransferEvent]:
+        """What happened since the last call, in order, progress first; [] if nothing did."""
+        with self._lock:
+            if not self._touched:
+                return []
+            self._touched = False
+            news, self._news = self._news, []
+            return [self._progress(self._clock()), *news]

@@ -1,0 +1,379 @@
+"""What an upload will do: local folders beside remote ones, level by level, before a byte of content is read.
+
+Missing folders are made here, so that files are put by folder and not by path. What is there already is settled by the
+policy; what is the same by size and time is left alone, as rsync does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from client.api import Api, new_op_id
+from client.chunking import Cutter, name_whole, open_source
+from client.errors import Cancelled
+from client.local_names import numbered
+from client.local_scan import LocalEntry, LocalProblem, look_at, scan_folder
+from client.transfer.events import Conflict, ConflictPolicy, Direction, ItemState, OnConflict
+from client.transfer.ledger import Ledger, Row
+from client.transfer.switch import Switch
+from protocol import (
+    MAX_DEPTH,
+    MUST_NOT_EXIST,
+    AlreadyExists,
+    Attributes,
+    ChunkRecord,
+    CommitItem,
+    Entry,
+    IsAFolder,
+    NotAFolder,
+    NotFound,
+    Ref,
+    RemoteProtocolError,
+    Revision,
+    SfosError,
+    SpaceInfo,
+    Target,
+    fold_name,
+    from_info,
+    pack_commit,
+    unpack_results,
+)
+
+_FEW_ROOTS = 16  # so many names are asked for one by one; for more, the folder is listed
+_FOLDERS_AT_ONCE = 500
+_MOST_NUMBERS = 1000
+
+
+def attributes_of(local: LocalEntry) -> Attributes:
+    """What else the server keeps of it: permission bits (where there are such), and where a symlink points."""
+    mode = local.facts.mode if sys.platform != "win32" and local.kind != "symlink" else None
+    return Attributes(mode=mode, link=local.link)
+
+
+@dataclass(slots=True)
+class UploadFile:
+    """A file or symlink to be sent, and how far that is."""
+
+    row: Row
+    local: LocalEntry
+    parent: int
+    name: str
+    if_revision: Revision | None
+    records: list[ChunkRecord] = field(default_factory=list)
+    content: bytes | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    bytes_there: int = 0
+    blocks_open: int = 0
+    read: bool = False
+    over: bool = False
+    tries: int = 0
+
+    def afresh(self) -> UploadFile:
+        """The same, to be read from its beginning; blocks under way keep the old one, which is over."""
+        self.over = True
+        return UploadFile(self.row, self.local, self.parent, self.name, self.if_revision, tries=self.tries + 1)
+
+    def item(self) -> CommitItem:
+        """How a commit puts it in place."""
+        return CommitItem(
+            target=Target(parent=self.parent, name=self.name),
+            kind=self.local.kind,
+            size=self.size,
+            mtime_ns=self.mtime_ns,
+            content=self.content,
+            chunks=len(self.records),
+            attrs=attributes_of(self.local),
+            if_revision=self.if_revision,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One thing to upload: into which folder, under which name. `row`: when it is tried again."""
+
+    local: Path
+    parent: RemoteFolder
+    name: str | None = None
+    row: Row | None = None
+
+
+class RemoteFolder:
+    """A folder on the server, and what is in it as far as it matters."""
+
+    def __init__(self, api: Api, node: int, path: str, entries: Iterable[Entry] | None) -> None:
+        """`entries`: what is in it; None if names are to be asked for one by one."""
+        self._api = api
+        self.node = node
+        self.path = path
+        self._known = None if entries is None else {fold_name(entry.name): entry for entry in entries}
+
+    def path_of(self, name: str) -> str:
+        """For people."""
+        return f"{self.path.rstrip('/')}/{name}"
+
+    def find(self, name: str) -> Entry | None:
+        """What has this name in it."""
+        if self._known is not None:
+            return self._known.get(fold_name(name))
+        return self._api.exists(Ref(path=self.path_of(name)))
+
+    def free_name(self, name: str) -> str:
+        """The first numbered name that nothing has yet. Raises: AlreadyExists."""
+        for number in range(2, _MOST_NUMBERS):
+            candidate = numbered(name, number)
+            if self.find(candidate) is None:
+                if self._known is not None:  # so that the next file of this name gets the next number
+                    self._known[fold_name(candidate)] = Entry(
+                        node=0, parent=self.node, name=candidate, kind="file", revision=MUST_NOT_EXIST
+                    )
+                return candidate
+        raise AlreadyExists(subject=name)
+
+
+class UploadPlanner:
+    """Plans for one job; `files` grows while it plans. In the job's own thread."""
+
+    def __init__(
+        self,
+        api: Api,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        policy: ConflictPolicy,
+        *,
+        follow_symlinks: bool,
+    ) -> None:
+        self._api = api
+        self._space = space
+        self._ledger = ledger
+        self._switch = switch
+        self._policy = policy
+        self._follow = follow_symlinks
+        self._visited: set[tuple[int, int]] = set()
+        self.files: list[UploadFile] = []
+
+    def destination(self, folder: str | Ref) -> tuple[int, str]:
+        """The node and path of the folder to upload into, made if it is missing. Raises: NotAFolder, TreeError."""
+        ref = Ref(path=folder) if isinstance(folder, str) else folder
+        try:
+            entry = self._api.stat(ref)
+        except NotFound:
+            if ref.path is None:
+                raise
+            made = self._api.make_folder(ref.path, parents=True)
+            return made.node, ref.path
+        if entry.kind != "folder":
+            raise NotAFolder(subject=entry.path)
+        return entry.node, entry.path or "/"
+
+    def roots(self, paths: Sequence[Path], folder: str | Ref, rename_to: str | None) -> list[Root]:
+        """What was asked for. Raises: what the server says of the folder."""
+        node, path = self.destination(folder)
+        entries = None if len(paths) <= _FEW_ROOTS else self._api.list_folder(Ref(node=node))
+        parent = RemoteFolder(self._api, node, path, entries)
+        return [Root(local, parent, rename_to) for local in paths]
+
+    def roots_again(self, rows: Sequence[Row], folder: str | Ref) -> list[Root]:
+        """What failed, into the folders where it was to go."""
+        roots: list[Root] = []
+        node, path = self.destination(folder)
+        nodes: dict[str, int] = {path.rstrip("/"): node}
+        for row in rows:
+            above, _, name = row.remote.rpartition("/")
+            if above not in nodes:
+                nodes[above] = self.destination(above or "/")[0]
+            roots.append(Root(row.local, RemoteFolder(self._api, nodes[above], above or "/", None), name, row))
+        return roots
+
+    def plan(self, roots: Sequence[Root]) -> None:
+        """Fill `files`. Raises: Cancelled; ConnectionFailed and the like, which end the job."""
+        level: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
+        for root in roots:
+            found = look_at(root.local, follow_symlinks=self._follow, name=root.name)
+            self._take(found, root.parent, root.row, level)
+        depth = 0
+        while level:
+            depth += 1
+            below: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
+            for local, remote in self._matching_folders(level):
+                self._switch.wait_open()
+                for found in scan_folder(local.path, follow_symlinks=self._follow):
+                    self._take(found, remote, None, below)
+            level = below if depth < MAX_DEPTH else []
+
+    def _take(
+        self,
+        found: LocalEntry | LocalProblem,
+        remote: RemoteFolder,
+        row: Row | None,
+        folders: list[tuple[LocalEntry, RemoteFolder, Row | None]],
+    ) -> None:
+        path = remote.path_of(found.name)
+        if isinstance(found, LocalProblem):
+            self._end(row or self._ledger.add(found.path, path, "file", 0), ItemState.FAILED, found.error)
+        elif found.kind == "folder":
+            folders.append((found, remote, row))
+        else:
+            size = found.facts.size if found.kind == "file" else 0
+            if row is None:
+                row = self._ledger.add(found.path, path, found.kind, size)
+            else:
+                self._ledger.again(row, size)
+            try:
+                self._decide(found, remote, row)
+            except SfosError as error:
+                if isinstance(error, Cancelled) or error.retryable:
+                    raise
+                self._end(row, ItemState.FAILED, error)
+
+    def _end(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
+        if row.state is ItemState.FAILED:  # tried again, and failed again at once
+            self._ledger.again(row, row.size)
+        self._ledger.end(row, state, error)
+
+    # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide(self, local: LocalEntry, remote: RemoteFolder, row: Row) -> None:
+        there = remote.find(local.name)
+        if there is None:
+            self._add(row, local, remote, local.name, None if self._policy is OnConflict.REPLACE else MUST_NOT_EXIST)
+            return
+        if there.kind == "folder":
+            raise IsAFolder("On the server a folder has this name.", subject=row.remote)
+        if self._same(local, there):
+            self._ledger.end(row, ItemState.UNCHANGED)
+            return
+        choice, asked = self._choose(local, there, row)
+        if choice is OnConflict.REPLACE:
+            # Who was asked has seen this version; who said "replace" beforehand means whatever is there.
+            self._add(row, local, remote, there.name, there.revision if asked else None)
+        elif choice is OnConflict.NEWER and local.facts.mtime_ns > there.mtime_ns:
+            self._add(row, local, remote, there.name, there.revision)
+        elif choice is OnConflict.KEEP_BOTH:
+            self._add(row, local, remote, remote.free_name(local.name), MUST_NOT_EXIST)
+        else:
+            self._ledger.end(row, ItemState.SKIPPED)
+
+    def _same(self, local: LocalEntry, there: Entry) -> bool:
+        if local.kind != there.kind:
+            return False
+        if local.kind == "symlink":
+            return there.attrs is not None and there.attrs.link == local.link
+        if local.facts.size != there.size:
+            return False
+        if local.facts.mtime_ns == there.mtime_ns:
+            return True
+        # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
+        if self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict):
+            with open_source(local.path, follow_symlinks=self._follow) as source:
+                return name_whole(self._space, Cutter(self._space.cut_seed), source)[0] == there.content
+        return False
+
+    def _choose(self, local: LocalEntry, there: Entry, row: Row) -> tuple[OnConflict, bool]:
+        """The choice, and whether somebody was asked about this very file."""
+        if isinstance(self._policy, OnConflict):
+            return self._policy, False
+        answer = self._policy(
+            Conflict(
+                Direction.UPLOAD, local.name, local.path, local.facts.size, local.facts.mtime_ns, there, row.remote
+            )
+        )
+        if answer.choice is OnConflict.CANCEL:
+            self._switch.cancel()
+            raise Cancelled
+        if answer.for_all:
+            self._policy = answer.choice
+        return answer.choice, True
+
+    def _add(self, row: Row, local: LocalEntry, remote: RemoteFolder, name: str, if_revision: Revision | None) -> None:
+        if name != local.name:
+            row.remote = remote.path_of(name)
+        self.files.append(UploadFile(row, local, remote.node, name, if_revision))
+
+    # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _matching_folders(
+        self, level: Sequence[tuple[LocalEntry, RemoteFolder, Row | None]]
+    ) -> list[tuple[LocalEntry, RemoteFolder]]:
+        """The remote folder for each local one: found and listed, or made."""
+        there: list[tuple[LocalEntry, Entry, str]] = []
+        missing: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
+        for local, parent, row in level:
+            if self._been_in(local):
+                continue
+            entry = parent.find(local.name)
+            if entry is None:
+                missing.append((local, parent, row))
+            elif entry.kind == "folder":
+                there.append((local, entry, parent.path_of(entry.name)))
+                if row is not None:
+                    self._again_and_done(row)
+            else:
+                row = row or self._ledger.add(local.path, parent.path_of(local.name), "folder", 0)
+                self._end(row, ItemState.FAILED, NotAFolder("On the server a file has this name.", subject=row.remote))
+        return [*self._listed(there), *self._made(missing)]
+
+    def _again_and_done(self, row: Row) -> None:
+        self._ledger.again(row, 0)
+        self._ledger.end(row, ItemState.DONE)
+
+    def _been_in(self, local: LocalEntry) -> bool:
+        """Whether links lead here a second time (only where they are followed)."""
+        place = (local.facts.device, local.facts.inode)
+        if not self._follow or place == (0, 0) or place[1] == 0:
+            return False
+        if place in self._visited:
+            return True
+        self._visited.add(place)
+        return False
+
+    def _listed(self, there: Sequence[tuple[LocalEntry, Entry, str]]) -> list[tuple[LocalEntry, RemoteFolder]]:
+        pairs: list[tuple[LocalEntry, RemoteFolder]] = []
+        listings = self._api.list_folders([entry for _, entry, _ in there]) if there else []
+        for (local, entry, path), listing in zip(there, listings, strict=True):
+            if listing.error is not None:
+                self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)
+            else:
+                pairs.append((local, RemoteFolder(self._api, entry.node, path, listing.entries)))
+        return pairs
+
+    def _made(
+        self, missing: Sequence[tuple[LocalEntry, RemoteFolder, Row | None]]
+    ) -> list[tuple[LocalEntry, RemoteFolder]]:
+        pairs: list[tuple[LocalEntry, RemoteFolder]] = []
+        for start in range(0, len(missing), _FOLDERS_AT_ONCE):
+            self._switch.wait_open()
+            part = missing[start : start + _FOLDERS_AT_ONCE]
+            items = [
+                CommitItem(
+                    target=Target(parent=parent.node, name=local.name),
+                    kind="folder",
+                    mtime_ns=local.facts.mtime_ns,
+                    attrs=attributes_of(local),
+                    if_revision=MUST_NOT_EXIST,
+                )
+                for local, parent, _ in part
+            ]
+            request, body = pack_commit(new_op_id(), items, ())
+            reply, answer = self._api.commands.commit(request, body)
+            results, _ = unpack_results(reply, answer)
+            if len(results) != len(part):
+                raise RemoteProtocolError("The server answered for another number of folders than were to be made.")
+            for (local, parent, row), result in zip(part, results, strict=True):
+                path = parent.path_of(local.name)
+                row = row or self._ledger.add(local.path, path, "folder", 0)
+                error = from_info(result.error) if result.error is not None else None
+                if isinstance(error, AlreadyExists):  # somebody made it in this moment: use it
+                    pairs += self._listed([(local, self._api.stat(path), path)])
+                elif error is not None:
+                    self._end(row, ItemState.FAILED, error)
+                    continue
+                else:
+                    assert result.node is not None
+                    pairs.append((local, RemoteFolder(self._api, result.node, path, ())))
+                self._end(row, ItemState.DONE)
+        return pairs

@@ -1,0 +1,72 @@
+"""An upload from its plan to its last commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from client.transfer.events import ConflictPolicy
+from client.transfer.ledger import Ledger, Row
+from client.transfer.run import Run, run_lanes
+from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload_plan import UploadFile, UploadPlanner
+from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Ref
+
+_WINDOW = 4  # blocks under way on a connection: one asked about, one sent, one answered, one to spare
+
+
+class UploadTask:
+    """See `Task`."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        folder: str | Ref,
+        policy: ConflictPolicy,
+        rename_to: str | None,
+        follow_symlinks: bool,
+    ) -> None:
+        self._paths = tuple(paths)
+        self._folder = folder
+        self._policy = policy
+        self._rename_to = rename_to
+        self._follow = follow_symlinks
+
+    def first_row(self, ledger: Ledger) -> Row:
+        """See `Task`."""
+        path = self._folder if isinstance(self._folder, str) else self._folder.path or "/"
+        return ledger.add(self._paths[0] if self._paths else Path(), path, "folder", 0)
+
+    def run(self, run: Run, again: list[Row]) -> None:
+        """See `Task`."""
+        space = run.session.info.home
+        planner = UploadPlanner(
+            run.session.api, space, run.ledger, run.switch, self._policy, follow_symlinks=self._follow
+        )
+        if again:
+            roots = planner.roots_again(again, self._folder)
+        else:
+            roots = planner.roots(self._paths, self._folder, self._rename_to)
+        planner.plan(roots)
+        run.ledger.set_planned()
+        files = planner.files
+        if not files:
+            return
+        work = UploadWork(
+            space,
+            run.ledger,
+            run.switch,
+            blocks=run.memory_bytes // max(run.options.batch_bytes, MAX_CHUNK_BYTES),
+            block_bytes=run.options.batch_bytes,
+        )
+        reader = Reader(work, run.switch, follow_symlinks=self._follow)
+        lanes = run.options.connections if _needs_lanes(files) else 1
+        with run.switch.breaking(work.wake):
+            run_lanes(run, work, lanes, min(run.options.depth, _WINDOW), lambda: reader.run(files))
+
+    def clean_up(self) -> None:
+        """Nothing is visible before its commit; chunks without one are collected by the server."""
+
+
+def _needs_lanes(files: Sequence[UploadFile]) -> bool:
+    return any(file.local.facts.size > MIN_CHUNK_BYTES for file in files)
