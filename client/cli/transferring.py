@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -142,7 +143,7 @@ class Transfers:
             job.cancel()
             self._cancelled(job)
             self._view.close()
-            self._shell.say(summary(job, time.monotonic() - began, refused=self._refused))
+            self._shell.say(self._summary(job, time.monotonic() - began))
             raise
         self._view.close()
         for item in job.failed_items():
@@ -150,14 +151,17 @@ class Transfers:
         for reason, count in self._reasons.items():
             if count > _ALIKE_SHOWN and not self._shell.verbose:
                 self._shell.warn(f"and {output.counted(count - _ALIKE_SHOWN, 'more')} like this: {reason}")
-        self._shell.note(summary(job, time.monotonic() - began, refused=self._refused))
+        self._shell.note(self._summary(job, time.monotonic() - began))
+
+    def _summary(self, job: Job, seconds: float) -> str:
+        return summarise(job.items(), job.direction, job.state, seconds, refused=self._refused)
 
     def _follow(self, job: Job, reported: set[int]) -> None:
         while True:
             try:
-                event = self._inbox.get(timeout=_LOOK_S)
+                event = self._inbox.get(timeout=0 if job.wait(0) else _LOOK_S)
             except Empty:
-                if job.state.over:
+                if job.wait(0):
                     return
                 continue
             if isinstance(event, _Question):
@@ -169,7 +173,7 @@ class Transfers:
             elif event.waiting_for is not None:
                 self._waits(event.waiting_for)
             elif event.state.over:
-                return
+                job.wait(_LOOK_S)  # it is, in a moment: so that the next look finds it over and need not wait
 
     def _waits(self, reason: SfosError) -> None:
         self._view.line(lambda: self._shell.note(f"{output.error_line('', reason)} Trying again …"))
@@ -220,15 +224,17 @@ def conflict_lines(conflict: Conflict) -> list[str]:
     return [f"{printable(conflict.name)} is there already:", *("  " + line for line in output.table(marked))]
 
 
-def summary(job: Job, seconds: float, *, refused: int = 0) -> str:
-    """One sentence on what a job did: `Uploaded 12 files (3.4 MB) in 0.8 s; 2 unchanged, 1 failed.`"""
-    items = job.items()
+def summarise(items: Sequence[Item], direction: Direction, state: JobState, seconds: float, *, refused: int = 0) -> str:
+    """One sentence on what a job did: `Uploaded 12 files (3.4 MB) in 0.8 s; 2 unchanged, 1 failed.`
+
+    `refused`: how many were skipped for want of an answer, which is a failure.
+    """
     states = Counter(item.state for item in items)
     done = [item for item in items if item.state is ItemState.DONE]
     files = sum(item.kind != "folder" for item in done)
     folders = len(done) - files
-    verb = "Uploaded" if job.direction is Direction.UPLOAD else "Downloaded"
-    text = f"Cancelled: {verb.lower()}" if job.state is JobState.CANCELLED else verb
+    verb = "Uploaded" if direction is Direction.UPLOAD else "Downloaded"
+    text = f"Cancelled: {verb.lower()}" if state is JobState.CANCELLED else verb
     text += f" {output.counted(files, 'file')}"
     if folders:
         text += f" and {output.counted(folders, 'folder')}"

@@ -1,0 +1,128 @@
+"""What a transfer shows: numbers that never jump or pass their end, names that fit, and one sentence at the end."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from client.cli import progress
+from client.cli.shell import Shell
+from client.cli.transferring import conflict_lines, summarise
+from client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress
+from protocol import Entry
+
+
+def item(number: int, state: ItemState = ItemState.DONE, *, size: int = 1000, kind: str = "file") -> Item:
+    return Item(number, Path(f"/here/{number}"), f"/there/{number}", kind, size if kind == "file" else 0, 0, state)
+
+
+def state(**changes: object) -> Progress:
+    start = Progress(
+        job=1, planned=True, items_total=40, items_done=12, items_failed=0, bytes_total=10_000_000,
+        bytes_done=2_500_000, bytes_moved=2_500_000, speed=1_500_000.0, speed_stable=True, active=(),
+    )  # fmt: skip
+    return replace(start, **changes)  # type: ignore[arg-type]
+
+
+class Screen(io.StringIO):
+    """Takes what a terminal is sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def drawn(value: Progress, columns: int = 100) -> list[str]:
+    from rich.console import Console
+
+    screen = io.StringIO()
+    Console(file=screen, width=columns, highlight=False, emoji=False, markup=False).print(progress.bars(value))
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+def test_the_whole_has_a_row_and_each_file_under_way_another() -> None:
+    active = replace(item(3, ItemState.ACTIVE, size=4000), bytes_done=1000, remote="/there/film.mkv")
+    whole, file = drawn(state(active=(active,)))
+    assert whole.startswith("12 of 40 items")
+    assert whole.endswith("25% 2.5 MB of 10 MB, 1.5 MB/s, 5.0 s left")
+    assert file.startswith("  film.mkv")
+    assert file.endswith("25% 1.0 kB of 4.0 kB")
+
+
+def test_no_name_under_way_steers_the_terminal_or_breaks_the_line() -> None:
+    active = replace(item(3, ItemState.ACTIVE), remote="/there/a\x1b[31m[bold]\n:smile:")
+    lines = drawn(state(active=(active,)))
+    assert len(lines) == 2
+    assert "a\\x1b[31m[bold]\\n:smile:" in lines[1]
+
+
+def test_time_left_is_told_only_when_it_is_known() -> None:
+    assert "left" not in progress.total_figures(state(speed_stable=False))
+    assert "left" not in progress.total_figures(state(planned=False))
+    assert "left" not in progress.total_figures(state(speed=0.0))
+    assert "left" not in progress.total_figures(state(bytes_done=10_000_000))
+
+
+def test_while_files_are_counted_the_total_is_so_far() -> None:
+    assert progress.total_label(state(planned=False)) == "12 of 40 items so far"
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "text"), [(0, 0, "100%"), (0, 10, "0%"), (999, 1000, "99%"), (5, 5, "100%"), (9, 5, "100%")]
+)
+def test_per_cent_never_pass_the_end_nor_reach_it_early(done: int, total: int, text: str) -> None:
+    assert progress.percent(done, total) == text
+
+
+def test_a_long_name_gives_way_in_the_middle() -> None:
+    assert progress.shortened("short.txt", 12) == "short.txt"
+    assert progress.shortened("a-very-long-name.txt", 12) == "a-very…e.txt"
+    assert progress.shortened("日本語の長い名前.txt", 12) == "日本語….txt"
+
+
+def test_nothing_is_drawn_in_the_first_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    now = [0.0]
+    screen = Screen()
+    view = progress.TerminalProgress(Shell(io.StringIO(), io.StringIO(), screen), lambda: now[0])
+    view.show(state())
+    view.close()
+    assert screen.getvalue() == ""
+    now[0] = 1.0
+    view.show(state())
+    assert "12 of 40 items" in screen.getvalue()
+    view.close()
+
+
+# ── at the end ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_summary_counts_what_happened() -> None:
+    items = [item(0, kind="folder"), item(1), item(2), item(3, ItemState.UNCHANGED), item(4, ItemState.SKIPPED),
+             item(5, ItemState.SKIPPED), item(6, ItemState.FAILED)]  # fmt: skip
+    said = summarise(items, Direction.UPLOAD, JobState.FAILED, 2.0)
+    assert said == "Uploaded 2 files and 1 folder (2.0 kB) in 2.0 s, 1.0 kB/s; 1 unchanged, 2 skipped, 1 failed."
+
+
+def test_what_was_refused_for_want_of_an_answer_has_failed() -> None:
+    said = summarise([item(0, ItemState.SKIPPED)], Direction.DOWNLOAD, JobState.FINISHED, 0.1, refused=1)
+    assert said == "Downloaded 0 files; 1 failed."
+
+
+def test_a_cancelled_transfer_says_how_far_it_came() -> None:
+    items = [item(0), item(1, ItemState.CANCELLED), item(2, ItemState.WAITING)]
+    said = summarise(items, Direction.UPLOAD, JobState.CANCELLED, 0.5)
+    assert said == "Cancelled: uploaded 1 file (1.0 kB) in 0.5 s; 2 not reached."
+
+
+def test_a_conflict_shows_both_files_and_which_is_newer() -> None:
+    remote = Entry(node=7, parent=1, name="a", kind="file", revision="r", size=2000, mtime_ns=1_700_000_000 * 10**9)
+    conflict = Conflict(Direction.DOWNLOAD, "a\x1b", Path("/here/a"), 5, 1_600_000_000 * 10**9, remote, "/a")
+    title, server, here = conflict_lines(conflict)
+    assert title == "a\\x1b is there already:"
+    assert server.startswith("  server  2.0 kB  2023-11-1")
+    assert server.endswith("  /a       newer")
+    assert here.startswith("  here    5 B     2020-09-1")
+    assert here.endswith("  /here/a")
