@@ -38,7 +38,7 @@ class CannotStart(Exception):
 
 
 class Server:
-    """A server in this process. Between `start` and `stop` it answers; neither may be called twice."""
+    """A server in this process. It answers from `start` to `stop`; every server made has to be stopped, once."""
 
     def __init__(self, config: Config) -> None:
         """Take the home's lock and open everything but the doors.

@@ -240,7 +240,8 @@ class Listener:
         caller has rung `around.stop` already. Blocks.
         """
         self._stop_accepting.ring()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         for sock in self._sockets:
             sock.close()
         self._stop_accepting.close()

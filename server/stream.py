@@ -332,8 +332,8 @@ class TlsStream:
     def interrupt(self, reason: str) -> None:
         """End it as soon as its owner waits for the peer; what is being written is still written.
 
-        An owner in poll() is woken, and can still say why. One in SSL_read looks up by itself after a moment: for OpenSSL
-        an end there would be an attack, after which nothing can be said any more.
+        An owner in poll() is woken, and can still say why. One in SSL_read looks up by itself after a moment: for
+        OpenSSL an end there would be an attack, after which nothing can be said any more.
         """
         with self._guard:
             self._gone_by = time.monotonic() + _INTERRUPTED_S

@@ -37,9 +37,10 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when its thread has ended."""
+        """Return when its thread has ended, if it was started."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(TICK_S):

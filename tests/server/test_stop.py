@@ -1,0 +1,324 @@
+"""Starting, refusing to start, and stopping: in this process, and as people do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from protocol import (
+    MakeFolderRequest,
+    Ref,
+    ServerBusy,
+    ServerStopping,
+    StatRequest,
+    Target,
+    WatchRequest,
+    raise_for_error,
+)
+from server.app import CannotStart, Server
+from server.home_lock import HomeLock, HomeTaken
+from server.vault.master import MasterKey
+from tests.server.conftest import PASSWORDS, Running, Serve, settings
+from tests.support.server_process import CHECKOUT, environment
+from tests.support.wire_peer import WirePeer
+
+STAT = StatRequest(ref=Ref(path="/"))
+
+
+# --- Stopping -------------------------------------------------------------------------------------------------
+
+
+def stopped(server: Running) -> threading.Thread:
+    """The server, being stopped by a thread. The fixture does not stop it again."""
+    thread = threading.Thread(target=server.server.stop)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def stoppable(home: Path) -> Iterator[Running]:
+    """A running server that the test itself stops."""
+    loaded = settings(home, {})
+    server = Running(Server(loaded), loaded, [])
+    server.server.start()
+    yield server
+    for peer in server.peers:
+        peer.close()
+
+
+def test_idle_connections_and_watches_are_told_and_closed_cleanly_and_nobody_is_cut_off(stoppable: Running) -> None:
+    idle = [stoppable.signed_in() for _ in range(3)]
+    watching = stoppable.attached(idle[0])
+    watching.call("watch", WatchRequest())
+    stranger = stoppable.greeted()
+    begun = time.monotonic()
+    stopping = stopped(stoppable)
+    for peer in (*idle, watching, stranger):
+        with pytest.raises(ServerStopping):
+            raise_for_error(peer.receive()[0])
+        peer.expect_end()
+        peer.close()
+    stopping.join()
+    assert time.monotonic() - begun < 5
+    assert '"cut_off":0' in stoppable.audit()
+
+
+def test_a_command_that_runs_when_the_server_stops_is_answered(
+    stoppable: Running, wait_until: Callable[..., None]
+) -> None:
+    """Another program holds the catalog, so the command waits for it when the stop begins."""
+    peer, login = stoppable.login()
+    catalog = stoppable.settings.server.storage_dir / login.session.home.space / "catalog.db"
+    with closing(sqlite3.connect(catalog, isolation_level=None)) as held:
+        held.execute("BEGIN IMMEDIATE")
+        before = bytes_read(stoppable)
+        request = MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/made while stopping"))
+        peer.send("make_folder", request)
+        wait_until(lambda: bytes_read(stoppable) > before)
+        stopping = stopped(stoppable)
+        wait_until(lambda: not listens(stoppable.server.address))
+        held.execute("ROLLBACK")
+    envelope, _ = peer.receive()
+    assert envelope.error is None
+    peer.expect_end()
+    peer.close()
+    stopping.join()
+    assert '"cut_off":0' in stoppable.audit()
+
+
+def bytes_read(server: Running) -> int:
+    (connection,) = server.server._listener.connections()
+    return connection._stream.bytes_in
+
+
+def listens(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_no_new_connection_is_taken_after_the_stop(stoppable: Running) -> None:
+    address = stoppable.server.address
+    stoppable.server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+
+
+def test_the_same_home_can_be_served_again_and_keeps_its_files_but_not_its_sessions(home: Path, serve: Serve) -> None:
+    first_settings = settings(home, {})
+    first = Running(Server(first_settings), first_settings, [])
+    first.server.start()
+    _, login = first.login()
+    for peer in first.peers:
+        peer.close()
+    first.server.stop()
+    _, again = serve().login()
+    assert again.session.home.chunk_key == login.session.home.chunk_key
+    assert again.ticket_id != login.ticket_id
+
+
+# --- Refusing to start ----------------------------------------------------------------------------------------
+
+
+def refusal(home: Path, **overrides: str) -> str:
+    """The one line that says why the server does not start; nothing may be left open."""
+    with pytest.raises(CannotStart) as refused:
+        Server(settings(home, {key.replace("__", "."): value for key, value in overrides.items()}))
+    line = str(refused.value)
+    assert "\n" not in line
+    HomeLock(home).release()  # given back
+    return line
+
+
+def test_a_missing_or_unreadable_certificate_names_the_script_that_makes_it(home: Path) -> None:
+    certificate = home / "secrets" / "certificate.pem"
+    certificate.write_text("not a certificate")
+    assert "python generate_certificate.py" in refusal(home)
+    certificate.unlink()
+    assert "certificate.pem is missing; make it: python generate_certificate.py" in refusal(home)
+
+
+def test_a_key_of_another_certificate_is_noticed(home: Path, tmp_path: Path) -> None:
+    import generate_certificate
+
+    other = tmp_path / "other"
+    assert generate_certificate.main(["--home", str(other)]) == 0
+    shutil.copy(other / "secrets" / "private_key.pem", home / "secrets" / "private_key.pem")
+    assert "do not belong together" in refusal(home)
+    (home / "secrets" / "private_key.pem").write_text("x")
+    assert "cannot be read as a private key" in refusal(home)
+
+
+def test_missing_or_damaged_accounts_name_the_script_that_makes_them(home: Path) -> None:
+    credentials = home / "secrets" / "credentials.json"
+    credentials.write_text("{")
+    assert "damaged" in refusal(home)
+    credentials.unlink()
+    assert "python create_credentials.py" in refusal(home)
+
+
+def test_with_a_password_that_everybody_knows_the_server_stays_on_this_machine(home: Path) -> None:
+    from server.credentials import CredentialFile
+
+    accounts = CredentialFile(home / "secrets" / "credentials.json")
+    bob = accounts.find("bob")
+    assert bob is not None
+    accounts.set_verifier("bob", bob.verifier, must_change=True)
+    for host in ("0.0.0.0", "::"):
+        line = refusal(home, server__host=host)
+        assert host in line
+        assert "python create_credentials.py passwd bob" in line
+    for host in ("127.0.0.1", "localhost", "127.0.0.2"):
+        Server(settings(home, {"server.host": host})).stop()
+    accounts.set_disabled("bob", True)
+    Server(settings(home, {"server.host": "0.0.0.0"})).stop()
+
+
+def test_a_port_in_use_says_so_and_what_to_do(home: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        line = refusal(home, server__port=str(port))
+    assert f"port {port} is in use" in line
+    assert "--port" in line
+
+
+def test_a_host_that_is_not_this_machine_says_so(home: Path) -> None:
+    assert "no address of this machine" in refusal(home, server__host="192.0.2.1")
+    assert "no.such.host.invalid" in refusal(home, server__host="no.such.host.invalid")
+
+
+def test_another_server_in_the_same_home_is_noticed(home: Path, serve: Serve) -> None:
+    serve()
+    with pytest.raises(CannotStart, match=f"another server \\(process {os.getpid()}\\) is running"):
+        Server(settings(home, {}))
+    with pytest.raises(HomeTaken):
+        HomeLock(home)
+
+
+def test_a_wrong_master_key_is_noticed_before_anything_is_served(home: Path) -> None:
+    first_settings = settings(home, {})
+    first = Running(Server(first_settings), first_settings, [])
+    first.server.start()
+    first.signed_in().close()
+    first.server.stop()
+    key = home / "secrets" / "master.key"
+    right = key.read_text()
+    from cryptography.fernet import Fernet
+
+    key.write_text(Fernet.generate_key().decode() + "\n")
+    assert "not made under this master key" in refusal(home)
+    key.unlink()
+    assert "no master key" in refusal(home)
+    key.write_text(right)
+    assert MasterKey.parse(right)
+    Server(first_settings).stop()
+
+
+# --- As a process ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def process(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "ssl_server.py", *arguments],
+        cwd=CHECKOUT,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def ready(running: subprocess.Popen[str]) -> tuple[str, int]:
+    assert running.stdout is not None
+    line = running.stdout.readline()
+    assert line.startswith("ready "), running.stderr.read() if running.stderr else ""
+    host, _, port = line.split()[1].rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_server_and_it_exits_with_0_and_silence(number: signal.Signals, home: Path) -> None:
+    with process(home, "--port", "0") as running:
+        peer = WirePeer(ready(running))
+        peer.hello()
+        peer.login("alice", PASSWORDS["alice"])
+        running.send_signal(number)
+        with pytest.raises(ServerStopping):
+            raise_for_error(peer.receive()[0])
+        peer.expect_end()
+        peer.close()
+        out, err = running.communicate(timeout=20)
+    assert (running.returncode, out, err) == (0, "", "")
+
+
+def test_a_second_signal_stops_at_once(home: Path) -> None:
+    """The first waits for a connection that neither reads nor ends."""
+    with process(home, "--port", "0", "--set", "server.stall_timeout_s=60") as running:
+        peer = WirePeer(ready(running), receive_buffer=4096)
+        peer.hello()
+        peer.login("alice", PASSWORDS["alice"])
+        asking = threading.Thread(target=ask_without_reading, args=(peer,))
+        asking.start()
+        assert running.stderr is not None
+        begun = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        while "stopping" not in (home / "logs" / "server.log").read_text():
+            assert time.monotonic() - begun < 10
+        running.send_signal(signal.SIGTERM)
+        running.wait(5)
+        assert time.monotonic() - begun < 5
+        peer.sock.shutdown(socket.SHUT_RDWR)  # its window is full, so it has not noticed that the server is gone
+        asking.join()
+        peer.reset()
+    assert running.returncode == 3
+
+
+def ask_without_reading(peer: WirePeer) -> None:
+    from OpenSSL import SSL
+
+    try:
+        while True:
+            peer.send("stat", StatRequest(ref=Ref(path="/" + "x" * 50_000)))
+    except (SSL.Error, OSError, ServerBusy):
+        return
+
+
+def test_what_is_wrong_with_the_arguments_is_one_line_and_exit_code_2(home: Path) -> None:
+    for arguments, said in (
+        (("--port", "ninety"), "server.port = 'ninety'"),
+        (("--set", "server.prot=1"), "did you mean server.port"),
+    ):
+        with process(home, *arguments) as running:
+            out, err = running.communicate(timeout=20)
+        assert running.returncode == 2
+        assert said in err
+        assert (out, err.count("\n")) == ("", 1)
+
+
+def test_what_hinders_the_start_is_one_line_and_exit_code_1(home: Path) -> None:
+    (home / "secrets" / "certificate.pem").unlink()
+    with process(home, "--port", "0") as running:
+        out, err = running.communicate(timeout=20)
+    assert running.returncode == 1
+    assert (out, err.count("\n")) == ("", 1)
+    assert "python generate_certificate.py" in err
