@@ -30,7 +30,7 @@ from pathlib import Path
 import pytest
 
 # Long enough for a thread on a loaded machine to see that its socket was shut, short beside the 120 s of a hung test.
-LEAK_GRACE_S = 5.0
+LEAK_GRACE_S = float(os.environ.get("SFOS_TEST_LEAK_GRACE_S", "5"))
 POLL_S = 0.005
 
 # Descriptors that libraries open once for the whole process and rightly keep.
