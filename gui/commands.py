@@ -21,6 +21,7 @@ class Command(Enum):
     UPLOAD_FILES = "upload_files"
     UPLOAD_FOLDER = "upload_folder"
     DOWNLOAD = "download"
+    DOWNLOAD_TO = "download_to"
     NEW_FOLDER = "new_folder"
     RENAME = "rename"
     DELETE = "delete"
@@ -69,8 +70,9 @@ COMMANDS: dict[Command, Spec] = {
     Command.OPEN: Spec("Open", ("Return",), "folder2-open", "list", "Files"),
     Command.PREVIEW: Spec("Preview", ("space",), "eye", "list", "Files"),
     Command.UPLOAD_FILES: Spec("Upload files…", ("Ctrl+U",), "upload", "window", "Files"),
-    Command.UPLOAD_FOLDER: Spec("Upload a folder…", ("Ctrl+Shift+U",), "folder-symlink", "window", "Files"),
-    Command.DOWNLOAD: Spec("Download…", ("Ctrl+D",), "download", "window", "Files"),
+    Command.UPLOAD_FOLDER: Spec("Upload a folder…", ("Ctrl+Shift+U",), "folder-plus", "window", "Files"),
+    Command.DOWNLOAD: Spec("Download", ("Ctrl+D",), "download", "window", "Files"),
+    Command.DOWNLOAD_TO: Spec("Download to…", ("Ctrl+Shift+D",), "folder-symlink", "window", "Files"),
     Command.NEW_FOLDER: Spec("New folder…", ("Ctrl+Shift+N",), "folder-plus", "window", "Files"),
     Command.RENAME: Spec("Rename…", ("F2",), "pencil", "list", "Files"),
     Command.DELETE: Spec("Delete…", ("Delete", "Shift+Delete"), "trash", "list", "Files"),

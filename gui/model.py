@@ -162,3 +162,34 @@ class Notice:
     text: str
     severity: Severity = "info"
     action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the two: where it is, its size and its time, in words; `newer` marks the younger one."""
+
+    heading: str
+    lines: tuple[str, ...]
+    newer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicting:
+    """Two versions of a name: `coming` would replace `existing`. `place`: the folder of both."""
+
+    name: str
+    place: str
+    existing: Version
+    coming: Version
+
+
+@dataclass(frozen=True, slots=True)
+class SignInState:
+    """What the form for signing in shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can."""
+
+    server: str = ""
+    user: str = ""
+    busy: bool = False
+    problem: str | None = None
+    keep: bool = False
+    keep_refused: str | None = "Looking for a keyring…"

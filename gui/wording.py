@@ -62,6 +62,11 @@ def duration(seconds: float) -> str:
     return count(round(hours / 24), "day")
 
 
+def local_now() -> dt.datetime:
+    """The time of the clock on the wall, as `moment` takes it."""
+    return dt.datetime.now()  # noqa: DTZ005 - local time is what people read
+
+
 def stamp(mtime_ns: int) -> str:
     """Local date and time for a column: `2026-11-21 18:02`; `—` for what has none."""
     if mtime_ns == 0:

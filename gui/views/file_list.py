@@ -50,6 +50,7 @@ class FileList(ttk.Frame):
         self._by_node: dict[int, Entry] = {}
         self._in_tree: set[int] = set()
         self._cut: frozenset[int] = frozenset()
+        self._drop_node: int | None = None
         self._sort = Sort()
         self._slicer = Slicer(self)
         self._name_room = 0
@@ -178,6 +179,16 @@ class FileList(ttk.Frame):
         for index, row in enumerate(self._rows):
             if row.node in touched and row.node in self._in_tree:
                 self.tree.item(str(row.node), tags=self._row_tags(row, index))
+
+    def mark_drop(self, node: int | None) -> None:
+        """Show that a drop now would go into the folder `node`; None ends that."""
+        if node == self._drop_node:
+            return
+        for each in (self._drop_node, node):
+            row = self._by_node.get(each) if each is not None else None
+            if row is not None and row.node in self._in_tree:
+                self.tree.item(str(row.node), tags=("drop",) if each == node else ("even",))
+        self._drop_node = node
 
     # --- selection -------------------------------------------------------------------------------------------------
 
@@ -323,6 +334,7 @@ class FileList(ttk.Frame):
         palette = self._theme.palette
         self.tree.tag_configure("odd", background=palette.row_alt)
         self.tree.tag_configure("even", background=palette.surface)
+        self.tree.tag_configure("drop", background=palette.good)
         self.tree.tag_configure("cut", foreground=palette.disabled)
 
     def _on_theme(self) -> None:

@@ -31,7 +31,7 @@ _ENTRY_CLASSES = ("TEntry", "Entry", "Text")
 
 _FILE_MENU: tuple[Command | None, ...] = (
     Command.OPEN, Command.PREVIEW, None,
-    Command.DOWNLOAD, None,
+    Command.DOWNLOAD, Command.DOWNLOAD_TO, None,
     Command.CUT, Command.COPY, Command.COPY_PATH, None,
     Command.RENAME, Command.DELETE, None,
     Command.DETAILS,
@@ -98,7 +98,7 @@ class MainWindow:
         self._build_middle()
         self.transfers = TransferPanel(
             self._vertical, theme, on_action=reactions.transfer, on_pause_all=reactions.pause_all,
-            on_limit=reactions.limit, on_clear=reactions.clear, on_close=lambda: self.show_transfers(False),
+            on_limit=reactions.limit, on_clear=reactions.clear, on_close=self.toggle_transfers,
         )  # fmt: skip
         self.toast = Toast(root, theme)
         self._keys()
@@ -224,6 +224,11 @@ class MainWindow:
             _place_sash(self._vertical, 0, max(height // 2, height - self.theme.px(_TRANSFERS)))
         elif not shown and self.transfers_shown:
             self._vertical.forget(self.transfers)
+
+    def toggle_transfers(self) -> None:
+        """Show the lower pane, or hide it; hidden by hand, it stays hidden until the next transfer after these."""
+        self.transfers.dismissed = self.transfers_shown
+        self.show_transfers(not self.transfers_shown)
 
     def next_pane(self) -> None:
         """Move the keyboard to the next pane: folders, list, preview, transfers."""

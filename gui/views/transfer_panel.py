@@ -44,6 +44,7 @@ class TransferPanel(ttk.Frame):
         self._on_pause_all, self._on_limit, self._on_clear = on_pause_all, on_limit, on_clear
         self._board = TransferBoard()
         self._tab: Tab = "active"
+        self.dismissed = False
         px = theme.px
         ttk.Frame(self, style=styles.BORDER, height=max(1, px(1))).grid(row=0, column=0, columnspan=2, sticky="ew")
         head = ttk.Frame(self, style=styles.SURFACE, padding=(px(12), px(5), px(12), 0))

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from dataclasses import dataclass
 from tkinter import ttk
 
 from client.transfer import ConflictAnswer, OnConflict
 from gui import styles
+from gui.model import Conflicting, Version
 from gui.theme import Theme
 from gui.views.dialogs.base import Dialog
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One of the two: where it is, its size and its time, in words; `newer` marks the younger one."""
-
-    heading: str
-    lines: tuple[str, ...]
-    newer: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`existing` is what would be replaced by `coming`. `place`: the folder both would be in."""
-
-    name: str
-    place: str
-    existing: Version
-    coming: Version
-
 
 _CHOICES = (
     ("Replace", OnConflict.REPLACE),
@@ -44,7 +24,7 @@ class ConflictDialog(Dialog):
     """Asks once; Escape and Cancel cancel the whole transfer."""
 
     def __init__(
-        self, parent: tk.Misc, theme: Theme, question: Question, on_answer: Callable[[ConflictAnswer], None]
+        self, parent: tk.Misc, theme: Theme, question: Conflicting, on_answer: Callable[[ConflictAnswer], None]
     ) -> None:
         def cancelled() -> None:
             on_answer(ConflictAnswer(OnConflict.CANCEL))

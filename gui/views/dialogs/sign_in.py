@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from dataclasses import dataclass
 from tkinter import ttk
 
 from gui import styles
+from gui.model import SignInState
 from gui.theme import Theme
 from gui.views.dialogs.gate import Card
 from gui.views.tooltip import Tooltip
-
-
-@dataclass(frozen=True, slots=True)
-class SignInState:
-    """What the form shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can."""
-
-    server: str = ""
-    user: str = ""
-    busy: bool = False
-    problem: str | None = None
-    keep: bool = False
-    keep_refused: str | None = "Looking for a keyring…"
 
 
 class SignInCard(Card):

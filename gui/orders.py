@@ -1,0 +1,223 @@
+"""What the person can tell a session to do: each command with the question it asks first, if it asks one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tkinter import filedialog
+
+from client.session import Session
+from gui.commands import Command
+from gui.model import Listing, Notice, Place, Selection
+from gui.presenters.browser import BrowserPresenter
+from gui.presenters.conflicts import ConflictsPresenter
+from gui.presenters.operations import OperationsPresenter, deletion_text, name_problem, named
+from gui.presenters.transfers import TransfersPresenter
+from gui.tasks import TaskBridge
+from gui.viewing import Viewer
+from gui.views.dialogs.ask import PasswordDialog, ask_name, confirm
+from gui.views.main_window import MainWindow
+from protocol import Entry, printable
+
+_ALWAYS = frozenset(
+    {
+        Command.REFRESH, Command.EDIT_PATH, Command.SEARCH, Command.UPLOAD_FILES, Command.UPLOAD_FOLDER,
+        Command.NEW_FOLDER, Command.SELECT_ALL, Command.TRANSFERS, Command.DETAILS_PANE, Command.DETAILS,
+        Command.NEXT_PANE, Command.MENU, Command.THEME, Command.CHANGE_PASSWORD, Command.SIGN_OUT, Command.HELP,
+        Command.QUIT,
+    }
+)  # fmt: skip
+_ON_SELECTION = frozenset({Command.DOWNLOAD, Command.DOWNLOAD_TO, Command.DELETE, Command.COPY, Command.CUT})
+_ON_ONE = frozenset({Command.OPEN, Command.RENAME, Command.COPY_PATH})
+
+
+def enabled(listing: Listing, selection: Selection, *, can_paste: bool) -> frozenset[Command]:
+    """The commands that mean something now."""
+    entries = selection.entries
+    found = set(_ALWAYS)
+    for command, possible in (
+        (Command.BACK, listing.can_back),
+        (Command.FORWARD, listing.can_forward),
+        (Command.UP, listing.place.parent() is not None),
+        (Command.PASTE, can_paste),
+        (Command.PREVIEW, len(entries) == 1 and entries[0].kind != "folder"),
+    ):
+        if possible:
+            found.add(command)
+    if entries:
+        found |= _ON_SELECTION
+    if len(entries) == 1:
+        found |= _ON_ONE
+    return frozenset(found)
+
+
+class Orders:
+    """Carries out commands on one session's presenters. `run` returns at once."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        bridge: TaskBridge,
+        session: Session,
+        download_dir: Path,
+        *,
+        browser: BrowserPresenter,
+        operations: OperationsPresenter,
+        transfers: TransfersPresenter,
+        conflicts: ConflictsPresenter,
+        viewer: Viewer,
+        refresh: Callable[[], None],
+    ) -> None:
+        self._window, self._bridge, self._session, self._download_dir = window, bridge, session, download_dir
+        self._browser, self._operations = browser, operations
+        self._transfers, self._conflicts, self._viewer = transfers, conflicts, viewer
+        self._refresh = refresh
+        self.selection = Selection()
+
+    def run(self, command: Command) -> bool:
+        """Do what `command` says; whether it is one of these."""
+        window, browser, entries = self._window, self._browser, self.selection.entries
+        actions: dict[Command, Callable[[], object]] = {
+            Command.BACK: browser.go_back,
+            Command.FORWARD: browser.go_forward,
+            Command.UP: browser.go_up,
+            Command.REFRESH: browser.refresh,
+            Command.EDIT_PATH: window.toolbar.breadcrumb.edit,
+            Command.SEARCH: window.toolbar.search.take_focus,
+            Command.OPEN: lambda: self.open_entry(entries[0]),
+            Command.PREVIEW: lambda: self._viewer.open_large(entries[0]),
+            Command.UPLOAD_FILES: self._choose_files,
+            Command.UPLOAD_FOLDER: self._choose_folder,
+            Command.DOWNLOAD: lambda: self.download(entries, self._download_dir),
+            Command.DOWNLOAD_TO: self._download_to,
+            Command.NEW_FOLDER: self._ask_new_folder,
+            Command.RENAME: self._ask_rename,
+            Command.DELETE: self._ask_delete,
+            Command.COPY: lambda: self._take(self._operations.copy),
+            Command.CUT: lambda: self._take(self._operations.cut),
+            Command.PASTE: self._paste,
+            Command.COPY_PATH: self._copy_path,
+            Command.SELECT_ALL: window.files.moves.select_all,
+            Command.DETAILS: lambda: self._show_details(True),
+            Command.DETAILS_PANE: lambda: self._show_details(not window.details_shown),
+            Command.TRANSFERS: window.toggle_transfers,
+            Command.NEXT_PANE: window.next_pane,
+            Command.MENU: window.open_file_menu,
+            Command.CHANGE_PASSWORD: self.change_password,
+        }
+        action = actions.get(command)
+        if action is None:
+            return False
+        action()
+        return True
+
+    def open_entry(self, entry: Entry) -> None:
+        """Go into a folder, or look at a file."""
+        if entry.kind == "folder":
+            self._browser.go(self._browser.place.child(entry.node, entry.name))
+        else:
+            self._viewer.open_large(entry)
+
+    def _show_details(self, shown: bool) -> None:
+        self._window.show_details(shown)
+        self._viewer.show(self.selection)
+
+    # --- up and down -----------------------------------------------------------------------------------------------
+
+    def _choose_files(self) -> None:
+        names = filedialog.askopenfilenames(parent=self._window.root, title="Upload files")
+        self.upload(tuple(Path(name) for name in names))
+
+    def _choose_folder(self) -> None:
+        name = filedialog.askdirectory(parent=self._window.root, title="Upload a folder", mustexist=True)
+        if name:
+            self.upload((Path(name),))
+
+    def upload(self, paths: Sequence[Path], place: Place | None = None) -> None:
+        """Upload into `place`, or the folder that is shown."""
+        self._transfers.upload(paths, place or self._browser.place, self._conflicts.ask)
+
+    def _download_to(self) -> None:
+        entries = self.selection.entries
+        name = filedialog.askdirectory(parent=self._window.root, title="Download to")
+        if name:
+            self.download(entries, Path(name))
+
+    def download(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
+        """Download into `folder`, or the usual one."""
+        self._transfers.download(entries, folder or self._download_dir, self._conflicts.ask)
+
+    # --- names and deletion ----------------------------------------------------------------------------------------
+
+    def _taken(self) -> list[str]:
+        return [entry.name for entry in self._browser.listing.rows]
+
+    def _ask_new_folder(self) -> None:
+        place = self._browser.place
+        ask_name(
+            self._window.root, self._window.theme, title="New folder", label="Name", value="New folder", verb="Make",
+            check=lambda name: name_problem(name, self._taken()),
+            on_done=lambda name: self._operations.make_folder(place, name),
+        )  # fmt: skip
+
+    def _ask_rename(self) -> None:
+        entry = self.selection.entries[0]
+        ask_name(
+            self._window.root, self._window.theme, title="Rename", label="New name", value=entry.name, verb="Rename",
+            check=lambda name: name_problem(name, self._taken(), entry.name),
+            on_done=lambda name: self._operations.rename(entry, name), select_stem=entry.kind != "folder",
+        )  # fmt: skip
+
+    def _ask_delete(self) -> None:
+        entries = self.selection.entries
+        title = f"Delete {named(entries)}?" if len(entries) == 1 else f"Delete {len(entries):,} items?"
+        confirm(
+            self._window.root, self._window.theme, title=title, text=deletion_text(entries), verb="Delete", danger=True,
+            on_yes=lambda: self._operations.delete(entries),
+        )  # fmt: skip
+
+    # --- cut, copy, paste ------------------------------------------------------------------------------------------
+
+    def _take(self, verb: Callable[[Sequence[Entry]], None]) -> None:
+        entries = self.selection.entries
+        verb(entries)
+        board = self._operations.clipboard
+        cut = board is not None and board.verb == "move"
+        self._window.files.show_cut(frozenset(entry.node for entry in entries) if cut else frozenset())
+        self._refresh()
+
+    def _paste(self) -> None:
+        self._operations.paste(self._browser.place)
+        self._refresh()
+
+    def _copy_path(self) -> None:
+        root = self._window.root
+        path = f"{self._browser.place.path.rstrip('/')}/{self.selection.entries[0].name}"
+        root.clipboard_clear()
+        root.clipboard_append(path)
+        self._window.say(Notice(f"Copied: {printable(path)}"))
+
+    # --- the account -----------------------------------------------------------------------------------------------
+
+    def change_password(self) -> None:
+        """Ask for the old and the new password, until the server takes them or the person gives up."""
+        policy = self._session.info.password_policy
+
+        def submit(old: str, new: str) -> None:
+            self._bridge.run_in_thread(
+                lambda _token: self._session.change_password(old, new),
+                lambda _nothing: changed(),
+                lambda error: dialog.show_problem(getattr(error, "message", str(error))),
+                name="gui-password",
+            )
+
+        def changed() -> None:
+            dialog.close()
+            self._window.banner.show(None)
+            self._window.say(Notice("The password was changed.", "success"))
+
+        dialog = PasswordDialog(
+            self._window.root, self._window.theme, on_submit=submit,
+            requirements=f"At least {policy.min_length} characters. Your other sessions will end.",
+        )  # fmt: skip
+        dialog.open()
