@@ -1,0 +1,72 @@
+"""A real server in a process of its own, a session on it, and folders to move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from client.address import Address
+from client.options import ClientOptions, ConnectionOptions, TransferOptions
+from client.session import Session
+from client.transfer import Job, JobState, TransferEngine
+from client.trust import ACCEPT_NEW, Trust, TrustStore
+from tests.support.server_process import ServerProcess, prepare_home, running_server
+
+USER, PASSWORD = "user1", "user123"
+
+# Impatient, so that tests of what fails do not take long; real waits are the defaults.
+OPTIONS = ClientOptions(
+    ConnectionOptions(connect_timeout_s=5.0, login_timeout_s=10.0, reply_timeout_s=20.0, retry_for_s=5.0),
+    TransferOptions(retries=5, retry_base_s=0.1),
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with running_server(prepare_home(tmp_path_factory.mktemp("home"))) as server:
+        yield server
+
+
+@pytest.fixture
+def address(server: ServerProcess) -> Address:
+    return Address.parse(server.address, 8443)
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> Trust:
+    return Trust(TrustStore(tmp_path / "pins.json"), ACCEPT_NEW)
+
+
+@pytest.fixture
+def session(address: Address, trust: Trust) -> Iterator[Session]:
+    session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
+    yield session
+    session.logout()
+
+
+@pytest.fixture
+def folder(session: Session) -> str:
+    """The path of a new folder on the server."""
+    path = f"/{uuid4().hex}"
+    session.api.make_folder(path)
+    return path
+
+
+@pytest.fixture
+def engine(session: Session) -> Iterator[TransferEngine]:
+    with TransferEngine(session) as engine:
+        yield engine
+
+
+@pytest.fixture
+def finish() -> Callable[[Job], JobState]:
+    """Waits for a job and returns how it ended."""
+
+    def wait(job: Job) -> JobState:
+        assert job.wait(60), job.progress
+        return job.state
+
+    return wait

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from client.address import Address
+from client.errors import CertificateFacts, ChangedServerKey, LocalFileError, UnknownServerKey
+from client.trust import ACCEPT_NEW, ServerKey, Trust, TrustPolicy, TrustStore
+from protocol import Fingerprint
+
+HOME = Address("files.example.org", 8443)
+ONE, OTHER = Fingerprint(b"\x01" * 32), Fingerprint(b"\x02" * 32)
+NOW = datetime.now(UTC)
+
+
+def key(fingerprint: Fingerprint, begins: timedelta = timedelta(-1), ends: timedelta = timedelta(1)) -> ServerKey:
+    return ServerKey(fingerprint, CertificateFacts(("files.example.org",), "CN=x", NOW + begins, NOW + ends, True))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> TrustStore:
+    return TrustStore(tmp_path / "deep" / "pins.json")
+
+
+def test_a_pin_is_there_for_the_next_program(store: TrustStore, tmp_path: Path) -> None:
+    store.pin(HOME, ONE, "asked")
+    found = TrustStore(tmp_path / "deep" / "pins.json").pin_of(HOME)
+    assert found is not None
+    assert (found.fingerprint, found.origin) == (ONE, "asked")
+    assert abs(found.since - NOW) < timedelta(minutes=1)
+
+
+def test_pins_are_for_one_address_each(store: TrustStore) -> None:
+    store.pin(HOME, ONE)
+    assert store.pin_of(Address(HOME.host, 9000)) is None
+
+
+def test_the_file_is_for_its_owner_alone(store: TrustStore, tmp_path: Path) -> None:
+    store.pin(HOME, ONE)
+    assert stat.S_IMODE((tmp_path / "deep" / "pins.json").stat().st_mode) == 0o600
+
+
+def test_a_pin_is_never_replaced_by_pinning(store: TrustStore) -> None:
+    store.pin(HOME, ONE)
+    with pytest.raises(ValueError, match="explicit"):
+        store.pin(HOME, OTHER)
+    assert store.pins()[str(HOME)].fingerprint == ONE
+
+
+def test_replacing_names_the_old_key(store: TrustStore) -> None:
+    store.pin(HOME, ONE)
+    with pytest.raises(ValueError, match="not the one"):
+        store.replace(HOME, OTHER, ONE)
+    store.replace(HOME, ONE, OTHER)
+    assert store.pins()[str(HOME)].fingerprint == OTHER
+
+
+def test_a_forgotten_key_is_unknown(store: TrustStore) -> None:
+    store.pin(HOME, ONE)
+    assert store.forget(HOME)
+    assert not store.forget(HOME)
+    assert store.pin_of(HOME) is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"version":9}', b'{"pins":{"a:1":{"fingerprint":"x"}}}', b"\xff"]
+)
+def test_a_damaged_list_of_pins_is_not_taken_for_an_empty_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "pins.json"
+    path.write_bytes(content)
+    with pytest.raises(LocalFileError):
+        TrustStore(path).pin_of(HOME)
+
+
+def test_two_programs_that_pin_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "pins.json"
+    hosts = [Address(f"host{number}", 1) for number in range(16)]
+    threads = [threading.Thread(target=TrustStore(path).pin, args=(host, ONE)) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(TrustStore(path).pins()) == {str(host) for host in hosts}
+    assert json.loads(path.read_bytes())["version"] == 1
+
+
+def test_an_unknown_key_is_asked_about(store: TrustStore) -> None:
+    trust = Trust(store)
+    assert trust.check_before_login(HOME, key(ONE)) is None
+    with pytest.raises(UnknownServerKey) as raised:
+        trust.settle_after_login(HOME, key(ONE))
+    assert raised.value.fingerprint == ONE
+    assert raised.value.words == ONE.words
+    assert store.pin_of(HOME) is None
+
+
+def test_accept_new_pins_an_unknown_key_and_refuses_a_changed_one(store: TrustStore) -> None:
+    trust = Trust(store, ACCEPT_NEW)
+    trust.settle_after_login(HOME, key(ONE))
+    trust.check_before_login(HOME, key(ONE))
+    with pytest.raises(ChangedServerKey) as raised:
+        trust.check_before_login(HOME, key(OTHER))
+    assert (raised.value.pinned, raised.value.seen) == (ONE, OTHER)
+    assert raised.value.pinned_since is not None
+
+
+def test_an_exact_key_takes_no_other_and_becomes_the_pin(store: TrustStore) -> None:
+    trust = Trust(store, TrustPolicy.exact(ONE))
+    with pytest.raises(ChangedServerKey) as raised:
+        trust.check_before_login(HOME, key(OTHER))
+    assert raised.value.pinned_since is None
+    store.pin(HOME, OTHER)
+    trust.check_before_login(HOME, key(ONE))
+    trust.settle_after_login(HOME, key(ONE))
+    found = store.pin_of(HOME)
+    assert found is not None
+    assert found.fingerprint == ONE
+
+
+@pytest.mark.parametrize(("begins", "ends", "word"), [(-9, -1, "ended"), (1, 9, "begins")])
+def test_a_certificate_outside_of_its_dates_warns_under_a_pinned_key(
+    store: TrustStore, begins: int, ends: int, word: str
+) -> None:
+    store.pin(HOME, ONE)
+    warning = Trust(store).check_before_login(HOME, key(ONE, timedelta(begins), timedelta(ends)))
+    assert warning is not None
+    assert word in warning.message
