@@ -42,8 +42,7 @@ class TlsRelay:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            _cut(connection)
         for thread in self._threads:
             thread.join(10)
         for connection in self._open:
@@ -72,5 +71,10 @@ class TlsRelay:
             while data := source.recv(65_536):
                 self.seen += data
                 sink.sendall(data)
-        with suppress(OSError, ValueError):
-            sink.shutdown(socket.SHUT_RDWR)
+        _cut(sink)
+
+
+def _cut(connection: socket.socket) -> None:
+    """Below TLS: SSLSocket's own shutdown would make the other thread read what is still encrypted."""
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
