@@ -1,0 +1,128 @@
+"""Mistakes of this program and of its disk: the client gets a typed error, the others go on, the log tells."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from protocol import (
+    BadChunk,
+    ChunkRecord,
+    ChunkWant,
+    CommitItem,
+    DataDamaged,
+    GetChunksRequest,
+    IsAFolder,
+    MalformedMessage,
+    ManifestRequest,
+    NameNotAllowed,
+    NotAFolder,
+    PutChunksRequest,
+    Ref,
+    ServerFault,
+    StatRequest,
+    StorageFull,
+    Target,
+    UsageRequest,
+    chunk_id,
+    pack_commit,
+    pack_records,
+    pack_wants,
+    unpack_results,
+)
+from server.space import Space
+from tests.server.conftest import Running, Serve
+from tests.support.wire_peer import WirePeer
+
+STAT = StatRequest(ref=Ref(path="/"))
+DATA = os.urandom(200_000)
+
+
+def put_body(key: bytes, data: bytes = DATA) -> bytes:
+    return pack_records([ChunkRecord(chunk_id(key, data), len(data))]) + data
+
+
+def store(server: Running) -> tuple[WirePeer, bytes, int]:
+    """Someone who has stored one file, /file; its chunk's id; its node."""
+    peer, login = server.login()
+    record = ChunkRecord(chunk_id(login.session.home.chunk_key, DATA), len(DATA))
+    peer.call("put_chunks", PutChunksRequest(chunks=1), put_body(login.session.home.chunk_key))
+    item = CommitItem(target=Target(path="/folder/file"), size=len(DATA), content=record.chunk_id, chunks=1)
+    reply, body = peer.call("commit", *pack_commit(os.urandom(16), [item], [record]))
+    node = unpack_results(reply, body)[0][0].node
+    assert node is not None
+    return peer, record.chunk_id, node
+
+
+def stored_files(server: Running, space: str) -> Iterator[Path]:
+    chunks = server.settings.server.storage_dir / space
+    return (path for path in chunks.rglob("*") if path.is_file() and path.stat().st_size > len(DATA))
+
+
+@pytest.mark.allows_errors("a storage that is broken on purpose")
+def test_a_mistake_of_this_program_is_logged_under_an_id_that_the_client_gets_and_the_connection_goes_on(
+    server: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = server.signed_in()
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a detail that is nobody's business")
+
+    monkeypatch.setattr(Space, "usage", broken)
+    with caplog.at_level(logging.ERROR), pytest.raises(ServerFault) as fault:
+        peer.call("usage", UsageRequest())
+    assert "a detail" not in str(fault.value)
+    error_id = str(fault.value).split("finds error ")[1].split()[0]
+    assert any(error_id in record.getMessage() and record.exc_info for record in caplog.records)
+    assert peer.call("stat", STAT)[0].entry.node
+
+
+@pytest.mark.allows_errors("the server rightly logs damaged data")
+def test_a_stored_chunk_that_does_not_decrypt_is_an_error_of_its_own_and_loses_nothing_else(server: Running) -> None:
+    peer, content, node = store(server)
+    (path,) = stored_files(server, server.accounts.find("alice").user_id)  # type: ignore[union-attr]
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(DataDamaged):
+        peer.call("get_chunks", GetChunksRequest(wants=1), pack_wants([ChunkWant(node, content, 0, 1)]))
+    assert peer.call("stat", StatRequest(ref=Ref(node=node)))[0].entry.size == len(DATA)
+
+
+def test_a_chunk_that_arrives_damaged_is_not_stored(server: Running) -> None:
+    peer, login = server.login()
+    body = bytearray(put_body(login.session.home.chunk_key))
+    body[-1] ^= 1
+    with pytest.raises(BadChunk):
+        peer.call("put_chunks", PutChunksRequest(chunks=1), bytes(body))
+    with pytest.raises(MalformedMessage):
+        peer.call("put_chunks", PutChunksRequest(chunks=1), bytes(body[:-1]))
+    with pytest.raises(MalformedMessage):
+        peer.call("put_chunks", PutChunksRequest(chunks=2), bytes(body))
+
+
+def test_on_a_full_disk_uploads_are_refused_and_the_rest_goes_on(serve: Serve) -> None:
+    server = serve({"storage.free_space_floor_bytes": str(2**40)})
+    peer, login = server.login()
+    with pytest.raises(StorageFull):
+        peer.call("put_chunks", PutChunksRequest(chunks=1), put_body(login.session.home.chunk_key))
+    assert peer.call("usage", UsageRequest())[0].files_current == 0
+
+
+def test_a_folder_where_a_file_is_expected_and_the_other_way_round_and_bad_names_have_errors_of_their_own(
+    server: Running,
+) -> None:
+    peer, _, _ = store(server)
+    with pytest.raises(IsAFolder):
+        peer.call("manifest", ManifestRequest(ref=Ref(path="/folder")))
+    with pytest.raises(NotAFolder):
+        peer.call("stat", StatRequest(ref=Ref(path="/folder/file/below")))
+    item = CommitItem(target=Target(path="/folder/\x01"), kind="folder")
+    reply, body = peer.call("commit", *pack_commit(os.urandom(16), [item], []))
+    error = unpack_results(reply, body)[0][0].error
+    assert error is not None
+    assert error.code == NameNotAllowed.code

@@ -1,0 +1,119 @@
+"""What is written down is complete, readable, forgery-proof, and holds no secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from protocol import (
+    MIN_ITERATIONS,
+    ChangePasswordRequest,
+    LoginFailed,
+    LogoutRequest,
+    MakeFolderRequest,
+    Ref,
+    StatRequest,
+    Target,
+    make_verifier,
+)
+from server import logs
+from server.logs import AuditLog
+from tests.server.conftest import PASSWORDS, Running, settings
+
+
+def test_an_audit_line_is_one_json_object_whatever_is_in_it(home: Path) -> None:
+    logging_settings = settings(home, {}).logging
+    audit = AuditLog(logging_settings, clock=lambda: 1_767_225_600.5)
+    audit.write("login_failed", user='eve"\n{"event": "login"}\u2028', address="192.0.2.1", failures=3, session=None)
+    audit.write("long", reason="x" * 10_000)
+    audit.close()
+    lines = logging_settings.audit_file.read_text().split("\n")
+    assert lines.pop() == ""
+    first, second = map(json.loads, lines)
+    assert first == {
+        "time": "2026-01-01T00:00:00.500+00:00",
+        "event": "login_failed",
+        "user": 'eve"\n{"event": "login"}\u2028',
+        "address": "192.0.2.1",
+        "failures": 3,
+    }
+    assert len(second["reason"]) == 256
+
+
+@pytest.mark.parametrize("name", ["password", "ticket", "proof", "verifier", "master_key", "secret", "token"])
+def test_a_field_named_like_a_secret_is_refused(name: str, home: Path) -> None:
+    audit = AuditLog(settings(home, {}).logging)
+    with pytest.raises(ValueError, match="secret"):
+        audit.write("event", **{name: "x"})
+    audit.close()
+
+
+def test_logs_rotate_and_only_their_owner_reads_them(home: Path) -> None:
+    logging_settings = settings(home, {"logging.max_bytes": "4096", "logging.backups": "2"}).logging
+    audit = AuditLog(logging_settings)
+    for number in range(200):
+        audit.write("event", number=number, filler="x" * 100)
+    audit.close()
+    files = sorted(logging_settings.audit_file.parent.glob("audit.log*"))
+    assert [file.name for file in files] == ["audit.log", "audit.log.1", "audit.log.2"]
+    for file in files:
+        assert file.stat().st_size <= 4096
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_text_from_outside_breaks_a_line_of_the_log(home: Path) -> None:
+    logging_settings = settings(home, {}).logging
+    undo = logs.configure(logging_settings)
+    logging.getLogger("a.test").warning("hello %s", "eve\r\n2026-01-01 forged \x1b[31m line\u202e")
+    undo()
+    text = logging_settings.server_file.read_text()
+    assert text.count("\n") == 1
+    assert "eve\\u000d\\u000a2026-01-01 forged \\u001b[31m line\\u202e" in text
+
+
+def test_a_whole_session_leaves_its_traces_and_none_of_its_secrets(
+    home: Path, serve: Callable[..., Running], wait_until: Callable[..., None]
+) -> None:
+    logging_settings = settings(home, {"logging.level": "DEBUG"}).logging
+    undo = logs.configure(logging_settings)
+    try:
+        server = serve({"logging.level": "DEBUG"})
+        with pytest.raises(LoginFailed):
+            server.greeted().login("alice", "a wrong password 77")
+        peer, login = server.login()
+        peer.call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/a secret folder")))
+        peer.call("stat", StatRequest(ref=Ref(path="/a secret folder")))
+        verifier = make_verifier("the next password 88", os.urandom(16), MIN_ITERATIONS)
+        peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+        peer.call("logout", LogoutRequest())
+        for one in server.peers:
+            one.close()
+        wait_until(lambda: server.server.connections() == 0)
+    finally:
+        undo()
+    written = logging_settings.server_file.read_text() + logging_settings.audit_file.read_text()
+    for trace in (
+        "connection 1 open",
+        "commands=",
+        "user=alice",
+        "login_failed",
+        '"login"',
+        "password_changed",
+        "logout",
+    ):
+        assert trace in written
+    account = server.accounts.find("alice")
+    assert account is not None
+    stored = account.verifier.format().split("$")[2]
+    secrets = [PASSWORDS["alice"], "a wrong password 77", "the next password 88", "a secret folder", verifier.format()]
+    secrets += [stored, stored.split(":")[0], stored.split(":")[1]]
+    for key in (login.ticket, login.session.home.chunk_key):
+        secrets += [key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode(), repr(key)]
+    for secret in secrets:
+        assert secret not in written
