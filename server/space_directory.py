@@ -102,6 +102,7 @@ def _fill(directory: Path, space_id: str, master: MasterKey) -> None:
     keys = SpaceKeys.generate(space)
     write_keys(directory, keys, master)
     rows = RowAuthenticator(keys)
+    (directory / CATALOG_FILE).touch(mode=0o600)  # SQLite would make it readable by all
     catalog = Catalog(directory / CATALOG_FILE, space)
     with contextlib.closing(catalog):
         create_catalog(catalog, secrets.token_bytes(16), rows)
@@ -109,8 +110,6 @@ def _fill(directory: Path, space_id: str, master: MasterKey) -> None:
             row = read_space_row(tx)
     write_head(directory, Head(row.epoch, row.seq, row.digest))
     (directory / CHUNKS_DIRECTORY).mkdir(mode=0o700)
-    for made in (CATALOG_FILE,):
-        (directory / made).chmod(0o600)
     sync_directory(directory)
 
 

@@ -6,7 +6,7 @@ touches twice end as one state; a state that began and ended in the same commit 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, literal_column, select, update
@@ -15,7 +15,7 @@ from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
 from server.catalog.space_row import SpaceRow
 from server.catalog.statement import Statement
-from server.catalog.states import STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
+from server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
 from server.vault.rows import Digest, RowAuthenticator
 
 _INSERT_NODE = Statement(insert(nodes))
@@ -40,6 +40,7 @@ _SCAN_FOLDER = Statement(
         nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent")
     )
 )
+_PLACE_FIELDS = ("at_parent", "at_name_key")
 _PAST_NAMES = [column.name for column in past.columns]
 _CLOSE_FOLDER = Statement(
     insert(past).from_select(
@@ -53,11 +54,14 @@ _CLOSE_FOLDER = Statement(
                 else nodes.c[name]
                 for name in _PAST_NAMES
             )
-        ).where(
+        )
+        .where(
             nodes.c.space == bindparam("space"),
             nodes.c.parent == bindparam("parent"),
             nodes.c.seq_from < bindparam("seq"),
-        ),
+        )
+        # In the order of the table that they go to: more than twice as fast as in that of the table they come from.
+        .order_by(nodes.c.node),
     )
 )
 _EMPTY_FOLDER = Statement(
@@ -89,6 +93,7 @@ class ChangeSet:
         self.is_empty = True
         self._rows = rows
         self._touched: dict[int, _Touched] = {}
+        self._prefetched: dict[tuple[int, bytes], State | None] = {}
         self._places: dict[tuple[int, bytes], int | None] = {}  # who is there now, as far as this commit changed it
 
     # --- looking, through what is not written yet ---------------------------------------------------------------
@@ -99,7 +104,16 @@ class ChangeSet:
         if place in self._places:
             node = self._places[place]
             return None if node is None else self._touched[node].now
+        if place in self._prefetched:
+            return self._prefetched[place]
         return find_child(self.tx, parent, name_key)
+
+    def prefetch(self, parent: int, name_keys: Sequence[bytes]) -> None:
+        """Look up many names of a folder at once; `child` then knows the answers until the next `flush`."""
+        self._prefetched |= dict.fromkeys((parent, key) for key in name_keys)
+        for row in self.tx.all_in(FIND_CHILDREN, name_keys, parent=parent):
+            state = State(*row)
+            self._prefetched[parent, state.name_key] = state
 
     def node(self, node: int) -> State | None:
         """The node's state now."""
@@ -169,6 +183,7 @@ class ChangeSet:
 
     def flush(self) -> None:
         """Write what has been collected."""
+        self._prefetched.clear()
         if not self._touched:
             return
         touched = [one for one in self._touched.values() if one.before is not None or one.now is not None]
@@ -178,7 +193,9 @@ class ChangeSet:
             if one.before is not None and one.before.seq_from < self.seq and one.before is not one.now
         ]
         self.tx.run_many(
-            _INSERT_PAST, (state._asdict() | {"seq_to": self.seq, "ended_as": int(end)} for state, end in closed)
+            _INSERT_PAST,
+            (*STATE_FIELDS, "seq_to", "ended_as"),
+            ((*state, self.seq, int(end)) for state, end in closed),
         )
         self._write_rows(touched)
         self._count(touched, closed)
@@ -198,14 +215,9 @@ class ChangeSet:
             if one.now is not None:
                 coming.append(one.now)
         # In this order, for one node may come to where another has left.
-        self.tx.run_many(
-            _DELETE_NODE, ({"at_parent": state.parent, "at_name_key": state.name_key} for state in leaving)
-        )
-        self.tx.run_many(
-            _UPDATE_NODE,
-            (state._asdict() | {"at_parent": state.parent, "at_name_key": state.name_key} for state in staying),
-        )
-        self.tx.run_many(_INSERT_NODE, (state._asdict() for state in coming))
+        self.tx.run_many(_DELETE_NODE, _PLACE_FIELDS, (_place(state) for state in leaving))
+        self.tx.run_many(_UPDATE_NODE, (*STATE_FIELDS, *_PLACE_FIELDS), ((*state, *_place(state)) for state in staying))
+        self.tx.run_many(_INSERT_NODE, STATE_FIELDS, coming)
 
     def _count(self, touched: Iterable[_Touched], closed: Iterable[tuple[State, EndedAs]]) -> None:
         before = [one.before for one in touched if one.before is not None]
@@ -234,9 +246,8 @@ class ChangeSet:
             self.files_delta -= len(files)
             self.bytes_delta -= sum(files)
             self.digest_delta -= self._rows.live(mac for _, _, _, mac, _ in found)
-            self.digest_delta += self._rows.ended(
-                (mac, self.seq, end) for _, _, _, mac, seq_from in found if seq_from < self.seq
-            )
+            ended = [mac for _, _, _, mac, seq_from in found if seq_from < self.seq]
+            self.digest_delta += self._rows.ended_together(ended, self.seq, end)
 
 
 def _place(state: State) -> tuple[int, bytes]:

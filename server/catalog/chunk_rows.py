@@ -107,7 +107,8 @@ def stored_chunks(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
 
 def insert_chunks(tx: Transaction, rows: Iterable[ChunkRow], *, since_ms: int | None, actor: str | None) -> None:
     """New rows: live ones if `since_ms` is None, else pending ones."""
-    tx.run_many(_INSERT, (row._asdict() | {"pending_since": since_ms, "pending_by": actor} for row in rows))
+    fields = (*ChunkRow._fields, "pending_since", "pending_by")
+    tx.run_many(_INSERT, fields, ((*row, since_ms, actor) for row in rows))
 
 
 def make_live(tx: Transaction, ids: Iterable[bytes]) -> None:
@@ -136,9 +137,8 @@ def insert_lists(tx: Transaction, rows: Iterable[ListRow]) -> None:
     rows = list(rows)
     tx.run_many(
         _INSERT_LIST,
-        ({"content": row.content, "chunks": row.chunks, "key_no": row.key_no, "list": row.sealed} for row in rows),
+        ("content", "chunks", "key_no", "list"),
+        ((row.content, row.chunks, row.key_no, row.sealed) for row in rows),
     )
-    tx.run_many(
-        _INSERT_LIST_CHUNK,
-        ({"content": row.content, "chunk": chunk} for row in rows for chunk in sorted(row.ids)),
-    )
+    references = ((row.content, chunk) for row in rows for chunk in sorted(row.ids))
+    tx.run_many(_INSERT_LIST_CHUNK, ("content", "chunk"), references)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,18 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import QueuePool
 
 from protocol import StorageFailed
-from server.catalog.statement import InStatement, Parameters, Row, Statement
+from server.catalog.statement import InStatement, Row, Statement
 from server.sqlite_faults import as_wire_error, is_broken_disk
 
 logger = logging.getLogger(__name__)
 
 _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
+# A writer's page cache, in KiB. Deleting a folder of 100,000 takes half as long with room for the pages it touches;
+# readers do with SQLite's 2 MiB, and so does a writer once it is done.
+_WRITER_CACHE = "PRAGMA cache_size = -32768"
+_READER_CACHE = "PRAGMA cache_size = -2000"
 _PRAGMAS = (
+    _READER_CACHE,
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the platter
@@ -35,6 +40,10 @@ _PRAGMAS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA journal_size_limit = 67108864",
 )
+
+
+_BEGIN_READ = "BEGIN"
+_BEGIN_WRITE = "BEGIN IMMEDIATE"
 
 
 class Transaction:
@@ -68,10 +77,10 @@ class Transaction:
         self._run(statement, parameters)
         return int(self._cursor.rowcount)
 
-    def run_many(self, statement: Statement, rows: Iterable[Parameters]) -> None:
-        """Carry out once for each row of parameters."""
-        space = {"space": self.space}
-        sql, values = statement.bind_many(self._dialect, (space | dict(row) for row in rows))
+    def run_many(self, statement: Statement, fields: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+        """Carry out once for each row; `fields` names what is where in it."""
+        space = (self.space,)
+        sql, values = statement.bind_rows(self._dialect, (*fields, "space"), (tuple(row) + space for row in rows))
         if values:
             self._cursor.executemany(sql, values)
 
@@ -117,7 +126,7 @@ class Catalog:
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
         """A transaction that sees one state of the catalog. Waits for no writer. Raises: SfosError."""
-        with self._transaction("BEGIN") as transaction:
+        with self._transaction(_BEGIN_READ) as transaction:
             yield transaction
 
     @contextlib.contextmanager
@@ -129,7 +138,7 @@ class Catalog:
         with self._writing:
             if self._broken:
                 raise StorageFailed
-            with self._transaction("BEGIN IMMEDIATE") as transaction:
+            with self._transaction(_BEGIN_WRITE) as transaction:
                 yield transaction
 
     @contextlib.contextmanager
@@ -157,6 +166,8 @@ class Catalog:
             raise as_wire_error(error) from error
         try:
             cursor = connection.cursor()
+            if begin is _BEGIN_WRITE:
+                cursor.execute(_WRITER_CACHE)
             cursor.execute(begin)
             yield Transaction(cursor, self.engine, self.space)
             cursor.execute("COMMIT")
@@ -165,6 +176,9 @@ class Catalog:
             self._broken = self._broken or is_broken_disk(error)
             raise as_wire_error(error) from error
         finally:
+            if begin is _BEGIN_WRITE:
+                with contextlib.suppress(sqlite3.Error):
+                    cursor.execute(_READER_CACHE)
             connection.close()  # back to the pool, which rolls back what was not committed
 
 
@@ -188,6 +202,6 @@ def _sqlite_engine(path: Path, busy_timeout_ms: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql(_BEGIN_WRITE)
 
     return engine

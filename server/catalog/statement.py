@@ -8,10 +8,12 @@ dialect.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 
 Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Mapping[str, object]
@@ -33,21 +35,30 @@ class Statement:
     def bind(self, dialect: Dialect, parameters: Parameters) -> tuple[str, tuple[object, ...]]:
         """(The text, its parameters in order). Raises: KeyError for one that is missing."""
         text, order, constants = self._for(dialect)
-        return text, tuple(parameters[name] if name in parameters else constants[name] for name in order)
-
-    def bind_many(self, dialect: Dialect, rows: Iterable[Parameters]) -> tuple[str, list[tuple[object, ...]]]:
-        """(The text, the parameters of each row in order)."""
-        text, order, constants = self._for(dialect)
         if constants:
-            return text, [tuple(row[name] if name in row else constants[name] for name in order) for row in rows]
-        return text, [tuple([row[name] for name in order]) for row in rows]
+            parameters = {**constants, **parameters}
+        return text, tuple([parameters[name] for name in order])
+
+    def bind_rows(
+        self, dialect: Dialect, fields: Sequence[str], rows: Iterable[tuple[object, ...]]
+    ) -> tuple[str, list[tuple[object, ...]]]:
+        """(The text, the parameters of each row in order). `fields` names what is where in the rows."""
+        text, order, constants = self._for(dialect)
+        assert not constants, "a statement for many rows takes all of its values from them"
+        pick = itemgetter(*[fields.index(name) for name in order])
+        return text, [pick(row) for row in rows]
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, object]]:
         found = self._compiled.get(dialect.name)
         if found is None:
             compiled = self.expression.compile(dialect=dialect, column_keys=self._columns)
-            order = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
-            constants = {name: value for name, value in compiled.params.items() if value is not None}
+            assert isinstance(compiled, SQLCompiler)
+            order = tuple(compiled.positiontup or ())
+            constants = {
+                name: bind.value
+                for name, bind in compiled.binds.items()
+                if not bind.required and bind.value is not None
+            }
             found = self._compiled[dialect.name] = (str(compiled), order, constants)
         return found
 

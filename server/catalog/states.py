@@ -12,7 +12,7 @@ from sqlalchemy import Select, bindparam, select, tuple_
 from protocol import ROOT_NODE
 from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
-from server.catalog.statement import Statement
+from server.catalog.statement import InStatement, Statement
 
 ROOT_PARENT = 0  # what no node has as its id
 ROOT_NAME_KEY = bytes(16)
@@ -64,6 +64,11 @@ _live: Select[tuple[object, ...]] = select(*LIVE_COLUMNS).where(nodes.c.space ==
 _past: Select[tuple[object, ...]] = select(*PAST_COLUMNS).where(past.c.space == bindparam("space"))
 
 FIND_CHILD = Statement(_live.where(nodes.c.parent == bindparam("parent"), nodes.c.name_key == bindparam("name_key")))
+FIND_CHILDREN = InStatement(
+    lambda names: _live.where(
+        nodes.c.parent == bindparam("parent"), nodes.c.name_key.in_([bindparam(name) for name in names])
+    )
+)
 FIND_NODE = Statement(_live.where(nodes.c.node == bindparam("node")))
 _FIND_PAST_CHILD = Statement(
     _past.where(

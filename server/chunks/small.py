@@ -58,6 +58,7 @@ class SmallStore:
         self._idle: deque[sqlite3.Connection] = deque()
         self._stopped: str | None = None
         self._closed = False
+        path.touch(mode=0o600)  # SQLite would make it readable by all
         with self._connection() as connection:
             connection.executescript(_SCHEMA)
 

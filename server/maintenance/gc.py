@@ -125,7 +125,7 @@ def _delete_unused_lists(context: SpaceContext) -> int:
         return 0
     with context.catalog.write() as tx:
         unused -= _begun_since(tx, seq)
-        tx.run_many(_DELETE_LIST, ({"content": content} for content in unused))
+        tx.run_many(_DELETE_LIST, ("content",), ((content,) for content in unused))
     return len(unused)
 
 
@@ -141,7 +141,7 @@ def _mark_unused_chunks(context: SpaceContext, now_ms: int) -> int:
         unused -= begun
         for content in begun:
             unused -= {chunk for (chunk,) in tx.all(_CHUNKS_OF, content=content)}
-        tx.run_many(_MARK, ({"chunk": chunk, "pending_since": now_ms} for chunk in unused))
+        tx.run_many(_MARK, ("chunk", "pending_since"), ((chunk, now_ms) for chunk in unused))
     return len(unused)
 
 

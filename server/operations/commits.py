@@ -192,7 +192,7 @@ class _Landing:
         wanted = {record.chunk_id for plan in plans if isinstance(plan, _Plan) for record in plan.records}
         self._usable = usable_chunks(self._change.tx, wanted, self._caller.actor)
         self._usable |= {row.id: (row.length, False) for row in self._upload.rows.values()}
-        results = [self._result(plan) for plan in plans]
+        results = [self._result(plan, place) for plan, place in zip(plans, self._find_places(plans), strict=True)]
         if atomic and any(result.error for result in results):
             self._change.abandoned = True
             undone = TreeError("Nothing was changed, because another item could not be.").info()
@@ -204,21 +204,41 @@ class _Landing:
         reply = ItemsReply(cursor=self._change.cursor, results_bytes=results_bytes, missing=missing_count)
         return Outcome(reply, body)
 
-    def _result(self, plan: _Plan | SfosError) -> ItemResult:
+    def _find_places(self, plans: list[_Plan | SfosError]) -> list[Place | SfosError]:
+        """Where each item goes, as far as folders are there already; what is in those places is looked up at once."""
+        places: list[Place | SfosError] = []
+        keys: dict[int, list[bytes]] = {}
+        for plan in plans:
+            try:
+                if isinstance(plan, SfosError):
+                    raise plan
+                place = self._places.find(plan.item.target)
+            except SfosError as error:
+                places.append(error)
+                continue
+            places.append(place)
+            if not place.missing:
+                keys.setdefault(place.folder, []).append(place.name_key)
+        for folder, name_keys in keys.items():
+            self._change.tree.prefetch(folder, name_keys)
+        return places
+
+    def _result(self, plan: _Plan | SfosError, place: Place | SfosError) -> ItemResult:
         try:
             if isinstance(plan, SfosError):
                 raise plan
-            state = self._land_one(plan)
+            if isinstance(place, SfosError):
+                raise place
+            state = self._land_one(plan, place)
         except SfosError as error:
             return ItemResult(error=error.info())
         return ItemResult(node=state.node, revision=revision_of(self._context, state.seq_from))
 
-    def _land_one(self, plan: _Plan) -> State:
-        context, tree, item = self._context, self._change.tree, plan.item
-        place = self._places.find(item.target)
-        existing = None
-        if not place.missing:
-            existing = tree.child(place.folder, context.names.key(place.folder, place.name))
+    def _land_one(self, plan: _Plan, place: Place) -> State:
+        context, item = self._context, plan.item
+        if place.missing:
+            place = self._places.find(item.target)  # an item before this one may have made them
+        existing = None if place.missing else self._change.tree.child(place.folder, place.name_key)
         check_revision(context, item.if_revision, existing, place.subject)
         if existing is not None and existing.is_folder != (item.kind == "folder"):
             raise (IsAFolder if existing.is_folder else NotAFolder)(subject=place.subject)

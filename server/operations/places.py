@@ -100,11 +100,15 @@ def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], subjec
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first."""
+    """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first.
+
+    `name_key` is that of the name in `folder`; it means nothing while folders are missing.
+    """
 
     folder: int
     missing: tuple[str, ...]
     name: str
+    name_key: bytes
     subject: str
 
 
@@ -128,11 +132,15 @@ class PlaceFinder:
                 split_path(target.path)  # says what is wrong, unless it is the root
                 raise NameNotAllowed("This needs a name.", subject=subject)
             folder, missing = self._folder(front, subject)
-            return Place(folder, missing, check_name(last), subject)
+            return self._place(folder, missing, last, subject)
         if target.path is None and target.parent is not None and target.name is not None:
             self._check_parent(target.parent, subject)
-            return Place(target.parent, (), check_name(target.name), subject)
+            return self._place(target.parent, (), target.name, subject)
         raise MalformedMessage("A target has either a path, or a parent and a name.")
+
+    def _place(self, folder: int, missing: tuple[str, ...], name: str, subject: str) -> Place:
+        name = check_name(name)
+        return Place(folder, missing, name, self._context.names.key(folder, name), subject)
 
     def made(self) -> None:
         """Folders have been made: look again for those that were missing."""

@@ -36,7 +36,7 @@ def make_folder(context: SpaceContext, caller: Caller, request: MakeFolderReques
 
     def work(change: Change) -> Outcome:
         place = PlaceFinder(context, change.tree).find(request.target)
-        existing = _at(context, change, place)
+        existing = _at(change, place)
         if existing is not None:
             if not request.parents:
                 raise AlreadyExists(subject=place.subject)
@@ -59,7 +59,7 @@ def move(context: SpaceContext, caller: Caller, request: MoveRequest) -> NodeRep
 
     def work(change: Change) -> Outcome:
         source, place = _source_and_place(context, change, request)
-        existing = _at(context, change, place)
+        existing = _at(change, place)
         name = context.names.seal_name(place.folder, place.name)
         if existing is not None and existing.node == source.node:
             if existing.name == name:
@@ -68,7 +68,7 @@ def move(context: SpaceContext, caller: Caller, request: MoveRequest) -> NodeRep
             _make_room(change, source, existing, place, replace=request.replace)
             if existing is not None:
                 change.tree.delete(existing)
-        moved = source._replace(parent=place.folder, name_key=context.names.key(place.folder, place.name), name=name)
+        moved = source._replace(parent=place.folder, name_key=place.name_key, name=name)
         return _node_reply(change, change.tree.replace(source, moved))
 
     return apply_change(context, caller, request.op_id, NodeReply, work)[0]
@@ -79,7 +79,7 @@ def copy(context: SpaceContext, caller: Caller, request: CopyRequest) -> NodeRep
 
     def work(change: Change) -> Outcome:
         source, place = _source_and_place(context, change, request)
-        existing = _at(context, change, place)
+        existing = _at(change, place)
         if existing is not None and existing.node == source.node:
             raise AlreadyExists("It cannot be copied onto itself.", subject=place.subject)
         _make_room(change, source, existing, place, replace=request.replace)
@@ -159,10 +159,8 @@ def _above(change: Change, folder: int) -> set[int]:
     return {node for node, _, _ in ancestors(change.tx, folder)}
 
 
-def _at(context: SpaceContext, change: Change, place: Place) -> State | None:
-    if place.missing:
-        return None
-    return change.tree.child(place.folder, context.names.key(place.folder, place.name))
+def _at(change: Change, place: Place) -> State | None:
+    return None if place.missing else change.tree.child(place.folder, place.name_key)
 
 
 def _node_reply(change: Change, state: State) -> Outcome:

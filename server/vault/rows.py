@@ -59,7 +59,7 @@ class RowAuthenticator:
         self._space = keys.space
         self._mac_key = derived("row code", 32)
         self._live = AES(derived("digest of live rows", 16))
-        self._ended = AES(derived("digest of ended rows", 16))
+        self._ended_key = AES(derived("digest of ended rows", 16))
         self._commit = AES(derived("digest of commits", 16))
         self._siv = AESSIV(derived("sealed digest", 32))
 
@@ -101,9 +101,17 @@ class RowAuthenticator:
         for mac, seq_to, ended_as in ends:
             macs += mac
             tails += _END.pack(seq_to, ended_as)
-        first = self._permute(self._live, bytes(macs))
+        return self._ended(bytes(macs), bytes(tails))
+
+    def ended_together(self, macs: Iterable[bytes], seq_to: int, ended_as: int) -> Digest:
+        """The same for rows that ended alike, as all below a deleted folder do."""
+        joined = b"".join(macs)
+        return self._ended(joined, _END.pack(seq_to, ended_as) * (len(joined) // ROW_MAC_BYTES))
+
+    def _ended(self, macs: bytes, tails: bytes) -> Digest:
+        first = self._permute(self._live, macs)
         mixed = int.from_bytes(first, "big") ^ int.from_bytes(tails, "big")
-        return _sum(self._permute(self._ended, mixed.to_bytes(len(first), "big")))
+        return _sum(self._permute(self._ended_key, mixed.to_bytes(len(first), "big")))
 
     def commits(self, codes: Iterable[bytes]) -> Digest:
         """The sum of the elements of commits with these codes."""
