@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -18,6 +17,10 @@ def outside(tmp_path: Path) -> Path:
     path = tmp_path / "outside"
     path.mkdir()
     return path
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def write(
@@ -39,7 +42,7 @@ def test_a_file_gets_its_name_time_and_mode_and_leaves_nothing_else(tmp_path: Pa
     assert path.read_bytes() == b"content"
     assert path.stat().st_mtime_ns == 1_600_000_000_123_456_789
     assert stat.S_IMODE(path.stat().st_mode) == 0o750, "a server makes no set-user-id program here"
-    assert os.listdir(path.parent) == ["file"]
+    assert names(path.parent) == ["file"]
 
 
 def test_a_file_without_a_mode_gets_what_the_user_gives_new_files(tmp_path: Path) -> None:
@@ -88,14 +91,14 @@ def test_what_appeared_in_the_meantime_is_not_replaced_unasked(tmp_path: Path) -
     with pytest.raises(AlreadyExists):
         write(tmp_path, (), "file", replace=False)
     assert (tmp_path / "file").read_bytes() == b"theirs"
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_folder_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
     with pytest.raises(IsAFolder):
         write(tmp_path, (), "file")
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_file_in_a_folders_place_is_told(tmp_path: Path) -> None:

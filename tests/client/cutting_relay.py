@@ -1,0 +1,124 @@
+"""A TCP relay to the server that can be told to cut: after so many bytes, at once, or to let nobody through."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from types import TracebackType
+
+from client.address import Address
+
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no wait: closing sends RST instead of FIN
+
+
+class CuttingRelay:
+    """Relays 127.0.0.1 to `target` without understanding a byte."""
+
+    def __init__(self, target: Address) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = Address("127.0.0.1", self._listener.getsockname()[1])
+        self._lock = threading.Lock()
+        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._threads: list[threading.Thread] = []
+        self._left: dict[str, int | None] = {"up": None, "down": None}
+        self.refusing = False
+        self.reset = False
+        self.passed = {"up": 0, "down": 0}
+        self.cuts = 0
+        self.accepted = 0
+
+    def cut_after(self, *, up: int | None = None, down: int | None = None) -> None:
+        """Cut the connection on which, from now on, so many bytes have passed on all connections; once."""
+        with self._lock:
+            self._left = {"up": up, "down": down}
+
+    def cut_all(self) -> None:
+        """Cut what is open."""
+        with self._lock:
+            pairs = tuple(self._pairs)
+        for pair in pairs:
+            self._cut(pair)
+
+    def _cut(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        for sock in pair:
+            with suppress(OSError):
+                if self.reset:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                inward, _ = self._listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            if self.refusing:
+                inward.close()
+                continue
+            try:
+                outward = socket.create_connection((self._target.host, self._target.port))
+            except OSError:
+                inward.close()
+                continue
+            pair = (inward, outward)
+            pumps = [
+                threading.Thread(target=self._pump, args=(inward, outward, "up", pair), name="relay-up"),
+                threading.Thread(target=self._pump, args=(outward, inward, "down", pair), name="relay-down"),
+            ]
+            with self._lock:
+                self._pairs.add(pair)
+                self._threads += pumps
+            for pump in pumps:
+                pump.start()
+
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, way: str, pair: tuple[socket.socket, socket.socket]
+    ) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                allowed = self._allow(way, len(data))
+                sink.sendall(data[:allowed])
+                if allowed < len(data):
+                    self._cut(pair)
+                    break
+            with suppress(OSError):
+                sink.shutdown(socket.SHUT_WR)
+        with self._lock:
+            done = pair not in self._pairs
+            self._pairs.discard(pair)
+        if done:  # the second of the two pumps
+            for sock in pair:
+                sock.close()
+
+    def _allow(self, way: str, count: int) -> int:
+        with self._lock:
+            self.passed[way] += count
+            left = self._left[way]
+            if left is None:
+                return count
+            if count <= left:
+                self._left[way] = left - count
+                return count
+            self._left = {"up": None, "down": None}
+            self.cuts += 1
+            return left
+
+    def __enter__(self) -> CuttingRelay:
+        self._acceptor = threading.Thread(target=self._accept, name="relay-accept")
+        self._acceptor.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._acceptor.join(10)
+        self.cut_all()
+        for thread in self._threads:
+            thread.join(10)
