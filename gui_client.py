@@ -23,7 +23,9 @@ def _fail(line: str, code: int) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Open the window with these command-line arguments and run it; returns the exit code."""
     parser = argparse.ArgumentParser(prog="gui_client.py", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("--server", metavar="HOST:PORT", default="", help="the server to offer")
+    parser.add_argument(
+        "--server", metavar="HOST:PORT", default="", help="the server to offer; - reads the line from standard input"
+    )
     parser.add_argument("--user", metavar="NAME", default="", help="the user name to offer")
     parser.add_argument("--theme", choices=("light", "dark"), help="colours (default: as the system has them)")
     config.add_options(parser)
@@ -41,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from gui.app import App
     except ImportError as error:
         return _fail(f"{error.name} is missing; ./run.sh setup installs it", 1)
+    if options.server == "-":
+        # run.sh starts this beside the server, so that both load at once, and gives the address when there is one.
+        options.server = sys.stdin.readline().strip()
+        if not options.server:
+            return _fail("no server address came by standard input", 1)
     undo = logs.configure(settings.logging)
     try:
         App(settings, server=options.server, user=options.user, mode=options.theme).run()

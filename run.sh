@@ -300,13 +300,18 @@ clean_up() {
     [ -z "$pipe_dir" ] || rm -rf "$pipe_dir"
 }
 
-# Start the server and put HOST:PORT of its line "ready HOST:PORT" into $address.
-start_server() {
+# Start the server and put HOST:PORT of its line "ready HOST:PORT" into $address. The window starts beside it, so that
+# both load at once, and waits for the address on its standard input.
+start_both() {
     local line
     pipe_dir=$(mktemp -d)
-    mkfifo "$pipe_dir/ready"
+    mkfifo "$pipe_dir/ready" "$pipe_dir/address"
     "$venv/bin/python" "$root/ssl_server.py" >"$pipe_dir/ready" &
     server_pid=$!
+    # Held open for writing by this script alone: if it dies, the window reads the end of the file.
+    exec 4<>"$pipe_dir/address"
+    "$venv/bin/python" "$root/gui_client.py" --server - <"$pipe_dir/address" 4>&- &
+    window_pid=$!
     # Reading ends with the line, or with the server, which then has said why on stderr.
     exec 3<"$pipe_dir/ready"
     address=""
@@ -320,6 +325,8 @@ start_server() {
         local status=0
         wait "$server_pid" || status=$?
         server_pid=""
+        stop_process "$window_pid"
+        window_pid=""
         complain "the server did not start (exit code $status); its reason is above, details are in $home/logs/server.log"
         exit 1
     fi
@@ -348,10 +355,10 @@ run_together() {
     trap 'exit 130' INT
     trap 'exit 143' TERM
     trap 'exit 129' HUP
-    start_server
+    start_both
     say "The server is ready on $address. Closing the window stops it."
-    SFOS_CLIENT_SERVER=$(reachable "$address") "$venv/bin/python" "$root/gui_client.py" 3<&- &
-    window_pid=$!
+    reachable "$address" >&4
+    exec 4>&-
     wait "$window_pid" || status=$?
     window_pid=""
     kill -0 "$server_pid" 2>/dev/null || complain "the server had stopped before; see $home/logs/server.log"

@@ -1,6 +1,7 @@
 """run.sh as people run it: from any directory, with spaces in paths, again and again, stopped in every way."""
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -339,9 +340,34 @@ def window_of(wait_until: Callable[..., None]) -> Callable[[str], str]:
     return find
 
 
+class _ClientMessage(ctypes.Structure):
+    """XClientMessageEvent, padded to the size of an XEvent (Xlib.h)."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("serial", ctypes.c_ulong),
+        ("send_event", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("window", ctypes.c_ulong),
+        ("message_type", ctypes.c_ulong),
+        ("format", ctypes.c_int),
+        ("data", ctypes.c_long * 5),
+        ("padding", ctypes.c_long * 24),
+    )
+
+
 def close_window(display: str, window: str) -> None:
-    """Ask the window to close, as the cross in its corner does."""
-    subprocess.run(["xdotool", "windowquit", window], check=True, env={**os.environ, "DISPLAY": display})
+    """Ask the window to close, as the cross in its corner does: WM_DELETE_WINDOW of the ICCCM, section 4.2.8.1."""
+    x11 = ctypes.CDLL("libX11.so.6")
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XInternAtom.restype = ctypes.c_ulong
+    connection = ctypes.c_void_p(x11.XOpenDisplay(display.encode()))
+    assert connection
+    protocols, delete = (x11.XInternAtom(connection, name, False) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+    message = _ClientMessage(type=33, window=int(window), message_type=protocols, format=32)
+    message.data[0] = delete
+    assert x11.XSendEvent(connection, ctypes.c_ulong(int(window)), False, ctypes.c_long(0), ctypes.byref(message))
+    x11.XCloseDisplay(connection)
 
 
 @pytest.mark.display
@@ -386,19 +412,21 @@ def test_a_server_that_cannot_start_opens_no_window(ready: Checkout, display: st
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = ready.run(DISPLAY=display, SFOS_SERVER_PORT=str(taken.getsockname()[1]))
     assert done.returncode == 1
+    assert done.stderr.count("\n") == 2
     assert "in use" in done.stderr and "the server did not start" in done.stderr
 
 
 @pytest.mark.display
 def test_the_second_start_shows_a_window_within_seconds(
-    start: Callable[..., Running], ready: Checkout, display: str, window_of: Callable[[str], str]
+    start: Callable[..., Running], display: str, window_of: Callable[[str], str]
 ) -> None:
-    assert ready.run("setup").returncode == 0
-    began = time.monotonic()
-    running = start(DISPLAY=display)
-    window = window_of(display)
-    took_s = time.monotonic() - began
-    close_window(display, window)
-    assert running.end() == 0
-    # Some 1 s on an idle machine; the bound leaves room for one that is busy with other tests.
-    assert took_s < 10
+    took_s: list[float] = []
+    for _ in range(2):
+        began = time.monotonic()
+        running = start(DISPLAY=display)
+        window = window_of(display)
+        took_s.append(time.monotonic() - began)
+        close_window(display, window)
+        assert running.end() == 0
+    # Under 2 s on an idle machine; the bound leaves room for one that is busy with other tests.
+    assert took_s[1] < 10
