@@ -42,14 +42,13 @@ class Watcher:
         self.watch_id = self.peer.send("watch", request)
         envelope, _ = self.peer.receive()
         raise_for_error(envelope)
-        assert envelope.result is not None
         self.cursor = decode_result(WatchReply, envelope.result).cursor
 
     def event(self) -> tuple[WatchEvent, list[Change]]:
         envelope, body = self.peer.receive()
         raise_for_error(envelope)
         assert envelope.id == self.watch_id
-        assert envelope.event is not None
+        assert envelope.is_event
         event = decode_result(WatchEvent, envelope.event)
         self.cursor = event.cursor
         return event, decode_changes(body)
