@@ -44,9 +44,8 @@ def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ
     prepare_streams()
     invocation = parse(arguments)
     shell = standard_shell(quiet=invocation.speech.quiet, verbose=invocation.speech.verbose)
-    _log_to(shell, debug=invocation.speech.debug)
     try:
-        with _sigterm_as_interrupt():
+        with _logging_to(shell, debug=invocation.speech.debug), _sigterm_as_interrupt():
             code = _run(invocation, shell, load_settings, environ)
             shell.flush()
             return code
@@ -110,10 +109,21 @@ def _run(
         return shell.fail(str(error), exit_codes.USAGE)
 
 
-def _log_to(shell: Shell, *, debug: bool) -> None:
+@contextmanager
+def _logging_to(shell: Shell, *, debug: bool) -> Iterator[None]:
     """What the client library logs: its warnings in our form; with --debug everything, and where it comes from."""
     form = "%(relativeCreated)6d ms %(levelname)s %(name)s: %(message)s" if debug else f"{PROGRAM}: %(message)s"
-    logging.basicConfig(stream=shell.stderr, level=logging.DEBUG if debug else logging.WARNING, format=form)
+    handler = logging.StreamHandler(shell.stderr)
+    handler.setFormatter(logging.Formatter(form))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if debug else logging.WARNING)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
 
 
 def _report(shell: Shell, error: SfosError, *, debug: bool) -> int:

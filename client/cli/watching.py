@@ -24,6 +24,7 @@ def watch(session: Session, shell: Shell, options: WatchOptions) -> int:
     folders = tuple(RemotePath.parse(text).path.rstrip("/") for text in options.paths)
     paths = NodePaths(session.api)
     printed = 0
+    interrupted = False
     # From the session's cursor on: what happens between here and the watch's beginning is not lost.
     with session.watch(session.info.home.cursor) as changes:
         shell.note(
@@ -32,7 +33,9 @@ def watch(session: Session, shell: Shell, options: WatchOptions) -> int:
         for notice in _notices(changes):
             if not isinstance(notice, Changed):
                 paths.forget()
-                _tell(shell, options, notice)
+                if interrupted or not isinstance(notice, WatchResumed):  # the first notice: it has begun
+                    _tell(shell, options, notice)
+                interrupted = isinstance(notice, WatchInterrupted)
                 continue
             for change in notice.changes:
                 path = paths.of(change)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+import config
+from client.cli.main import run as run_command
 from tests.cli.terminal import Terminal, in_terminal
 from tests.support.server_process import CHECKOUT, ServerProcess, environment, prepare_home, run, running_server
 
@@ -57,20 +62,21 @@ class Cli:
         extra: Mapping[str, str] | None = None,
         trust: tuple[str, ...] = ("--accept-new-key",),
     ) -> Done:
-        """One command to its end, without a terminal."""
-        done = subprocess.run(
-            [sys.executable, *self.words(*trust, *words, server=server)],
-            cwd=self.directory,
-            env=self.environment(extra),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Done(done.returncode, done.stdout, done.stderr)
+        """One command to its end, without a terminal; in this process, which saves a second of starting each time.
+
+        What needs a process of its own (signals, pipes, terminals) has `running` and `terminal`.
+        """
+        environment = self.environment(extra)
+        streams = [io.TextIOWrapper(io.BytesIO(part), encoding="utf-8") for part in ((stdin or "").encode(), b"", b"")]
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
+            stack.enter_context(contextlib.chdir(self.directory))
+            for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+                stack.enter_context(mock.patch.object(sys, name, stream))
+            code = run_command(self.words(*trust, *words, server=server)[1:], lambda: config.load().client, os.environ)
+        out, err = (stream.buffer.getvalue().decode() for stream in streams[1:])  # type: ignore[attr-defined]
+        assert "Traceback" not in err, err
+        return Done(code, out, err)
 
     def ok(self, *words: str, stdin: str | None = None) -> str:
         """The output of a command that has to go well."""

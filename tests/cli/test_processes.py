@@ -1,0 +1,152 @@
+"""Programs that are stopped in the middle, whose readers go away, and that watch each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+
+SLOW = {"SFOS_CLIENT_UPLOAD_LIMIT_BYTES_S": "2 MiB", "SFOS_CLIENT_DOWNLOAD_LIMIT_BYTES_S": "2 MiB"}
+LARGE = 24 * 2**20  # at 2 MiB a second: far longer than a test waits before it stops the program
+WaitUntil = Callable[..., None]
+
+
+# ── Ctrl+C and SIGTERM ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_upload_that_is_stopped_says_what_was_done_and_leaves_nothing_half(
+    cli: Cli, number: signal.Signals, code: int
+) -> None:
+    cli.write("t/small", "small")
+    cli.write("t/large", os.urandom(LARGE))
+    with cli.running("put", "-rv", "t", extra=SLOW) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line == "/t/small: done\n":
+                break
+        process.send_signal(number)
+        rest = process.stderr.read()
+        assert process.wait(30) == code
+    assert re.search(r"^Cancelled: uploaded 1 file .*; 1 not reached\.$", rest, re.MULTILINE), rest
+    assert "Traceback" not in rest
+    assert cli.ok("ls", "t") == "small\n"
+    cli.ok("put", "-r", "t")
+    assert cli.ok("ls", "t") == "large\nsmall\n"
+
+
+def test_a_download_that_is_stopped_leaves_no_partial_file(cli: Cli) -> None:
+    cli.write("large", os.urandom(LARGE))
+    cli.write("small", "small")
+    cli.ok("put", "large", "small", "/")
+    back = cli.directory / "back"
+    back.mkdir()
+    with cli.running("get", "-v", "small", "large", "back", extra=SLOW) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line == "/small: done\n":
+                break
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        assert process.wait(30) == 130
+    assert [path.name for path in back.iterdir()] == ["small"]
+
+
+def test_a_command_that_waits_for_a_silent_server_hears_ctrl_c(cli: Cli) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        words = cli.words("ls", server=f"127.0.0.1:{silent.getsockname()[1]}")
+        with subprocess.Popen(
+            [sys.executable, *words], env=cli.environment(), stderr=subprocess.PIPE, text=True, cwd=cli.directory
+        ) as process:
+            silent.settimeout(30)
+            connection, _ = silent.accept()
+            with connection:
+                connection.settimeout(30)
+                connection.recv(1)  # it has begun the handshake, which nobody answers
+                process.send_signal(signal.SIGINT)
+                assert process.stderr is not None
+                assert process.stderr.read() == ""
+                assert process.wait(10) == 130
+
+
+# ── pipes ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("command", ["cat", "ls"])
+def test_a_reader_that_goes_away_ends_the_command_quietly(cli: Cli, command: str) -> None:
+    cli.write("large", os.urandom(4 * 2**20))
+    cli.ok("put", "large")
+    words = ("cat", "large") if command == "cat" else ("ls", *["large"] * 20_000)
+    with cli.running(*words) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.buffer.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 141
+
+
+def test_output_that_cannot_be_written_is_an_error(cli: Cli) -> None:
+    cli.write("a", "x" * 100_000)
+    cli.ok("put", "a")
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, *cli.words("cat", "a")], env=cli.environment(), stdout=full, stderr=subprocess.PIPE,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 7
+    assert done.stderr == "sfos: No space left on device\n"
+
+
+# ── watch ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_client_sees_what_another_changes(cli: Cli) -> None:
+    with cli.running("watch", "--json", "--count", "4") as watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        assert watching.stderr.readline().startswith("Watching / of user1@")
+        cli.write("ä.txt", "hello")
+        seen = []
+        for words in (("mkdir", "dir"), ("put", "ä.txt", "dir"), ("mv", "dir/ä.txt", "b.txt"), ("rm", "b.txt")):
+            cli.ok(*words)
+            seen.append(json.loads(watching.stdout.readline()))
+        assert watching.wait(30) == 0
+    assert [(change["change"], change["path"], change["kind"]) for change in seen] == [
+        ("changed", "/dir", "folder"),
+        ("changed", "/dir/ä.txt", "file"),
+        ("changed", "/b.txt", "file"),
+        ("deleted", "/b.txt", "file"),
+    ]
+    assert seen[1]["size"] == 5
+
+
+def test_a_watch_of_one_folder_tells_of_nothing_else(cli: Cli) -> None:
+    cli.ok("mkdir", "here", "here2", "there")
+    with cli.running("watch", "here", "--count", "1") as watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        watching.stderr.readline()
+        cli.ok("mkdir", "there/a", "here2/b", "here/c")
+        assert re.fullmatch(r"\d\d:\d\d:\d\d  changed  /here/c/\n", watching.stdout.readline())
+        assert watching.wait(30) == 0
+
+
+def test_a_watch_ends_at_once_by_ctrl_c_without_a_word(cli: Cli) -> None:
+    with cli.running("watch") as watching:
+        assert watching.stderr is not None
+        watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        assert watching.stderr.read() == ""
+        assert watching.wait(10) == 130
