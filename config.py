@@ -26,8 +26,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from wire.passwords import PasswordPolicy
-from wire.scram import MAX_ITERATIONS, MIN_ITERATIONS
+try:
+    from wire.passwords import PasswordPolicy
+    from wire.scram import MAX_ITERATIONS, MIN_ITERATIONS
+except ModuleNotFoundError as missing:
+    # Every program imports this module first, so this is where a Python without the dependencies shows.
+    sys.exit(
+        f"{missing.name} is not installed for {sys.executable}: ./run.sh setup makes .venv/bin/python, which has it"
+    )
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 _DAY_S = 86_400
@@ -74,9 +80,6 @@ class Server:
     min_rate_bytes_s: int = _setting(
         1_024, "A frame that comes or goes more slowly than this is cut off; 0 allows any.", low=0, high=GIB
     )
-    receive_buffer_bytes: int = _setting(
-        64 * KIB, "Buffer that each connection reads into.", low=16 * KIB, high=8 * MIB
-    )
     socket_buffer_bytes: int = _setting(
         0, "The kernel's buffer for each direction of a connection; 0 leaves it to the system.", low=0, high=64 * MIB
     )
@@ -89,11 +92,10 @@ class Server:
         low=1,
         high=64,
     )
-    worker_threads: int = _setting(8, "Threads that seal, open and fsync chunks.", low=1, high=256)
+    worker_threads: int = _setting(4, "Threads that make chunks durable (fsync); more gained nothing.", low=1, high=256)
     stop_grace_s: float = _setting(10.0, "When stopping, running commands have this long to finish.", low=0, high=600)
     storage_dir: Path = _setting(Path("server_storage"), "Directory of the encrypted files, one folder for each space.")
     temp_dir: Path = _setting(Path("temp"), "Directory of half-written files; on the same device as storage_dir.")
-    secrets_dir: Path = _setting(Path("secrets"), "Directory of keys and credentials; only its owner may read it.")
     certificate_file: Path = _setting(Path("secrets/certificate.pem"), "The server's certificate.")
     private_key_file: Path = _setting(Path("secrets/private_key.pem"), "The private key of the certificate.")
     credentials_file: Path = _setting(Path("secrets/credentials.json"), "The accounts; create_credentials.py edits it.")

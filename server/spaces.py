@@ -114,6 +114,7 @@ class SpaceRegistry:
                 verify_after_seal=storage.verify_after_seal,
             ),
             keep_open=storage.open_catalogs,
+            sync_threads=server.worker_threads,
         )
 
     def on_commit(self, listener: Callable[[str], None]) -> Callable[[], None]:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import re
 import subprocess
 import sys
 import tomllib
@@ -65,7 +66,7 @@ def test_relative_paths_start_at_home_and_absolute_ones_stay(tmp_path: Path) -> 
     write(tmp_path, '[server]\nstorage_dir = "elsewhere"\n[storage]\nmaster_key_file = "/mnt/key"\n')
     loaded = load(tmp_path)
     assert loaded.server.storage_dir == tmp_path / "elsewhere"
-    assert loaded.server.secrets_dir == tmp_path / "secrets"
+    assert loaded.server.credentials_file == tmp_path / "secrets" / "credentials.json"
     assert loaded.logging.server_file == tmp_path / "logs" / "server.log"
     assert loaded.storage.master_key_file == Path("/mnt/key")
     assert loaded.client.download_dir == Path.home() / "Downloads"
@@ -97,7 +98,7 @@ def test_every_setting_can_be_given_in_each_of_the_three_ways(tmp_path: Path, ke
     ("text", "size"), [("65536", 65536), ("64 KiB", 65536), ("64KB", 65536), ("1 MiB", 2**20), ("1_048_576", 2**20)]
 )
 def test_sizes_may_bear_units(tmp_path: Path, text: str, size: int) -> None:
-    assert load(tmp_path, SFOS_SERVER_RECEIVE_BUFFER_BYTES=text).server.receive_buffer_bytes == size
+    assert load(tmp_path, SFOS_STORAGE_SMALL_CHUNK_LIMIT_BYTES=text).storage.small_chunk_limit_bytes == size
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,25 @@ def test_every_setting_has_a_sentence_a_default_that_is_allowed_and_its_unit(tmp
             assert config.allowed_values(item)
             if item.type in ("int", "float") and item.name.endswith(("timeout", "size", "limit")):
                 pytest.fail(f"{section}.{item.name} does not say its unit")
+
+
+def test_every_setting_is_read_by_some_program() -> None:
+    sources = [path for name in ("server", "client", "gui") for path in (ROOT / name).rglob("*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (*sources, *ROOT.glob("*.py")))
+    unread = [key for key in KEYS if not re.search(rf"\.{key.split('.')[1]}\b", text)]
+    assert unread == []
+
+
+@pytest.mark.parametrize(
+    "script", ["create_credentials.py", "generate_certificate.py", "ssl_server.py", "cli_client.py", "gui_client.py"]
+)
+def test_a_python_without_the_dependencies_is_told_in_one_line(script: str) -> None:
+    # -S: without site-packages, as a system's Python is.
+    command = [sys.executable, "-S", str(ROOT / script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "is not installed" in done.stderr and "./run.sh setup" in done.stderr
 
 
 def test_the_module_prints_the_example() -> None:
