@@ -8,13 +8,11 @@ import tkinter as tk
 import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import config
 from client.cli import places
 from client.options import ClientOptions
-from client.session import Session
-from client.trust import Trust, TrustStore
 from gui import choices, desktop
 from gui.choices import Choices
 from gui.commands import Command
@@ -31,12 +29,17 @@ from gui.views.dialogs.sign_in import SignInCard
 from gui.views.dialogs.trust import ChangedKeyCard, TrustCard
 from gui.views.drop import DropTarget
 from gui.views.main_window import MainWindow, Reactions
-from gui.workspace import Workspace
+
+if TYPE_CHECKING:  # loaded by `_open_trust`, in a thread, while the window is already there
+    from client.session import Session
+    from client.trust import Trust
+    from gui.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
 _SIZE = (1360, 840)
+_LOAD_S = 0.1  # the first picture of the window comes first
 _ONLY_WHEN_SIGNED_OUT = frozenset({Command.HELP, Command.QUIT, Command.THEME})
 
 
@@ -49,30 +52,31 @@ class App:
         self._state_dir = places.state_directory(settings.client)
         self.choices = choices.load(self._state_dir)
         asked = mode or _mode(settings.client.theme) or self.choices.theme
-        self.root = Window("Secure Files")
+        strong = self.choices.contrast == "high"
+        self.root = Window("Secure Files", asked or "light", high_contrast=strong)
         self.theme = Theme(
             self.root, asked or "light", scale=settings.client.ui_scale or None,
-            text_scale=self.choices.text_scale, high_contrast=self.choices.contrast == "high",
+            text_scale=self.choices.text_scale, high_contrast=strong,
         )  # fmt: skip
         self.bridge = TaskBridge()
         self.bridge.on_error = self._report
         self._pump = TkPump(self.root, self.bridge)
         self._closing = False
         self.workspace: Workspace | None = None
-        self.window = MainWindow(self.root, self.theme, self._reactions())
         self.gate = Gate(self.root, self.theme)
         self.access = AccessPresenter(
-            self.bridge, Trust(TrustStore(places.pins_file(settings.client))),
-            ClientOptions.of(settings.client, f"window {VERSION}"), PasswordKeeper(), self._step,
+            self.bridge, self._open_trust, ClientOptions.of(settings.client, f"window {VERSION}"), PasswordKeeper(),
+            self._step,
         )  # fmt: skip
         self._hooks()
         self._place_window()
-        self.window.show_details(self.choices.details)
-        self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
         self.access.begin(server or self._server(), user or self._user())
+        self.root.deiconify()
+        self.root.update_idletasks()  # the form is on the screen; what it covers can be made behind it
+        self.window = MainWindow(self.root, self.theme, self._reactions())
+        self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
         if asked is None:
             self._follow_system()
-        self.root.deiconify()
         self.root.after_idle(self._late)
 
     def run(self) -> None:
@@ -101,9 +105,21 @@ class App:
     def _late(self) -> None:
         """What the first picture of the window need not wait for."""
         if not self._closing:
+            self.bridge.call_later(_LOAD_S, self._load)
             self._drop = DropTarget(
                 self.window.files, on_over=self._drop_over, on_leave=self._drop_left, on_drop=self._dropped
             )
+
+    def _load(self) -> None:
+        """Load, in a thread, what signing in will need."""
+        self.bridge.run_in_thread(lambda _token: self._open_trust(), lambda _trust: None, self._report, name="gui-load")
+
+    def _open_trust(self) -> Trust:
+        """The pins. For threads: loads besides what a session needs, so that Tk's thread need not."""
+        import gui.workspace  # noqa: F401
+        from client.trust import Trust, TrustStore
+
+        return Trust(TrustStore(places.pins_file(self._settings)))
 
     def _follow_system(self) -> None:
         def found(mode: Mode | None) -> None:
@@ -178,7 +194,11 @@ class App:
         if self._closing:
             return
         self._remember(server=str(session.address), user=session.user)
+        from gui.workspace import Workspace
+
         self.gate.leave()
+        self.window.show()
+        self.window.show_details(self.choices.details)
         self.workspace = Workspace(
             session, self.window, self.bridge, self._settings,
             limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
@@ -191,6 +211,7 @@ class App:
             return
         address, user = str(workspace.session.address), workspace.session.user
         workspace.close(logout=logout)
+        self.window.hide()
         self.window.show_connection(Connection())
         self.window.show_board(TransferBoard())
         self.window.offline_banner.show(None)

@@ -35,6 +35,10 @@ DANGER = "SfDanger.TButton"
 TOOL = "SfTool.TButton"
 TOOL_ON = "SfToolOn.TButton"
 LINK = "SfLink.TButton"
+NOTICE_LINK = "SfNoticeLink.TButton"
+NOTICE_TOOL = "SfNoticeTool.TButton"
+ALARM_LINK = "SfAlarmLink.TButton"
+ALARM_TOOL = "SfAlarmTool.TButton"
 CRUMB = "SfCrumb.TButton"
 CRUMB_HERE = "SfCrumbHere.TButton"
 TAB = "SfTab.TButton"
@@ -89,6 +93,8 @@ class _Look:
     pad: tuple[int, int] = (12, 6)
     font: str = "TkDefaultFont"
     text_hover: str | None = None
+    on: str | None = None  # what lies around it, if not the surface
+    least: int = 0  # characters that fit at the least
 
 
 def _nested(*elements: str) -> Any:
@@ -188,7 +194,7 @@ class StyleSheet:
         element = f"{look.name}.body"
         if element not in style.element_names():
             focus = p.text if look.fill == p.primary else p.accent
-            idle = self._box(p.surface, p.line if look.border else None)
+            idle = self._box(look.on or p.surface, p.line if look.border else None)
             style.element_create(
                 element,
                 "image",
@@ -204,16 +210,17 @@ class StyleSheet:
             style.layout(look.name, _nested(element, "Button.padding", "Button.label"))
         style.configure(
             look.name,
-            background=p.surface,
+            background=look.on or p.surface,
             foreground=look.text,
             font=look.font,
             anchor="center",
             borderwidth=0,
+            width=-look.least,
             padding=tuple(self._px(pad) for pad in look.pad),
         )
         style.map(
             look.name,
-            background=[("disabled", p.surface)],
+            background=[("disabled", look.on or p.surface)],
             foreground=[("disabled", p.disabled), ("active", look.text_hover or look.text)],
         )
 
@@ -221,12 +228,16 @@ class StyleSheet:
         flat = _Look(TOOL, fill=p.surface, hover=p.hover, text=p.text, pad=(6, 6))
         quiet = replace(flat, text=p.muted, text_hover=p.text)
         for look in (
-            _Look(BUTTON, fill=p.button, hover=p.button_hover, border=p.border, text=p.text),
-            _Look(PRIMARY, fill=p.primary, hover=p.primary_hover, text=p.on_primary),
-            _Look(DANGER, fill=p.surface, hover=p.alarm, border=p.danger, text=p.danger),
+            _Look(BUTTON, fill=p.button, hover=p.button_hover, border=p.border, text=p.text, least=8),
+            _Look(PRIMARY, fill=p.primary, hover=p.primary_hover, text=p.on_primary, least=8),
+            _Look(DANGER, fill=p.surface, hover=p.alarm, border=p.danger, text=p.danger, least=8),
             flat,
             replace(flat, name=TOOL_ON, fill=p.selection, hover=p.selection),
             replace(flat, name=LINK, text=p.accent, pad=(4, 2), font="SfBoldFont"),
+            replace(flat, name=NOTICE_LINK, text=p.accent, pad=(6, 2), font="SfBoldFont", fill=p.notice, on=p.notice),
+            replace(flat, name=NOTICE_TOOL, fill=p.notice, on=p.notice),
+            replace(flat, name=ALARM_LINK, text=p.accent, pad=(6, 2), font="SfBoldFont", fill=p.alarm, on=p.alarm),
+            replace(flat, name=ALARM_TOOL, fill=p.alarm, on=p.alarm),
             replace(quiet, name=CRUMB, pad=(5, 3)),
             replace(flat, name=CRUMB_HERE, pad=(5, 3), font="SfBoldFont"),
             replace(quiet, name=TAB, pad=(8, 5)),

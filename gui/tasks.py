@@ -81,9 +81,9 @@ class Timer:
 
     __slots__ = ("callback", "due")
 
-    def __init__(self, due: float, callback: Callable[[], None]) -> None:
+    def __init__(self, due: float, callback: Callable[[], object]) -> None:
         self.due = due
-        self.callback: Callable[[], None] | None = callback
+        self.callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
         """It will not be called; does nothing once it was."""
@@ -178,7 +178,7 @@ class TaskBridge:
 
     # --- time ------------------------------------------------------------------------------------------------------
 
-    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
+    def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` in this thread once `delay_s` have passed."""
         timer = Timer(self._clock() + delay_s, callback)
         heapq.heappush(self._timers, (timer.due, next(self._order), timer))
@@ -210,7 +210,7 @@ class TaskBridge:
             if self._clock() >= end:
                 return not self._queue.empty() or self.next_due_s() == 0.0
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> Callable[[], object] | None:
         if self.next_due_s() == 0.0:
             timer = heapq.heappop(self._timers)[2]
             callback, timer.callback = timer.callback, None

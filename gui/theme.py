@@ -15,7 +15,6 @@ from typing import Any
 
 import ttkbootstrap
 from PIL import ImageTk
-from ttkbootstrap.style.theme import ThemeDefinition
 
 from gui import scaling
 from gui.icons import IconShelf
@@ -56,10 +55,15 @@ _LISTED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "
 
 
 class Window(ttkbootstrap.App):
-    """The application's one root window, hidden until its content stands."""
+    """The application's one root window, hidden until its content stands. Its colours are those of `Theme`."""
 
-    def __init__(self, title: str) -> None:
-        super().__init__(title=title, iconphoto=None, default_button="neutral")
+    def __init__(self, title: str, mode: Mode = "light", *, high_contrast: bool = False) -> None:
+        # Registered before the root exists, so that no theme is built that is never shown.
+        for contrast in (False, True):
+            _register(high_contrast=contrast)
+        super().__init__(
+            title=title, theme=_name(mode, high_contrast), iconphoto=None, default_button="neutral", high_dpi=True
+        )
         self.withdraw()
 
 
@@ -88,8 +92,6 @@ class Theme:
         self._fonts()
         self._sheet = StyleSheet(root, self.px)
         self._style: Any = ttkbootstrap.Style.get_instance()  # type: ignore[no-untyped-call]
-        for each in ("light", "dark"):
-            self._style.register_theme(_definition(palette_for(each, high_contrast=high_contrast), high_contrast))
         self._use()
         # Whoever else switches themes (a dialog of the library) must not leave our overrides behind.
         root.bind("<<ThemeChanged>>", self._on_theme_changed, add="+")
@@ -202,7 +204,9 @@ class Theme:
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def _use(self) -> None:
-        self._style.theme_use(_name(self.palette.mode, self._high_contrast))
+        name = _name(self.palette.mode, self._high_contrast)
+        if self._style.theme_use() != name:
+            self._style.theme_use(name)
         self._sheet.apply(self.palette)
         self.root.configure(background=self.palette.surface)
         for listener in tuple(self._listeners):
@@ -213,8 +217,12 @@ class Theme:
             self._sheet.apply(self.palette)
 
 
+def _family(high_contrast: bool) -> str:
+    return "sf-contrast" if high_contrast else "sf"
+
+
 def _name(mode: Mode, high_contrast: bool) -> str:
-    return f"sf{'-contrast' if high_contrast else ''}-{mode}"
+    return f"{_family(high_contrast)}-{mode}"
 
 
 def _first(families: tuple[tuple[str, float], ...], available: set[str], otherwise: str) -> tuple[str, float]:
@@ -228,27 +236,17 @@ def _cut(text: str, keep: int) -> str:
     return f"{text[:head]}…{text[len(text) - tail :] if tail else ''}"
 
 
-def _definition(p: Palette, high_contrast: bool) -> Any:
-    """What ttkbootstrap needs to build the widgets that this project does not restyle."""
-    return ThemeDefinition(  # type: ignore[no-untyped-call]
-        name=_name(p.mode, high_contrast),
-        mode=p.mode,
-        colors={
-            "primary": p.primary,
-            "secondary": p.muted,
-            "success": p.success,
-            "info": p.accent,
-            "warning": p.warning,
-            "danger": p.danger,
-            "light": p.side,
-            "dark": p.text,
-            "bg": p.surface,
-            "fg": p.text,
-            "selectbg": p.selection,
-            "selectfg": p.text,
-            "border": p.border,
-            "inputfg": p.text,
-            "inputbg": p.field,
-            "active": p.hover,
-        },
-    )
+def _register(*, high_contrast: bool) -> None:
+    """Tell ttkbootstrap our two themes: it draws what this project does not restyle (lists that drop down, dialogs)."""
+    light, dark = (palette_for(mode, high_contrast=high_contrast) for mode in ("light", "dark"))
+    ttkbootstrap.Theme(
+        name=_family(high_contrast),
+        primary=light.primary,
+        success=light.success,
+        info=light.accent,
+        warning=light.warning,
+        danger=light.danger,
+        neutral=light.grey,
+        light={"background": light.surface, "foreground": light.text},
+        dark={"background": dark.surface, "foreground": dark.text},
+    ).register()  # type: ignore[no-untyped-call]

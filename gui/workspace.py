@@ -21,6 +21,7 @@ from gui.views.dialogs.conflict import ConflictDialog
 from gui.views.main_window import MainWindow
 from protocol import Change, Entry, SfosError
 
+_PANEL_S = 0.6  # a transfer that is over before that opens no panel
 _USAGE_S = 1.0  # how long usage may lag behind changes: it is one more request
 
 
@@ -42,6 +43,8 @@ class Workspace:
         self._on_session_ended = on_session_ended
         self._closed = False
         self._usage_timer: Timer | None = None
+        self._panel_timer: Timer | None = None
+        self._failed = 0
         self._connection = Connection("online", str(session.address), session.user)
         api = session.api
         self.browser = BrowserPresenter(
@@ -122,6 +125,8 @@ class Workspace:
         self._window.show_listing(listing)
         if listing.phase == "ready" and not listing.filter:
             self.folders.learn(listing.place.node, listing.rows)
+            for crumb in listing.place.crumbs[:-1]:
+                self.folders.expand(crumb.node)
         self._enable()
         self.viewer.show(self.orders.selection)
 
@@ -194,11 +199,19 @@ class Workspace:
         if self._closed:
             return
         panel = self._window.transfers
-        if board.active and not self._window.transfers_shown and not panel.dismissed:
-            self._window.show_transfers(True)
+        if board.active and self._panel_timer is None and not self._window.transfers_shown:
+            self._panel_timer = self._bridge.call_later(_PANEL_S, self._open_panel)
         if not board.active:
             panel.dismissed = False
+        if len(board.failed) > self._failed and not panel.dismissed:
+            self._window.show_transfers(True)
+        self._failed = len(board.failed)
         self._window.show_board(board)
+
+    def _open_panel(self) -> None:
+        self._panel_timer = None
+        if not self._closed and self.transfers.board.active and not self._window.transfers.dismissed:
+            self._window.show_transfers(True)
 
     def _ask_conflict(self, question: Conflicting, answer: Callable[[ConflictAnswer], None]) -> None:
         ConflictDialog(self._window.root, self._window.theme, question, answer).open()

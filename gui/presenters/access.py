@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from client.address import Address
 from client.errors import ChangedServerKey, UnknownServerKey
 from client.options import ClientOptions
-from client.session import Session
-from client.trust import Trust
 from gui import wording
 from gui.keyring_store import PasswordKeeper
 from gui.model import SignInState
 from gui.tasks import CancelToken, TaskBridge
 from protocol import LoginFailed, SfosError, TooManyAttempts
 
+if TYPE_CHECKING:  # OpenSSL and its like take a fifth of a second to load: the window is shown before
+    from client.session import Session
+    from client.trust import Trust
+
 DEFAULT_PORT = 8443
+LATER_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +56,17 @@ Step = AskSignIn | AskTrust | WarnChanged | Entered
 
 
 class AccessPresenter:
-    """Tells `on_step` what to show next, until `Entered`."""
+    """Tells `on_step` what to show next, until `Entered`. `open_trust` is called in a thread."""
 
     def __init__(
         self,
         bridge: TaskBridge,
-        trust: Trust,
+        open_trust: Callable[[], Trust],
         options: ClientOptions,
         keeper: PasswordKeeper,
         on_step: Callable[[Step], None],
     ) -> None:
-        self._bridge, self._trust, self._options = bridge, trust, options
+        self._bridge, self._open_trust, self._options = bridge, open_trust, options
         self._keeper, self._on_step = keeper, on_step
         self._state = SignInState()
         self._token = CancelToken()
@@ -88,12 +92,11 @@ class AccessPresenter:
             else:
                 self._show()
 
-        self._bridge.run_in_thread(
-            work,
-            found,
-            lambda error: found((f"The keyring failed: {wording.explain(error)}", None)),
-            name="gui-keyring",
-        )
+        def failed(error: Exception) -> None:
+            found((f"The keyring failed: {wording.explain(error)}", None))
+
+        # A moment later: loading its backends would compete with drawing the window for the first time.
+        self._bridge.call_later(LATER_S, lambda: self._bridge.run_in_thread(work, found, failed, name="gui-keyring"))
 
     def submit(self, server: str, user: str, password: str, keep: bool) -> None:
         """Try to sign in with what was typed."""
@@ -117,7 +120,9 @@ class AccessPresenter:
         user, password, keep = self._state.user, self._password, self._state.keep
 
         def work(token: CancelToken) -> Session:
-            session = Session.sign_in(address, user, password, self._trust, self._options)
+            from client.session import Session
+
+            session = Session.sign_in(address, user, password, self._open_trust(), self._options)
             if token.cancelled:
                 session.close()
             token.check()
@@ -162,11 +167,11 @@ class AccessPresenter:
 
     def trust(self, key: UnknownServerKey) -> None:
         """The person has compared the fingerprint: pin it and sign in."""
-        self._settle(lambda: self._trust.store.pin(key.address, key.fingerprint), key.address)
+        self._settle(lambda: self._open_trust().store.pin(key.address, key.fingerprint), key.address)
 
     def replace_key(self, key: ChangedServerKey) -> None:
         """The person insists: pin the new key in place of the old one, and sign in."""
-        self._settle(lambda: self._trust.store.replace(key.address, key.pinned, key.seen), key.address)
+        self._settle(lambda: self._open_trust().store.replace(key.address, key.pinned, key.seen), key.address)
 
     def _settle(self, change: Callable[[], None], address: Address) -> None:
         self._on_step(AskSignIn(self._state, fresh=True))

@@ -14,7 +14,7 @@ _LOOK = {
     "warning": (styles.NOTICE, styles.NOTICE_TEXT, "exclamation-triangle", "warning"),
     "error": (styles.ALARM, styles.ALARM_TEXT, "exclamation-octagon", "danger"),
     "info": (styles.NOTICE, styles.NOTICE_TEXT, "info-circle", "accent"),
-    "success": (styles.GOOD, styles.GOOD_TEXT, "check-circle", "success"),
+    "success": (styles.NOTICE, styles.NOTICE_TEXT, "check-circle", "success"),
 }
 
 
@@ -83,7 +83,11 @@ class Banner(ttk.Frame):
         self.configure(style=frame)
         self._text.configure(style=text)
         self._icon.configure(style=text, image=theme.icon(self._own_icon or icon, getattr(theme.palette, colour), 15))
-        self._close.configure(image=theme.icon("x-lg", theme.palette.muted, 12))
+        alarm = notice.severity == "error"
+        self._action.configure(style=styles.ALARM_LINK if alarm else styles.NOTICE_LINK)
+        self._close.configure(
+            style=styles.ALARM_TOOL if alarm else styles.NOTICE_TOOL, image=theme.icon("x-lg", theme.palette.muted, 12)
+        )
 
     def _wrap(self, event: tk.Event[tk.Misc]) -> None:
         taken = self._theme.px(60) + sum(

@@ -23,7 +23,7 @@ class Breadcrumb(ttk.Frame):
         self, parent: tk.Misc, theme: Theme, *, on_go: Callable[[Place], None], on_path: Callable[[str], None]
     ) -> None:
         px = theme.px
-        super().__init__(parent, style=styles.FIELD_BOX, padding=(px(6), px(2)), height=px(34))
+        super().__init__(parent, style=styles.FIELD_BOX, padding=(px(6), px(2)), width=px(120), height=px(34))
         self._theme = theme
         self._on_go, self._on_path = on_go, on_path
         self._place = Place()
@@ -31,7 +31,7 @@ class Breadcrumb(ttk.Frame):
         self._width = 0
         self._field: ttk.Entry | None = None
         self._icon = ttk.Label(self, style=styles.MUTED)
-        self._icon.pack(side="left", padx=(px(4), px(4)))
+        self._icon.pack(side="left", padx=(px(6), px(2)))
         self.bind("<Configure>", self._resized)
         self.bind("<Button-1>", lambda _event: self.edit())
         self.pack_propagate(False)

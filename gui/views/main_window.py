@@ -81,19 +81,21 @@ class MainWindow:
         self._selection = Selection()
         px = theme.px
         root.minsize(px(_MIN_SIZE[0]), px(_MIN_SIZE[1]))
-        root.rowconfigure(1, weight=1)
-        root.columnconfigure(0, weight=1)
+        self.frame = ttk.Frame(root, style=styles.SURFACE)
+        self.frame.rowconfigure(1, weight=1)
+        self.frame.columnconfigure(0, weight=1)
         self.toolbar = Toolbar(
-            root, theme, run=reactions.run, on_go=reactions.go, on_path=reactions.go_path, on_filter=reactions.filter,
+            self.frame, theme, run=reactions.run, on_go=reactions.go, on_path=reactions.go_path,
+            on_filter=reactions.filter,
             on_upload_menu=lambda x, y: self._menu(_UPLOAD_MENU, x, y),
             on_settings_menu=lambda x, y: self._menu(_SETTINGS_MENU, x, y),
         )  # fmt: skip
         self.toolbar.grid(row=0, column=0, sticky="ew")
-        self._vertical = ttk.Panedwindow(root, orient="vertical", style=styles.PANES)
+        self._vertical = ttk.Panedwindow(self.frame, orient="vertical", style=styles.PANES)
         self._vertical.grid(row=1, column=0, sticky="nsew")
         # Packed before the panes grow: a status bar laid out last is the first to be cut off.
-        self.status = StatusBar(root, theme)
-        ttk.Frame(root, style=styles.LINE, height=max(1, px(1))).grid(row=2, column=0, sticky="ew")
+        self.status = StatusBar(self.frame, theme)
+        ttk.Frame(self.frame, style=styles.LINE, height=max(1, px(1))).grid(row=2, column=0, sticky="ew")
         self.status.grid(row=3, column=0, sticky="ew")
         self._build_middle()
         self.transfers = TransferPanel(
@@ -143,6 +145,16 @@ class MainWindow:
         self.details.configure(width=px(_DETAILS))
         self.details.pack_propagate(False)
         self._vertical.add(top, weight=1)
+
+    def show(self) -> None:
+        """Show all of it. Hidden, it takes part in nothing: Tab must not walk through what the sign-in covers."""
+        self.frame.pack(fill="both", expand=True)
+        self.root.update_idletasks()
+
+    def hide(self) -> None:
+        """Hide all of it."""
+        self.frame.pack_forget()
+        self.toast.hide()
 
     # --- showing states --------------------------------------------------------------------------------------------
 

@@ -24,12 +24,14 @@ class PreviewWindow(tk.Toplevel):
         on_download: Callable[[], None],
         on_close: Callable[[], None],
     ) -> None:
-        super().__init__(parent, background=theme.palette.surface)
+        super().__init__(parent, background=theme.palette.border)
         self.withdraw()
         self._theme = theme
         self._on_close = on_close
         px = theme.px
-        head = ttk.Frame(self, style=styles.SURFACE, padding=(px(16), px(10), px(10), px(8)))
+        inner = ttk.Frame(self, style=styles.SURFACE)
+        inner.pack(fill="both", expand=True, padx=max(1, px(1)), pady=max(1, px(1)))
+        head = ttk.Frame(inner, style=styles.SURFACE, padding=(px(16), px(10), px(10), px(8)))
         head.pack(fill="x")
         self._heading = ttk.Label(head, style=styles.BOLD)
         self._heading.pack(side="left")
@@ -37,8 +39,8 @@ class PreviewWindow(tk.Toplevel):
         self._about.pack(side="left", padx=px(12))
         self._download = ttk.Button(head, text=" Download", style=styles.BUTTON, compound="left", command=on_download)
         self._download.pack(side="right")
-        ttk.Frame(self, style=styles.LINE, height=max(1, px(1))).pack(fill="x")
-        self.preview = PreviewArea(self, theme, on_page=on_page)
+        ttk.Frame(inner, style=styles.LINE, height=max(1, px(1))).pack(fill="x")
+        self.preview = PreviewArea(inner, theme, on_page=on_page)
         self.preview.pack(fill="both", expand=True)
         self.protocol("WM_DELETE_WINDOW", self.close)
         for key in ("<Escape>", "<space>"):
@@ -78,5 +80,5 @@ class PreviewWindow(tk.Toplevel):
         self._on_close()
 
     def _recolour(self) -> None:
-        self.configure(background=self._theme.palette.surface)
+        self.configure(background=self._theme.palette.border)
         self._download.configure(image=self._theme.icon("download", None, 15))

@@ -30,9 +30,8 @@ class Sidebar(ttk.Frame):
         self._theme = theme
         self._on_go, self._on_expand = on_go, on_expand
         self._names: dict[int, str] = {}
-        self._leaves: set[int] = set()
         self._shown: int | None = None
-        self._quiet = False
+        self._to_open: set[int] = set()  # branches on the way to the folder shown, not read yet
         px = theme.px
         self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
         bar = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns", pady=(px(6), 0))
@@ -53,7 +52,6 @@ class Sidebar(ttk.Frame):
         """Know nothing but the root."""
         self.tree.delete(*self.tree.get_children())
         self._names = {ROOT_NODE: "My files"}
-        self._leaves = set()
         theme = self._theme
         self.tree.insert(
             "", "end", iid=str(ROOT_NODE), text="My files", open=True,
@@ -65,6 +63,8 @@ class Sidebar(ttk.Frame):
         branch = str(parent)
         if not self.tree.exists(branch):
             return
+        if self.tree.exists(_PENDING + branch):
+            self.tree.delete(_PENDING + branch)
         wanted = {str(folder.node) for folder in folders}
         for child in self.tree.get_children(branch):
             if child not in wanted:
@@ -79,6 +79,9 @@ class Sidebar(ttk.Frame):
                 self.tree.insert(branch, index, iid=item, text=folder.name, image=self._folder_icon())
                 self.tree.insert(item, "end", iid=_PENDING + item)
             self._names[folder.node] = folder.name
+        if parent in self._to_open:
+            self._to_open.discard(parent)
+            self.tree.item(branch, open=True)
         self._select_shown()
 
     def _forget(self, item: str) -> None:
@@ -88,35 +91,29 @@ class Sidebar(ttk.Frame):
             self._names.pop(int(item), None)
         self.tree.delete(item)
 
-    def known(self) -> frozenset[int]:
-        """The folders whose content the tree shows: they must be kept up to date."""
-        return frozenset(
-            node for node in self._names if self.tree.exists(str(node)) and not self.tree.exists(f"{_PENDING}{node}")
-        )
-
     def show_place(self, place: Place) -> None:
         """Select the folder that the list shows, opening the branches above it as far as they are known."""
-        self._shown = place.node
-        for crumb in place.crumbs[:-1]:
-            item = str(crumb.node)
-            if self.tree.exists(item) and not self.tree.exists(_PENDING + item):
-                self.tree.item(item, open=True)
+        if place.node != self._shown:
+            self._shown = place.node
+            self._to_open.clear()
+            for crumb in place.crumbs[:-1]:
+                item = str(crumb.node)
+                if self.tree.exists(item) and not self.tree.exists(_PENDING + item):
+                    self.tree.item(item, open=True)
+                else:
+                    self._to_open.add(crumb.node)
         self._select_shown()
 
     def _select_shown(self) -> None:
         item = str(self._shown)
         if self._shown is not None and self.tree.exists(item):
             if self.tree.selection() != (item,):
-                self._quiet = True
                 self.tree.selection_set((item,))
                 self.tree.focus(item)
             self.tree.see(item)
 
     def _selected(self, _event: object) -> None:
         chosen = self.tree.selection()
-        if self._quiet:
-            self._quiet = False
-            return
         if not chosen or chosen[0].startswith(_PENDING) or int(chosen[0]) == self._shown:
             return
         self._on_go(self._place_of(chosen[0]))
@@ -153,7 +150,7 @@ class Sidebar(ttk.Frame):
 
 
 class UsageMeter(ttk.Frame):
-    """A sentence and a bar: of the quota, or without one the share of current files in all that is kept."""
+    """A sentence, and where there is a quota a bar."""
 
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
         super().__init__(parent, style=styles.SIDE)
@@ -162,7 +159,6 @@ class UsageMeter(ttk.Frame):
         self._text = ttk.Label(self, style=styles.SIDE_MUTED, anchor="w")
         self._text.pack(fill="x")
         self._bar = tk.Canvas(self, height=theme.px(7), highlightthickness=0, borderwidth=0)
-        self._bar.pack(fill="x", pady=(theme.px(6), 0))
         self._bar.bind("<Configure>", lambda _event: self._draw())
         theme.on_change(self._draw)
         self._draw()
@@ -184,8 +180,11 @@ class UsageMeter(ttk.Frame):
             used, whole = usage.stored_bytes, usage.quota_bytes
             self._text.configure(text=f"{wording.size(used)} of {wording.size(whole)} used")
         else:
-            used, whole = usage.current_bytes, max(usage.current_bytes, usage.stored_bytes)
-            self._text.configure(text=f"{wording.size(used)} in {wording.count(usage.files, 'file')}")
+            # Without a limit there is nothing that a bar could be full of.
+            self._text.configure(text=f"{wording.size(usage.current_bytes)} in {wording.count(usage.files, 'file')}")
+            self._bar.pack_forget()
+            return
+        self._bar.pack(fill="x", pady=(theme.px(6), 0))
         width, thick = self._bar.winfo_width(), theme.px(7)
         theme.bar(self._bar, 0, width, thick // 2, thick, palette.usage_trough)
         if used and whole:

@@ -95,7 +95,12 @@ class TransferPanel(ttk.Frame):
 
     def show(self, board: TransferBoard) -> None:
         """Show the state of all transfers."""
-        self._board = board
+        before, self._board = self._board, board
+        if before.active and not board.active and self._tab == "active":
+            # What has just ended is what one looks for now.
+            self._tab = "failed" if len(board.failed) > len(before.failed) else "completed"
+        elif board.active and not before.active:
+            self._tab = "active"
         self._draw()
 
     def _draw(self) -> None:
