@@ -42,13 +42,11 @@ class _Columns:
 
 def buttons_of(transfer: Transfer) -> tuple[RowAction | None, RowAction]:
     """The two buttons of a row: pause or its opposite (None: neither), and what removes the row."""
-    if transfer.phase in ("running", "waiting"):
+    if transfer.phase in ("running", "waiting", "retrying"):
         return "pause", "cancel"
     if transfer.phase == "paused":
         return "resume", "cancel"
-    if transfer.phase == "retrying":
-        return "retry", "cancel"
-    if transfer.phase in ("failed", "cancelled"):
+    if transfer.phase == "failed":
         return "retry", "clear"
     return None, "clear"
 
