@@ -40,7 +40,7 @@ class TransferEngine:
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
         self._queue: deque[Job] = deque()
-        self._running: dict[Job, threading.Thread] = {}
+        self._running: set[threading.Thread] = set()
         self._next_number = 1
         self._closing = False
         self._stirred = False  # something began or ended since the reporter looked
@@ -106,7 +106,7 @@ class TransferEngine:
         until = time.monotonic() + timeout_s
         with self._changed:
             self._closing = True
-            threads = [*self._running.values(), *([self._reporter] if self._reporter else [])]
+            threads = [*self._running, *([self._reporter] if self._reporter else [])]
             self._changed.notify_all()
         for job in self.jobs:
             job.cancel()
@@ -140,7 +140,7 @@ class TransferEngine:
             while self._queue and not self._closing and len(self._running) < self._options.parallel_jobs:
                 job = self._queue.popleft()
                 thread = threading.Thread(target=self._run, args=(job,), name=f"transfer-job-{job.number}")
-                self._running[job] = thread
+                self._running.add(thread)
                 thread.start()
             self._stirred = True
             self._changed.notify_all()
@@ -158,7 +158,7 @@ class TransferEngine:
 
         job.run(make_run)
         with self._changed:
-            del self._running[job]
+            self._running.discard(threading.current_thread())
         self._start_waiting()
 
     # ── reporting ───────────────────────────────────────────────────────────────────────────────────────────────

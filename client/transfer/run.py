@@ -55,7 +55,7 @@ class Task(Protocol):
 def run_lanes(run: Run, feed: Feed, count: int, depth: int, body: Callable[[], None]) -> None:
     """Run `body` here beside `count` lanes in their threads, to their end.
 
-    Raises: what `body` raises, or the error by which a lane ended; then all the others have ended too.
+    Raises: Cancelled, what `body` raises, or the error by which a lane ended; then all the others have ended too; Cancelled.
     """
     failures: list[SfosError] = []
 
@@ -99,3 +99,5 @@ def run_lanes(run: Run, feed: Feed, count: int, depth: int, body: Callable[[], N
         thread.join()
     if failures:
         raise failures[0]
+    run.switch.check()  # lanes end without a word when they are cancelled
+    run.switch.check()  # lanes end quietly when cancelled; the job must not look finished

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.transfer.events import ItemFinished, ItemState, JobChanged, JobState, Progress
+from client.transfer.ledger import Ledger
+from client.transfer.limiter import RateLimiter
+from client.waits import growing_waits
+from protocol import NotFound
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_items_end_once_and_whole(clock: Clock) -> None:
+    ledger = Ledger(1, clock)
+    row = ledger.add(Path("a"), "/a", "file", 100)
+    ledger.advance(row, 40)
+    ledger.advance(row, 20)
+    assert ledger.progress().bytes_done == 40
+    ledger.end(row, ItemState.DONE)
+    ledger.end(row, ItemState.FAILED, NotFound())
+    progress = ledger.progress()
+    assert (progress.bytes_done, progress.items_done, progress.items_failed) == (100, 1, 0)
+
+
+def test_what_failed_and_is_tried_again_does_not_turn_progress_back(clock: Clock) -> None:
+    ledger = Ledger(1, clock)
+    row = ledger.add(Path("a"), "/a", "file", 100)
+    ledger.advance(row, 60)
+    ledger.end(row, ItemState.FAILED, NotFound())
+    ledger.again(row, 80)
+    progress = ledger.progress()
+    assert (progress.bytes_done, progress.bytes_total, progress.items_failed) == (80, 100, 0)
+    ledger.end(row, ItemState.DONE)
+    assert ledger.progress().bytes_done == 100
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "advance", "resize", "again", "end"]), st.integers(0, 5), st.integers(0, 99))
+    )
+)
+def test_totals_never_fall_and_done_never_passes_them(steps: list[tuple[str, int, int]]) -> None:
+    ledger = Ledger(1)
+    rows = [ledger.add(Path("x"), "/x", "file", 50)]
+    before = ledger.progress()
+    for step, which, number in steps:
+        row = rows[which % len(rows)]
+        if step == "add":
+            rows.append(ledger.add(Path("x"), "/x", "file", number))
+        elif step == "advance" and row.state in (ItemState.WAITING, ItemState.ACTIVE):
+            ledger.advance(row, number)
+        elif step == "resize" and row.state in (ItemState.WAITING, ItemState.ACTIVE):
+            ledger.resize(row, number)
+        elif step == "again" and row.state is ItemState.FAILED:
+            ledger.again(row, number)
+        elif step == "end":
+            ledger.end(row, [ItemState.DONE, ItemState.FAILED, ItemState.SKIPPED][number % 3])
+        now = ledger.progress()
+        assert now.bytes_total >= before.bytes_total
+        assert now.bytes_done >= before.bytes_done
+        assert now.bytes_done <= now.bytes_total
+        before = now
+
+
+def test_speed_is_that_of_the_last_seconds_and_stable_only_after_some(clock: Clock) -> None:
+    ledger = Ledger(1, clock)
+    for _ in range(10):
+        ledger.moved(1000)
+        clock.now += 0.1
+    assert not ledger.progress().speed_stable
+    assert ledger.progress().speed == pytest.approx(10_000, rel=0.15)
+    for _ in range(60):
+        ledger.moved(500)
+        clock.now += 0.1
+    assert ledger.progress().speed_stable
+    assert ledger.progress().speed == pytest.approx(5_000, rel=0.15)
+    clock.now += 10
+    assert ledger.progress().speed == 0
+
+
+def test_news_are_told_once_and_in_order(clock: Clock) -> None:
+    ledger = Ledger(7, clock)
+    row = ledger.add(Path("a"), "/a", "file", 1)
+    ledger.set_state(JobState.RUNNING)
+    ledger.end(row, ItemState.DONE)
+    ledger.set_state(JobState.FINISHED)
+    news = ledger.take_news()
+    assert [type(event) for event in news] == [Progress, JobChanged, ItemFinished, JobChanged]
+    assert all(event.job == 7 for event in news)
+    assert ledger.take_news() == []
+
+
+def test_a_limiter_makes_who_takes_too_much_wait_for_it(clock: Clock) -> None:
+    limiter = RateLimiter(1000, clock)
+    assert limiter.take(250) == pytest.approx(0.25)
+    clock.now += 0.25
+    assert limiter.take(1000) == pytest.approx(1.0)
+    clock.now += 60
+    assert limiter.take(100) == 0.0, "a silence is not saved up"
+    limiter.set_rate(0)
+    assert limiter.take(10**9) == 0.0
+
+
+def test_a_steady_stream_keeps_to_the_rate(clock: Clock) -> None:
+    limiter = RateLimiter(1000, clock)
+    begun = clock.now
+    for _ in range(100):
+        clock.now += limiter.take(100)
+    assert clock.now - begun == pytest.approx(10.0, abs=0.5)
+
+
+def test_waits_grow_to_their_limit_and_are_never_quite_the_same() -> None:
+    waits = growing_waits(1.0, 8.0)
+    found = [next(waits) for _ in range(6)]
+    for wait, whole in zip(found, (1, 2, 4, 8, 8, 8), strict=True):
+        assert 0.75 * whole <= wait <= whole
