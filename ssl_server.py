@@ -20,7 +20,13 @@ from server import logs
 from server.app import CannotStart, Server
 from server.listener import joined
 
-_STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+# A signal that whoever started this program had it ignore stays ignored (nohup; a shell that runs it in the background
+# does so with SIGINT): once blocked for sigwait, it would come after all.
+_STOP_SIGNALS = frozenset(
+    number
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    if signal.getsignal(number) is not signal.SIG_IGN
+)
 
 _EPILOG = """exit codes: 0 stopped when told to · 1 could not start, with the reason · 2 wrong arguments or settings
             3 stopped at once by a second signal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import resource
 import threading
 import time
 
@@ -58,6 +59,7 @@ class Server:
     def _build(self, config: Config, opened: contextlib.ExitStack) -> None:
         settings = config.server
         config.home.mkdir(parents=True, exist_ok=True)
+        _raise_descriptor_limit(config)
         opened.callback(HomeLock(config.home).release)
         accounts = CredentialFile(settings.credentials_file)
         _check_accounts(accounts, settings.host)
@@ -167,6 +169,22 @@ def _check_accounts(accounts: CredentialFile, host: str) -> None:
         raise CannotStart(
             f"{', '.join(open_to_all)} still has the password that everybody knows, so the server does not listen on"
             f" {host}; change it: python create_credentials.py passwd {open_to_all[0]}"
+        )
+
+
+def _raise_descriptor_limit(config: Config) -> None:
+    """Most systems give a program 1,024 open files unless it asks for more, and each connection is one, a watch two."""
+    wanted = 2 * config.server.max_connections + 8 * config.storage.open_catalogs + 256
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < possible:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    if possible < wanted:
+        _log.warning(
+            "the system allows %d open files, and %d connections may need %d; raise the limit (ulimit -Hn)",
+            possible,
+            config.server.max_connections,
+            wanted,
         )
 
 

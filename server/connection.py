@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocol import (
+    COMMANDS,
     MAX_BODY,
     MAX_HEADER,
     FrameTooLong,
@@ -22,7 +23,7 @@ from protocol import (
 )
 from server.budget import Lease, MemoryBudget
 from server.calls import Peer
-from server.dispatch import UNKNOWN_ID, Dispatcher
+from server.dispatch import UNKNOWN_ID, Dispatcher, Outcome
 from server.events import Bell
 from server.gate import Place
 from server.sessions import Sessions, session_ended
@@ -34,6 +35,11 @@ _log = logging.getLogger(__name__)
 _REFUSAL_S = 3.0
 _LINGER_S = 2.0
 _NEVER = math.inf
+# Signing in takes three messages, with a few wrong passwords some twenty. Who says more wants to keep us busy.
+_STRANGERS_COMMANDS = 64
+_TRANSFERS_AND_CHANGES = frozenset(
+    spec.name for spec in COMMANDS.values() if spec.changes or spec.name in ("put_chunks", "get_chunks")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +129,10 @@ class Connection:
                 stream.send(encode_error(UNKNOWN_ID, error))
                 self._errors += 1
                 return
+            begun, size_bytes = time.monotonic(), len(frame.body)
             outcome = around.dispatcher.answer(peer, frame)
             del frame  # its body, before the next one is allocated
-            self._commands += 1
-            if outcome.error is not None:
-                self._errors += 1
+            self._note(outcome, size_bytes, begun)
             if peer.session is not None and stream.resting_deadline != _NEVER:
                 self._welcome(peer.session.user_id)
             try:
@@ -141,6 +146,27 @@ class Connection:
                 then(stream, request_id)
                 return
             del outcome
+
+    def _note(self, outcome: Outcome, body_bytes: int, begun: float) -> None:
+        """Count a command, and write down those by which something moved."""
+        self._commands += 1
+        if outcome.error is not None:
+            self._errors += 1
+        level = logging.INFO if outcome.command in _TRANSFERS_AND_CHANGES else logging.DEBUG
+        if _log.isEnabledFor(level):
+            _log.log(
+                level,
+                "connection %d user=%s command=%s in=%d out=%d ms=%.1f: %s",
+                self.number,
+                self._peer.user,
+                outcome.command,
+                body_bytes,
+                sum(map(len, outcome.body)),
+                (time.monotonic() - begun) * 1000,
+                outcome.error or "ok",
+            )
+        if self._peer.session is None and self._commands >= _STRANGERS_COMMANDS:
+            self._peer.leaving = True
 
     def _welcome(self, user_id: str) -> None:
         """The peer has just opened or joined a session."""

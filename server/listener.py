@@ -107,6 +107,9 @@ class Listener:
     ) -> None:
         """Owns `sockets` from now on."""
         self._sockets = list(sockets)
+        host, port = self._sockets[0].getsockname()[:2]
+        self.address: tuple[str, int] = (host, port)
+        """Where it listens (the first address)."""
         self._context = context
         self._gate = gate
         self._pace = pace
@@ -122,12 +125,6 @@ class Listener:
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._refusals = 0
         self._refusals_logged = 0.0
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Where it listens (the first address)."""
-        host, port = self._sockets[0].getsockname()[:2]
-        return host, port
 
     def connections(self) -> tuple[Connection, ...]:
         """All that are open now."""

@@ -138,6 +138,7 @@ def test_who_does_not_sign_in_is_cut_off_even_while_talking(serve: Serve) -> Non
         while time.monotonic() - begun < 5:
             with pytest.raises(OutOfOrder):
                 talking.hello()
+            threading.Event().wait(0.05)
     silent.expect_cut()
     assert time.monotonic() - begun < 2.5
     assert owner.call("stat", STAT)[0].entry.node
@@ -165,6 +166,15 @@ def test_a_frame_that_stops_half_way_is_cut_off_and_gives_its_memory_back(serve:
     peer.tls.sendall(len(header).to_bytes(4) + (4 * 2**20).to_bytes(4) + header + bytes(100))
     peer.expect_cut()
     wait_until(lambda: server.server.connections() == 0)
+    assert server.server._listener._around.incoming.used_bytes == 0
+
+
+def test_who_talks_on_and_on_without_signing_in_is_sent_away(server: Running) -> None:
+    peer = server.greeted()
+    for _ in range(63):
+        with pytest.raises(OutOfOrder):
+            peer.hello()
+    peer.expect_end()
 
 
 def test_a_client_that_does_not_read_its_replies_is_cut_off(serve: Serve, wait_until: Wait) -> None:

@@ -323,3 +323,44 @@ def test_what_hinders_the_start_is_one_line_and_exit_code_1(home: Path) -> None:
     assert running.returncode == 1
     assert (out, err.count("\n")) == ("", 1)
     assert "python generate_certificate.py" in err
+
+
+def test_a_signal_that_was_ignored_when_the_server_was_started_stays_ignored(home: Path) -> None:
+    """As `nohup` does with SIGHUP, and a shell with SIGINT for what it starts in the background."""
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.executable, sys.argv)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", ignoring, "ssl_server.py", "--port", "0"],
+        cwd=CHECKOUT,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        with WirePeer(ready(running)) as peer:
+            running.send_signal(signal.SIGINT)
+            peer.hello()
+            peer.login("alice", PASSWORDS["alice"])
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="only on machines with IPv6")
+def test_a_name_with_several_addresses_is_listened_on_at_all_of_them_on_one_port(serve: Serve) -> None:
+    server = serve({"server.host": "localhost"})
+    _, port = server.server.address
+    found = {info[4][0] for info in socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)}
+    for host in found:
+        with WirePeer((str(host), port)) as peer:
+            peer.hello()
+
+
+def test_an_ipv6_client_is_served_and_its_address_written_as_people_write_it(serve: Serve) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("only on machines with IPv6")
+    server = serve({"server.host": "::1"})
+    server.signed_in()
+    assert '"address":"[::1]:' in server.audit()
