@@ -1,0 +1,162 @@
+"""Keys: made once, never lost by a mistake, and wrong ones refused before anything is written."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+import config
+from server.spaces import SpaceRegistry
+from server.storage_faults import (
+    KeysDamaged,
+    MasterKeyMissing,
+    MasterKeyUnreadable,
+    MasterKeyWrong,
+    StorageMisplaced,
+)
+from server.vault.keyring import SpaceKeys, read_keys, write_keys
+from server.vault.master import MasterKey, load_master_key
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
+
+SPACE = bytes.fromhex(SPACE_ID)
+
+
+def tree_of(home: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+
+
+def test_the_master_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "secrets" / "master.key"
+    made = load_master_key(path, None, may_create=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = load_master_key(path, None, may_create=True)
+    assert again.unwrap(made.wrap(b"x")) == b"x"
+
+
+def test_no_new_master_key_is_made_where_spaces_are_stored(tmp_path: Path) -> None:
+    with pytest.raises(MasterKeyMissing, match="put the key file back"):
+        load_master_key(tmp_path / "master.key", None, may_create=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_from_the_environment_comes_before_the_file(tmp_path: Path) -> None:
+    given = Fernet.generate_key().decode()
+    key = load_master_key(tmp_path / "master.key", given, may_create=True)
+    assert key.unwrap(Fernet(given).encrypt(b"x")) == b"x"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["", "not a key", "AAAA", Fernet.generate_key().decode() + " short"])
+def test_an_unreadable_master_key_says_so_without_showing_it(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "master.key"
+    path.write_text(text)
+    with pytest.raises(MasterKeyUnreadable) as caught:
+        load_master_key(path, None, may_create=True)
+    assert str(path) in str(caught.value)
+    assert not text or text not in str(caught.value)
+
+
+def test_of_several_master_keys_the_first_wraps_and_all_unwrap() -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    wrapped = MasterKey.parse(old).wrap(b"x")
+    both = MasterKey.parse(f"{new},{old}")
+    assert both.unwrap(wrapped) == b"x"
+    assert MasterKey.parse(new).unwrap(both.wrap(b"y")) == b"y"
+    assert MasterKey.parse(new).unwrap(wrapped) is None
+
+
+def test_a_wrong_master_key_is_one_clear_error_and_nothing_is_written(
+    tmp_path: Path, new_registry: Callable[..., SpaceRegistry]
+) -> None:
+    registry = new_registry()
+    with registry.lease(SPACE_ID) as space:
+        Desk(space).put("/a.txt", b"data")
+    registry.close()
+    before = tree_of(tmp_path)
+    with pytest.raises(MasterKeyWrong, match="not made under this master key"):
+        new_registry(key=MasterKey([Fernet.generate_key().decode()]))
+    assert tree_of(tmp_path) == before
+
+
+def test_the_registry_of_a_configuration_makes_its_key_and_keeps_it(tmp_path: Path) -> None:
+    settings = config.load(environ={}, home=tmp_path)
+    for _ in range(2):
+        registry = SpaceRegistry.open(settings)
+        with registry.lease(SPACE_ID) as space:
+            assert space.info().space == SPACE_ID
+        registry.close()
+    settings.storage.master_key_file.unlink()
+    with pytest.raises(MasterKeyMissing):
+        SpaceRegistry.open(settings)
+
+
+def test_the_registry_takes_the_key_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config.load(environ={"SFOS_STORAGE_MASTER_KEY_SOURCE": "environment"}, home=tmp_path)
+    with pytest.raises(MasterKeyMissing, match="SFOS_MASTER_KEY"):
+        SpaceRegistry.open(settings)
+    monkeypatch.setenv("SFOS_MASTER_KEY", Fernet.generate_key().decode())
+    registry = SpaceRegistry.open(settings)
+    with registry.lease(SPACE_ID):
+        pass
+    registry.close()
+    assert not settings.storage.master_key_file.exists()
+
+
+def test_the_keys_file_survives_a_round_trip_and_hides_every_key(tmp_path: Path, master: MasterKey) -> None:
+    keys = SpaceKeys.generate(SPACE)
+    write_keys(tmp_path, keys, master)
+    assert read_keys(tmp_path, SPACE, master) == keys
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o600
+    stored = (tmp_path / "keys").read_bytes()
+    for secret in (keys.name, keys.chunk_id, keys.catalog, keys.data[1]):
+        assert secret not in stored
+    assert "data-1" not in repr(keys)
+
+
+def test_the_keys_of_another_space_are_refused(tmp_path: Path, master: MasterKey) -> None:
+    write_keys(tmp_path, SpaceKeys.generate(bytes(16)), master)
+    with pytest.raises(KeysDamaged, match="belongs to space"):
+        read_keys(tmp_path, SPACE, master)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone", "other"])
+def test_a_damaged_keys_file_is_told_from_a_wrong_master_key(tmp_path: Path, master: MasterKey, damage: str) -> None:
+    write_keys(tmp_path, SpaceKeys.generate(SPACE), master)
+    path = tmp_path / "keys"
+    text = path.read_text()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_text({"cut": text[:60], "flip": text[:-9] + "AAAA" + text[-5:], "other": "x y z"}[damage])
+    with pytest.raises(KeysDamaged):
+        read_keys(tmp_path, SPACE, master)
+
+
+@pytest.mark.allows_errors("the damaged keys are logged")
+def test_one_space_with_damaged_keys_does_not_stop_the_others(
+    tmp_path: Path, new_registry: Callable[..., SpaceRegistry]
+) -> None:
+    registry = new_registry()
+    for number in range(2):
+        with registry.lease(f"{number:032x}") as space:
+            Desk(space).put("/a", b"data")
+    registry.close()
+    (tmp_path / "server_storage" / f"{0:032x}" / "keys").write_text("garbage")
+    with new_registry().lease(f"{1:032x}") as space:
+        assert Desk(space).read("/a") == b"data"
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="only on Linux: needs a second device")
+def test_temp_on_another_device_is_refused_at_the_start(tmp_path: Path, master: MasterKey) -> None:
+    elsewhere = Path("/dev/shm") / f"sfos-{os.getpid()}"
+    try:
+        with pytest.raises(StorageMisplaced, match="same device"):
+            SpaceRegistry(tmp_path / "server_storage", elsewhere, master)
+    finally:
+        elsewhere.rmdir()

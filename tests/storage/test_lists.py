@@ -1,0 +1,121 @@
+"""Listing folders: pages, snapshots, many folders at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import Entry, ListReply, ListRequest, MalformedMessage, Ref, ResyncRequired, decode_entries
+from server.space import Space
+from tests.storage.desk import Desk
+
+
+def pages(space: Space, *refs: Ref, limit: int) -> list[tuple[ListReply, list[Entry]]]:
+    found = []
+    cursor = None
+    while True:
+        reply, body = space.list_folders(ListRequest(folders=refs, limit=limit, cursor=cursor))
+        found.append((reply, decode_entries(body)))
+        cursor = reply.next
+        if cursor is None:
+            return found
+
+
+def test_an_empty_folder_has_one_empty_page(desk: Desk, space: Space) -> None:
+    ((reply, entries),) = pages(space, Ref(path="/"), limit=10)
+    assert (entries, len(reply.folders)) == ([], 1)
+    assert reply.at == space.cursor()
+
+
+@pytest.mark.parametrize("limit", [1, 7, 99, 100, 101, 5_000])
+def test_pages_of_any_size_give_each_entry_once(desk: Desk, space: Space, limit: int) -> None:
+    desk.put_many({f"/f{number}": b"" for number in range(100)})
+    found = pages(space, Ref(path="/"), limit=limit)
+    assert all(len(entries) <= limit for _, entries in found)
+    names = [entry.name for _, entries in found for entry in entries]
+    assert sorted(names) == sorted(f"f{number}" for number in range(100))
+    assert [bool(reply.folders) for reply, _ in found] == [True] + [False] * (len(found) - 1)
+
+
+def test_many_folders_are_listed_together_and_a_bad_one_says_why(desk: Desk, space: Space) -> None:
+    desk.put_many({f"/d{number}/f{item}": b"" for number in range(20) for item in range(number)})
+    desk.put("/file", b"x")
+    refs = [Ref(path=f"/d{number}") for number in range(1, 20)]
+    refs[3:3] = [Ref(path="/nothing"), Ref(path="/file"), Ref(node=10**9), Ref(path="no path"), Ref()]
+    for limit in (1, 6, 1_000):
+        found = pages(space, *refs, limit=limit)
+        folders = found[0][0].folders
+        assert [folder.error and folder.error.code for folder in folders][3:8] == [
+            "not_found",
+            "not_a_folder",
+            "not_found",
+            "name_not_allowed",
+            "malformed_message",
+        ]
+        parents = [entry.parent for _, entries in found for entry in entries]
+        nodes = [folder.node for folder in folders if folder.node]
+        assert [nodes.count(node) for node in nodes] == [1] * 19
+        assert [parents.count(node) for node in nodes] == list(range(1, 20))
+        assert parents == sorted(parents, key=nodes.index), "folder after folder as asked"
+
+
+def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space: Space) -> None:
+    desk.put_many({f"/a/f{number}": b"%d" % number for number in range(60)} | {"/a/sub/x": b"", "/b/y": b""})
+    expected = {(entry.name, entry.revision) for entry in desk.entries("/a").values()}
+    refs = (Ref(path="/a"), Ref(path="/b"))
+    reply, body = space.list_folders(ListRequest(folders=refs, limit=10))
+    first_at = reply.at
+    entries = decode_entries(body)
+    step = 0
+    while reply.next is not None:
+        # Whatever may change: contents, names, places, whole folders, and the listed folders themselves.
+        desk.put(f"/a/f{step}", b"changed")
+        desk.delete(f"/a/f{30 + step}")
+        desk.move(f"/a/f{10 + step}", f"/moved{step}")
+        desk.put(f"/a/new{step}", b"new")
+        if step == 2:
+            desk.move("/a", "/elsewhere")
+            desk.make_folder("/a")
+        if step == 4:
+            desk.delete("/elsewhere")
+        reply, body = space.list_folders(ListRequest(folders=refs, limit=10, cursor=reply.next))
+        assert reply.at == first_at
+        entries += decode_entries(body)
+        step += 1
+        if step >= 3:
+            desk.put_many({f"/a/f{number}": b"" for number in (step, 30 + step, 10 + step)})
+    assert {(entry.name, entry.revision) for entry in entries if entry.name != "y"} == expected
+    assert "y" in {entry.name for entry in entries}
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "1.2", "1.2.3", "1.2.3.zzz", "-1.0.0.aa", "9" * 190, "1..3.a", "¹.0.0.a"])
+def test_cursors_that_were_never_given_out_are_refused(space: Space, cursor: str) -> None:
+    with pytest.raises((MalformedMessage, ResyncRequired)):
+        space.list_folders(ListRequest(folders=(Ref(path="/"),), cursor=cursor))
+
+
+def test_a_cursor_from_the_future_or_of_another_epoch_needs_a_new_start(desk: Desk, space: Space) -> None:
+    desk.put_many({f"/f{number}": b"" for number in range(5)})
+    reply, _ = space.list_folders(ListRequest(folders=(Ref(path="/"),), limit=2))
+    assert reply.next is not None
+    at, *rest, tag = reply.next.split(".")
+    for cursor in (".".join([str(int(at) + 1), *rest, tag]), ".".join([at, *rest, "0" * len(tag)])):
+        with pytest.raises(ResyncRequired):
+            space.list_folders(ListRequest(folders=(Ref(path="/"),), cursor=cursor))
+
+
+def test_a_page_never_outgrows_a_body(desk: Desk, space: Space) -> None:
+    from protocol import MAX_BODY, Attributes
+
+    link = Attributes(link="\u20ac" * 1_300)
+    for start in range(0, 2_000, 1_000):
+        desk.commit([desk.item(f"/l{start + n}", kind="symlink", attrs=link) for n in range(1_000)])
+    found = []
+    cursor = None
+    while True:
+        reply, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), limit=5_000, cursor=cursor))
+        assert len(body) <= MAX_BODY
+        found += decode_entries(body)
+        cursor = reply.next
+        if cursor is None:
+            break
+    assert len({entry.name for entry in found}) == 2_000
