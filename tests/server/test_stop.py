@@ -328,7 +328,8 @@ def test_what_hinders_the_start_is_one_line_and_exit_code_1(home: Path) -> None:
 def test_a_signal_that_was_ignored_when_the_server_was_started_stays_ignored(home: Path) -> None:
     """As `nohup` does with SIGHUP, and a shell with SIGINT for what it starts in the background."""
     ignoring = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.executable, sys.argv)"
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", ignoring, "ssl_server.py", "--port", "0"],
