@@ -140,7 +140,7 @@ def _put_standard_input(
         path = Path(directory) / "standard input"
         try:
             with path.open("wb") as copy:
-                while piece := shell.raw_input.read(_PIECE_BYTES):
+                while piece := shell.read_input(_PIECE_BYTES):
                     copy.write(piece)
         except OSError as error:
             raise LocalFileError(f"Standard input cannot be kept: {error.strerror or error}.") from error

@@ -73,10 +73,11 @@ class Shell:
         """Standard output for bytes."""
         return self.stdout.buffer
 
-    @property
-    def raw_input(self) -> BinaryIO:
-        """Standard input for bytes."""
-        return self.stdin.buffer
+    def read_input(self, most: int) -> bytes:
+        """Bytes of standard input as they come, at most so many; b"" at its end. Blocks. Raises: OSError."""
+        source = self.stdin.buffer
+        assert isinstance(source, io.BufferedIOBase)
+        return source.read1(most)  # not `read`, to which a terminal's Ctrl+D would have to be typed twice
 
     @property
     def output_is_terminal(self) -> bool:

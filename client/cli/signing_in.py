@@ -130,7 +130,7 @@ class Entrance:
 def unknown_key_lines(unknown: UnknownServerKey, *, can_ask: bool) -> list[str]:
     """What a person needs in order to decide about a server that is seen for the first time."""
     lines = [
-        f"The server {unknown.address} is not known yet. It proved that it knows your account. Its key has the fingerprint",
+        f"The server {unknown.address} is not known yet. It proved that it knows your account. Its key's fingerprint:",
         *_fingerprint_lines(unknown.fingerprint),
         "Compare it with what the server's administrator sees.",
     ]

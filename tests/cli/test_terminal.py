@@ -177,6 +177,7 @@ def test_standard_input_can_be_typed(newcomer: Cli) -> None:
     with newcomer.terminal("--accept-new-key", "put", "-", "/x") as terminal:
         terminal.expect("Password of")
         terminal.line("user123")
+        terminal.expect("first password")
         terminal.line("typed content")
         terminal.type("\x04")
         terminal.expect("Uploaded 1 file (14 B)")
