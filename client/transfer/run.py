@@ -55,7 +55,7 @@ class Task(Protocol):
 def run_lanes(run: Run, feed: Feed, count: int, depth: int, body: Callable[[], None]) -> None:
     """Run `body` here beside `count` lanes in their threads, to their end.
 
-    Raises: Cancelled, what `body` raises, or the error by which a lane ended; then all the others have ended too; Cancelled.
+    Raises: Cancelled, what `body` raises, or the error by which a lane ended; then all the others have ended too.
     """
     failures: list[SfosError] = []
 
