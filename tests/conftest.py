@@ -83,7 +83,7 @@ def _descriptors() -> dict[int, str]:
     found: dict[int, str] = {}
     if sys.platform != "linux":
         return found
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - Path.iterdir keeps its own descriptor open meanwhile
+    for name in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115 - "socket:[7]" is not a path
         except OSError:
