@@ -12,6 +12,7 @@
     local_files  scanning, temporary names, attributes, names on this system
     transfer     uploads and downloads of many files: plan, pool, resume, progress, cancel
     tickets      a session kept between two commands
+    places       where pins and remembered choices are kept
 
 Nothing here prints, asks or reads global settings.
 """

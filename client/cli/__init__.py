@@ -4,5 +4,5 @@
                                                      ├── listing · transfers · content · changing · watching · account
                                                      └── shell (streams) · output (lines, tables) · progress · password
 
-Nothing here is imported by the client library; the window does not import it either.
+Nothing here is imported by the client library.
 """

@@ -158,7 +158,8 @@ def _unexpected(shell: Shell, error: Exception, *, debug: bool) -> int:
 def _traceback(shell: Shell) -> None:
     import traceback
 
-    shell.say(traceback.format_exc().rstrip())
+    for line in traceback.format_exc().splitlines():
+        shell.say(line)
 
 
 def _give_up_output() -> None:
@@ -174,6 +175,9 @@ def _sigterm_as_interrupt() -> Iterator[None]:
     def raise_terminated(_number: int, _frame: FrameType | None) -> None:
         raise Terminated
 
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # as whoever started this wants it
+        yield
+        return
     try:
         previous = signal.signal(signal.SIGTERM, raise_terminated)
     except ValueError:  # not in the main thread

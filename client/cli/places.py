@@ -1,4 +1,4 @@
-"""Where the command line keeps what outlives a command: pins beside the window's, and who signed in where."""
+"""What the command line remembers from one command to the next: who signed in where."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from client.places import pins_file, state_directory
 from client.private_files import write_private
 from config import Client as Settings
 
-_APPLICATION = "sfos"
+__all__ = ["Remembered", "pins_file", "remember", "remembered", "state_directory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +20,6 @@ class Remembered:
 
     server: str | None = None
     users: Mapping[str, str] = field(default_factory=dict)
-
-
-def state_directory(settings: Settings) -> Path:
-    """The directory of pins and choices: as set, or the system's place for such things."""
-    if settings.state_dir != Path():
-        return settings.state_dir
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir(_APPLICATION, appauthor=False))
-
-
-def pins_file(settings: Settings) -> Path:
-    """The pinned server keys; the window uses the same."""
-    return state_directory(settings) / "pins.json"
 
 
 def remembered(settings: Settings) -> Remembered:

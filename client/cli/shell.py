@@ -1,7 +1,7 @@
 """What the command line speaks through: its three streams, and questions to the person at the terminal.
 
 Results go to standard output; everything else (errors, summaries, questions, progress) to standard error, so that a
-pipe carries results alone. A question is asked only where someone can answer: on a terminal, never in a pipe.
+pipe carries results alone. Every line is escaped here, whatever it was made of. A question is asked only where someone can answer: on a terminal, never in a pipe.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
 from client.cli import exit_codes, output
+from protocol import printable
 
 PROGRAM = "sfos"
 _YES = ("y", "yes")
@@ -31,7 +32,7 @@ class Shell:
 
     def result(self, line: str) -> None:
         """A line on standard output. Raises: BrokenPipeError, when its reader went away."""
-        self.stdout.write(line + "\n")
+        self.stdout.write(printable(line) + "\n")
 
     def flush(self) -> None:
         """What was written is on its way. Raises: BrokenPipeError."""
@@ -63,7 +64,7 @@ class Shell:
 
     def say(self, line: str) -> None:
         """A line on standard error."""
-        self.stderr.write(line + "\n")
+        self.stderr.write(printable(line) + "\n")
         self.stderr.flush()
 
     # ── terminals ───────────────────────────────────────────────────────────────────────────────────────────────
