@@ -1,0 +1,389 @@
+"""A server that breaks its word: the client notices, believes nothing, and writes nowhere it was not told to."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from client.errors import ConnectionLost, LocalNameNotAllowed, ServerNotGenuine
+from client.session import Session
+from client.transfer import Job, JobState, TransferEngine
+from client.trust import Trust
+from protocol import (
+    MAX_BODY,
+    AttachReply,
+    BadChunk,
+    ChunkRecord,
+    Entry,
+    FrameTooLong,
+    GetChunksReply,
+    HaveReply,
+    HelloReply,
+    ListedFolder,
+    ListReply,
+    LoginFinishReply,
+    LoginStartReply,
+    LoginStartRequest,
+    MalformedMessage,
+    ManifestReply,
+    NameNotAllowed,
+    NotFound,
+    OutOfOrder,
+    RemoteProtocolError,
+    Request,
+    ServerBusy,
+    StatReply,
+    StatRequest,
+    UnsupportedVersion,
+    chunk_id,
+    content_id,
+    encode_array,
+    encode_error,
+    encode_frame,
+    encode_result,
+    pack_lengths,
+    pack_records,
+)
+from tests.client.conftest import OPTIONS
+from tests.client.scripted_server import CHUNK_KEY, PASSWORD, USER, Answer, RawAnswer, ScriptedServer, session_info
+
+Finish = Callable[[Job], JobState]
+HASTY = replace(
+    OPTIONS,
+    connection=replace(OPTIONS.connection, retry_for_s=0.2, reply_timeout_s=5.0, login_timeout_s=1.0),
+    transfer=replace(OPTIONS.transfer, retries=1, retry_base_s=0.01),
+)
+ROOT = Entry(node=1, parent=0, name="", kind="folder", revision="1", path="/")
+
+
+def file(name: str, content: bytes = b"content", node: int = 7) -> Entry:
+    return Entry(
+        node=node,
+        parent=1,
+        name=name,
+        kind="file",
+        revision="1",
+        size=len(content),
+        content=chunk_id(CHUNK_KEY, content),
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def session(server: ScriptedServer, trust: Trust) -> Iterator[Session]:
+    with Session.sign_in(server.address, USER, PASSWORD, trust, HASTY) as session:
+        yield session
+
+
+@pytest.fixture
+def engine(session: Session) -> Iterator[TransferEngine]:
+    with TransferEngine(session) as engine:
+        yield engine
+
+
+def sign_in(server: ScriptedServer, trust: Trust) -> None:
+    with Session.sign_in(server.address, USER, PASSWORD, trust, HASTY):
+        pass
+
+
+def answering(*answers: Answer) -> Callable[[Request, bytes], Answer]:
+    """A handler that gives these answers in turn, the last one again and again."""
+    left = list(answers)
+    return lambda request, body: left.pop(0) if len(left) > 1 else left[0]
+
+
+def raw(data: bytes, drip_s: float = 0.0) -> Callable[[Request, bytes], Answer]:
+    def handler(request: Request, body: bytes) -> Answer:
+        raise RawAnswer(data, drip_s=drip_s)
+
+    return handler
+
+
+# ── signing in ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_honest_server_is_believed(session: Session) -> None:
+    assert session.info.user == USER
+
+
+@pytest.mark.parametrize("iterations", [1, 4096, 599_999, 5_000_001, 2**31])
+def test_a_server_that_asks_for_too_little_or_too_much_work_gets_no_proof(
+    server: ScriptedServer, trust: Trust, iterations: int
+) -> None:
+    def start(request: Request, body: bytes) -> Answer:
+        assert isinstance(request, LoginStartRequest)
+        nonce = request.message.rpartition("r=")[2]
+        return LoginStartReply(message=f"r={nonce}{'x' * 20},s=c2FsdHNhbHQ=,i={iterations}"), b""
+
+    server.handlers["login_start"] = start
+    begun = time.monotonic()
+    with pytest.raises(ServerNotGenuine):
+        sign_in(server, trust)
+    assert time.monotonic() - begun < 3
+    assert "login_finish" not in server.requests
+    assert trust.store.pins() == {}
+
+
+def test_a_server_that_cannot_prove_itself_is_not_believed_and_not_pinned(server: ScriptedServer, trust: Trust) -> None:
+    reply = LoginFinishReply(message="v=" + "A" * 43 + "=", ticket_id="t", ticket=b"t" * 32, session=session_info())
+    server.handlers["login_finish"] = answering((reply, b""))
+    with pytest.raises(ServerNotGenuine):
+        sign_in(server, trust)
+    assert trust.store.pins() == {}
+
+
+def test_a_server_that_does_not_know_the_ticket_is_not_believed(server: ScriptedServer, session: Session) -> None:
+    server.handlers["attach"] = answering((AttachReply(proof=b"\0" * 32, session=session_info()), b""))
+    with pytest.raises(ServerNotGenuine):
+        session.connect_more()
+
+
+def test_a_newer_server_says_so(server: ScriptedServer, trust: Trust) -> None:
+    server.handlers["hello"] = answering((HelloReply(version=2), b""))
+    with pytest.raises(UnsupportedVersion):
+        sign_in(server, trust)
+
+
+def test_a_server_that_drips_is_given_up_in_time(server: ScriptedServer, trust: Trust) -> None:
+    server.handlers["hello"] = raw(encode_frame(encode_result(1, HelloReply(version=1))), drip_s=0.2)
+    begun = time.monotonic()
+    with pytest.raises(ConnectionLost, match="within 1 s"):
+        sign_in(server, trust)
+    assert time.monotonic() - begun < 3
+
+
+def test_a_server_at_its_limit_says_so_before_anything_was_asked(server: ScriptedServer, trust: Trust) -> None:
+    server.handlers["hello"] = raw(encode_frame(encode_error(0, ServerBusy())))
+    with pytest.raises(ServerBusy):
+        sign_in(server, trust)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (struct.pack(">II", 8 * 1024 + 1, 0), FrameTooLong),
+        (struct.pack(">II", 2**32 - 1, 2**32 - 1), FrameTooLong),
+        (struct.pack(">II", 10, 1), FrameTooLong),
+        (struct.pack(">II", 0, 0), MalformedMessage),
+        (encode_frame(b"{"), MalformedMessage),
+        (encode_frame(b"\xff\xff"), MalformedMessage),
+        (encode_frame(b"[" * 5000), MalformedMessage),
+        (encode_frame(b"{}"), MalformedMessage),
+        (encode_frame(b'{"id":1,"result":{"version":"1"}}'), MalformedMessage),
+        (encode_frame(b'{"id":1,"result":{"version":99999999999999999999}}'), (MalformedMessage, UnsupportedVersion)),
+        (encode_frame(b'{"id":2,"result":{"version":1}}'), OutOfOrder),
+        (encode_frame(b'{"id":1,"event":{"cursor":"x"}}'), OutOfOrder),
+        (encode_frame(b'{"id":1,"result":{"version":1}}')[:-1], ConnectionLost),
+        (b"", ConnectionLost),
+    ],
+)
+def test_a_reply_that_is_none_is_a_typed_error(
+    server: ScriptedServer, trust: Trust, data: bytes, error: type[Exception]
+) -> None:
+    server.handlers["hello"] = raw(data)
+    with pytest.raises(error):
+        sign_in(server, trust)
+
+
+# ── lists ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def listing(*entries: Entry, node: int = 1, more: str | None = None) -> Answer:
+    return ListReply(at="c", folders=(ListedFolder(node=node),), next=more), encode_array(entries)
+
+
+def test_entries_of_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
+    stray = Entry(node=9, parent=5, name="stray", kind="file", revision="1")
+    server.handlers["list"] = answering(listing(file("fine"), stray))
+    with pytest.raises(RemoteProtocolError):
+        session.api.list_folder("/")
+
+
+def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Session) -> None:
+    server.handlers["list"] = answering(listing(file("a"), more="x"), (ListReply(at="c", next="x"), b"[]"))
+    with pytest.raises(RemoteProtocolError, match="no end"):
+        session.api.list_folder("/")
+
+
+def test_another_number_of_folders_than_asked_for_is_refused(server: ScriptedServer, session: Session) -> None:
+    server.handlers["list"] = answering((ListReply(at="c"), b""))
+    with pytest.raises(RemoteProtocolError):
+        session.api.list_folder("/")
+
+
+def test_a_folder_that_contains_itself_does_not_keep_a_walk_for_ever(server: ScriptedServer, session: Session) -> None:
+    again = Entry(node=1, parent=1, name="again", kind="folder", revision="1")
+    server.handlers["list"] = answering(listing(again))
+    assert len(list(session.api.walk("/"))) <= 2
+
+
+def test_a_body_larger_than_any_is_refused_before_it_is_read(server: ScriptedServer, session: Session) -> None:
+    header = encode_result(4, ListReply(at="c"))
+    server.handlers["list"] = raw(struct.pack(">II", len(header), MAX_BODY + 1) + header)
+    with pytest.raises(FrameTooLong):
+        session.api.list_folder("/")
+
+
+# ── downloads ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+EVIL_NAMES = ("../evil", "..", "/etc/evil", "a/b", "a\\..\\b", "evil\0", "\u202eevil", "")
+
+
+@pytest.mark.parametrize("name", EVIL_NAMES)
+def test_a_name_from_the_server_never_leads_out_of_the_destination(
+    server: ScriptedServer,
+    session: Session,
+    engine: TransferEngine,
+    tmp_path: Path,
+    finish: Finish,
+    name: str,
+) -> None:
+    evil_folder = Entry(node=5, parent=1, name=name, kind="folder", revision="1")
+    server.handlers["list"] = answering(listing(file(name), evil_folder, file("fine", node=8)))
+    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
+    to = tmp_path / "deep/to"
+    job = engine.download([ROOT], to)
+    assert finish(job) is JobState.FAILED
+    assert {type(item.error) for item in job.failed_items()} == {LocalNameNotAllowed}
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*")) if "pins" not in path.name] == [
+        "deep",
+        "deep/to",
+        "deep/to/fine",
+    ]
+
+
+def test_two_names_that_are_one_file_here_are_an_error_of_the_second(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
+) -> None:
+    link = Entry(node=5, parent=1, name="sub", kind="symlink", revision="1")
+    folder = Entry(node=6, parent=1, name="sub", kind="folder", revision="1")
+    server.handlers["list"] = answering(listing(link, folder))
+    job = engine.download([ROOT], tmp_path / "to")
+    assert finish(job) is JobState.FAILED
+    assert any(isinstance(item.error, NameNotAllowed) for item in job.failed_items())
+
+
+def test_a_content_that_is_not_what_its_name_says_is_not_written(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
+) -> None:
+    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"CONTENT"))
+    job = engine.download([file("file")], tmp_path / "to")
+    assert finish(job) is JobState.FAILED
+    assert isinstance(job.failed_items()[0].error, BadChunk)
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "body"),
+    [
+        (GetChunksReply(chunks=2), pack_lengths([7, 1]) + b"contentx"),
+        (GetChunksReply(chunks=1), pack_lengths([8]) + b"content"),
+        (GetChunksReply(chunks=0), b""),
+        (GetChunksReply(chunks=-1), b""),
+        (GetChunksReply(chunks=1), pack_lengths([2**32 - 1])),
+        (GetChunksReply(chunks=2**62), b"x"),
+    ],
+)
+def test_chunks_that_were_not_asked_for_are_not_taken(
+    server: ScriptedServer,
+    session: Session,
+    engine: TransferEngine,
+    tmp_path: Path,
+    finish: Finish,
+    reply: GetChunksReply,
+    body: bytes,
+) -> None:
+    server.handlers["get_chunks"] = answering((reply, body))
+    job = engine.download([file("file")], tmp_path / "to")
+    assert finish(job) is JobState.FAILED
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def large() -> tuple[Entry, list[ChunkRecord], list[bytes]]:
+    pieces = [bytes([number]) * 300_000 for number in range(3)]
+    records = [ChunkRecord(chunk_id(CHUNK_KEY, piece), len(piece)) for piece in pieces]
+    entry = Entry(
+        node=7,
+        parent=1,
+        name="large",
+        kind="file",
+        revision="1",
+        size=900_000,
+        content=content_id(CHUNK_KEY, pack_records(records)),
+    )
+    return entry, records, pieces
+
+
+def manifest(entry: Entry, records: list[ChunkRecord], chunks: int | None = None) -> Answer:
+    assert entry.content is not None
+    reply = ManifestReply(
+        node=7, revision="1", content=entry.content, size=entry.size, chunks=len(records) if chunks is None else chunks
+    )
+    return reply, pack_records(records)
+
+
+def test_a_list_of_chunks_that_is_not_the_files_is_refused(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
+) -> None:
+    entry, records, _ = large()
+    for wrong in (
+        manifest(entry, records[::-1]),
+        manifest(entry, records[:2]),
+        manifest(entry, records, chunks=10**9),
+        manifest(entry, [*records, *records]),
+        manifest(entry, []),
+    ):
+        server.handlers["manifest"] = answering(wrong)
+        job = engine.download([entry], tmp_path / "to")
+        assert finish(job) is JobState.FAILED
+        with pytest.raises((BadChunk, RemoteProtocolError)):
+            session.api.read_range(entry)
+    assert "get_chunks" not in server.requests
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_a_large_file_with_one_wrong_chunk_is_never_put_in_place(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
+) -> None:
+    entry, records, pieces = large()
+    server.handlers["manifest"] = answering(manifest(entry, records))
+    body = pack_lengths([300_000] * 3) + pieces[0] + pieces[1] + pieces[1]
+    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=3), body))
+    job = engine.download([entry], tmp_path / "to")
+    assert finish(job) is JobState.FAILED
+    assert isinstance(job.failed_items()[0].error, BadChunk)
+    assert not (tmp_path / "to/large").exists()
+    with pytest.raises(BadChunk):
+        session.api.read_range(entry)
+
+
+# ── uploads ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_answer_for_other_chunks_than_were_asked_about_ends_the_upload(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
+) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+
+    def stat(request: Request, body: bytes) -> Answer:
+        assert isinstance(request, StatRequest)
+        if request.ref.path != "/":
+            raise NotFound
+        return StatReply(entry=ROOT), b""
+
+    server.handlers["stat"] = stat
+    server.handlers["have"] = answering((HaveReply(), b"\1\1\1"))
+    job = engine.upload([tmp_path / "file"], "/")
+    assert finish(job) is JobState.FAILED
+    assert isinstance(job.failed_items()[0].error, RemoteProtocolError)
+    assert "commit" not in server.requests
