@@ -55,7 +55,7 @@ from tests.client.scripted_server import CHUNK_KEY, PASSWORD, USER, Answer, RawA
 Finish = Callable[[Job], JobState]
 HASTY = replace(
     OPTIONS,
-    connection=replace(OPTIONS.connection, retry_for_s=0.2, reply_timeout_s=5.0, login_timeout_s=1.0),
+    connection=replace(OPTIONS.connection, retry_for_s=0.2),
     transfer=replace(OPTIONS.transfer, retries=1, retry_base_s=0.01),
 )
 ROOT = Entry(node=1, parent=0, name="", kind="folder", revision="1", path="/")
@@ -126,10 +126,8 @@ def test_a_server_that_asks_for_too_little_or_too_much_work_gets_no_proof(
         return LoginStartReply(message=f"r={nonce}{'x' * 20},s=c2FsdHNhbHQ=,i={iterations}"), b""
 
     server.handlers["login_start"] = start
-    begun = time.monotonic()
     with pytest.raises(ServerNotGenuine):
         sign_in(server, trust)
-    assert time.monotonic() - begun < 3
     assert "login_finish" not in server.requests
     assert trust.store.pins() == {}
 
@@ -155,11 +153,12 @@ def test_a_newer_server_says_so(server: ScriptedServer, trust: Trust) -> None:
 
 
 def test_a_server_that_drips_is_given_up_in_time(server: ScriptedServer, trust: Trust) -> None:
-    server.handlers["hello"] = raw(encode_frame(encode_result(1, HelloReply(version=1))), drip_s=0.2)
+    server.handlers["hello"] = raw(encode_frame(encode_result(1, HelloReply(version=1))), drip_s=1.0)
+    hasty = replace(HASTY, connection=replace(HASTY.connection, login_timeout_s=1.0))
     begun = time.monotonic()
     with pytest.raises(ConnectionLost, match="within 1 s"):
-        sign_in(server, trust)
-    assert time.monotonic() - begun < 3
+        Session.sign_in(server.address, USER, PASSWORD, trust, hasty)
+    assert time.monotonic() - begun < 15, "dripping it all would take more than 30 s"
 
 
 def test_a_server_at_its_limit_says_so_before_anything_was_asked(server: ScriptedServer, trust: Trust) -> None:
