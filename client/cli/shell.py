@@ -1,7 +1,8 @@
 """What the command line speaks through: its three streams, and questions to the person at the terminal.
 
 Results go to standard output; everything else (errors, summaries, questions, progress) to standard error, so that a
-pipe carries results alone. Every line is escaped here, whatever it was made of. A question is asked only where someone can answer: on a terminal, never in a pipe.
+pipe carries results alone. Every line is escaped here, whatever it was made of. A question is asked only where someone
+can answer: on a terminal, never in a pipe.
 """
 
 from __future__ import annotations

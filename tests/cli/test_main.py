@@ -1,0 +1,176 @@
+"""The edges of the program: what nobody expected, and where passwords come from."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.errors import KeyringLocked, PasswordDeleteError
+
+import config
+from client.address import Address
+from client.cli import password
+from client.cli.main import run
+from client.cli.password import Origin, candidates
+from client.cli.shell import Shell
+from client.errors import LocalAccess
+from protocol import LoginRequired
+from tests.support.server_process import CHECKOUT
+
+HERE = Address("localhost", 8443)
+
+
+# ── mistakes in this program ────────────────────────────────────────────────────────────────────────────────────
+
+
+def broken_settings() -> config.Client:
+    raise ZeroDivisionError("the sum of\nnothing")
+
+
+def test_what_nobody_expected_is_reported_without_a_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["ls"], broken_settings, {}) == 70
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "sfos: the sum of\\nnothing\n"
+        "This is a mistake in this program (ZeroDivisionError). Run it again with --debug to see where, "
+        "and please report it to its authors.\n"
+    )
+
+
+def test_debug_shows_where_it_came_from(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["--debug", "ls"], broken_settings, {}) == 70
+    said = capfd.readouterr().err
+    assert "Traceback (most recent call last):" in said
+    assert "in broken_settings" in said
+
+
+def test_the_program_leaves_signals_and_logging_as_they_were(capfd: pytest.CaptureFixture[str]) -> None:
+    import logging
+
+    before = (signal.getsignal(signal.SIGTERM), logging.getLogger().handlers[:], logging.getLogger().level)
+    run(["ls"], broken_settings, {})
+    assert (signal.getsignal(signal.SIGTERM), logging.getLogger().handlers[:], logging.getLogger().level) == before
+
+
+@pytest.mark.parametrize("words", [["--help"], ["put", "--help"]])
+def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[str]) -> None:
+    probe = (
+        "import runpy, sys\n"
+        "sys.argv = ['cli_client.py', *sys.argv[1:]]\n"
+        "try:\n    runpy.run_path('cli_client.py', run_name='__main__')\n"
+        "except SystemExit as end:\n    code = end.code\n"
+        "heavy = {'OpenSSL', 'rich', 'keyring', 'client.transfer', 'sqlalchemy', 'tkinter'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {heavy}' if heavy else code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *words], cwd=CHECKOUT, env={**os.environ, "SFOS_HOME": "/nowhere"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: sfos ")
+
+
+# ── where passwords come from ───────────────────────────────────────────────────────────────────────────────────
+
+
+class MemoryKeyring(KeyringBackend):
+    """A keyring as real as any, kept in memory."""
+
+    priority = 5  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], str] = {}
+        self.locked = False
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.locked:
+            raise KeyringLocked
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if self.locked:
+            raise KeyringLocked
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        if self.kept.pop((service, username), None) is None:
+            raise PasswordDeleteError("not found")
+
+
+@pytest.fixture
+def memory_keyring() -> Iterator[MemoryKeyring]:
+    before = keyring.get_keyring()
+    mine = MemoryKeyring()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(before)
+
+
+@pytest.fixture
+def pipe() -> Shell:
+    return Shell(io.StringIO("from input\nnot this\n"), io.StringIO(), io.StringIO())
+
+
+def found(shell: Shell, environ: dict[str, str], file: str | None = None) -> list[tuple[str, Origin]]:
+    return [(tell(), origin) for tell, origin in candidates(shell, environ, file, "anna", HERE)]
+
+
+def test_the_file_comes_before_the_environment_and_that_before_the_keyring(
+    pipe: Shell, memory_keyring: MemoryKeyring, tmp_path: Path
+) -> None:
+    password.keep_in_keyring("anna", HERE, "kept")
+    file = tmp_path / "file"
+    file.write_bytes(b"\xef\xbb\xbffiled \r\nmore")
+    environ = {"SFOS_PASSWORD": "variable"}
+    assert found(pipe, environ, str(file)) == [("filed ", Origin.FILE)]
+    assert found(pipe, environ, "-") == [("from input", Origin.FILE)]
+    assert found(pipe, environ) == [("variable", Origin.ENVIRONMENT)]
+    assert found(pipe, {}) == [("kept", Origin.KEYRING)]
+
+
+def test_an_empty_variable_is_a_password_that_was_given(pipe: Shell) -> None:
+    assert found(pipe, {"SFOS_PASSWORD": ""}) == [("", Origin.ENVIRONMENT)]
+
+
+def test_without_any_the_ways_to_give_one_are_named(pipe: Shell, memory_keyring: MemoryKeyring) -> None:
+    with pytest.raises(LoginRequired) as needed:
+        found(pipe, {})
+    assert "--password-file" in str(needed.value)
+    memory_keyring.locked = True
+    with pytest.raises(LoginRequired):
+        found(pipe, {})
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_password_file_that_cannot_be_read_says_why(pipe: Shell, tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+    with pytest.raises(LocalAccess) as refused:
+        found(pipe, {}, str(tmp_path / "file"))
+    assert "The password file cannot be read: " in str(refused.value)
+
+
+def test_the_keyring_keeps_one_password_for_each_user_and_server(memory_keyring: MemoryKeyring) -> None:
+    assert password.from_keyring("anna", HERE) is None
+    assert password.keep_in_keyring("anna", HERE, "one")
+    assert password.keep_in_keyring("anna", Address("other", 8443), "two")
+    assert password.from_keyring("anna", HERE) == "one"
+    assert password.forget_in_keyring("anna", HERE)
+    assert not password.forget_in_keyring("anna", HERE)
+    assert password.from_keyring("anna", Address("other", 8443)) == "two"
+    assert list(memory_keyring.kept) == [("secure-file-orchestration", "anna@other:8443")]  # where the window looks
+
+
+def test_a_keyring_that_keeps_nothing_is_not_used() -> None:
+    assert not password.keyring_is_real()  # the tests' own: keyring.backends.null
+    assert not password.keep_in_keyring("anna", HERE, "secret")
