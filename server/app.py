@@ -108,6 +108,7 @@ class Server:
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep)
         self._swept = 0.0
+        self._accounts_fault = ""
         self._grace_s = settings.stop_grace_s
 
     @property
@@ -152,7 +153,15 @@ class Server:
         if now - self._swept < _SWEEP_S:
             return
         self._swept = now
-        self._services.sessions.sweep(self._accounts.find_id)
+        try:
+            self._services.sessions.sweep(self._accounts.find_id)
+        except (CredentialError, OSError) as error:
+            # Who is in stays in until the file can be read again; saying so once a second would bury all else.
+            if self._accounts_fault != str(error):
+                _log.error("the accounts cannot be read: %s", error)
+            self._accounts_fault = str(error)
+        else:
+            self._accounts_fault = ""
 
     def _session_ended(self, session: Session, reason: str) -> None:
         _log.info("session of %s ended: %s", session.user, reason)
