@@ -70,7 +70,7 @@ class InStatement:
 
     def __init__(self, build: Callable[[list[str]], ClauseElement]) -> None:
         """`build` gets the names of the parameters that bear the values."""
-        self._statements = {
+        self.statements = {
             size: Statement(build([f"value_{number}" for number in range(size)])) for size in self._BLOCKS
         }
 
@@ -84,5 +84,5 @@ class InStatement:
                 size = 256
             block = list(values[at : at + size])
             block += block[-1:] * (size - len(block))
-            yield self._statements[size], {f"value_{number}": value for number, value in enumerate(block)}
+            yield self.statements[size], {f"value_{number}": value for number, value in enumerate(block)}
             at += size

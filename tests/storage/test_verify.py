@@ -1,0 +1,283 @@
+"""Verification: clean stores are called clean, and every fault that is planted is found and names who is hurt."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import config
+import manage_storage
+from protocol import StorageFailed
+from server.maintenance.stats import space_stats
+from server.maintenance.verify import verify_space
+from server.operations.context import SpaceContext
+from server.space import Space
+from server.spaces import SpaceRegistry
+from server.storage_faults import CatalogRolledBack, CatalogTooNew, CatalogUnreadable
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.leaves_damage
+
+
+@pytest.fixture
+def filled(desk: Desk) -> Desk:
+    """A space with a little of everything."""
+    desk.put("/docs/big.bin", os.urandom(350_000))
+    desk.put_many({"/docs/a.txt": b"a", "/docs/b.txt": b"b", "/docs/old/c.txt": b"c"})
+    desk.put("/docs/a.txt", b"a second version")
+    desk.move("/docs/b.txt", "/b.txt")
+    desk.copy("/docs/big.bin", "/copy.bin")
+    desk.delete("/docs/old")
+    desk.upload(b"pending")
+    return desk
+
+
+def findings(context: SpaceContext, *, full: bool = False) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for finding in verify_space(context, full=full).findings:
+        found.setdefault(finding.about, []).append(finding.detail)
+    return found
+
+
+def sql(context: SpaceContext, statement: str) -> None:
+    """Change the rows behind the program's back, foreign keys unchecked."""
+    with closing(sqlite3.connect(context.catalog.path)) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_clean_space_is_called_clean(filled: Desk, context: SpaceContext) -> None:
+    found = verify_space(context, full=True)
+    assert found.clean
+    assert found.opened == found.chunks
+    assert found.orphans == 0
+    assert found.states >= 10
+
+
+def test_statistics_equal_a_recount(filled: Desk, context: SpaceContext) -> None:
+    stats = space_stats(context)
+    tree = filled.tree()
+    assert stats.files == sum(data is not None for data in tree.values())
+    assert stats.folders == 1 + sum(data is None for data in tree.values())
+    assert stats.bytes_current == sum(len(data) for data in tree.values() if data is not None)
+    assert stats.pending_chunks == 1
+
+
+ROW_FAULTS = {
+    "a live row taken out": ("DELETE FROM nodes WHERE size = 350000", "digest"),
+    "a closed row taken out": ("DELETE FROM past WHERE ended_as = 1", "digest"),
+    "a size changed": ("UPDATE nodes SET size = size + 1 WHERE size > 0", "row"),
+    "a name of another row": (
+        "UPDATE nodes SET name = (SELECT name FROM nodes WHERE size = 350000) WHERE kind = 1",
+        "row",
+    ),
+    "a row moved to another folder": ("UPDATE nodes SET parent = 2 WHERE parent = 1 AND kind = 1", "row"),
+    "a deletion called a move": ("UPDATE past SET ended_as = 2 WHERE ended_as = 3", "digest"),
+    "a deletion dated back": ("UPDATE past SET seq_to = seq_to - 1 WHERE ended_as = 3", "digest"),
+    "a commit taken out": ("DELETE FROM commits WHERE seq = 2", "row"),
+    "a commit by someone else": ("UPDATE commits SET actor = 'u9' WHERE seq = 2", "digest"),
+    "a list of another content": (
+        "UPDATE contents SET content = x'" + "00" * 32 + "'",
+        "list",
+    ),
+    "a list taken out": ("DELETE FROM contents", "list"),
+    "a reference taken out": ("DELETE FROM content_chunks", "list"),
+    "a chunk's row taken out": ("DELETE FROM chunks WHERE length = 100000", "list"),
+    "a chunk in use marked as pending": ("UPDATE chunks SET pending_since = 1", "chunk"),
+    "a chunk's row that points elsewhere": ("UPDATE chunks SET location = 'disk:00/nothing'", "chunk"),
+    "a counter that is wrong": ("UPDATE spaces SET files_current = 99", "counters"),
+    "stored bytes that are wrong": ("UPDATE spaces SET bytes_stored = 1", "counters"),
+    "a node's id given out again": ("UPDATE spaces SET next_node = 3", "counters"),
+    "the digest of another state": ("UPDATE spaces SET digest = x'" + "11" * 32 + "'", "digest"),
+}
+
+
+@pytest.mark.parametrize("fault", ROW_FAULTS)
+def test_a_planted_fault_in_the_rows_is_found(filled: Desk, context: SpaceContext, fault: str) -> None:
+    statement, about = ROW_FAULTS[fault]
+    sql(context, statement)
+    assert about in findings(context)
+
+
+def test_a_folder_that_is_below_itself_is_found(filled: Desk, context: SpaceContext) -> None:
+    filled.make_folder("/x/y", parents=True)
+    x, y = filled.stat("/x").node, filled.stat("/x/y").node
+    sql(context, f"UPDATE nodes SET parent = {y} WHERE node = {x}")
+    assert any("not below the root" in detail for detail in findings(context)["row"])
+
+
+def chunk_files(context: SpaceContext) -> list[Path]:
+    return sorted(path for path in (context.directory / "chunks").rglob("*-*") if path.is_file())
+
+
+def test_a_lost_file_is_found_and_names_whom_it_hurts(filled: Desk, context: SpaceContext) -> None:
+    chunk_files(context)[0].unlink()
+    (finding,) = verify_space(context, full=False).findings
+    assert finding.about == "chunk"
+    assert finding.paths == ("/copy.bin", "/docs/big.bin")
+
+
+@pytest.mark.allows_errors("damage is logged")
+def test_flipped_and_swapped_bytes_are_found_by_a_full_verification(filled: Desk, context: SpaceContext) -> None:
+    one, two, three, *_ = chunk_files(context)
+    data = one.read_bytes()
+    one.write_bytes(data[:1_000] + bytes([data[1_000] ^ 4]) + data[1_001:])
+    swapped = two.read_bytes()
+    two.write_bytes(three.read_bytes())
+    three.write_bytes(swapped)
+    assert "chunk" in findings(context, full=True)
+    assert len(findings(context, full=True)["chunk"]) == 3
+
+
+def test_an_old_catalog_put_back_is_found_and_not_served(
+    filled: Desk, registry: SpaceRegistry, space: Space, new_registry: Callable[..., SpaceRegistry], tmp_path: Path
+) -> None:
+    directory = tmp_path / "server_storage" / SPACE_ID
+    saved = tmp_path / "saved.db"
+    _checkpoint(directory / "catalog.db")
+    shutil.copy(directory / "catalog.db", saved)
+    filled.put("/later", b"x")
+    _checkpoint(directory / "catalog.db")
+    for name in ("catalog.db-wal", "catalog.db-shm"):
+        (directory / name).unlink(missing_ok=True)
+    shutil.copy(saved, directory / "catalog.db")
+    late = new_registry()
+    with pytest.raises(CatalogRolledBack), late.inspect(SPACE_ID):
+        pass
+    with late.inspect(SPACE_ID, rolled_back_too=True) as context:
+        assert any("an old one was put back" in detail for detail in findings(context)["head"])
+
+
+def _checkpoint(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbage", "epoch", "forged"])
+def test_a_head_file_that_is_not_right_is_found_and_the_space_still_opens(
+    filled: Desk, registry: SpaceRegistry, tmp_path: Path, damage: str
+) -> None:
+    path = tmp_path / "server_storage" / SPACE_ID / "HEAD"
+    magic, epoch, seq, digest = path.read_text().split()
+    if damage == "gone":
+        path.unlink()
+    else:
+        fields = {
+            "garbage": ["what?"],
+            "epoch": [magic, "00" * 16, seq, digest],
+            "forged": [magic, epoch, f"{int(seq) - 1:020d}", digest],
+        }[damage]
+        path.write_text(" ".join(fields) + "\n")
+    with registry.inspect(SPACE_ID) as context:
+        assert "head" in findings(context)
+
+
+@pytest.mark.allows_errors("what cannot be opened is logged")
+def test_what_is_no_catalog_or_a_newer_one_is_a_clear_error(
+    registry: SpaceRegistry, tmp_path: Path, new_registry: Callable[..., SpaceRegistry]
+) -> None:
+    with registry.lease(SPACE_ID) as space:
+        Desk(space).put("/a", b"x")
+    with registry.inspect(SPACE_ID) as context:
+        sql(context, "UPDATE spaces SET schema_version = 99")
+    registry.close()
+    late = new_registry()
+    with pytest.raises(CatalogTooNew, match="version 99"), late.inspect(SPACE_ID):
+        pass
+    with pytest.raises(StorageFailed), late.lease(SPACE_ID):
+        pass
+    path = tmp_path / "server_storage" / SPACE_ID / "catalog.db"
+    path.write_bytes(b"This is not SQLite, whatever its name says." * 100)
+    with pytest.raises(CatalogUnreadable), late.inspect(SPACE_ID):
+        pass
+    path.write_bytes(b"")
+    with pytest.raises(CatalogUnreadable), late.inspect(SPACE_ID):
+        pass
+    path.unlink()
+    with pytest.raises(CatalogUnreadable), late.inspect(SPACE_ID):
+        pass
+
+
+# --- the script -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home as the server leaves it, with one file of several chunks."""
+    path = tmp_path / "home"
+    registry = SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=path))
+    with registry.lease(SPACE_ID) as space:
+        Desk(space).put("/docs/big.bin", os.urandom(250_000))
+    registry.close()
+    return path
+
+
+def manage(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage_storage.py"), *words],
+        env={**os.environ, "SFOS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_script_verifies_collects_and_counts(home: Path) -> None:
+    result = manage(home, "verify", "--full")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"{SPACE_ID}: clean" in result.stdout
+    assert "3 of them opened" in result.stdout
+    assert manage(home, "gc").returncode == 0
+    (stats,) = json.loads(manage(home, "stats", "--json").stdout)
+    assert (stats["space"], stats["files"], stats["chunks"]) == (SPACE_ID, 1, 3)
+    assert "1 files" in manage(home, "stats", "--space", SPACE_ID).stdout
+
+
+def test_the_script_names_the_hurt_file_and_fails(home: Path) -> None:
+    path = next(path for path in (home / "server_storage").rglob("*-*") if path.parent.parent.name == "chunks")
+    token = bytearray(path.read_bytes())
+    token[700] ^= 1
+    path.write_bytes(token)
+    assert manage(home, "verify").returncode == 0
+    result = manage(home, "verify", "--full")
+    assert result.returncode == 1
+    assert "hurts /docs/big.bin" in result.stdout
+
+
+def test_the_script_says_what_it_cannot_do(home: Path) -> None:
+    assert manage(home, "verify", "--space", "0" * 32).returncode == 1
+    assert manage(home, "nonsense").returncode == 2
+    assert manage(home).returncode == 2
+    (home / "secrets" / "master.key").unlink()
+    result = manage(home, "verify")
+    assert result.returncode == 1
+    assert "put the key file back" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_space_that_cannot_be_opened_is_reported_and_the_others_are_looked_at(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SFOS_HOME", str(home))
+    settings = config.load(home=home)
+    registry = SpaceRegistry.open(settings)
+    with registry.lease("a" * 32):
+        pass
+    registry.close()
+    (home / "server_storage" / SPACE_ID / "catalog.db").write_bytes(b"")
+    assert manage_storage.main(["verify"]) == 1
+    output = capsys.readouterr().out
+    assert f"{SPACE_ID}: DAMAGED" in output
+    assert f"{'a' * 32}: clean" in output
