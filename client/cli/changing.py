@@ -8,7 +8,7 @@ from client.api import Api
 from client.cli.failures import Failures
 from client.cli.options import Conflict, CopyOptions, MakeFolderOptions, MoveOptions, RemoveOptions
 from client.cli.output import counted
-from client.cli.paths import RemotePath, Source, Standing, place
+from client.cli.paths import RemotePath, Source, Standing, goes_inside
 from client.cli.shell import Shell
 from client.session import Session
 from protocol import (
@@ -61,7 +61,7 @@ def _relocate(api: Api, shell: Shell, options: MoveOptions | CopyOptions, failur
             raise AlreadyExists("Source and destination are the same.", subject=destination_text)
     else:
         rules = [Source(entry.name, entry.kind == "folder") for _, entry in sources]
-        inside = place(rules, destination_text, _standing(there), as_folder=destination.as_folder).inside
+        inside = goes_inside(rules, destination_text, _standing(there), as_folder=destination.as_folder)
     taken: set[bytes] = set()
     for text, entry in sources:
         with failures.of(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from client.api import Api
 from client.cli.content import write_content
 from client.cli.failures import Failures
 from client.cli.options import GetOptions
-from client.cli.paths import RemotePath, Source, Standing, place
+from client.cli.paths import RemotePath, Source, Standing, goes_inside
 from client.cli.shell import Shell
 from client.cli.transferring import Transfers
 from client.errors import LocalAccess
@@ -49,7 +50,7 @@ def get(session: Session, shell: Shell, options: GetOptions) -> int:
     rules = [Source(None if source.contents else source.entry.name, _is_folder(source)) for source in sources]
     if len(texts) > len(rules):  # one of several cannot be had: what is left still needs a folder to go into
         rules.append(Source("", is_folder=False))
-    inside = place(rules, destination, standing, as_folder=destination.endswith(("/", "\\"))).inside
+    inside = goes_inside(rules, destination, standing, as_folder=destination.endswith(("/", os.sep)))
     if is_device:
         with failures.of(destination):
             _into_device(session.api, sources[0].entry, target)

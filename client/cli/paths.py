@@ -78,18 +78,14 @@ class Source:
     is_folder: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where a source goes: into the destination under its name, or in the destination's place."""
+def goes_inside(sources: Sequence[Source], destination: str, standing: Standing, *, as_folder: bool) -> bool:
+    """Whether `sources` go into `destination` (as people wrote it), or one source takes its place and name.
 
-    inside: bool
-
-
-def place(sources: Sequence[Source], destination: str, standing: Standing, *, as_folder: bool) -> Placement:
-    """How `sources` go to `destination` (as people wrote it). Raises: NotAFolder, NotFound, with what to do."""
+    Raises: NotAFolder, NotFound, with what to do.
+    """
     shown = printable(destination)
     if standing is Standing.FOLDER:
-        return Placement(inside=True)
+        return True
     if len(sources) > 1:
         raise _no_folder(shown, standing, "several things need a folder to go into")
     source = sources[0]
@@ -98,10 +94,10 @@ def place(sources: Sequence[Source], destination: str, standing: Standing, *, as
             raise NotAFolder("A folder cannot take the place of a file.", subject=shown)
         if as_folder:
             raise NotAFolder(subject=shown)
-        return Placement(inside=False)
+        return False
     if as_folder and not source.is_folder:
         raise _no_folder(shown, standing, "the “/” at the end asks for a folder")
-    return Placement(inside=False)
+    return False
 
 
 def _no_folder(shown: str, standing: Standing, why: str) -> SfosError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from client.api import Api
 from client.cli.failures import Failures
 from client.cli.options import PutOptions
-from client.cli.paths import RemotePath, Source, Standing, place
+from client.cli.paths import RemotePath, Source, Standing, goes_inside
 from client.cli.shell import Shell
 from client.cli.transferring import Transfers
 from client.errors import LocalAccess, LocalFileError
@@ -51,8 +51,8 @@ def put(session: Session, shell: Shell, options: PutOptions) -> int:
     rules = [Source(None if source.contents else source.path.name, source.is_folder) for source in sources]
     if len(texts) > len(rules):  # one of several cannot be read: what is left still needs a folder to go into
         rules.append(Source("", is_folder=False))
-    placement = place(rules, destination_text, _standing(session.api, destination), as_folder=destination.as_folder)
-    inside = placement.inside or sources[0].contents
+    standing = _standing(session.api, destination)
+    inside = goes_inside(rules, destination_text, standing, as_folder=destination.as_folder) or sources[0].contents
     paths = _paths(sources, failures)
     if not paths:
         if inside:
@@ -85,8 +85,9 @@ def _look(text: str, options: PutOptions) -> LocalSource:
     if stat.S_ISDIR(status.st_mode):
         if not options.recursive:
             raise IsAFolder("This is a folder; put -r takes it with all that is in it.")
-        contents = text == "." or text.endswith(("/.", os.sep + "."))
-        return LocalSource(text, path if path.name and path.name != ".." else path.resolve(), True, contents)
+        named = path if path.name and path.name != ".." else path.resolve()
+        contents = text == "." or text.endswith(("/.", os.sep + ".")) or not named.name  # the root has no name
+        return LocalSource(text, named, is_folder=True, contents=contents)
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
         raise LocalFileError("This is neither a file nor a folder; what comes from a pipe is put as “-”.")
     return LocalSource(text, path, is_folder=False, contents=False)

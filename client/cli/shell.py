@@ -7,7 +7,9 @@ can answer: on a terminal, never in a pipe.
 
 from __future__ import annotations
 
+import atexit
 import io
+import os
 import sys
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
@@ -132,7 +134,15 @@ class Shell:
 
 
 def prepare_streams() -> None:
-    """Set the process's streams so that no text can make a print fail (a lone surrogate, a small code page)."""
+    """Set the process's streams so that no text can make a print fail (a lone surrogate, a small code page).
+
+    One that was closed before the start (`>&-`), or that a windowed Python lacks, leads nowhere.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
+            atexit.register(nowhere.close)
+            setattr(sys, name, nowhere)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.cli.paths import RemotePath, Source, Standing, place
+from client.cli.paths import RemotePath, Source, Standing, goes_inside
 from protocol import NameNotAllowed, NotAFolder, NotFound
 
 FILE, FOLDER = Source("a", is_folder=False), Source("tree", is_folder=True)
@@ -62,7 +62,7 @@ def test_the_parts_of_a_path() -> None:
     ],
 )
 def test_what_goes_where(sources: list[Source], standing: Standing, as_folder: bool, inside: bool) -> None:
-    assert place(sources, "there", standing, as_folder=as_folder).inside is inside
+    assert goes_inside(sources, "there", standing, as_folder=as_folder) is inside
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def test_what_can_go_nowhere_is_refused(
     sources: list[Source], standing: Standing, as_folder: bool, error: type[Exception]
 ) -> None:
     with pytest.raises(error) as refused:
-        place(sources, "there", standing, as_folder=as_folder)
+        goes_inside(sources, "there", standing, as_folder=as_folder)
     assert str(refused.value).startswith("there: ")

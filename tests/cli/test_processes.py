@@ -152,3 +152,13 @@ def test_a_watch_ends_at_once_by_ctrl_c_without_a_word(cli: Cli) -> None:
         watching.send_signal(signal.SIGINT)
         assert watching.stderr.read() == ""
         assert watching.wait(10) == 130
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_were_closed_before_the_start_do_no_harm(cli: Cli, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" "$@" {closed}', sys.executable, *cli.words("usage")],
+        env=cli.environment(), cwd=cli.directory, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.stdout == "") == (">&-" in closed.split())
