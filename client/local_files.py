@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import stat
 import sys
@@ -26,6 +27,8 @@ from pathlib import Path
 from client.chunking import explain_os_error
 from client.errors import LocalAccess, LocalDiskFull, LocalFileError
 from protocol import AlreadyExists, Attributes, IsAFolder
+
+log = logging.getLogger(__name__)
 
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and sys.platform != "win32"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -73,11 +76,22 @@ class LocalFolder:
         except OSError as error:
             raise local_error(error, self.path / name) from error
 
-    def open_partial(self, name: str, *, keep: bool) -> int:
-        """A descriptor to write the temporary file `name`, empty unless `keep`. Raises: LocalFileError."""
-        flags = os.O_RDWR | os.O_CREAT | _NOFOLLOW | (0 if keep else os.O_TRUNC)
+    def _create(self, name: str, mode: int) -> int:
+        """A new temporary file in place of whatever had its name (a leftover; a link is removed, not followed)."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
         try:
-            descriptor = os.open(self.at(name), flags, 0o600, dir_fd=self.descriptor)
+            try:
+                return os.open(self.at(name), flags, mode, dir_fd=self.descriptor)
+            except FileExistsError:
+                os.unlink(self.at(name), dir_fd=self.descriptor)
+                return os.open(self.at(name), flags, mode, dir_fd=self.descriptor)
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+
+    def open_partial(self, name: str) -> int:
+        """A descriptor to write the temporary file `name`, with what is in it already. Raises: LocalFileError."""
+        try:
+            descriptor = os.open(self.at(name), os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o600, dir_fd=self.descriptor)
         except OSError as error:
             raise local_error(error, self.path / name) from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -89,10 +103,12 @@ class LocalFolder:
         self, partial: str, data: memoryview, attrs: Attributes | None, mtime_ns: int, *, durable: bool
     ) -> None:
         """A whole temporary file; nothing is left of it when that fails. Raises: LocalFileError."""
-        descriptor = self.open_partial(partial, keep=False)
+        mode = mode_of(attrs)
+        descriptor = self._create(partial, mode)
         try:
             write_all(descriptor, data)
-            finish_file(descriptor, attrs, mtime_ns, durable=durable)
+            created = mode & ~_umask() if hasattr(os, "fchmod") else mode
+            finish_file(descriptor, None if created == mode else mode, mtime_ns, durable=durable)
         except OSError as error:
             self.remove(partial)
             raise local_error(error, self.path / partial) from error
@@ -159,15 +175,21 @@ def write_all(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def finish_file(descriptor: int, attrs: Attributes | None, mtime_ns: int, *, durable: bool) -> None:
+def mode_of(attrs: Attributes | None) -> int:
+    """The permissions that a file is to have: as the server keeps them, or as the user gives new files."""
+    mode = attrs.mode if attrs is not None and attrs.mode is not None else 0o666 & ~_umask()
+    return mode & _PERMISSIONS
+
+
+def finish_file(descriptor: int, mode: int | None, mtime_ns: int, *, durable: bool) -> None:
     """Attributes and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
-    with contextlib.suppress(OSError):  # disks without modes or times (FAT): the content is what counts
-        mode = attrs.mode if attrs is not None and attrs.mode is not None else 0o666 & ~_umask()
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, mode & _PERMISSIONS)
-    with contextlib.suppress(OSError):
+    try:  # disks without modes or times (FAT): the content is what counts
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode)
         if mtime_ns and os.utime in os.supports_fd:
             os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+    except OSError as error:
+        log.debug("attributes: %s", error)
     if durable:
         os.fsync(descriptor)
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from client.contents import single_chunk
 from client.errors import LocalFileError
-from client.local_files import Destination, finish_file, local_error, write_all
+from client.local_files import Destination, finish_file, local_error, mode_of, write_all
 from client.transfer.download_exchanges import Manifest, Range, SmallFiles
 from client.transfer.download_plan import DownloadFile
 from client.transfer.events import ItemState
@@ -147,11 +147,11 @@ class DownloadWork:
 
     def small_arrived(self, file: DownloadFile, data: memoryview) -> None:
         """Write a whole file. Raises: LocalDiskFull."""
-        entry = file.entry
+        entry, partial = file.entry, file.partial
         try:
             with self._destination.folder(file.folder) as folder:
-                folder.write_file(file.partial, data, entry.attrs, entry.mtime_ns, durable=self._fsync_small)
-                folder.place(file.partial, file.name, replace=file.replace)
+                folder.write_file(partial, data, entry.attrs, entry.mtime_ns, durable=self._fsync_small)
+                folder.place(partial, file.name, replace=file.replace)
         except SfosError as error:
             self.fail(file, error)
             return
@@ -179,14 +179,14 @@ class DownloadWork:
 
     def _open_partial(self, file: DownloadFile) -> int:
         with self._destination.folder(file.folder) as folder:
-            descriptor = folder.open_partial(file.partial, keep=True)
+            descriptor = folder.open_partial(file.partial)
             if sys.platform != "win32":
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:  # another program fetches the same just now: each for itself
                     os.close(descriptor)
                     file.partial_suffix = secrets.token_hex(4)
-                    descriptor = folder.open_partial(file.partial, keep=True)
+                    descriptor = folder.open_partial(file.partial)
             return descriptor
 
     def _verify_partial(self, file: DownloadFile, descriptor: int) -> bytearray:
@@ -251,7 +251,7 @@ class DownloadWork:
         try:
             try:
                 os.ftruncate(descriptor, file.entry.size)
-                finish_file(descriptor, file.entry.attrs, file.entry.mtime_ns, durable=True)
+                finish_file(descriptor, mode_of(file.entry.attrs), file.entry.mtime_ns, durable=True)
             except OSError as error:
                 raise local_error(error, file.row.local) from error
             finally:

@@ -75,9 +75,14 @@ def test_a_link_in_the_temporary_files_place_is_not_written_through(tmp_path: Pa
     target = outside / "target"
     target.write_bytes(b"precious")
     (tmp_path / partial_name(b"id", "file")).symlink_to(target)
-    with pytest.raises(LocalAccess):
-        write(tmp_path, (), "file")
+    write(tmp_path, (), "file")
     assert target.read_bytes() == b"precious"
+    assert (tmp_path / "file").read_bytes() == b"content"
+    (tmp_path / partial_name(b"id", "file")).symlink_to(target)
+    destination = Destination(tmp_path)
+    with destination.folder(()) as opened, pytest.raises(LocalAccess):
+        opened.open_partial(partial_name(b"id", "file"))
+    destination.close()
 
 
 def test_the_destination_itself_may_be_a_link(tmp_path: Path, outside: Path) -> None:
