@@ -13,9 +13,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pyfastcdc import FastCDC
 
@@ -40,6 +39,7 @@ _MAX_SEED = 2**63 - 1  # it is shifted left by one within 64 bits
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # A FIFO or device that took a file's place must not block us; O_NONBLOCK means nothing to a regular file.
 _OPEN_FLAGS |= getattr(os, "O_NONBLOCK", 0)
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Cutter:
@@ -62,9 +62,19 @@ class Cutter:
         for chunk in self._cdc.cut_stream(source):
             yield chunk.data
 
+    def cut_front(self, data: memoryview, *, ended: bool) -> list[int]:
+        """The lengths of the chunks that `data` begins with, the same that `cut` finds in the stream.
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
+        Unless the stream `ended` with `data`, what comes last is left out while more bytes could make it longer. At
+        least one chunk if there are MAX_CHUNK_BYTES, or if it ended and there is anything.
+        """
+        lengths = [chunk.length for chunk in self._cdc.cut_buf(data)]
+        if lengths and not ended and lengths[-1] < MAX_CHUNK_BYTES:
+            lengths.pop()
+        return lengths
+
+
+class FileFacts(NamedTuple):
     """What tells one state of a file from another."""
 
     size: int
@@ -76,22 +86,18 @@ class FileFacts:
     @classmethod
     def of(cls, status: os.stat_result) -> FileFacts:
         """From what stat said."""
-        return cls(
-            status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, stat.S_IMODE(status.st_mode) & 0o7777
-        )
+        mode = stat.S_IMODE(status.st_mode)
+        return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode)
 
     def same_content_as(self, other: FileFacts) -> bool:
-        """Whether nothing was written in between, as far as the system tells."""
-        return (self.size, self.mtime_ns, self.device, self.inode) == (
-            other.size,
-            other.mtime_ns,
-            other.device,
-            other.inode,
-        )
+        """Whether nothing was written in between, as far as the system tells: all but the mode."""
+        return self[:4] == other[:4]
 
 
 class SourceFile:
-    """An open local file, read once from its beginning; knows whether it changed meanwhile."""
+    """An open local file, read once from its beginning; knows whether it changed meanwhile. Close it by `with`."""
+
+    __slots__ = ("_descriptor", "_read", "facts", "path")
 
     def __init__(self, descriptor: int, path: Path, facts: FileFacts) -> None:
         self._descriptor = descriptor
@@ -108,6 +114,21 @@ class SourceFile:
         self._read += count
         return count
 
+    def fill(self, buffer: memoryview) -> tuple[int, bool]:
+        """Read until `buffer` is full or the file ends: how many bytes, and whether it ended.
+
+        Raises: LocalAccess; FileChanged as soon as there is more than there was.
+        """
+        filled = 0
+        while filled < len(buffer):
+            count = self.readinto(buffer[filled:])
+            if not count:
+                return filled, True
+            filled += count
+        if self._read > self.facts.size:
+            raise FileChanged(subject=str(self.path))
+        return filled, False
+
     def read_whole(self) -> bytes:
         """All of a file that is not larger than MIN_CHUNK_BYTES. Raises: LocalAccess, FileChanged."""
         try:
@@ -123,6 +144,12 @@ class SourceFile:
         if self._read != self.facts.size or not now.same_content_as(self.facts):
             raise FileChanged(subject=str(self.path))
 
+    def __enter__(self) -> SourceFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
 
 def _read_into(descriptor: int, buffer: memoryview) -> int:
     if hasattr(os, "readv"):
@@ -132,21 +159,17 @@ def _read_into(descriptor: int, buffer: memoryview) -> int:
     return len(content)
 
 
-@contextmanager
-def open_source(path: Path, *, follow_symlinks: bool = False) -> Iterator[SourceFile]:
+def open_source(path: Path, *, follow_symlinks: bool = False) -> SourceFile:
     """A regular file, opened for reading. Raises: LocalAccess, also for a link, unless they are followed."""
-    flags = _OPEN_FLAGS | (0 if follow_symlinks else getattr(os, "O_NOFOLLOW", 0))
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, _OPEN_FLAGS if follow_symlinks else _OPEN_FLAGS | _NOFOLLOW)
     except (OSError, ValueError) as error:
         raise explain_os_error(error, path) from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise LocalAccess("This is not a regular file.", subject=str(path))
-        yield SourceFile(descriptor, path, FileFacts.of(status))
-    finally:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
+        raise LocalAccess("This is not a regular file.", subject=str(path))
+    return SourceFile(descriptor, path, FileFacts.of(status))
 
 
 def name_whole(space: SpaceInfo, cutter: Cutter, source: SourceFile) -> tuple[bytes, list[ChunkRecord]]:

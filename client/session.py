@@ -152,7 +152,14 @@ class Session:
         )
 
     @classmethod
-    def from_ticket(cls, ticket: StoredTicket, trust: Trust, options: ClientOptions | None = None) -> Self:
+    def from_ticket(
+        cls,
+        ticket: StoredTicket,
+        trust: Trust,
+        options: ClientOptions | None = None,
+        *,
+        reauthenticate: Reauthenticate | None = None,
+    ) -> Self:
         """A session opened before, in this process or another. Raises: as `sign_in`; SessionEnded when it is over."""
         options = options or ClientOptions()
         connection = Connection.open(ticket.address, options.connection)
@@ -170,6 +177,7 @@ class Session:
             ticket.ticket,
             info,
             options,
+            reauthenticate=reauthenticate,
             warnings=(warning,) if warning else (),
         )
         session._expires_unix_s = ticket.expires_unix_s

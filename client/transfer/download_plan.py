@@ -108,7 +108,8 @@ class DownloadPlanner:
             if root.entry.kind == "folder":
                 self._walk(root, remote)
             else:
-                self._take(root.entry, remote, root.folder, root.name, root.row)
+                with self._destination.folder(root.folder) as opened:
+                    self._take(root.entry, remote, root.folder, opened, root.name, root.row)
 
     # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,14 +129,15 @@ class DownloadPlanner:
             if listing.error is not None:
                 self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
                 continue
+            with self._destination.folder(folder) as opened:
+                for entry in listing.entries:
+                    if entry.kind != "folder":
+                        self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
             for entry in listing.entries:
-                below = f"{path}/{entry.name}"
                 if entry.kind == "folder":
-                    made = self._enter(entry, below, folder, None, None)
+                    made = self._enter(entry, f"{path}/{entry.name}", folder, None, None)
                     if made is not None:
                         local_of[(*listing.path, entry.name)] = made
-                else:
-                    self._take(entry, below, folder, None, None)
 
     def _enter(
         self, entry: Entry, remote: str, above: tuple[str, ...], name: str | None, row: Row | None
@@ -187,19 +189,25 @@ class DownloadPlanner:
 
     # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, entry: Entry, remote: str, folder: tuple[str, ...], name: str | None, row: Row | None) -> None:
-        size = max(0, entry.size) if entry.kind == "file" else 0
-        place = self._destination.root.joinpath(*folder)
+    def _take(
+        self,
+        entry: Entry,
+        remote: str,
+        folder: tuple[str, ...],
+        opened: LocalFolder,
+        name: str | None,
+        row: Row | None,
+    ) -> None:
         if row is None:
             shown = printable(name if name is not None else entry.name)
-            row = self._ledger.add(place / shown, printable(remote), entry.kind, size)
+            size = max(0, entry.size) if entry.kind == "file" else 0
+            row = self._ledger.add(opened.path / shown, printable(remote), entry.kind, size)
         self.roots_of[row.number] = Root(entry, folder, name)
         try:
             local = self._local_name(entry, folder, name)
             if entry.kind == "file" and (entry.content is None or entry.size < 0):
                 raise RemoteProtocolError("The server does not say what is in this file.")
-            with self._destination.folder(folder) as opened:
-                self._decide(entry, remote, folder, opened, local, row)
+            self._decide(entry, remote, folder, opened, local, row)
         except SfosError as error:
             self._problem(Root(entry, folder, name), remote, folder, entry.kind, error, row)
 

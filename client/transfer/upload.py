@@ -1,9 +1,10 @@
 """Sending files: one thread reads, cuts and names; lanes ask what the server lacks, send that, and commit.
 
     small files    block of up to 4 MiB ─▶ have ─▶ commit, with what is lacking inline
-    larger files   block of chunks      ─▶ have ─▶ put_chunks ─▶ … ─▶ commit, when all blocks of a file are there
+    larger files   block of 8 MiB       ─▶ have ─▶ put_chunks ─▶ … ─▶ commit, when all blocks of a file are there
 
-A block is a bounded piece of memory out of a fixed number: when all are under way, reading waits. Lane 0 alone commits
+A block is a bounded piece of memory out of a fixed number: when all are under way, reading waits. Large files are read
+into their blocks and cut where they lie, without a copy but of what is left at a block's end. Lane 0 alone commits
 and carries small files (one writer on the server, no convoy: measured 20 % faster); all lanes carry blocks of chunks.
 """
 
@@ -20,7 +21,7 @@ from client.transfer.events import ItemState
 from client.transfer.lane import Exchange
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
-from client.transfer.upload_exchanges import Block, CommitFiles
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, Block, CommitFiles
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     MAX_CHUNK_BYTES,
@@ -49,7 +50,7 @@ class UploadWork:
         self.space = space
         self.ledger = ledger
         self._switch = switch
-        self._block_bytes = max(block_bytes, MAX_CHUNK_BYTES)
+        self._small_bytes = block_bytes
         self._changed = threading.Condition()
         self._free_blocks = max(blocks, _LEAST_BLOCKS)
         self._buffers: list[bytearray] = []
@@ -74,8 +75,8 @@ class UploadWork:
             self._changed.wait_for(lambda: self._switch.cancelled or self._free_blocks > 0)
             self._switch.check()
             self._free_blocks -= 1
-            buffer = None if small else (self._buffers.pop() if self._buffers else bytearray(self._block_bytes))
-        return Block(self, small=small, buffer=buffer, capacity=self._block_bytes)
+            buffer = None if small else (self._buffers.pop() if self._buffers else bytearray(LARGE_BLOCK_BYTES))
+        return Block(self, small=small, buffer=buffer, capacity=self._small_bytes if small else LARGE_BLOCK_BYTES)
 
     def put_block(self, block: Block) -> None:
         """It is full: let it be sent."""
@@ -268,22 +269,40 @@ class Reader:
 
     def _read_large(self, file: UploadFile, source: SourceFile) -> None:
         self._work.ledger.begin(file.row)
-        for piece in self._cutter.cut(source):
-            if file.over:
-                return
+        if self._large is not None and self._large.room < min(file.size, MAX_CHUNK_BYTES):
+            self._flush_large()
+        ended = False
+        while not ended and not file.over:
             self._switch.wait_open()
-            record = ChunkRecord(chunk_id(self._key, piece), len(piece))
-            file.records.append(record)
-            if self._large is not None and not self._large.fits(len(piece)):
-                self._flush_large()
             if self._large is None:
                 self._large = self._work.new_block(small=False)
-            self._large.add_chunk(file, record, piece)
+            ended = self._read_into(self._large, file, source)
         source.check_unchanged()
         if len(file.records) > _MOST_RECORDS:
             raise TooMuch("This file is too large for one commit.", subject=str(file.local.path))
         file.content = content_id(self._key, pack_records(file.records))
         self._work.file_read(file)
+
+    def _read_into(self, block: Block, file: UploadFile, source: SourceFile) -> bool:
+        """Fill the block from the file and cut it where it lies; whether the file has ended.
+
+        What is no whole chunk yet goes to the front of the next block.
+        """
+        data = block.free()
+        carried, block.carried = block.carried, 0  # now: what follows may fail, and the block goes on without this file
+        count, ended = source.fill(data[carried:])
+        count, start = count + carried, 0
+        for length in self._cutter.cut_front(data[:count], ended=ended):
+            record = ChunkRecord(chunk_id(self._key, data[start : start + length]), length)
+            file.records.append(record)
+            block.add_chunk(file, record)
+            start += length
+        if not ended:
+            following = self._work.new_block(small=False)
+            following.carry(data[start:count])
+            self._flush_large()
+            self._large = following
+        return ended
 
     def _flush_small(self) -> None:
         block, self._small = self._small, None

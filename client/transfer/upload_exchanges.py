@@ -35,6 +35,8 @@ from protocol import (
     unpack_results,
 )
 
+# What the body of one put_chunks holds beside its records.
+LARGE_BLOCK_BYTES = MAX_BODY - 64 * 1024
 # What concerns every file that is still to come: trying them one by one would only repeat it.
 _GENERAL = (*PASSING, AccessError, StorageFull, QuotaExceeded, StorageFailed)
 _HEADER_BYTES = 256  # about what a request's own JSON takes
@@ -68,7 +70,8 @@ class Block:
         self.work = work
         self.small = small
         self.buffer = buffer
-        self._capacity = min(capacity, MAX_BODY - 64 * 1024)
+        self.carried = 0  # bytes at `free()` that were read before, and belong to no chunk yet
+        self._capacity = capacity
         self._size = 0
         self.chunks: list[tuple[UploadFile, ChunkRecord, int]] = []
         self.small_files: list[tuple[UploadFile, bytes | None]] = []
@@ -77,13 +80,26 @@ class Block:
         """Whether so many more bytes may be put in."""
         return self._size + count <= self._capacity
 
-    def add_chunk(self, file: UploadFile, record: ChunkRecord, piece: memoryview) -> None:
-        """Copy a chunk in."""
+    @property
+    def room(self) -> int:
+        """How many more bytes may be put in."""
+        return self._capacity - self._size
+
+    def free(self) -> memoryview:
+        """The part of the buffer that holds no chunk yet."""
         assert self.buffer is not None
+        return memoryview(self.buffer)[self._size :]
+
+    def carry(self, rest: memoryview) -> None:
+        """Put in what was read already, before anything else."""
+        self.free()[: len(rest)] = rest
+        self.carried = len(rest)
+
+    def add_chunk(self, file: UploadFile, record: ChunkRecord) -> None:
+        """The bytes at `free()` are this chunk."""
         if not self.chunks or self.chunks[-1][0] is not file:
             file.blocks_open += 1  # chunks of a file come one after the other, so a block sees it once
         start, self._size = self._size, self._size + record.length
-        self.buffer[start : self._size] = piece
         self.chunks.append((file, record, start))
 
     def add_file(self, file: UploadFile, content: bytes | None) -> None:

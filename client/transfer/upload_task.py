@@ -9,8 +9,9 @@ from client.transfer.events import ConflictPolicy
 from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, run_lanes
 from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
 from client.transfer.upload_plan import UploadFile, UploadPlanner
-from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Ref
+from protocol import MIN_CHUNK_BYTES, Ref
 
 _WINDOW = 4  # blocks under way on a connection: one asked about, one sent, one answered, one to spare
 
@@ -56,7 +57,7 @@ class UploadTask:
             space,
             run.ledger,
             run.switch,
-            blocks=run.memory_bytes // max(run.options.batch_bytes, MAX_CHUNK_BYTES),
+            blocks=run.memory_bytes // LARGE_BLOCK_BYTES,
             block_bytes=run.options.batch_bytes,
         )
         reader = Reader(work, run.switch, follow_symlinks=self._follow)

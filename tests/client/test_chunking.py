@@ -37,6 +37,19 @@ def test_boundaries_never_move(path: Path) -> None:
     assert [len(piece) for piece in cut(path, seed=0)] == GOLDEN_WITHOUT_SEED
 
 
+@pytest.mark.parametrize("ahead", [MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 5_000_000, 9_999_999, 99_999_999])
+def test_cutting_in_place_finds_the_same_boundaries(ahead: int) -> None:
+    content = memoryview(noise(16 * 1024 * 1024))
+    cutter, at, found = Cutter(SEED), 0, []
+    while at < len(content):
+        window = content[at : at + ahead]
+        lengths = cutter.cut_front(window, ended=at + len(window) == len(content))
+        assert lengths
+        found += lengths
+        at += sum(lengths)
+    assert found == GOLDEN
+
+
 def test_the_pieces_make_up_the_file(path: Path) -> None:
     content = noise(9_000_001)
     path.write_bytes(content)

@@ -439,3 +439,27 @@ def test_numbers_of_second_files_are_given_once(session: Session, folder: str, t
     remote = RemoteFolder(session.api, 4, folder, [known])
     assert [remote.free_name("a.txt") for _ in range(3)] == ["a (2).txt", "a (3).txt", "a (4).txt"]
     assert UploadPlanner is not None
+
+
+def test_a_file_that_grows_without_an_end_while_it_is_read_does_not_spoil_the_next(
+    session: Session, engine: TransferEngine, folder: str, source: Path, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "a").write_bytes(noise(20_000_000, 41))
+    (source / "b").write_bytes(noise(20_000_000, 42))
+    from client import chunking
+
+    read = chunking._read_into
+    inode = (source / "a").stat().st_ino
+
+    def growing(descriptor: int, buffer: memoryview) -> int:
+        if os.fstat(descriptor).st_ino == inode:
+            with (source / "a").open("ab") as file:
+                file.write(bytes(4_000_000))
+        return read(descriptor, buffer[:4_000_000])
+
+    monkeypatch.setattr(chunking, "_read_into", growing)
+    job = engine.upload([source / "a", source / "b"], folder)
+    assert finish(job) is JobState.FAILED
+    (failed,) = job.failed_items()
+    assert isinstance(failed.error, FileChanged)
+    assert contents(session, folder) == {"b": noise(20_000_000, 42)}
