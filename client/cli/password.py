@@ -16,6 +16,7 @@ from protocol import LoginRequired
 
 ENVIRONMENT_VARIABLE = "SFOS_PASSWORD"
 KEYRING_SERVICE = "secure-file-orchestration"
+STANDARD_INPUT = "-"
 _PROMPTS = 3  # as ssh asks; more only feeds the server's penalties
 
 
@@ -70,7 +71,11 @@ def candidates(
 def from_file(shell: Shell, name: str) -> str:
     """The first line of the file `name`; of standard input for “-”. Raises: LocalAccess."""
     try:
-        text = shell.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8").split("\n", 1)[0]
+        text = (
+            shell.stdin.readline()
+            if name == STANDARD_INPUT
+            else Path(name).read_text(encoding="utf-8").split("\n", 1)[0]
+        )
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise LocalAccess(f"The password file cannot be read: {reason}.", subject=name) from error

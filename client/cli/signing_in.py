@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from client.address import Address
@@ -45,9 +46,19 @@ class Entrance:
     trust: Trust
     tickets: TicketStore
 
-    def session(self) -> Session:
-        """The session kept from an earlier command, or a new one. Raises: what Session raises; LoginRequired."""
-        return self.kept_session() or self.sign_in()[0]
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """The session kept from an earlier command, or a new one; it stays open on the server for the next command.
+
+        Raises: what Session raises; LoginRequired.
+        """
+        with self.kept_session() or self.sign_in()[0] as session:
+            began_as = session.ticket.ticket_id
+            try:
+                yield session
+            finally:
+                if session.ticket.ticket_id != began_as:  # the server forgot it meanwhile, and it was renewed
+                    self._keep_ticket(session)
 
     def kept_session(self) -> Session | None:
         """The session of the ticket at hand, if it is still good."""
@@ -55,7 +66,8 @@ class Entrance:
         if ticket is None:
             return None
         try:
-            return Session.from_ticket(ticket, self.trust, ClientOptions.of(self.settings, "sfos command line"))
+            options = ClientOptions.of(self.settings, "sfos command line")
+            return Session.from_ticket(ticket, self.trust, options, reauthenticate=self._password_at_hand)
         except (SessionEnded, LoginRequired, LoginFailed):
             self.tickets.forget(self.account.address, self.account.user)
             return None
@@ -85,12 +97,21 @@ class Entrance:
         options = ClientOptions.of(self.settings, "sfos command line")
         address, user = self.account.address, self.account.user
         try:
-            return Session.sign_in(address, user, secret, self.trust, options)
+            return Session.sign_in(address, user, secret, self.trust, options, reauthenticate=self._password_at_hand)
         except UnknownServerKey as unknown:
             if not self._accepts(unknown):
                 raise
             self.trust.store.pin(address, unknown.fingerprint)
-        return Session.sign_in(address, user, secret, self.trust, options)
+        return Session.sign_in(address, user, secret, self.trust, options, reauthenticate=self._password_at_hand)
+
+    def _password_at_hand(self) -> str | None:
+        """The password, if it can be had without a person: for a command that outlives its session. Any thread."""
+        file, account = self.options.password_file, self.account
+        if file is not None:
+            return None if file == password.STANDARD_INPUT else password.from_file(self.shell, file)
+        if password.ENVIRONMENT_VARIABLE in self.environ:
+            return self.environ[password.ENVIRONMENT_VARIABLE]
+        return password.from_keyring(account.user, account.address)
 
     def _accepts(self, unknown: UnknownServerKey) -> bool:
         if not self.shell.can_ask:
@@ -100,15 +121,18 @@ class Entrance:
         return self.shell.confirm("Is this your server?")
 
     def _greet(self, session: Session) -> None:
-        try:
-            self.tickets.save(session.ticket)
-        except LocalFileError as error:
-            self.shell.error(error)
+        self._keep_ticket(session)
         self.remember()
         for warning in session.warnings:
             self.shell.warn(warning.message)
         if session.info.must_change_password:
             self.shell.warn(f"{self.account.user}: This account still has its first password; change it: passwd")
+
+    def _keep_ticket(self, session: Session) -> None:
+        try:
+            self.tickets.save(session.ticket)
+        except LocalFileError as error:
+            self.shell.error(error)
 
     def remember(self, *, as_default: bool = False, forget: bool = False) -> None:
         """Let later commands that name no user (and with `as_default`, no server) mean this account; or no longer."""

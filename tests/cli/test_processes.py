@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
+from tests.support.server_process import prepare_home, running_server
 
 SLOW = {"SFOS_CLIENT_UPLOAD_LIMIT_BYTES_S": "2 MiB", "SFOS_CLIENT_DOWNLOAD_LIMIT_BYTES_S": "2 MiB"}
 LARGE = 24 * 2**20  # at 2 MiB a second: far longer than a test waits before it stops the program
@@ -162,3 +164,24 @@ def test_streams_that_were_closed_before_the_start_do_no_harm(cli: Cli, closed: 
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert (done.stdout == "") == (">&-" in closed.split())
+
+
+def test_a_watch_outlives_a_restart_of_the_server_if_the_password_is_at_hand(tmp_path: Path) -> None:
+    home = prepare_home(tmp_path / "home")
+    here = tmp_path / "here"
+    here.mkdir()
+    with running_server(home) as server:
+        cli = Cli(server, here)
+        port = int(server.address.rsplit(":", 1)[1])
+        cli.ok("ls")  # so that the watch itself begins with a kept session, and knows no password
+        with cli.running("watch", "--json", "--count", "1") as watching:
+            assert watching.stderr is not None
+            assert watching.stdout is not None
+            assert watching.stderr.readline().startswith("Watching / ")
+            server.process.kill()
+            server.process.wait(20)
+            assert watching.stderr.readline().endswith("Trying again …\n")
+            with running_server(home, port=port) as again:
+                dataclasses.replace(cli, server=again).ok("mkdir", "after")
+                assert json.loads(watching.stdout.readline())["path"] == "/after"
+                assert watching.wait(30) == 0
