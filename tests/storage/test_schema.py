@@ -1,0 +1,152 @@
+"""The schema: frozen for each version, migrated step by step, and every version's stores open for ever."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sqlite3
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+import config
+from server.catalog.migrations import MIGRATIONS, migrate
+from server.catalog.schema import SCHEMA_VERSION
+from server.maintenance.verify import verify_space
+from server.operations.context import SpaceContext
+from server.spaces import SpaceRegistry
+from server.storage_faults import CatalogTooNew
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
+
+FIXTURES = Path(__file__).parent / "fixtures"
+VERSIONS = range(1, SCHEMA_VERSION + 1)
+
+
+@pytest.fixture
+def open_version(tmp_path: Path) -> Iterator[Callable[[int], tuple[SpaceRegistry, dict[str, object]]]]:
+    """Unpacks the store of a version and opens it with this program; what must be found there comes along."""
+    opened: list[SpaceRegistry] = []
+
+    def unpack(version: int) -> tuple[SpaceRegistry, dict[str, object]]:
+        home = tmp_path / f"v{version}"
+        with tarfile.open(FIXTURES / f"v{version}.tar.gz") as archive:
+            archive.extractall(home, filter="data")
+        settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home)
+        opened.append(SpaceRegistry.open(settings))
+        return opened[-1], json.loads((home / "expected.json").read_text())
+
+    yield unpack
+    for registry in opened:
+        registry.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_store_of_every_version_opens_with_all_that_was_in_it(
+    version: int, open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]]
+) -> None:
+    registry, expected = open_version(version)
+    space_id = str(expected["space"])
+    with registry.lease(space_id, create=False) as space:
+        desk = Desk(space)
+        tree = {path: None if data is None else base64.b64encode(data).decode() for path, data in desk.tree().items()}
+        assert tree == expected["tree"]
+        assert {path: desk.stat(path).revision for path in tree} == expected["revisions"]
+        attrs = expected["attrs"]
+        assert isinstance(attrs, dict)
+        run, link = desk.stat("/run.sh").attrs, desk.stat("/link").attrs
+        assert run is not None
+        assert link is not None
+        assert (run.mode, link.link) == (attrs["mode"], attrs["link"])
+        changes, _ = desk.changes(str(expected["cursor"]))
+        assert [[change.entry.name, change.deleted] for change in changes] == expected["changed"]
+        desk.put("/docs/small.txt", b"written by a later version")
+        with registry.inspect(space_id) as context:
+            assert verify_space(context, full=True).findings == []
+
+
+def schema_of(path: Path) -> list[tuple[str, str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master"))
+
+
+def test_a_new_store_has_the_schema_that_its_version_was_frozen_with(
+    registry: SpaceRegistry,
+    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]],
+    context: SpaceContext,
+    tmp_path: Path,
+) -> None:
+    """If this fails after a change of the tables: raise SCHEMA_VERSION, write the migration, make the new fixture."""
+    _, expected = open_version(SCHEMA_VERSION)
+    frozen = tmp_path / f"v{SCHEMA_VERSION}" / "server_storage" / str(expected["space"])
+    for name in ("catalog.db", "small.db"):
+        assert schema_of(context.directory / name) == schema_of(frozen / name)
+
+
+def test_there_is_a_migration_from_every_version_before_this_one() -> None:
+    assert sorted(MIGRATIONS) == list(range(1, SCHEMA_VERSION))
+
+
+def version_of(context: SpaceContext) -> int:
+    with context.catalog.read() as tx:
+        return int(tx.execute("SELECT schema_version FROM spaces")[0][0])
+
+
+def add_column(connection: Connection, space: bytes) -> None:
+    connection.exec_driver_sql("ALTER TABLE nodes ADD COLUMN colour TEXT")
+    connection.exec_driver_sql("UPDATE nodes SET colour = 'red' WHERE space = ?", (space,))
+
+
+def fail(connection: Connection, space: bytes) -> None:
+    add_column(connection, space)
+    raise ZeroDivisionError
+
+
+@pytest.mark.leaves_damage
+def test_steps_run_in_order_each_with_its_record(desk: Desk, context: SpaceContext) -> None:
+    desk.put("/a", b"x")
+    steps: list[int] = []
+
+    def noted(connection: Connection, space: bytes) -> None:
+        steps.append(2)
+
+    assert migrate(context.catalog, target=3, migrations={1: add_column, 2: noted}) == 1
+    assert (version_of(context), steps) == (3, [2])
+    assert migrate(context.catalog, target=3, migrations={}) == 3
+    with pytest.raises(CatalogTooNew):
+        migrate(context.catalog, target=2, migrations={})
+
+
+def test_a_step_that_fails_is_undone_and_can_be_run_again(context: SpaceContext) -> None:
+    with pytest.raises(ZeroDivisionError):
+        migrate(context.catalog, target=2, migrations={1: fail})
+    assert version_of(context) == 1
+    assert migrate(context.catalog, target=2, migrations={1: add_column}) == 1
+    assert version_of(context) == 2
+
+
+def test_pragmas_are_as_durability_needs_them(context: SpaceContext) -> None:
+    with context.catalog.read() as tx:
+        found = {
+            name: tx.execute(f"PRAGMA {name}")[0][0]
+            for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "journal_size_limit")
+        }
+        assert tx.execute("PRAGMA busy_timeout")[0][0] > 0
+    assert found == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "trusted_schema": 0,
+        "journal_size_limit": 64 * 2**20,
+    }
+
+
+def test_tables_that_carry_blobs_have_rowids_and_the_others_do_not(context: SpaceContext) -> None:
+    tables = {name: sql for kind, name, sql in schema_of(context.directory / "catalog.db") if kind == "table"}
+    without = {name for name, sql in tables.items() if "WITHOUT ROWID" in sql}
+    assert without == {"nodes", "past", "chunks", "content_chunks"}
+    assert context.space_id == SPACE_ID
