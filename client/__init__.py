@@ -3,13 +3,18 @@
     address      where a server is
     trust        which server keys are known (pins), and what to do about others
     errors       what only a client can run into
+    sockets      reaching a server, waits, what network errors mean to people
     connection   one TLS connection: handshake, frames, requests and replies, in one thread at a time
     login        SCRAM and attach on a connection
     session      a signed-in user: control connection, more connections, watching, reconnecting
     commands     one typed method for each command of the protocol
+    watch        what changes, as it changes
+    contents     reading files from a server that is not trusted to send the right bytes
     api          what programs want to do: list, walk, move, delete, read a range
     chunking     cutting files and naming the pieces
-    local_files  scanning, temporary names, attributes, names on this system
+    local_names  names of the server on this computer
+    local_scan   what is to be uploaded
+    local_files  temporary names, attributes, never through a link
     transfer     uploads and downloads of many files: plan, pool, resume, progress, cancel
     tickets      a session kept between two commands
     places       where pins and remembered choices are kept

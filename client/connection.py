@@ -12,11 +12,8 @@ Sockets stay blocking, with SO_RCVTIMEO and SO_SNDTIMEO (with `settimeout` every
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
-import struct
-import sys
 import threading
 import time
 from collections import deque
@@ -31,6 +28,7 @@ from OpenSSL import SSL
 from client.address import Address
 from client.errors import ConnectionLost, ServerUnreachable
 from client.options import ConnectionOptions
+from client.sockets import connect, explain, is_ip, set_timeouts, shut
 from client.trust import ServerKey, read_certificate
 from protocol import (
     COMMANDS,
@@ -140,7 +138,7 @@ class Connection:
 
         Raises: ServerUnreachable.
         """
-        sock = _connect(address, options.connect_timeout_s)
+        sock = connect(address, options.connect_timeout_s)
         connection = cls(sock, address, options)
         try:
             with connection.deadline(options.connect_timeout_s):
@@ -153,7 +151,7 @@ class Connection:
 
     def _handshake(self) -> None:
         try:
-            if not _is_ip(self.address.host):
+            if not is_ip(self.address.host):
                 self._tls.set_tlsext_host_name(self.address.host.encode("idna"))
             self._tls.set_connect_state()
             self._tls.do_handshake()
@@ -162,7 +160,7 @@ class Connection:
             self._failed = True
             raise ServerUnreachable(
                 "Something answers, but not a server of this kind: the encrypted connection cannot be made"
-                f" ({_explain(error)}).",
+                f" ({explain(error)}).",
                 subject=str(self.address),
             ) from error
         if certificate is None:
@@ -201,7 +199,7 @@ class Connection:
     def set_timeout(self, timeout_s: float) -> None:
         """How long the server may say nothing, from now on."""
         self._timeout_s = timeout_s
-        _set_timeouts(self._sock, timeout_s)
+        set_timeouts(self._sock, timeout_s)
 
     # ── requests and replies ────────────────────────────────────────────────────────────────────────────────────
 
@@ -332,7 +330,7 @@ class Connection:
         except (SSL.Error, OSError) as error:
             self._failed = True
             raise ConnectionLost(
-                f"The connection to the server was lost ({_explain(error)}); try again.", subject=str(self.address)
+                f"The connection to the server was lost ({explain(error)}); try again.", subject=str(self.address)
             ) from error
         except BaseException:
             self._failed = True
@@ -369,7 +367,7 @@ class Connection:
         with self._close_lock:
             if not self._closed:
                 self._failed = True
-                _shut(self._sock)
+                shut(self._sock)
 
     def close(self) -> None:
         """Take leave properly (close_notify both ways) unless it is broken, and free the socket. Idempotent."""
@@ -382,7 +380,7 @@ class Connection:
 
     def _say_goodbye(self) -> None:
         """Without reading what the server still sends, the kernel might reset the connection and lose what we sent."""
-        _set_timeouts(self._sock, _CLOSE_TIMEOUT_S)
+        set_timeouts(self._sock, _CLOSE_TIMEOUT_S)
         until = time.monotonic() + _CLOSE_TIMEOUT_S
         scrap = bytearray(_TLS_RECORD)
         try:
@@ -393,72 +391,10 @@ class Connection:
         except SSL.ZeroReturnError:
             pass
         except (SSL.Error, OSError) as error:
-            log.debug("%s: no orderly end: %s", self.address, _explain(error))
+            log.debug("%s: no orderly end: %s", self.address, explain(error))
 
     def __enter__(self) -> Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _connect(address: Address, timeout_s: float) -> socket.socket:
-    try:
-        sock = socket.create_connection((address.host, address.port), timeout=timeout_s)
-    except socket.gaierror as error:
-        raise ServerUnreachable(
-            "No computer of this name is known; check the address.", subject=str(address)
-        ) from error
-    except TimeoutError as error:
-        raise ServerUnreachable(
-            f"The server does not answer within {timeout_s:g} s; check the address and the network.",
-            subject=str(address),
-        ) from error
-    except ConnectionRefusedError as error:
-        raise ServerUnreachable(
-            "Nothing answers at this address; check that the server runs, and its port.", subject=str(address)
-        ) from error
-    except (OSError, UnicodeError) as error:
-        raise ServerUnreachable(f"The server cannot be reached ({_explain(error)}).", subject=str(address)) from error
-    sock.settimeout(None)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _set_timeouts(sock, timeout_s)
-    return sock
-
-
-def _set_timeouts(sock: socket.socket, timeout_s: float) -> None:
-    if sys.platform == "win32":
-        packed = struct.pack("=L", max(1, int(timeout_s * 1000)))  # a DWORD of milliseconds
-    else:
-        packed = struct.pack("@ll", int(timeout_s), max(1, int(timeout_s % 1 * 1_000_000)))  # a timeval
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, packed)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, packed)
-
-
-def _shut(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError as error:  # not connected any more: what was wanted
-        log.debug("shutdown: %s", error)
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _explain(error: Exception) -> str:
-    """What pyOpenSSL's errors mean; their own texts are tuples or empty."""
-    if isinstance(error, SSL.ZeroReturnError):
-        return "the server closed it"
-    if isinstance(error, (SSL.WantReadError, SSL.WantWriteError)):
-        return "no answer in time"
-    if isinstance(error, SSL.SysCallError):
-        return str(error.args[1]) if len(error.args) > 1 else "it broke off"
-    if isinstance(error, SSL.Error):
-        reasons = [str(entry[-1]) for entry in error.args[0]] if error.args and isinstance(error.args[0], list) else []
-        return "; ".join(reasons) or "TLS error"
-    return str(getattr(error, "strerror", None) or error)
