@@ -2,8 +2,7 @@
 """Make and manage the accounts of the server. A running server sees each change at once.
 
 Without a word it makes the two default accounts, admin/admin123 and user1/user123, if there are no accounts yet, and
-otherwise says what exists. Both must change their password before they can do anything else, and the server stays on
-this machine until they have.
+otherwise says what exists. Until both have other passwords, the server listens to this machine alone.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class _Commands:
             return known + self.list()
         lines = [f"Accounts:     {self._accounts.path}"]
         lines += [f"  {name} / {password}  ({role})" for name, password, role in DEFAULT_ACCOUNTS]
-        lines.append("Everybody knows these passwords: each must be changed when its user first signs in.")
+        lines.append("Everybody knows these passwords: until both are changed, the server listens to this machine alone.")
         return "\n".join(lines) + "\n"
 
     def add(self) -> str:

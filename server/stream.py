@@ -105,7 +105,7 @@ class TlsStream:
         self._frame_begun = 0.0
         self._frame_bytes = 0
         self._take: Callable[[int], Lease] | None = None
-        self._lease: Lease | None = None
+        self._leases: list[Lease] = []
         self._broken = False
         self._guard = threading.Lock()  # so that no shutdown falls on a descriptor that is closed, and then another's
         self._open = True
@@ -201,15 +201,14 @@ class TlsStream:
         if self._take is not None:
             self._step_deadline = math.inf  # while it is we who keep the peer waiting
             waited_from = time.monotonic()
-            self._lease = self._take(size_bytes)
+            self._leases.append(self._take(size_bytes))
             self._frame_begun += time.monotonic() - waited_from
         return bytearray(size_bytes)
 
     def release(self) -> None:
         """The last frame and what answered it are no longer needed."""
-        if self._lease is not None:
-            self._lease.release()
-            self._lease = None
+        while self._leases:
+            self._leases.pop().release()
 
     def send(self, header: bytes, body: Sequence[Buffer] = ()) -> None:
         """Send a frame whose body is the parts one after the other. Raises: PeerLost."""

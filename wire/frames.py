@@ -18,6 +18,8 @@ PREFIX = struct.Struct(">II")
 # Before login a peer is nobody: a hello and a SCRAM message need a few hundred bytes, and no body.
 MAX_HEADER_BEFORE_LOGIN = 8 * 1024
 MAX_HEADER = 1024 * 1024
+# What a decoder holds without asking `allocate`: as much as a connection's thread costs anyway.
+SMALL_HEADER = 64 * 1024
 # Eight chunks of the average size; large enough that one round trip hardly shows, small enough to budget.
 MAX_BODY = 8 * 1024 * 1024
 
@@ -51,8 +53,8 @@ class FrameDecoder:
     """Bytes in any split → frames, without a copy: the reader puts bytes where `buffer()` says.
 
     buffer() → read at most that many bytes into it → received(n) → a Frame when one is complete.
-    `allocate(n)` makes the body's buffer once its header has arrived whole; the server takes the bytes from its
-    memory budget there. Lengths are checked before anything is allocated.
+    `allocate(n)` makes the buffer of a header above SMALL_HEADER, and that of a body once its header has arrived
+    whole; the server takes the bytes from its memory budget there. Lengths are checked before anything is allocated.
     """
 
     def __init__(
@@ -101,7 +103,8 @@ class FrameDecoder:
                 )
             self._in_prefix = False
             self._body_bytes = body_bytes
-            self._target, self._filled = memoryview(bytearray(header_bytes)), 0
+            make = bytearray if header_bytes <= SMALL_HEADER else self._allocate
+            self._target, self._filled = memoryview(make(header_bytes)), 0
             return None
         if self._header is None:
             self._header = bytes(self._target)

@@ -114,6 +114,19 @@ def test_the_body_is_allocated_only_when_its_header_has_arrived() -> None:
     assert asked == [4]
 
 
+def test_a_large_header_comes_from_the_same_budget_as_a_body() -> None:
+    asked: list[int] = []
+
+    def allocate(count: int) -> bytearray:
+        asked.append(count)
+        return bytearray(count)
+
+    header = b"[" + b" " * 100_000 + b"]"
+    one = FrameDecoder(MAX_HEADER, MAX_BODY, allocate)
+    assert contents(list(one.feed(encode_frame(header, b"body")))) == [(header, b"body")]
+    assert asked == [len(header), 4]
+
+
 def test_the_buffer_never_reaches_past_the_frame_that_is_read() -> None:
     one = decoder()
     assert len(one.buffer()) == 8
