@@ -52,7 +52,7 @@ class _Commands:
             return known + self.list()
         lines = [f"Accounts:     {self._accounts.path}"]
         lines += [f"  {name} / {password}  ({role})" for name, password, role in DEFAULT_ACCOUNTS]
-        lines.append("Everybody knows these passwords: until both are changed, the server listens to this machine alone.")
+        lines.append("Everybody knows these passwords: until both are changed, the server serves this machine alone.")
         return "\n".join(lines) + "\n"
 
     def add(self) -> str:
