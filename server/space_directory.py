@@ -33,6 +33,7 @@ from server.chunks.scratch import ScratchBuffers
 from server.chunks.small import SmallStore
 from server.chunks.tiered import TieredStore
 from server.operations.context import Listeners, SpaceContext, StoreLimits
+from server.operations.entries import epoch_tag
 from server.operations.list_cache import ListCache
 from server.storage_faults import CatalogRolledBack, CatalogUnreadable
 from server.vault.keyring import SpaceKeys, read_keys, write_keys
@@ -137,6 +138,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         space_id=space_id,
         directory=directory,
         epoch=row.epoch,
+        epoch_tag=epoch_tag(row.epoch),
         keys=keys,
         catalog=catalog,
         store=store,

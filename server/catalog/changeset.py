@@ -15,7 +15,7 @@ from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
 from server.catalog.space_row import SpaceRow
 from server.catalog.statement import Statement
-from server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
+from server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node, mac_of
 from server.vault.rows import Digest, RowAuthenticator
 
 _INSERT_NODE = Statement(insert(nodes))
@@ -166,18 +166,8 @@ class ChangeSet:
         return touched
 
     def _begun(self, state: State) -> State:
-        mac = self._rows.mac(
-            node=state.node,
-            parent=state.parent,
-            seq_from=self.seq,
-            kind=state.kind,
-            size=state.size,
-            mtime_ns=state.mtime_ns,
-            name=state.name,
-            attrs=state.attrs,
-            content=state.content,
-        )
-        return state._replace(seq_from=self.seq, mac=mac)
+        begun = state._replace(seq_from=self.seq)
+        return begun._replace(mac=mac_of(self._rows, begun))
 
     # --- writing ------------------------------------------------------------------------------------------------
 

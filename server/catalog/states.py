@@ -13,6 +13,7 @@ from protocol import ROOT_NODE
 from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
 from server.catalog.statement import InStatement, Statement
+from server.vault.rows import RowAuthenticator
 
 ROOT_PARENT = 0  # what no node has as its id
 ROOT_NAME_KEY = bytes(16)
@@ -57,6 +58,23 @@ class State(NamedTuple):
 
 
 STATE_FIELDS = State._fields
+
+
+def mac_of(rows: RowAuthenticator, state: State) -> bytes:
+    """The code that the state should bear."""
+    return rows.mac(
+        node=state.node,
+        parent=state.parent,
+        seq_from=state.seq_from,
+        kind=state.kind,
+        size=state.size,
+        mtime_ns=state.mtime_ns,
+        name=state.name,
+        attrs=state.attrs,
+        content=state.content,
+    )
+
+
 LIVE_COLUMNS = tuple(nodes.c[name] for name in STATE_FIELDS)
 PAST_COLUMNS = tuple(past.c[name] for name in STATE_FIELDS)
 

@@ -141,18 +141,19 @@ def new_node(
     name: str,
     kind: StateKind,
     *,
+    name_key: bytes = b"",
     size: int = 0,
     mtime_ns: int = 0,
     attrs: bytes | None = None,
     content: bytes | None = None,
 ) -> State:
-    """A new node in the folder `parent`. `attrs`: not sealed yet."""
+    """A new node in the folder `parent`. `attrs`: not sealed yet. `name_key`: if it is known already."""
     node = change.tree.new_node()
     return change.tree.create(
         State(
             node=node,
             parent=parent,
-            name_key=context.names.key(parent, name),
+            name_key=name_key or context.names.key(parent, name),
             seq_from=0,
             kind=kind,
             name=context.names.seal_name(parent, name),
@@ -255,6 +256,7 @@ class _Landing:
             parent,
             place.name,
             KIND_NUMBERS[item.kind],
+            name_key=place.name_key,
             size=item.size,
             mtime_ns=item.mtime_ns,
             attrs=plan.attrs,

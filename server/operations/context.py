@@ -71,11 +71,12 @@ class Listeners:
 
 @dataclass(frozen=True, slots=True)
 class SpaceContext:
-    """One opened space. `now_ms`: the clock, milliseconds since 1970."""
+    """One opened space. `now_ms`: the clock, milliseconds since 1970. `epoch_tag`: the epoch as revisions bear it."""
 
     space_id: str
     directory: Path
     epoch: bytes
+    epoch_tag: str
     keys: SpaceKeys
     catalog: Catalog
     store: ChunkStore

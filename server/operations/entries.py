@@ -15,7 +15,7 @@ import msgspec
 
 from protocol import Attributes, Cursor, Entry, Kind, MalformedMessage, ResyncRequired, Revision
 from server.catalog.space_row import SpaceRow
-from server.catalog.states import ROOT_PARENT, State, StateKind
+from server.catalog.states import ROOT_PARENT, State, StateKind, mac_of
 from server.operations.context import SpaceContext
 from server.storage_faults import TokenDamaged
 
@@ -38,7 +38,7 @@ def epoch_tag(epoch: bytes) -> str:
 
 def revision_of(context: SpaceContext, seq: int) -> Revision:
     """The revision of a state that began with `seq`."""
-    return f"{seq}.{epoch_tag(context.epoch)}"
+    return f"{seq}.{context.epoch_tag}"
 
 
 def to_entry(context: SpaceContext, state: State, *, path: str | None = None) -> Entry:
@@ -67,18 +67,7 @@ def check_row(context: SpaceContext, state: State) -> None:
 
     Raises: TokenDamaged.
     """
-    mac = context.rows.mac(
-        node=state.node,
-        parent=state.parent,
-        seq_from=state.seq_from,
-        kind=state.kind,
-        size=state.size,
-        mtime_ns=state.mtime_ns,
-        name=state.name,
-        attrs=state.attrs,
-        content=state.content,
-    )
-    if mac != state.mac:
+    if mac_of(context.rows, state) != state.mac:
         raise TokenDamaged(f"the row of node {state.node} is not authentic")
 
 

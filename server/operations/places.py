@@ -102,7 +102,7 @@ def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], subjec
 class Place:
     """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first.
 
-    `name_key` is that of the name in `folder`; it means nothing while folders are missing.
+    `name_key` is that of the name in `folder`; b"" while folders are missing.
     """
 
     folder: int
@@ -140,7 +140,7 @@ class PlaceFinder:
 
     def _place(self, folder: int, missing: tuple[str, ...], name: str, subject: str) -> Place:
         name = check_name(name)
-        return Place(folder, missing, name, self._context.names.key(folder, name), subject)
+        return Place(folder, missing, name, b"" if missing else self._context.names.key(folder, name), subject)
 
     def made(self) -> None:
         """Folders have been made: look again for those that were missing."""
