@@ -45,7 +45,8 @@ usage() {
 ./run.sh manage …        look after the storage                    (python manage_storage.py …)
 ./run.sh test …          all tests (arguments go to pytest)
 ./run.sh check           style, types and floors
-./run.sh bench NAME …    a program of bench/; without NAME, their names
+./run.sh bench …         this project side by side with its peers  (python bench/compare.py …)
+./run.sh bench NAME …    another program of bench/; --list names them
 
 SFOS_HOME    where keys, files and logs are kept  (default: the folder of run.sh)
 SFOS_VENV    the Python environment               (default: .venv in the folder of run.sh)
@@ -398,16 +399,19 @@ run_checks() {
 }
 
 run_bench() {
-    local name=${1:-} file
+    local name=compare file
     ensure_environment requirements-dev.txt .sfos-dev
-    if [ -z "$name" ]; then
-        for file in "$root"/bench/*.py; do
-            [ ! -e "$file" ] || say "$(basename "$file" .py)"
-        done
-        return
-    fi
-    shift
-    [ -f "$root/bench/$name.py" ] || die "there is no bench/$name.py; ./run.sh bench names what there is."
+    case ${1:-} in
+        --list)
+            for file in "$root"/bench/*.py; do
+                [ ! -e "$file" ] || say "$(basename "$file" .py)"
+            done
+            return
+            ;;
+        "" | -*) ;;
+        *) name=$1 && shift ;;
+    esac
+    [ -f "$root/bench/$name.py" ] || die "there is no bench/$name.py; ./run.sh bench --list names what there is."
     cd "$root"
     PYTHONPATH=$root exec "$venv/bin/python" "$root/bench/$name.py" "$@"
 }

@@ -136,8 +136,12 @@ def measure(options: argparse.Namespace, place: Path, stack: ExitStack) -> Resul
         bench.say(f"{part}:")
         for side in sides:
             side.empty()
-        PARTS[part](bench)
-        results.parts.append(part)
+        try:
+            PARTS[part](bench)
+            results.parts.append(part)
+        except (ProgramFailed, NotEqual) as error:
+            results.failures.append(f"{part}: {error}")
+            bench.say(f"  failed: {error}")
         write_json(results, RESULTS / "latest.json")
     return results
 
@@ -158,7 +162,7 @@ def main() -> int:
             results = measure(options, place, stack)
     except KeyboardInterrupt:
         return 130
-    except (ProgramFailed, NotEqual) as error:
+    except ProgramFailed as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     tables = markdown(results)
@@ -167,7 +171,7 @@ def main() -> int:
     whole = not options.quick and set(results.parts) == set(PARTS) and results.runs >= 3
     if whole or options.document:
         put_between_markers(DOCUMENT, tables)
-    return 0
+    return 1 if results.failures else 0
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from bench.harness.processes import Command, ProgramFailed, cpu_seconds, run
 from bench.harness.side import Side
 
 GIB = 1024 * MIB
+_LONGEST_REMARK = 80  # characters of a table's cell
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ class Results:
     peaks: list[Peak] = field(default_factory=list)
     mixes: list[Mix] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
     def seconds(self, work: str, side: str) -> float | None:
         """A median, if there is one."""
@@ -224,8 +226,9 @@ class Bench:
 
     def give_up(self, work: str, side: Side, reason: str) -> bool:
         """Do not ask this side for this work any more; False."""
+        reason = reason.replace(str(self.place), "…")
         series = self.series(work, side)
-        series.remark, series.given_up = reason, True
+        series.remark, series.given_up = reason[:_LONGEST_REMARK], True
         self.say(f"  {work:24} {side.title:24} {reason}")
         return False
 

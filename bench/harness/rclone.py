@@ -28,6 +28,7 @@ class Rclone(Side):
         self._store = self._place / "store"
         self._environment = environment(self._place)
         self._options: tuple[str, ...] = ()
+        self._running = ExitStack()
 
     def start(self, stack: ExitStack) -> None:
         """See Side."""
@@ -35,18 +36,25 @@ class Rclone(Side):
         said = subprocess.run([self._program, "version"], capture_output=True, text=True, check=True).stdout
         self.version = said.split()[1].removeprefix("v")
         self._store.mkdir(parents=True, mode=0o700)
-        port = free_port()
+        self.port = free_port()
         password = secrets.token_urlsafe(18)
-        self._write_config(port, password)
-        arguments = ["serve", self._protocol, "crypt:", "--addr", f"127.0.0.1:{port}"]
-        arguments += ["--user", _USER, "--pass", password]
+        self._write_config(self.port, password)
+        serve = ["serve", self._protocol, "crypt:", "--addr", f"127.0.0.1:{self.port}"]
+        serve += ["--user", _USER, "--pass", password]
         if self._protocol == "webdav":
             # Copies: the other server's home, where they were made, is emptied between the parts of a run.
             for name, source in zip(("certificate.pem", "key.pem"), self._certificate, strict=True):
                 (self._place / name).write_bytes(source.read_bytes())
-            arguments += ["--cert", str(self._place / "certificate.pem"), "--key", str(self._place / "key.pem")]
-        stack.enter_context(daemon(self._rclone(*arguments), self._place / "server.log", port=port))
-        self.port = port
+            serve += ["--cert", str(self._place / "certificate.pem"), "--key", str(self._place / "key.pem")]
+        self._serve = self._rclone(*serve)
+        stack.callback(self._running.close)
+        self._restart()
+
+    def _restart(self) -> None:
+        """A server that has not yet seen the store: it remembers for minutes what is in its folders."""
+        self._running.close()
+        running = daemon(self._serve, self._place / "server.log", port=self.port)
+        self.server_pid = self._running.enter_context(running).pid
 
     def _write_config(self, port: int, password: str) -> None:
         config = self._place / "rclone.conf"
@@ -76,6 +84,7 @@ class Rclone(Side):
         """See Side."""
         remove(self._store)
         self._store.mkdir(mode=0o700)
+        self._restart()
 
     def reach(self, port: int | None) -> None:
         """See Side."""
@@ -110,8 +119,9 @@ class Rclone(Side):
         return self._client("copy", f"server:{name}", str(target))
 
     def provide_names(self, source: Path, name: str) -> None:
-        """See Side. Straight to the crypt remote: its server would take an hour."""
+        """See Side. Straight to the crypt remote, since through its server it would take an hour."""
         must(self._rclone("copy", "--transfers", "16", str(source), f"crypt:{name}"))
+        self._restart()
 
     def list_names(self, name: str, *, recursive: bool) -> Command:
         """See Side."""

@@ -41,14 +41,15 @@ def markdown(results: Results) -> str:
     """All tables."""
     machine = results.machine
     runs = "1 run" if results.runs == 1 else f"{results.runs} runs"
-    head = [
+    head = (
         f"Measured on {machine.date}: {machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB of memory;"
         f" {machine.system}, Python {machine.python}, files on {machine.filesystem}. Medians of {runs}."
-    ]
+    )
     if results.quick:
-        head.append("**A quick run with small sizes: it shows that all works, and its figures mean nothing.**")
+        head += "\n\n**A quick run with small sizes: it shows that all works, and its figures mean nothing.**"
+    head += "".join(f"\n\n**{failure}**" for failure in results.failures)
     sections = [
-        "\n\n".join(head),
+        head,
         _sides(results),
         _times(results),
         _wire(results),

@@ -85,7 +85,7 @@ def _mix(bench: Bench, count: int, own_accounts: bool) -> tuple[float, float, in
                 raise ProgramFailed("a client failed; its reason is above")
             said = json.loads(line)
             rates.append(said["moved"] / said["seconds"])
-    total, fairness = sum(rates), min(rates) / max(rates)
+    total, fairness = sum(rates), min(rates) / max(rates) if any(rates) else 0.0
     accounts = "own accounts" if own_accounts else "one account"
     bench.say(f"  {count:2} clients, {accounts:12} {total / 1e6:8.1f} MB/s, slowest/fastest {fairness:.2f}")
     return total, fairness, peak_bytes(ours.server_pid)
