@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import QueuePool
 
-from protocol import StorageFailed
+from protocol import SfosError, StorageFailed
 from server.catalog.statement import InStatement, Row, Statement
 from server.sqlite_faults import as_wire_error, is_broken_disk
 
@@ -162,24 +162,33 @@ class Catalog:
         try:
             connection = self.engine.raw_connection()
         except sqlite3.Error as error:
-            logger.exception("%s: cannot open", self.path)
-            raise as_wire_error(error) from error
+            raise self._failed(error) from error
         try:
             cursor = connection.cursor()
-            if begin is _BEGIN_WRITE:
-                cursor.execute(_WRITER_CACHE)
-            cursor.execute(begin)
-            yield Transaction(cursor, self.engine, self.space)
-            cursor.execute("COMMIT")
-        except sqlite3.Error as error:
-            logger.exception("%s: SQLite failed", self.path)
-            self._broken = self._broken or is_broken_disk(error)
-            raise as_wire_error(error) from error
+            try:
+                if begin is _BEGIN_WRITE:
+                    cursor.execute(_WRITER_CACHE)
+                cursor.execute(begin)
+                yield Transaction(cursor, self.engine, self.space)
+                cursor.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+            finally:
+                if begin is _BEGIN_WRITE:
+                    with contextlib.suppress(sqlite3.Error):
+                        cursor.execute(_READER_CACHE)
         finally:
-            if begin is _BEGIN_WRITE:
-                with contextlib.suppress(sqlite3.Error):
-                    cursor.execute(_READER_CACHE)
             connection.close()  # back to the pool, which rolls back what was not committed
+
+    def _failed(self, error: sqlite3.Error) -> SfosError:
+        """What the caller is told. After an error of the disk the catalog takes no more writes."""
+        self._broken = self._broken or is_broken_disk(error)
+        told = as_wire_error(error)
+        if isinstance(told, StorageFailed):
+            logger.error("%s: SQLite failed", self.path, exc_info=error)
+        else:
+            logger.warning("%s: %s", self.path, error)
+        return told
 
 
 def _sqlite_engine(path: Path, busy_timeout_ms: int) -> Engine:

@@ -113,8 +113,9 @@ def delete(context: SpaceContext, caller: Caller, request: DeleteRequest) -> tup
 def _delete_one(context: SpaceContext, change: Change, item: DeleteItem) -> ItemResult:
     subject = subject_of(item.ref)
     try:
-        change.tree.flush()  # the item may be below one that was deleted just before
         state = find_ref(context, change.tx, item.ref)
+        if change.tree.node(state.node) is None:  # by an item before this one
+            raise NotFound(subject=subject)
         if state.node == ROOT_NODE:
             raise PermissionDenied("The top folder cannot be deleted.", subject=subject)
         check_revision(context, item.if_revision, state, subject)
