@@ -384,6 +384,8 @@ run_tests() {
     ensure_environment requirements-dev.txt .sfos-dev
     ensure_test_programs
     cd "$root"
+    # All of them: a process for each core, each file in one of them, because files share servers and windows.
+    [[ $# -gt 0 ]] || set -- -n auto --dist loadfile
     exec "$venv/bin/python" -m pytest "$@"
 }
 
