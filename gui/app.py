@@ -20,7 +20,7 @@ from gui.keyring_store import PasswordKeeper
 from gui.model import Connection, Notice, Place, TransferBoard
 from gui.palette import Mode
 from gui.presenters.access import AccessPresenter, AskSignIn, AskTrust, Entered, Step, WarnChanged
-from gui.tasks import TaskBridge, TkPump
+from gui.tasks import Collector, TaskBridge, TkPump
 from gui.theme import Theme, Window
 from gui.views.dialogs.ask import confirm
 from gui.views.dialogs.gate import Gate
@@ -61,7 +61,10 @@ class App:
         self.bridge = TaskBridge()
         self.bridge.on_error = self._report
         self._pump = TkPump(self.root, self.bridge)
+        self._collector = Collector(self.bridge)
+        self._save_lock = threading.Lock()
         self._closing = False
+        self.closed = False
         self.workspace: Workspace | None = None
         self.gate = Gate(self.root, self.theme)
         self.access = AccessPresenter(
@@ -313,12 +316,15 @@ class App:
         self.choices = msgspec.structs.replace(self.choices, **changed)
         kept: Choices = self.choices
 
+        def work(_token: object) -> None:
+            with self._save_lock:
+                if kept is self.choices:  # else a later one is on its way, and must be the last on the disk
+                    choices.save(self._state_dir, kept)
+
         def failed(error: Exception) -> None:
             _log.warning("the window's choices were not saved: %s", error)
 
-        self.bridge.run_in_thread(
-            lambda _token: choices.save(self._state_dir, kept), lambda _nothing: None, failed, name="gui-choices"
-        )
+        self.bridge.run_in_thread(work, lambda _nothing: None, failed, name="gui-choices")
 
     def close(self) -> None:
         """Close the window; asks first if that cuts off transfers."""
@@ -347,8 +353,13 @@ class App:
         self._pump.shut_down(self._destroy)
 
     def _destroy(self) -> None:
+        self.closed = True
         threading.excepthook = self._previous_hook
+        self._collector.stop()
         try:
+            # Views have timers of their own (a tool tip, a toast); none may fire into a window that is gone.
+            for timer in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+                self.root.after_cancel(timer)
             self.root.destroy()
         except tk.TclError:
             _log.debug("the window was gone already")

@@ -50,7 +50,7 @@ class Spec:
     """How a command is called and reached.
 
     `keys` as people write them, the first one shown. `scope`: where they act: "list" keys act while the file list has
-    the focus, so that Delete or Ctrl+A in a field stays the field's own (nemo#3209).
+    the focus, so that Delete or Ctrl+A in a field stays the field's own (nemo#3209). `list_keys` act only there anyway.
     """
 
     label: str
@@ -58,12 +58,13 @@ class Spec:
     icon: str | None = None
     scope: Scope = "window"
     group: str = ""
+    list_keys: tuple[str, ...] = ()
 
 
 COMMANDS: dict[Command, Spec] = {
-    Command.BACK: Spec("Back", ("Alt+Left", "Backspace"), "arrow-left", "list", "Go"),
-    Command.FORWARD: Spec("Forward", ("Alt+Right",), "arrow-right", "list", "Go"),
-    Command.UP: Spec("Up to the parent folder", ("Alt+Up",), "arrow-up", "list", "Go"),
+    Command.BACK: Spec("Back", ("Alt+Left",), "arrow-left", "window", "Go", ("Backspace",)),
+    Command.FORWARD: Spec("Forward", ("Alt+Right",), "arrow-right", "window", "Go"),
+    Command.UP: Spec("Up to the parent folder", ("Alt+Up",), "arrow-up", "window", "Go"),
     Command.REFRESH: Spec("Refresh", ("F5", "Ctrl+R"), "arrow-clockwise", "window", "Go"),
     Command.EDIT_PATH: Spec("Type a path", ("Ctrl+L",), "input-cursor-text", "window", "Go"),
     Command.SEARCH: Spec("Search this folder", ("Ctrl+F",), "search", "window", "Go"),

@@ -10,6 +10,7 @@ one from a root window.
 from __future__ import annotations
 
 import contextlib
+import gc
 import heapq
 import itertools
 import logging
@@ -29,6 +30,7 @@ T = TypeVar("T")
 DRAIN_S = 0.008  # half a frame at 60 Hz: the window keeps up with the mouse while callbacks pour in
 _POLL_MS = 15  # where there is no createfilehandler (Windows)
 _JOIN_POLL_MS = 50
+_COLLECT_S = 1.0
 
 
 class Cancelled(Exception):
@@ -88,6 +90,33 @@ class Timer:
     def cancel(self) -> None:
         """It will not be called; does nothing once it was."""
         self.callback = None
+
+
+class _Task:
+    """A piece of work and who waits for it.
+
+    The thread holds nothing but this, and `clear` empties it in Tk's thread: so that no widget, variable or image dies
+    in a worker because the worker held the last reference to a callback.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[CancelToken], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+        token: CancelToken,
+    ) -> None:
+        self.work: Callable[[CancelToken], Any] | None = work
+        self.done: Callable[[Any], None] | None = done
+        self.failed: Callable[[Exception], None] | None = failed
+        self.token = token
+        self.thread: threading.Thread | None = None
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self.work = self.done = self.failed = self.result = self.error = None
 
 
 class TaskBridge:
@@ -153,28 +182,37 @@ class TaskBridge:
         if self._closed:
             token.cancel()
             return token
-
-        def run() -> None:
-            try:
-                result = work(token)
-            except Exception as error:  # the top of a thread: whatever went wrong belongs to `failed`
-                failure = error
-                self.post(lambda: self._finish(thread, token, lambda: failed(failure)))
-            else:
-                self.post(lambda: self._finish(thread, token, lambda: done(result)))
-
+        task = _Task(work, done, failed, token)
         # Daemon: if the person closes the window while the network hangs, the process may still end.
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread = threading.Thread(target=self._run_task, args=(task,), name=name, daemon=True)
         self._threads.add(thread)
         self._tokens[thread] = token
+        task.thread = thread
         thread.start()
         return token
 
-    def _finish(self, thread: threading.Thread, token: CancelToken, callback: Callable[[], None]) -> None:
-        self._threads.discard(thread)
-        self._tokens.pop(thread, None)
-        if not token.cancelled:
-            callback()
+    def _run_task(self, task: _Task) -> None:
+        assert task.work is not None
+        try:
+            task.result = task.work(task.token)
+        except Exception as error:  # the top of a thread: whatever went wrong belongs to `failed`
+            task.error = error
+        self.post(lambda: self._finish(task))
+
+    def _finish(self, task: _Task) -> None:
+        assert task.thread is not None
+        self._threads.discard(task.thread)
+        self._tokens.pop(task.thread, None)
+        done, failed, result, error = task.done, task.failed, task.result, task.error
+        task.clear()
+        if task.token.cancelled:
+            return
+        if error is not None:
+            assert failed is not None
+            failed(error)
+        else:
+            assert done is not None
+            done(result)
 
     # --- time ------------------------------------------------------------------------------------------------------
 
@@ -334,3 +372,35 @@ class TkPump:
                 ends, self._pipe = self._pipe, None
             for end in ends:
                 os.close(end)
+
+
+class Collector:
+    """Runs Python's cyclic garbage collection in Tk's thread alone, for as long as it is on.
+
+    Left to itself it runs in whichever thread happens to allocate; when it then finds a dialog that was closed, Tk
+    variables and images are deleted from a worker thread, which tkinter either refuses or waits for.
+    """
+
+    def __init__(self, bridge: TaskBridge) -> None:
+        self._bridge = bridge
+        self._was_enabled = gc.isenabled()
+        self._thresholds = gc.get_threshold()
+        gc.disable()
+        self._schedule()
+
+    def stop(self) -> None:
+        """Leave it to Python again."""
+        if self._was_enabled:
+            gc.enable()
+
+    def _schedule(self) -> None:
+        self._timer = self._bridge.call_later(_COLLECT_S, self._look)
+
+    def _look(self) -> None:
+        # The same generations at the same counts as Python's own; the oldest is looked at rarely, for it costs most.
+        counts = gc.get_count()
+        for generation in (2, 1, 0):
+            if counts[generation] > self._thresholds[generation]:
+                gc.collect(generation)
+                break
+        self._schedule()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import font as tkfont
+from tkinter import ttk
 from typing import Any
 
 import ttkbootstrap
@@ -65,6 +66,15 @@ class Window(ttkbootstrap.App):
             title=title, theme=_name(mode, high_contrast), iconphoto=None, default_button="neutral", high_dpi=True
         )
         self.withdraw()
+        # ttkbootstrap takes Space from buttons, and lets Return go on to the dialog after the button has answered it.
+        for key in ("<space>", "<Return>", "<KP_Enter>"):
+            self.bind_class("TButton", key, _press)
+
+
+def _press(event: tk.Event[tk.Misc]) -> str:
+    if isinstance(event.widget, ttk.Button):
+        event.widget.invoke()
+    return "break"
 
 
 class Theme:
@@ -198,10 +208,9 @@ class Theme:
             self.palette = palette_for(mode, high_contrast=self._high_contrast)
             self._use()
 
-    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` after each change of palette (not now); returns what ends that."""
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each change of palette (not now); a method of a widget, until that is destroyed."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def _use(self) -> None:
         name = _name(self.palette.mode, self._high_contrast)
@@ -209,12 +218,18 @@ class Theme:
             self._style.theme_use(name)
         self._sheet.apply(self.palette)
         self.root.configure(background=self.palette.surface)
+        # Widgets that were destroyed are forgotten here, so that none of them has to remember to say goodbye.
+        self._listeners = [listener for listener in self._listeners if _alive(getattr(listener, "__self__", None))]
         for listener in tuple(self._listeners):
             listener()
 
     def _on_theme_changed(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self.root:
             self._sheet.apply(self.palette)
+
+
+def _alive(owner: object) -> bool:
+    return not isinstance(owner, tk.Misc) or bool(owner.winfo_exists())
 
 
 def _family(high_contrast: bool) -> str:

@@ -149,7 +149,7 @@ class Breadcrumb(ttk.Frame):
         field = self._field
         if field is not None:
             path = field.get()
-            self._end_edit()
+            self._leave()
             self._on_path(path)
         return "break"
 

@@ -274,11 +274,15 @@ class MainWindow:
     def _keys(self) -> None:
         mac = sys.platform == "darwin"
         for command, spec in COMMANDS.items():
+            for keys in spec.list_keys:
+                self.files.tree.bind(sequence(keys, mac=mac), self._key(command))
             for keys in spec.keys:
                 if spec.scope == "list":
                     self.files.tree.bind(sequence(keys, mac=mac), self._key(command))
                 elif spec.scope == "window":
-                    self.root.bind(sequence(keys, mac=mac), self._key(command, everywhere=True))
+                    # On the trees as well: there a plain `<Up>` would answer Alt+Up before the window is asked.
+                    for widget in (self.root, self.files.tree, self.sidebar.tree):
+                        widget.bind(sequence(keys, mac=mac), self._key(command, everywhere=True))
         self.files.tree.bind("<KP_Enter>", self._key(Command.OPEN))
         # The menu key of PC keyboards; Tk knows it as App on Windows and Menu on X11, each unknown to the other.
         self.files.tree.bind("<App>" if sys.platform == "win32" else "<Menu>", self._key(Command.MENU))

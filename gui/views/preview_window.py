@@ -49,7 +49,7 @@ class PreviewWindow(tk.Toplevel):
             self.bind(key, lambda _event, by=step: on_step(by))  # type: ignore[misc]
         for key, step in (("<Prior>", -1), ("<Next>", 1)):
             self.bind(key, lambda _event, by=step: self.preview.turn(by))  # type: ignore[misc]
-        self._off = theme.on_change(self._recolour)
+        theme.on_change(self._recolour)
         self._recolour()
 
     def open(self) -> None:
@@ -73,7 +73,6 @@ class PreviewWindow(tk.Toplevel):
 
     def close(self) -> None:
         """Close it."""
-        self._off()
         parent = self.master
         self.destroy()
         parent.focus_set()

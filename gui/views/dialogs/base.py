@@ -42,7 +42,7 @@ class Dialog(tk.Toplevel):
         self._buttons.pack(fill="x", side="bottom")
         self.protocol("WM_DELETE_WINDOW", self.cancel)
         self.bind("<Escape>", lambda _event: self.cancel())
-        self._off = theme.on_change(self._recolour)
+        theme.on_change(self._recolour)
 
     def _recolour(self) -> None:
         self.configure(background=self._theme.palette.border)
@@ -72,7 +72,6 @@ class Dialog(tk.Toplevel):
         button = ttk.Button(self._buttons, text=text, command=command, style=style)
         gap = self._theme.px(8)
         button.pack(side=side, padx=(gap, 0) if side == "right" else (0, gap))
-        button.bind("<Return>", lambda _event: _invoke(button))
         if default:
             self.bind("<Return>", lambda _event: _invoke(button))
         return button
@@ -124,7 +123,6 @@ class Dialog(tk.Toplevel):
             return
         self._closed = True
         self._on_cancel = None
-        self._off()
         self.grab_release()
         parent = self.master
         self.destroy()

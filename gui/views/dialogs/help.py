@@ -36,7 +36,7 @@ def show_help(parent: tk.Misc, theme: Theme, *, version: str, fingerprint: str) 
     mac = sys.platform == "darwin"
     for spec in COMMANDS.values():
         if spec.keys:
-            keys = "  ".join(readable(each, mac=mac) for each in spec.keys)
+            keys = "  ".join(readable(each, mac=mac) for each in (*spec.keys, *spec.list_keys))
             groups.setdefault(spec.group, []).append((spec.label.rstrip("…"), keys))
     for group, label, keys in _MORE:
         groups.setdefault(group, []).append((label, keys))

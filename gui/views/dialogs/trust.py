@@ -68,8 +68,6 @@ class TrustCard(Card):
         self.check = check
         for widget in (check, self.trust, self.cancel):
             widget.bind("<Escape>", lambda _event: on_cancel())
-        for button in (self.trust, self.cancel):
-            button.bind("<Return>", lambda event: event.widget.invoke())
         check.focus_set()
 
 
@@ -118,8 +116,6 @@ class ChangedKeyCard(Card):
         self.replace.state(["disabled"])
         for widget in (self.typed, self.disconnect, self.replace):
             widget.bind("<Escape>", lambda _event: on_disconnect())
-        for button in (self.disconnect, self.replace):
-            button.bind("<Return>", lambda event: event.widget.invoke())
         self.disconnect.focus_set()
 
     def _check(self) -> None:

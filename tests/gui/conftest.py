@@ -1,0 +1,245 @@
+"""A real window on a real screen against a real server, and a hand that moves mouse and keyboard."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tkinter as tk
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import config
+from client.address import Address
+from client.options import ClientOptions
+from client.session import Session
+from client.trust import ACCEPT_NEW, Trust, TrustStore
+from gui.app import App
+from gui.choices import Choices
+from gui.tasks import TaskBridge
+from gui.views.dialogs.base import Dialog
+from gui.views.dialogs.sign_in import SignInCard
+from gui.views.dialogs.trust import TrustCard
+from gui.workspace import Workspace
+from tests.support.server_process import ServerProcess, prepare_home, running_server
+
+USER, PASSWORD = "user1", "user123"
+SIZE = "1200x760+0+0"
+
+Wait = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def server(home: Path) -> Iterator[ServerProcess]:
+    with running_server(home) as server:
+        yield server
+
+
+@pytest.fixture
+def session(server: ServerProcess, tmp_path: Path) -> Iterator[Session]:
+    """Another client of the same account."""
+    trust = Trust(TrustStore(tmp_path / "other-pins.json"), ACCEPT_NEW)
+    session = Session.sign_in(Address.parse(server.address, 8443), USER, PASSWORD, trust, ClientOptions())
+    yield session
+    session.logout()
+
+
+@pytest.fixture
+def folder(session: Session) -> str:
+    """The path of a new folder on the server."""
+    path = f"/{uuid4().hex[:8]}"
+    session.api.make_folder(path)
+    return path
+
+
+@pytest.fixture
+def bridge() -> Iterator[TaskBridge]:
+    """A bridge without Tk, for presenters; its threads have ended when the test has."""
+    bridge = TaskBridge()
+    yield bridge
+    bridge.close()
+
+
+@pytest.fixture
+def settle(bridge: TaskBridge, wait_until: Wait) -> Callable[..., None]:
+    """Drains the bridge until something is true."""
+
+    def settle(predicate: Callable[[], object], timeout_s: float = 15.0, *, what: str = "") -> None:
+        wait_until(predicate, timeout_s, what=what, pump=bridge.drain)
+
+    return settle
+
+
+@dataclass
+class Hand:
+    """Moves the real mouse and presses real keys in the window of `app`, and waits for what comes of it."""
+
+    app: App
+    wait_until: Wait
+    downloads: Path
+
+    def wait(self, predicate: Callable[[], object], timeout_s: float = 20.0, *, what: str = "") -> None:
+        """Let the window live until `predicate()` is true."""
+        self.wait_until(predicate, timeout_s, what=what, pump=self.app.root.update)
+
+    @property
+    def space(self) -> Workspace:
+        """The signed-in session's workspace."""
+        assert self.app.workspace is not None
+        return self.app.workspace
+
+    def click(self, widget: tk.Misc, x: int | None = None, y: int | None = None, *, times: int = 1) -> None:
+        """Click into `widget`, its middle by default."""
+        self.app.root.update()
+        left = widget.winfo_rootx() + (widget.winfo_width() // 2 if x is None else x)
+        top = widget.winfo_rooty() + (widget.winfo_height() // 2 if y is None else y)
+        subprocess.run(
+            ["xdotool", "mousemove", str(left), str(top), "click", "--repeat", str(times), "--delay", "40", "1"],
+            check=True,
+        )
+        self.app.root.update()
+
+    def press(self, *keys: str) -> None:
+        """Press and release keys, as xdotool names them (`ctrl+shift+n`)."""
+        self.app.root.update()
+        subprocess.run(["xdotool", "key", "--delay", "10", *keys], check=True)
+        self.app.root.update()
+
+    def type(self, text: str) -> None:
+        """Type plain letters."""
+        self.app.root.update()
+        subprocess.run(["xdotool", "type", "--delay", "8", text], check=True)
+        self.app.root.update()
+
+    def names(self) -> list[str]:
+        """The names that the list shows, in its order."""
+        tree = self.app.window.files.tree
+        return [str(tree.item(item, "text")) for item in tree.get_children()]
+
+    def row(self, name: str) -> str:
+        """The item of the row `name`, once it is there."""
+        tree = self.app.window.files.tree
+        self.wait(lambda: name in self.names(), what=f"{name} in the list")
+        return next(item for item in tree.get_children() if str(tree.item(item, "text")) == name)
+
+    def click_row(self, name: str, *, times: int = 1) -> None:
+        """Click the row `name`."""
+        tree = self.app.window.files.tree
+        item = self.row(name)
+        tree.see(item)
+        self.app.root.update()
+        box = tree.bbox(item, "#0")
+        assert box
+        self.click(tree, box[0] + 60, box[1] + box[3] // 2, times=times)
+
+    def go(self, path: str) -> None:
+        """Show the folder at `path`."""
+        self.space.browser.go_path(path)
+        self.wait(
+            lambda: self.space.browser.place.path == path and self.space.browser.listing.phase == "ready",
+            what=f"the folder {path}",
+        )
+
+    def dialog(self, kind: type[tk.Misc]) -> tk.Misc | None:
+        """The open dialog of this kind."""
+        return next((child for child in self.app.root.winfo_children() if type(child) is kind), None)
+
+    def screenshot(self, path: Path) -> Path:
+        """A picture of the screen."""
+        subprocess.run(["import", "-window", "root", str(path)], check=True)
+        return path
+
+
+def settings_for(server: str, home: Path, downloads: Path, state: Path, **client: str) -> config.Config:
+    """Settings of a window that offers `server`."""
+    overrides = {"client.server": server, "client.download_dir": str(downloads), "client.state_dir": str(state)}
+    return config.load(overrides | {f"client.{key}": value for key, value in client.items()}, environ={}, home=home)
+
+
+@pytest.fixture(scope="session")
+def app(
+    server: ServerProcess, tmp_path_factory: pytest.TempPathFactory, display: str, wait_until: Wait
+) -> Iterator[App]:
+    """The one window of all these tests: Tk 8.6 keeps a pointer to the focus of a root that is gone, and crashes when
+    a later root of the same process takes the focus by force.
+    """
+    if shutil.which("xdotool") is None:
+        pytest.skip("xdotool is not installed (./run.sh test installs it)")
+    place = tmp_path_factory.mktemp("window")
+    (place / "downloads").mkdir()
+    app = App(settings_for(server.address, place, place / "downloads", place / "state"), user=USER, mode="light")
+    app.root.geometry(SIZE)
+    yield app
+    app.close_now()
+    wait_until(lambda: app.closed, what="the window to close", pump=app.root.update)
+
+
+@pytest.fixture
+def signed_out(app: App, server: ServerProcess, wait_until: Wait) -> Iterator[Hand]:
+    """The window with an empty form, as at the first start: no server is trusted."""
+    downloads = app._settings.download_dir
+    for left in downloads.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    (app._state_dir / "pins.json").unlink(missing_ok=True)
+    app.access.begin(server.address, USER, automatic=False)
+    hand = Hand(app, wait_until, downloads)
+    hand.wait(app.root.winfo_viewable, what="the window")
+    app.root.focus_force()
+    card = app.gate.card
+    assert isinstance(card, SignInCard)
+    card.server.delete(0, "end")
+    card.server.insert(0, server.address)
+    card.password.delete(0, "end")
+    hand.wait(lambda: not app.bridge.alive(), what="the keyring")
+    yield hand
+    tidy_up(hand)
+
+
+def tidy_up(hand: Hand) -> None:
+    """Sign out and wait until nothing of the session is left; the panes as they were."""
+    app = hand.app
+    for child in app.root.winfo_children():
+        if isinstance(child, Dialog):
+            child.cancel()
+    if app.workspace is not None:
+        app.workspace.transfers.set_limit(None)
+        app._leave(logout=True)
+    hand.wait(lambda: not app.bridge.alive(), what="the threads of the session")
+    app.theme.set_mode("light")
+    app.window.show_transfers(False)
+    app.window.transfers.dismissed = False
+    app.choices = Choices()
+    app.window.banner.show(None)
+
+
+def sign_in(hand: Hand, password: str = PASSWORD) -> None:
+    """Sign in as a person does: type the password, compare the fingerprint, trust."""
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.click(card.password)
+    hand.type(password)
+    hand.press("Return")
+    hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard) or hand.app.workspace is not None, what="an answer")
+    trust = hand.app.gate.card
+    if isinstance(trust, TrustCard):
+        hand.click(trust.check, x=12)
+        hand.click(trust.trust)
+    hand.wait(lambda: hand.app.workspace is not None, what="the workspace")
+    hand.wait(lambda: hand.space.browser.listing.phase == "ready", what="the first list")
+
+
+@pytest.fixture
+def hand(signed_out: Hand, folder: str) -> Hand:
+    """The window, signed in and in a new empty folder."""
+    sign_in(signed_out)
+    signed_out.go(folder)
+    signed_out.app.window.files.take_focus()
+    return signed_out
