@@ -11,14 +11,14 @@ A source that means “what is in here” (`.`, `folder/.`, the root) has no nam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from protocol import NameNotAllowed, NotAFolder, NotFound, SfosError, join_path, printable, split_path
 
 
-@dataclass(frozen=True, slots=True)
-class RemotePath:
+class RemotePath(msgspec.Struct, frozen=True):
     """A path on the server as it was typed, made absolute. `as_folder`: it ended in “/”; `contents`: in “/.”."""
 
     path: str
@@ -70,8 +70,7 @@ class Standing(Enum):
     FOLDER = "folder"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Something to be placed. `name`: its own, or None for the content of a folder."""
 
     name: str | None

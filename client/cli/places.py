@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from client.places import pins_file, state_directory
 from client.private_files import write_private
@@ -14,12 +15,11 @@ from config import Client as Settings
 __all__ = ["Remembered", "pins_file", "remember", "remembered", "state_directory"]
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(msgspec.Struct, frozen=True):
     """The server of the last `login` (`host:port`), and for each server who signed in there last."""
 
     server: str | None = None
-    users: Mapping[str, str] = field(default_factory=dict)
+    users: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def remembered(settings: Settings) -> Remembered:

@@ -11,8 +11,9 @@ import atexit
 import io
 import os
 import sys
-from dataclasses import dataclass
 from typing import BinaryIO, TextIO
+
+import msgspec
 
 from client.cli import exit_codes, output
 from protocol import printable
@@ -21,8 +22,7 @@ PROGRAM = "sfos"
 _YES = ("y", "yes")
 
 
-@dataclass(frozen=True, slots=True)
-class Shell:
+class Shell(msgspec.Struct, frozen=True):
     """The streams, and how much is to be said."""
 
     stdin: TextIO

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from client.address import Address
 from client.cli import password, places
@@ -23,8 +24,7 @@ class WrongUsage(Exception):
     """The command line, as a whole, makes no sense; nothing was done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """Whose files, and where."""
 
     address: Address
@@ -34,8 +34,7 @@ class Account:
         return f"{self.user}@{self.address}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
+class Entrance(msgspec.Struct, frozen=True):
     """All that is needed to get in: made once for a command."""
 
     shell: Shell
