@@ -162,7 +162,7 @@ def children_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit:
 
     `now` is the latest commit in this transaction. Where it is `at`, the past need not be asked.
     """
-    page = [State(*row) for row in tx.all(_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)]
+    page = list(map(State._make, tx.all(_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)))
     if at == now:
         return page
     closed = [State(*row) for row in tx.all(_PAST_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)]
