@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import config
-from client.cli import places
+from client import places
 from client.options import ClientOptions
 from gui import choices, desktop
 from gui.choices import Choices

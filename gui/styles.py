@@ -394,7 +394,7 @@ class StyleSheet:
                     self._thumb(p.border),
                     ("pressed", self._thumb(p.muted)),
                     ("active", self._thumb(p.muted)),
-                    border=self._px(4),
+                    border=self._px(5),
                     sticky="nsew",
                 )
             style.layout(name, _nested(f"{orient}.Scrollbar.trough", thumb))
@@ -413,9 +413,10 @@ class StyleSheet:
     def _thumb(self, fill: str) -> ImageTk.PhotoImage:
         key = ("thumb", fill)
         if key not in self._images:
-            # An empty rim of one pixel keeps the thumb away from the edge of the list.
-            side = self._px(10)
-            picture = rounded_box(side, self._px(4), fill, None, 0)
+            # An empty rim keeps the thumb slim and away from the edge of the list, and the place to grab it wide.
+            side, rim = self._px(12), self._px(3)
+            picture = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+            picture.paste(rounded_box(side - 2 * rim, (side - 2 * rim) // 2, fill, None, 0), (rim, rim))
             self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
         return self._images[key]
 

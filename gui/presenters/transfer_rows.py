@@ -57,6 +57,13 @@ def snapshot_title(job: Job, progress: Progress) -> str:
     return title
 
 
+def done_bytes(progress: Progress) -> int:
+    """How much is done. A piece counts as done once the server has answered for it, which on a slow line is long after
+    its bytes began to move: whichever of the two is more. Both only grow.
+    """
+    return min(progress.bytes_total, max(progress.bytes_done, progress.bytes_moved))
+
+
 def row_of(shot: Snapshot) -> Transfer:
     """The row of a job."""
     progress, state = shot.progress, shot.state
@@ -71,11 +78,11 @@ def row_of(shot: Snapshot) -> Transfer:
         title=shot.title,
         place=_place(shot),
         phase=phase,
-        done_bytes=progress.bytes_done,
+        done_bytes=done_bytes(progress),
         total_bytes=progress.bytes_total,
         fraction=_fraction(shot),
         bytes_per_s=progress.speed if running else 0.0,
-        eta_s=(progress.bytes_total - progress.bytes_done) / progress.speed if stable else None,
+        eta_s=(progress.bytes_total - done_bytes(progress)) / progress.speed if stable else None,
         note=_note(shot),
         finished_at=shot.finished_at,
     )
@@ -89,7 +96,7 @@ def direction_of(direction: Direction) -> Literal["up", "down"]:
 def _fraction(shot: Snapshot) -> float | None:
     progress = shot.progress
     if progress.bytes_total:
-        fraction = progress.bytes_done / progress.bytes_total
+        fraction = done_bytes(progress) / progress.bytes_total
     elif progress.items_total:
         fraction = progress.items_done / progress.items_total
     else:
@@ -152,7 +159,7 @@ def sum_up(
         direction: sum(shot.progress.speed for shot in running if shot.direction is direction)
         for direction in Direction
     }
-    done = sum(shot.progress.bytes_done for shot in active)
+    done = sum(done_bytes(shot.progress) for shot in active)
     total = sum(shot.progress.bytes_total for shot in active)
     speed = sum(speeds.values())
     stable = bool(running) and all(shot.progress.planned and shot.progress.speed_stable for shot in running)

@@ -11,6 +11,7 @@ from gui.model import Crumb, Place
 from gui.theme import Theme
 from gui.views.menus import popup
 from gui.views.tooltip import Tooltip
+from protocol import printable
 
 _LONGEST = 180  # design pixels of one name
 _ROOT = "My files"
@@ -59,51 +60,56 @@ class Breadcrumb(ttk.Frame):
         if self._field is not None:
             return
         crumbs = self._place.crumbs
-        first = self._first_shown(crumbs)
-        if first > 1:
-            self._button(0)
-            self._chevron()
-            self._more(crumbs[1:first])
-            self._chevron()
-        else:
-            first = 0
-        for index in range(first, len(crumbs)):
-            self._button(index)
-            if index < len(crumbs) - 1:
+        shown = self._shown(len(crumbs))
+        for position, index in enumerate(shown):
+            before = shown[position - 1] if position else -1
+            if index > before + 1:
+                self._more(crumbs[before + 1 : index], before + 1)
+                self._chevron()
+            self._button(index, alone=len(shown) == 1 and len(crumbs) > 1)
+            if position < len(shown) - 1:
                 self._chevron()
 
-    def _first_shown(self, crumbs: tuple[Crumb, ...]) -> int:
-        """From which crumb on there is room for all; the root always shows."""
+    def _shown(self, count: int) -> list[int]:
+        """Which crumbs there is room for: the last always, then the root, then from the last one upwards."""
         theme = self._theme
         step = theme.px(10 + 16)
-        widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(len(crumbs))]
-        room = self._width - theme.px(50) - widths[0]
-        if sum(widths[1:]) <= room:
-            return 1
-        room -= theme.px(50)
-        first = len(crumbs) - 1
-        used = widths[first]
-        while first > 2 and used + widths[first - 1] <= room:
-            first -= 1
-            used += widths[first]
-        return first
+        widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]
+        room = self._width - theme.px(44)
+        if sum(widths) <= room:
+            return list(range(count))
+        room -= theme.px(48) + widths[-1]
+        shown = [count - 1]
+        if widths[0] <= room:
+            room -= widths[0]
+            for index in range(count - 2, 0, -1):
+                if widths[index] > room:
+                    break
+                room -= widths[index]
+                shown.insert(0, index)
+            shown.insert(0, 0)
+        return shown
 
     def _label(self, index: int) -> str:
-        name = self._place.crumbs[index].name if index else _ROOT
+        name = printable(self._place.crumbs[index].name) if index else _ROOT
         return self._theme.elide(name, self._theme.px(_LONGEST), "SfBoldFont")
 
-    def _button(self, index: int) -> None:
+    def _button(self, index: int, *, alone: bool) -> None:
         here = index == len(self._place.crumbs) - 1
         place = Place(self._place.crumbs[: index + 1])
+        text = self._label(index)
+        if alone:
+            room = max(self._theme.px(24), self._width - self._theme.px(110))
+            text = self._theme.elide(text, room, "SfBoldFont")
         button = ttk.Button(
             self,
-            text=self._label(index),
+            text=text,
             style=styles.CRUMB_HERE if here else styles.CRUMB,
             command=self.edit if here else (lambda: self._on_go(place)),
             takefocus=True,
         )
         full = self._place.crumbs[index].name
-        if index and self._label(index) != full:
+        if index and text != full:
             Tooltip(button, self._theme, full)
         button.pack(side="left")
         self._parts.append(button)
@@ -114,14 +120,15 @@ class Breadcrumb(ttk.Frame):
         label.pack(side="left", padx=theme.px(2))
         self._parts.append(label)
 
-    def _more(self, hidden: tuple[Crumb, ...]) -> None:
+    def _more(self, hidden: tuple[Crumb, ...], first: int) -> None:
         button = ttk.Button(self, text="…", style=styles.CRUMB, takefocus=True)
 
         def open_menu() -> None:
             menu = tk.Menu(self, tearoff=False)
             for offset in range(len(hidden)):
-                place = Place(self._place.crumbs[: offset + 2])
-                menu.add_command(label=hidden[offset].name, command=lambda chosen=place: self._on_go(chosen))  # type: ignore[misc]
+                place = Place(self._place.crumbs[: first + offset + 1])
+                name = printable(hidden[offset].name) or _ROOT
+                menu.add_command(label=name, command=lambda chosen=place: self._on_go(chosen))  # type: ignore[misc]
             popup(menu, self._theme, button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
 
         button.configure(command=open_menu)

@@ -18,12 +18,14 @@ class SearchBox(ttk.Frame):
         self._theme = theme
         self._on_change = on_change
         self._value = tk.StringVar(self)
-        self.entry = ttk.Entry(self, style=styles.ENTRY, textvariable=self._value, width=26)
+        self.entry = ttk.Entry(self, style=styles.ENTRY, textvariable=self._value, width=12)
         self.entry.pack(fill="both", expand=True)
+        self._placeholder = placeholder
         self._hint = tk.Label(self, text=placeholder, anchor="w", cursor="xterm", borderwidth=0, padx=0, pady=0)
         self._hint.bind("<Button-1>", lambda _event: self.entry.focus_set())
         self._value.trace_add("write", self._changed)
         self.entry.bind("<Escape>", self._escape)
+        self.bind("<Configure>", lambda event: self._fit(event.width))
         self._colours()
         theme.on_change(self._colours)
         self._place_hint()
@@ -48,6 +50,11 @@ class SearchBox(ttk.Frame):
         else:
             px = self._theme.px
             self._hint.place(in_=self.entry, x=px(10), rely=0.5, anchor="w", relwidth=1.0, width=-px(16))
+
+    def _fit(self, width: int) -> None:
+        room = width - self._theme.px(22)
+        fits = self._theme.measure(self._placeholder) <= room
+        self._hint.configure(text=self._placeholder if fits else "Search…")
 
     def _escape(self, _event: object) -> str:
         self._value.set("")

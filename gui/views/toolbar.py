@@ -45,10 +45,10 @@ class Toolbar(ttk.Frame):
             column += 1
         self.breadcrumb = Breadcrumb(self, theme, on_go=on_go, on_path=on_path)
         self.breadcrumb.grid(row=0, column=column, sticky="ew", padx=(px(6), px(12)))
-        self.columnconfigure(column, weight=12)
+        self.columnconfigure(column, weight=4)
         self.search = SearchBox(self, theme, placeholder=self._search_hint(), on_change=on_filter)
         self.search.grid(row=0, column=column + 1, sticky="ew", padx=(0, px(10)))
-        self.columnconfigure(column + 1, weight=1, minsize=px(140))
+        self.columnconfigure(column + 1, weight=1, minsize=px(150))
         self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left", takefocus=True)
         self.upload.configure(command=lambda: self._menu_under(self.upload, on_upload_menu))
         self.upload.grid(row=0, column=column + 2, padx=(0, px(8)))

@@ -193,7 +193,7 @@ def test_dropped_files_and_folders_are_uploaded_shown_and_come_back_equal(hand: 
 
 def test_an_upload_shows_in_the_panel_and_then_among_the_completed(hand: Hand, tmp_path: Path) -> None:
     write(tmp_path / "big.bin", os.urandom(6_000_000))
-    hand.space.transfers.set_limit(300_000)
+    hand.space.transfers.set_limit(1_000_000)
     hand.space.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.app.window.transfers_shown, what="the panel")
     board = hand.space.transfers.board
@@ -366,7 +366,7 @@ def test_the_overwrite_question_does_what_its_buttons_say(
     entry = next(e for e in session.api.list_folder(folder) if e.name == "same.txt")
     assert session.api.read_range(entry) == content
     if label == "Skip":
-        assert hand.space.transfers.board.completed, "all skipped is success"
+        hand.wait(lambda: hand.space.transfers.board.completed, what="all skipped to be a success")
 
 
 # --- Previews -----------------------------------------------------------------------------------------------------
