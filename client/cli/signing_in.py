@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import msgspec
 
+from client import places
 from client.address import Address
-from client.cli import password, places
+from client.cli import password, remembering
 from client.cli.options import ConnectionOptions
 from client.cli.shell import Shell
 from client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
@@ -135,17 +136,17 @@ class Entrance(msgspec.Struct, frozen=True):
 
     def remember(self, *, as_default: bool = False, forget: bool = False) -> None:
         """Let later commands that name no user (and with `as_default`, no server) mean this account; or no longer."""
-        before = places.remembered(self.settings)
+        before = remembering.remembered(self.settings)
         where, users = str(self.account.address), dict(before.users)
         server = where if as_default else before.server
         users[where] = self.account.user
         if forget:
             del users[where]
             server = None if before.server == where else before.server
-        after = places.Remembered(server, users)
+        after = remembering.Remembered(server, users)
         if after != before:
             try:
-                places.remember(self.settings, after)
+                remembering.remember(self.settings, after)
             except LocalFileError as error:  # a convenience: the command itself goes on
                 self.shell.detail(str(error))
 
@@ -187,7 +188,7 @@ def _fingerprint_lines(fingerprint: Fingerprint) -> list[str]:
 
 def entrance(shell: Shell, settings: Settings, environ: Mapping[str, str], options: ConnectionOptions) -> Entrance:
     """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage."""
-    before = places.remembered(settings)
+    before = remembering.remembered(settings)
     default_server = Settings().server
     server = options.server or settings.server
     if options.server is None and settings.server == default_server and before.server is not None:

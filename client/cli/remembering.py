@@ -8,11 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from client.places import pins_file, state_directory
+from client.places import state_directory
 from client.private_files import write_private
 from config import Client as Settings
-
-__all__ = ["Remembered", "pins_file", "remember", "remembered", "state_directory"]
 
 
 class Remembered(msgspec.Struct, frozen=True):
