@@ -1,8 +1,11 @@
 """The command line: what `cli_client.py` runs.
 
-    parser → options (what was asked, plain data) → main (one session, one command, one exit code)
-                                                     ├── listing · transfers · content · changing · watching · account
-                                                     └── shell (streams) · output (lines, tables) · progress · password
+    parser ─▶ options (what was asked, plain data) ─▶ main (one session, one command, one exit code)
+                                                       ├── signing_in · password · remembering
+                                                       ├── listing · content · changing · watching · account
+                                                       ├── putting · getting ─▶ transferring · progress
+                                                       └── shell (streams, questions) · output (lines, tables)
+                                                           paths (where things go) · failures · exit_codes
 
-Nothing here is imported by the client library.
+Nothing here is imported by the client library or the window.
 """
