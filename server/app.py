@@ -9,6 +9,9 @@ import threading
 import time
 
 from config import Config
+from server.audit.chain import KeyUnusable
+from server.audit.log import AuditLog
+from server.bookkeeping import Bookkeeper
 from server.budget import MemoryBudget
 from server.calls import Services
 from server.connection import Surroundings
@@ -17,9 +20,8 @@ from server.dispatch import Dispatcher
 from server.events import Bell, SpaceEvents
 from server.gate import Caps, Gate
 from server.handlers import HANDLERS
-from server.home_lock import HomeLock, HomeTaken
+from server.home_lock import SECRETS, HomeLock, HomeTaken
 from server.listener import CannotListen, Listener, is_loopback, joined, open_sockets
-from server.logs import AuditLog
 from server.penalties import Penalties, PenaltyRule
 from server.sessions import Lifetimes, Session, Sessions
 from server.spaces import SpaceRegistry
@@ -32,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 # How often the accounts and the sessions' times are looked at: so soon a disabled account is out.
 _SWEEP_S = 1.0
+# How often the end of the audit log is made durable and marked: lines cut off within so long are not missed.
+_KEEP_S = 2.0
 
 
 class CannotStart(Exception):
@@ -49,7 +53,7 @@ class Server:
         with contextlib.ExitStack() as opened:
             try:
                 self._build(config, opened)
-            except (HomeTaken, CertificateUnusable, CannotListen, StorageFault, CredentialError) as error:
+            except (HomeTaken, CertificateUnusable, CannotListen, StorageFault, CredentialError, KeyUnusable) as error:
                 raise CannotStart(str(error)) from error
             except OSError as error:
                 where = f"{error.filename}: " if error.filename else ""
@@ -64,7 +68,7 @@ class Server:
         accounts = CredentialFile(settings.credentials_file)
         _check_accounts(accounts, settings.host)
         context = load_context(settings.certificate_file, settings.private_key_file)
-        self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging)))
+        self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, config.home / SECRETS)))
         spaces = SpaceRegistry.open(config)
         opened.callback(_close_spaces, spaces)
         if left := spaces.remove_half_written():
@@ -107,6 +111,7 @@ class Server:
             settings.socket_buffer_bytes,
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep)
+        self._bookkeeper = Bookkeeper((self._audit.mark,), _KEEP_S)
         self._swept = 0.0
         self._accounts_fault = ""
         self._grace_s = settings.stop_grace_s
@@ -128,6 +133,7 @@ class Server:
     def start(self) -> None:
         """Open the doors. Returns at once."""
         self._watchdog.start()
+        self._bookkeeper.start()
         self._listener.start()
         _log.info("listening on %s", joined(*self.address))
         self._audit.write("server_started", address=joined(*self.address))
@@ -142,6 +148,7 @@ class Server:
         self._stop_bell.ring()
         cut = self._listener.stop(self._grace_s, hurry or threading.Event())
         self._watchdog.stop()
+        self._bookkeeper.stop()
         _log.info("stopped; %d connection(s) had to be cut off", cut)
         self._audit.write("server_stopped", cut_off=cut)
         self._opened.close()

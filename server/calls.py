@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar
 
 from config import Security, Storage
 from protocol import Buffer, Reply, Request, ServerExchange
+from server.audit.log import AuditLog
 from server.budget import MemoryBudget
 from server.credentials import Account, CredentialFile
 from server.events import SpaceEvents
-from server.logs import AuditLog
 from server.penalties import Penalties
 from server.sessions import Member, Session, Sessions
 from server.spaces import SpaceRegistry

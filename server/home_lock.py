@@ -8,6 +8,9 @@ from pathlib import Path
 
 LOCK_FILE = ".server.lock"
 
+SECRETS = "secrets"
+"""Where in the home the server keeps the secrets that it makes itself."""
+
 
 class HomeTaken(Exception):
     """Another server works in this directory."""

@@ -18,10 +18,10 @@ from collections.abc import Sequence
 
 from OpenSSL import SSL
 
+from server.audit.log import AuditLog
 from server.connection import Connection, Surroundings
 from server.events import Bell
 from server.gate import Gate, Place, Refused
-from server.logs import AuditLog
 from server.penalties import address_group
 from server.stream import Pace, TlsStream
 

@@ -1,31 +1,17 @@
-"""What is written down: `server.log` for those who run the server, `audit.log` for those who ask who did what.
-
-The audit log is one JSON object a line, so that a name with a line break in it forges nothing. Values are cut to a
-length, and secrets never come near: only the fields named by the callers here and in server.handlers are written,
-and what looks like a secret by its field's name is refused.
-"""
+"""What is written down for those who run the server: `server.log`. Who did what is in the audit log (server.audit)."""
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import logging.handlers
 import re
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-
-import msgspec
 
 from config import Logging
 
-_MAX_VALUE_CHARS = 256
-# Field names that a careless caller might give; the last line of defence, and a test walks the callers.
-_SECRET_FIELD = re.compile(r"password|secret|ticket|verifier|proof|token|(?<!public_)key", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-AuditValue = str | int | float | bool | None
 
 
 class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
@@ -73,35 +59,3 @@ def configure(settings: Logging) -> Callable[[], None]:
             handler.close()
 
     return undo
-
-
-class AuditLog:
-    """Who did what: sign-ins good and bad, sessions, passwords, refused connections. Thread-safe."""
-
-    def __init__(self, settings: Logging, clock: Callable[[], float] = time.time) -> None:
-        """Opens the file. Raises: OSError."""
-        self._clock = clock
-        settings.audit_file.parent.mkdir(parents=True, exist_ok=True)
-        self._handler = _PrivateRotatingFile(
-            settings.audit_file, maxBytes=settings.max_bytes, backupCount=settings.backups, encoding="utf-8"
-        )
-        self._handler.setFormatter(logging.Formatter("%(message)s"))
-
-    def write(self, event: str, **fields: AuditValue) -> None:
-        """Append `{"time": …, "event": event, …}`. A full disk loses the line, not the caller."""
-        if any(_SECRET_FIELD.search(name) for name in fields):
-            raise ValueError("a field of the audit log is named like a secret")
-        line = _encode(self._clock(), event, fields)
-        self._handler.handle(logging.makeLogRecord({"msg": line, "levelno": logging.INFO, "levelname": "INFO"}))
-
-    def close(self) -> None:
-        self._handler.close()
-
-
-def _encode(now: float, event: str, fields: Mapping[str, AuditValue]) -> str:
-    stamp = dt.datetime.fromtimestamp(now, dt.UTC).isoformat(timespec="milliseconds")
-    entry: dict[str, AuditValue] = {"time": stamp, "event": event}
-    for name, value in fields.items():
-        if value is not None:
-            entry[name] = value[:_MAX_VALUE_CHARS] if isinstance(value, str) else value
-    return msgspec.json.encode(entry).decode()

@@ -23,19 +23,21 @@ from protocol import (
     make_verifier,
 )
 from server import logs
-from server.logs import AuditLog
+from server.audit.log import AuditLog
 from tests.server.conftest import PASSWORDS, Running, settings
 
 
 def test_an_audit_line_is_one_json_object_whatever_is_in_it(home: Path) -> None:
     logging_settings = settings(home, {}).logging
-    audit = AuditLog(logging_settings, clock=lambda: 1_767_225_600.5)
+    audit = AuditLog(logging_settings, home / "secrets", clock=lambda: 1_767_225_600.5)
     audit.write("login_failed", user='eve"\n{"event": "login"}\u2028', address="192.0.2.1", failures=3, session=None)
     audit.write("long", reason="x" * 10_000)
     audit.close()
     lines = logging_settings.audit_file.read_text().split("\n")
     assert lines.pop() == ""
     first, second = map(json.loads, lines)
+    assert (first.pop("seq"), first.pop("prev")) == (1, "0" * 32)
+    assert second["prev"] == first.pop("mac")
     assert first == {
         "time": "2026-01-01T00:00:00.500+00:00",
         "event": "login_failed",
@@ -48,7 +50,7 @@ def test_an_audit_line_is_one_json_object_whatever_is_in_it(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["password", "ticket", "proof", "verifier", "master_key", "secret", "token"])
 def test_a_field_named_like_a_secret_is_refused(name: str, home: Path) -> None:
-    audit = AuditLog(settings(home, {}).logging)
+    audit = AuditLog(settings(home, {}).logging, home / "secrets")
     with pytest.raises(ValueError, match="secret"):
         audit.write("event", **{name: "x"})
     audit.close()
@@ -56,7 +58,7 @@ def test_a_field_named_like_a_secret_is_refused(name: str, home: Path) -> None:
 
 def test_logs_rotate_and_only_their_owner_reads_them(home: Path) -> None:
     logging_settings = settings(home, {"logging.max_bytes": "4096", "logging.backups": "2"}).logging
-    audit = AuditLog(logging_settings)
+    audit = AuditLog(logging_settings, home / "secrets")
     for number in range(200):
         audit.write("event", number=number, filler="x" * 100)
     audit.close()

@@ -1,0 +1,43 @@
+"""The audit log's files, and its last lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+_MOST_TAIL_BYTES = 4 * 2**20
+
+
+def log_files(newest: Path) -> list[Path]:
+    """The log and what was put aside of it (`audit.log.1` is younger than `audit.log.2`), the oldest first."""
+    numbered = []
+    for path in newest.parent.glob(newest.name + ".*"):
+        suffix = path.name.removeprefix(newest.name + ".")
+        if suffix.isascii() and suffix.isdigit():
+            numbered.append((int(suffix), path))
+    files = [path for _, path in sorted(numbered, reverse=True)]
+    return [*files, newest] if newest.exists() else files
+
+
+def last_lines(newest: Path, count: int, most_bytes: int = _MOST_TAIL_BYTES) -> list[bytes]:
+    """The last `count` whole lines over all files, the oldest first, of `most_bytes` at the most. Raises: OSError."""
+    found: list[bytes] = []
+    room = most_bytes
+    for line in _backwards(newest):
+        room -= len(line) + 1
+        if room < 0 or len(found) == count:
+            break
+        found.append(line)
+    found.reverse()
+    return found
+
+
+def _backwards(newest: Path) -> Iterator[bytes]:
+    for path in reversed(log_files(newest)):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # rotated away meanwhile
+            return
+        lines = data.split(b"\n")
+        lines.pop()  # behind the last line feed: nothing, or a line that is being written
+        yield from reversed(lines)
