@@ -44,6 +44,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 }
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
 RESULTS = CHECKOUT / "bench" / "results"
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _EPILOG = """parts (--only): large, small, link, names, clients, memory, growth
 exit codes: 0 measured · 1 this project itself failed · 2 wrong arguments · 130 interrupted
@@ -147,15 +148,17 @@ def measure(options: argparse.Namespace, place: Path, stack: ExitStack) -> Resul
 
 
 def interrupted(number: int, frame: FrameType | None) -> None:
-    """SIGTERM and SIGHUP end a run as Ctrl+C does: everything started is stopped, everything made removed."""
+    """A run ends: everything started is stopped, everything made removed. Further signals must not cut that short."""
     del number, frame
+    for ending in ENDING:
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main() -> int:
     """See the module."""
     options = parse()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, interrupted)
     try:
         with workplace(options.data_dir, keep=options.keep) as place, ExitStack() as stack:

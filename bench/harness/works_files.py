@@ -125,7 +125,7 @@ def _sftp_by_sample(bench: Bench, side: Side, sample: Path, one: Path, number: i
         if many and single and many.seconds and single.seconds:
             series = bench.series(f"link-{way}", side)
             series.samples.append(Sample(single.seconds + (many.seconds - single.seconds) * scale, 0.0, 0.0))
-            series.remark = f"from {bench.sizes.link_sample} files"
+            series.remark = f"from {bench.sizes.link_sample} files, once"
 
 
 def names(bench: Bench) -> None:
