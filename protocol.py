@@ -13,9 +13,9 @@ How a connection goes, in short (docs/protocol.md has a numbered transcript):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+import msgspec
 from wire.bodies import (
     CommitBody,
     decode_changes,
@@ -420,8 +420,7 @@ class Access(Enum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
+class CommandSpec(msgspec.Struct, frozen=True):
     """A command. `request_body`, `reply_body`: the most bytes, 0 for none; `changes`: whether it bears an op_id."""
 
     name: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+
+class Address(msgspec.Struct, frozen=True, order=True):
     """A server's place; `str` writes it as `host:port`, with brackets around an IPv6 address."""
 
     host: str

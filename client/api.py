@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from client.commands import Commands
 from client.contents import read_pieces
+
 from protocol import (
     MAX_DELETE_ITEMS,
     MAX_LIST_FOLDERS,
@@ -71,8 +72,7 @@ def to_target(place: Target | str) -> Target:
     return Target(path=place) if isinstance(place, str) else place
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """What is in one folder, or why it could not be listed. `path`: names below where the walk began, () for itself."""
 
     path: tuple[str, ...]

@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -68,8 +67,7 @@ _SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1  # OpenSSL's ssl.h; pyOpenSSL sets it and h
 ReplyT = TypeVar("ReplyT", bound=Reply)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The reply to a request: its content, or the error that the server reports (not raised). `body`: see `receive`."""
 
     request_id: int
@@ -85,8 +83,7 @@ class Answer:
         return self.reply
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     request_id: int
     spec: CommandSpec
 

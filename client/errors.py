@@ -21,8 +21,9 @@ They never cross the wire: a server cannot make a client raise one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from client.address import Address
 from protocol import Fingerprint, SfosError
@@ -61,8 +62,7 @@ class TrustError(ClientError):
     exit_code = 10
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateFacts:
+class CertificateFacts(msgspec.Struct, frozen=True):
     """What the server's certificate says of itself; shown, never believed. Times are UTC."""
 
     names: tuple[str, ...]

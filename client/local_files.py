@@ -21,8 +21,9 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from client.chunking import explain_os_error
 from client.errors import LocalAccess, LocalDiskFull, LocalFileError
@@ -56,8 +57,7 @@ def local_error(error: OSError, path: Path) -> LocalFileError:
     return explain_os_error(error, path)
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFolder:
+class LocalFolder(msgspec.Struct, frozen=True):
     """A folder of the destination. `descriptor`: None where the system cannot work relative to one."""
 
     path: Path

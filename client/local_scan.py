@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from client.chunking import FileFacts, explain_os_error
 from client.errors import LocalAccess
@@ -20,8 +21,7 @@ from protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
 MAX_LINK_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class LocalEntry:
+class LocalEntry(msgspec.Struct, frozen=True):
     """A local file, folder or symlink. `name`: what it is called on the server. `link`: where a symlink points."""
 
     path: Path
@@ -31,8 +31,7 @@ class LocalEntry:
     link: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LocalProblem:
+class LocalProblem(msgspec.Struct, frozen=True):
     """What cannot be uploaded, and why. `name`: for people."""
 
     path: Path

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Self
+
+import msgspec
 
 import config
 
 MIB = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionOptions:
+class ConnectionOptions(msgspec.Struct, frozen=True):
     """Waits in seconds. `retry_for_s`: how long a lost connection is tried again before the caller hears of it.
 
     `reply_timeout_s`: a server that says nothing for so long is given up.
@@ -24,8 +24,7 @@ class ConnectionOptions:
     client_name: str = "sfos"
 
 
-@dataclass(frozen=True, slots=True)
-class TransferOptions:
+class TransferOptions(msgspec.Struct, frozen=True):
     """Limits of all transfers of one engine. Rates in bytes per second, 0 = none.
 
     `connections`: for each running job; two serve two cores, more gained nothing (measured). `memory_bytes`: of file
@@ -48,12 +47,11 @@ class TransferOptions:
     progress_hz: float = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class ClientOptions:
+class ClientOptions(msgspec.Struct, frozen=True):
     """All that can be set of a client."""
 
-    connection: ConnectionOptions = field(default_factory=ConnectionOptions)
-    transfer: TransferOptions = field(default_factory=TransferOptions)
+    connection: ConnectionOptions = msgspec.field(default_factory=ConnectionOptions)
+    transfer: TransferOptions = msgspec.field(default_factory=TransferOptions)
 
     @classmethod
     def of(cls, settings: config.Client, client_name: str = "sfos") -> Self:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -28,8 +27,7 @@ from protocol import Fingerprint, RemoteProtocolError, printable
 PinOrigin = Literal["asked", "accepted-new", "given", "replaced"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(msgspec.Struct, frozen=True):
     """A trusted key: since when (UTC), and how it came to be trusted."""
 
     fingerprint: Fingerprint
@@ -45,8 +43,7 @@ class TrustMode(Enum):
     EXACT = "exact"
 
 
-@dataclass(frozen=True, slots=True)
-class TrustPolicy:
+class TrustPolicy(msgspec.Struct, frozen=True):
     """`ASK` raises UnknownServerKey; `ACCEPT_NEW` pins an unknown key, never a changed one; `EXACT` takes one key."""
 
     mode: TrustMode = TrustMode.ASK
@@ -62,16 +59,14 @@ ASK = TrustPolicy(TrustMode.ASK)
 ACCEPT_NEW = TrustPolicy(TrustMode.ACCEPT_NEW)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerKey:
+class ServerKey(msgspec.Struct, frozen=True):
     """What a server showed in the TLS handshake."""
 
     fingerprint: Fingerprint
     facts: CertificateFacts
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateWarning:
+class CertificateWarning(msgspec.Struct, frozen=True):
     """The key is the trusted one, but its certificate is outside of its dates; `message` is for people."""
 
     message: str
@@ -161,8 +156,7 @@ class TrustStore:
         write_private(self._path, msgspec.json.format(msgspec.json.encode(_PinFile(1, stored)), indent=2) + b"\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(msgspec.Struct, frozen=True):
     """Whom to trust: the pins, and the policy for what is not among them."""
 
     store: TrustStore

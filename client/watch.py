@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from client.connection import Connection
 from client.errors import ConnectionFailed
@@ -31,30 +32,26 @@ _LONGEST_WAIT_S = 15.0
 _SILENCE_HEARTBEATS = 2.5
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """These nodes changed; every `change.entry` is its latest state. `cursor`: how far this goes."""
 
     changes: tuple[Change, ...]
     cursor: Cursor
 
 
-@dataclass(frozen=True, slots=True)
-class Resync:
+class Resync(msgspec.Struct, frozen=True):
     """Too much was missed (or a backup was restored): read the lists anew. Watching goes on from `cursor`."""
 
     cursor: Cursor
 
 
-@dataclass(frozen=True, slots=True)
-class WatchInterrupted:
+class WatchInterrupted(msgspec.Struct, frozen=True):
     """The connection was lost; it is tried again without an end, with growing waits. `error` says what to show."""
 
     error: SfosError
 
 
-@dataclass(frozen=True, slots=True)
-class WatchResumed:
+class WatchResumed(msgspec.Struct, frozen=True):
     """Watching has begun, or goes on; nothing was missed (or `Resync` follows)."""
 
     cursor: Cursor

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -58,8 +57,7 @@ def decode_changes(body: Buffer) -> list[Change]:
     return _decode(_changes, body, MAX_PAGE_ENTRIES, "changes")
 
 
-@dataclass(frozen=True, slots=True)
-class CommitBody:
+class CommitBody(msgspec.Struct, frozen=True):
     """A commit's body, taken apart: `records` for all items one after the other, `inline` with their `data`."""
 
     items: list[CommitItem]

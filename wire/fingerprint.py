@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 DIGEST_BYTES = 32
 WORD_COUNT = 6
 _GROUP = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(msgspec.Struct, frozen=True):
     """SHA-256 of a public key; equal fingerprints mean the same key."""
 
     digest: bytes

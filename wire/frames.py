@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from wire.errors import FrameTooLong, LocalProtocolError, MalformedMessage, RemoteProtocolError
 
@@ -26,8 +27,7 @@ MAX_BODY = 8 * 1024 * 1024
 Buffer = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One message as bytes. `body` is empty when there is none; it is not shared with the decoder."""
 
     header: bytes

@@ -8,7 +8,8 @@ reaches the server is a verifier, from which nobody can tell how long the passwo
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+
+import msgspec
 
 # Chosen far above what people type, so that a pasted file is refused before it is normalised.
 MAX_PASSWORD_CHARS = 1024
@@ -105,8 +106,7 @@ def _script(char: str) -> str:
     return unicodedata.name(char, "").split(" ")[0] if char else ""
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordPolicy:
+class PasswordPolicy(msgspec.Struct, frozen=True):
     """What a newly chosen password must be; the settings `security.password_*`."""
 
     min_length: int = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from client.api import Api
 from client.cli.failures import Failures
@@ -117,8 +117,7 @@ def _call(api: Api, options: MoveOptions | CopyOptions, entry: Entry, target: st
 # ── rm ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Tally(msgspec.Struct):
     """What was deleted: things that were named, and what was in those that were folders."""
 
     files: int = 0

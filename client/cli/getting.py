@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from client.api import Api
 from client.cli.content import write_content
@@ -22,8 +23,7 @@ from protocol import AlreadyExists, Entry, IsAFolder, NotAFolder, Ref, fold_name
 _STANDARD_OUTPUT = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteSource:
+class RemoteSource(msgspec.Struct, frozen=True):
     """Something on the server that was named. `contents`: not the folder itself but what is in it."""
 
     text: str

@@ -6,8 +6,9 @@ import os
 import stat
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from client.api import Api
 from client.cli.failures import Failures
@@ -24,8 +25,7 @@ _STANDARD_INPUT = "-"
 _PIECE_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSource:
+class LocalSource(msgspec.Struct, frozen=True):
     """Something on this computer that was named. `contents`: not the folder itself but what is in it."""
 
     text: str

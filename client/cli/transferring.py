@@ -10,10 +10,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from client.cli import options, output
 from client.cli.failures import Failures
@@ -55,13 +56,12 @@ _ANSWERS = {
 }
 
 
-@dataclass(slots=True)
-class _Question:
+class _Question(msgspec.Struct):
     """A conflict on its way to the main thread, and the answer on its way back."""
 
     conflict: Conflict
-    answered: threading.Event = field(default_factory=threading.Event)
-    answer: ConflictAnswer = field(default_factory=lambda: ConflictAnswer(OnConflict.CANCEL, for_all=True))
+    answered: threading.Event = msgspec.field(default_factory=threading.Event)
+    answer: ConflictAnswer = msgspec.field(default_factory=lambda: ConflictAnswer(OnConflict.CANCEL, for_all=True))
 
 
 class Transfers:

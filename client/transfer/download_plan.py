@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from client.api import Api
 from client.chunking import Cutter, name_whole, open_source
@@ -37,8 +38,7 @@ from protocol import (
 _MOST_NUMBERS = 1000
 
 
-@dataclass(slots=True, eq=False)
-class DownloadFile:
+class DownloadFile(msgspec.Struct, eq=False):
     """A file or symlink to be fetched, and how far that is. `folder`, `name`: where to, all of them local names."""
 
     row: Row
@@ -47,10 +47,10 @@ class DownloadFile:
     folder: tuple[str, ...]
     name: str
     replace: bool
-    records: list[ChunkRecord] = field(default_factory=list)
-    offsets: list[int] = field(default_factory=list)
+    records: list[ChunkRecord] = msgspec.field(default_factory=list)
+    offsets: list[int] = msgspec.field(default_factory=list)
     next_ordinal: int = 0
-    present: bytearray = field(default_factory=bytearray)
+    present: bytearray = msgspec.field(default_factory=bytearray)
     missing: int = 0
     bytes_there: int = 0
     descriptor: int | None = None
@@ -64,8 +64,7 @@ class DownloadFile:
         return partial_name(self.content, self.name + self.partial_suffix)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """One thing to download: into which local folder, under which name. `row`: when it is tried again."""
 
     entry: Entry

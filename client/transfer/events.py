@@ -7,9 +7,10 @@ counts as done. Show a time left only while `speed_stable`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+
+import msgspec
 
 from protocol import Entry, SfosError
 
@@ -59,8 +60,7 @@ class OnConflict(Enum):
     CANCEL = "cancel"  # as an answer only: cancels the whole job
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A question for the user: `local` or `remote`? Sizes in bytes, times in nanoseconds since 1970."""
 
     direction: Direction
@@ -72,8 +72,7 @@ class Conflict:
     remote_path: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConflictAnswer:
+class ConflictAnswer(msgspec.Struct, frozen=True):
     """`for_all`: do not ask again in this job."""
 
     choice: OnConflict
@@ -85,8 +84,7 @@ AskConflict = Callable[[Conflict], ConflictAnswer]
 ConflictPolicy = OnConflict | AskConflict
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One file, folder or symlink of a job, as it stands now. `number` is its place in the job, from 0."""
 
     number: int
@@ -99,8 +97,7 @@ class Item:
     error: SfosError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """How far a job is. `planned`: whether all is counted; until then the totals still grow. Speed in bytes/s."""
 
     job: int
@@ -116,16 +113,14 @@ class Progress:
     active: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFinished:
+class ItemFinished(msgspec.Struct, frozen=True):
     """An item came to its end: done, unchanged, skipped, failed or cancelled."""
 
     job: int
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
-class JobChanged:
+class JobChanged(msgspec.Struct, frozen=True):
     """A job's state changed. `waiting_for`: why it does not move (server unreachable), while it is tried again."""
 
     job: int

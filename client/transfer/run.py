@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from client.errors import Cancelled
 from client.options import TransferOptions
@@ -20,8 +21,7 @@ from protocol import LocalProtocolError, SfosError
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """One run of a job: the first, or another for what failed. `memory_bytes`: its share."""
 
     session: Session

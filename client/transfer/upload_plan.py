@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from client.api import Api, new_op_id
 from client.chunking import Cutter, name_whole, open_source
@@ -53,8 +54,7 @@ def attributes_of(local: LocalEntry) -> Attributes:
     return Attributes(mode=mode, link=local.link)
 
 
-@dataclass(slots=True)
-class UploadFile:
+class UploadFile(msgspec.Struct):
     """A file or symlink to be sent, and how far that is."""
 
     row: Row
@@ -62,7 +62,7 @@ class UploadFile:
     parent: int
     name: str
     if_revision: Revision | None
-    records: list[ChunkRecord] = field(default_factory=list)
+    records: list[ChunkRecord] = msgspec.field(default_factory=list)
     content: bytes | None = None
     size: int = 0
     mtime_ns: int = 0
@@ -91,8 +91,7 @@ class UploadFile:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """One thing to upload: into which folder, under which name. `row`: when it is tried again."""
 
     local: Path
