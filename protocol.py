@@ -16,6 +16,7 @@ from __future__ import annotations
 from enum import Enum
 
 import msgspec
+
 from wire.bodies import (
     CommitBody,
     decode_changes,
@@ -93,6 +94,7 @@ from wire.errors import (
     ServerFault,
     ServerStopping,
     SessionEnded,
+    SessionRevoked,
     SfosError,
     StorageFailed,
     StorageFull,
@@ -213,6 +215,7 @@ from wire.scram import (
     salt_password,
     verifier_of,
 )
+from wire.sessions import EndedReply, EndSessionsRequest, SessionEntry, SessionsReply, SessionsRequest
 from wire.tickets import TICKET_BYTES, attach_answer, attach_proof
 
 __all__ = [
@@ -274,6 +277,8 @@ __all__ = [
     "DeleteItem",
     "DeleteRequest",
     "Done",
+    "EndSessionsRequest",
+    "EndedReply",
     "Entry",
     "ErrorInfo",
     "ExchangeMisused",
@@ -341,7 +346,11 @@ __all__ = [
     "ServerNotProven",
     "ServerStopping",
     "SessionEnded",
+    "SessionEntry",
     "SessionInfo",
+    "SessionRevoked",
+    "SessionsReply",
+    "SessionsRequest",
     "SfosError",
     "SpaceInfo",
     "StaleSaltedPassword",
@@ -445,6 +454,8 @@ COMMANDS: dict[str, CommandSpec] = {
         CommandSpec("attach", AttachRequest, AttachReply, _ANYONE, "join a session by its ticket"),
         CommandSpec("logout", LogoutRequest, Done, _USER, "end the session everywhere"),
         CommandSpec("change_password", ChangePasswordRequest, Done, _USER, "set a new password's verifier"),
+        CommandSpec("sessions", SessionsRequest, SessionsReply, _USER, "one's own sessions"),
+        CommandSpec("end_sessions", EndSessionsRequest, EndedReply, _USER, "end one of them, or all others"),
         CommandSpec("stat", StatRequest, StatReply, _USER, "what one path or node is"),
         CommandSpec("list", ListRequest, ListReply, _USER, "what is in up to 256 folders", reply_body=MAX_BODY),
         CommandSpec("manifest", ManifestRequest, ManifestReply, _USER, "a file's chunks", reply_body=MAX_BODY),

@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
+
 from client.commands import Commands
 from client.contents import read_pieces
-
 from protocol import (
     MAX_DELETE_ITEMS,
     MAX_LIST_FOLDERS,
@@ -25,6 +25,7 @@ from protocol import (
     Cursor,
     DeleteItem,
     DeleteRequest,
+    EndSessionsRequest,
     Entry,
     ItemResult,
     ListedFolder,
@@ -36,6 +37,8 @@ from protocol import (
     Ref,
     RemoteProtocolError,
     Revision,
+    SessionEntry,
+    SessionsRequest,
     SfosError,
     SpaceInfo,
     StatRequest,
@@ -237,6 +240,19 @@ class Api:
                 raise RemoteProtocolError("The server answered for another number of items than was asked for.")
             results += found
         return results
+
+    # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def sessions(self) -> list[SessionEntry]:
+        """One's own sessions, this one among them, the one used last first."""
+        return list(self.commands.sessions(SessionsRequest()).sessions)
+
+    def end_sessions(self, session_id: str | None = None) -> int:
+        """End one of one's own sessions, or all but this one; how many. Their connections are cut. Raises: NotFound.
+
+        This one ends by `Session.logout`, which knows of it.
+        """
+        return self.commands.end_sessions(EndSessionsRequest(session=session_id)).ended
 
     # ── contents ────────────────────────────────────────────────────────────────────────────────────────────────
 

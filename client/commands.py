@@ -19,6 +19,8 @@ from protocol import (
     CopyRequest,
     DeleteRequest,
     Done,
+    EndedReply,
+    EndSessionsRequest,
     GetChunksReply,
     GetChunksRequest,
     HaveReply,
@@ -42,6 +44,8 @@ from protocol import (
     PutChunksRequest,
     Reply,
     Request,
+    SessionsReply,
+    SessionsRequest,
     StatReply,
     StatRequest,
     UsageReply,
@@ -83,6 +87,12 @@ class Commands:
 
     def change_password(self, request: ChangePasswordRequest) -> Done:
         return self._caller.call("change_password", request, Done)[0]
+
+    def sessions(self, request: SessionsRequest) -> SessionsReply:
+        return self._caller.call("sessions", request, SessionsReply)[0]
+
+    def end_sessions(self, request: EndSessionsRequest) -> EndedReply:
+        return self._caller.call("end_sessions", request, EndedReply)[0]
 
     def stat(self, request: StatRequest) -> StatReply:
         return self._caller.call("stat", request, StatReply)[0]

@@ -52,6 +52,7 @@ from protocol import (
     ServerStopping,
     SessionEnded,
     SessionInfo,
+    SessionRevoked,
     SfosError,
     check_password,
     salt_password,
@@ -233,6 +234,10 @@ class Session:
                 wait = max(next(waits), error.retry_after_s or 0.0)
                 if now + wait > give_up_at or self._closing.wait(wait):
                     raise
+            except SessionRevoked:
+                self._drop_control()
+                self._salted = None
+                raise
             except (SessionEnded, LoginRequired):
                 self._drop_control()  # the next connection attaches, or signs in anew, or says why it cannot
                 if give_up_at is not None:
@@ -263,6 +268,9 @@ class Session:
                     with connection.deadline(self.options.connection.login_timeout_s):
                         self._info = attach(connection, ticket_id, ticket)
                     return connection
+                except SessionRevoked:
+                    self._salted = None  # somebody wanted this session to end: nothing here opens another one
+                    raise
                 except SessionEnded:
                     if attempt == 2:
                         raise

@@ -67,6 +67,11 @@ class Peer:
     """The connection is to be closed after this reply."""
 
     @property
+    def host(self) -> str:
+        """The address without its port."""
+        return self.address.rsplit(":", 1)[0].strip("[]")
+
+    @property
     def user(self) -> str:
         """For logs."""
         return self.session.user if self.session is not None else "-"

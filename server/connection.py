@@ -26,7 +26,7 @@ from server.calls import Peer
 from server.dispatch import UNKNOWN_ID, Dispatcher, Outcome
 from server.events import Bell
 from server.gate import Place
-from server.sessions import Sessions, session_ended
+from server.sessions import Sessions
 from server.stream import Interrupted, StreamEnded, TlsStream
 
 _log = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ class Connection:
         session = self._peer.session
         error: SfosError = ServerStopping()
         if session is not None and session.ended is not None:
-            error = session_ended(session.ended)
+            error = session.farewell()
         elif not self._around.stopping():
             return  # cut for being too slow: it would not hear
         with contextlib.suppress(StreamEnded):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from protocol import Role, SessionEnded, Verifier
+from protocol import Role, SessionEnded, SessionRevoked, Verifier
 from server.credentials import Account
 
 _log = logging.getLogger(__name__)
@@ -56,10 +56,20 @@ class Session:
     must_change: bool
     opened: float
     last_used: float
+    address: str = ""
+    client: str = ""
+    """Address and name of the program whose connection joined last."""
     ended: str | None = None
+    revoked: bool = False
+    """Ended by a person: a program does not sign in again by itself."""
     coming_verifier: Verifier | None = field(default=None, repr=False)
     """What this session itself is about to make its account's verifier."""
     members: set[Member] = field(default_factory=set, repr=False)
+
+    def farewell(self) -> SessionEnded:
+        """The error that says that it has ended, and why."""
+        kind = SessionRevoked if self.revoked else SessionEnded
+        return kind(f"The session has ended ({self.ended}); sign in again.")
 
 
 class Sessions:
@@ -78,8 +88,9 @@ class Sessions:
         self._key = secrets.token_bytes(_KEY_BYTES)
         self._lock = threading.Lock()
         self._by_id: dict[str, Session] = {}
+        self._revoked: dict[str, Session] = {}  # until their absolute time would have been over
 
-    def open(self, account: Account) -> Session:
+    def open(self, account: Account, address: str = "", client: str = "") -> Session:
         """A new session; if its user has too many, the one that idles longest ends."""
         now = self._clock()
         session = Session(
@@ -91,6 +102,8 @@ class Sessions:
             must_change=account.must_change,
             opened=now,
             last_used=now,
+            address=address,
+            client=client,
         )
         with self._lock:
             own = sorted(self._of(account.user_id), key=lambda other: other.last_used)
@@ -101,7 +114,11 @@ class Sessions:
 
     def ticket(self, session: Session) -> bytes:
         """The secret that opens connections of this session (32 bytes)."""
-        return hmac.digest(self._key, session.ticket_id.encode(), "sha256")
+        return self.ticket_named(session.ticket_id)
+
+    def ticket_named(self, ticket_id: str) -> bytes:
+        """The same by the session's id, whether there is such a session or not."""
+        return hmac.digest(self._key, ticket_id.encode(), "sha256")
 
     def find(self, ticket_id: str) -> Session:
         """The session of this ticket, unless it is over. Raises: SessionEnded."""
@@ -116,7 +133,26 @@ class Sessions:
         if session.ended is None and (reason := self._overdue(session)) is not None:
             self.end(session, reason)
         if session.ended is not None:
-            raise session_ended(session.ended)
+            raise session.farewell()
+
+    def revoked(self, ticket_id: str) -> SessionEnded | None:
+        """What to say to who still has the ticket of a session that a person has ended; None for all others."""
+        session = self._revoked.get(ticket_id)
+        return session.farewell() if session is not None else None
+
+    def of_user(self, user_id: str) -> list[Session]:
+        """A user's sessions, in no order."""
+        with self._lock:
+            return self._of(user_id)
+
+    def all(self) -> list[Session]:
+        """Everybody's sessions, in no order."""
+        with self._lock:
+            return list(self._by_id.values())
+
+    def unix_ms(self, moment: float) -> int:
+        """One of a session's times as milliseconds since 1970."""
+        return round((time.time() - self._clock() + moment) * 1000)
 
     def touch(self, session: Session) -> None:
         """A command came."""
@@ -136,7 +172,7 @@ class Sessions:
             if session.ended is None:
                 session.members.add(member)
         if session.ended is not None:
-            raise session_ended(session.ended)
+            raise session.farewell()
 
     def leave(self, session: Session, member: Member) -> None:
         with self._lock:
@@ -154,6 +190,14 @@ class Sessions:
         self._on_end(session, reason)
         for member in members:
             member.interrupt(f"session ended: {reason}")
+
+    def revoke(self, session: Session, reason: str) -> None:
+        """End it as a person wants it: its programs are told, and do not sign in again by themselves."""
+        with self._lock:
+            if session.ended is None:
+                session.revoked = True
+                self._revoked[session.ticket_id] = session
+        self.end(session, reason)
 
     def end_of_user(self, user_id: str, reason: str, keep: Session | None = None) -> None:
         """End all sessions of a user but `keep`."""
@@ -175,6 +219,9 @@ class Sessions:
         """
         with self._lock:
             sessions = tuple(self._by_id.values())
+            oldest = self._clock() - self.lifetimes.absolute_s
+            for session in [session for session in self._revoked.values() if session.opened < oldest]:
+                del self._revoked[session.ticket_id]
         for session in sessions:
             reason = self._overdue(session) or _no_longer(session, find_account(session.user_id))
             if reason is not None:
@@ -185,11 +232,6 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._by_id)
-
-
-def session_ended(reason: str) -> SessionEnded:
-    """The error that says so."""
-    return SessionEnded(f"The session has ended ({reason}); sign in again.")
 
 
 def _no_longer(session: Session, account: Account | None) -> str | None:

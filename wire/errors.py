@@ -10,7 +10,7 @@
     │   └── OutOfOrder
     ├── AccessError
     │   ├── LoginRequired · LoginFailed · ConnectionIntercepted · TooManyAttempts
-    │   ├── SessionEnded · ReauthenticationRequired
+    │   ├── SessionEnded (SessionRevoked) · ReauthenticationRequired
     │   └── PermissionDenied · PasswordRefused
     ├── TreeError
     │   ├── NotFound · AlreadyExists · NotAFolder · IsAFolder · NameNotAllowed
@@ -146,6 +146,12 @@ class SessionEnded(AccessError):
     """The session has ended; sign in again."""
 
     code = "session_ended"
+
+
+class SessionRevoked(SessionEnded):
+    """This session was ended by its user or by an administrator; sign in again."""
+
+    code = "session_revoked"
 
 
 class ReauthenticationRequired(AccessError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from client.cli import password
 from client.cli.options import LoginOptions, LogoutOptions, PasswordOptions
-from client.cli.output import duration
+from client.cli.output import counted, duration
+from client.cli.sessions import named
 from client.cli.shell import Shell
 from client.cli.signing_in import Entrance
 from client.errors import ConnectionFailed, LocalAccess
 from client.session import Session
-from protocol import LoginFailed, LoginRequired, PasswordRefused, check_password
+from protocol import LoginFailed, LoginRequired, NotFound, PasswordRefused, check_password
 
 
 def run(way_in: Entrance, options: LoginOptions | LogoutOptions | PasswordOptions) -> int:
@@ -41,6 +42,12 @@ def _login(way_in: Entrance, options: LoginOptions) -> int:
 def _logout(way_in: Entrance, options: LogoutOptions) -> int:
     account, shell = way_in.account, way_in.shell
     code = 0
+    if options.session is not None:
+        return _end_one(way_in, options.session)
+    if options.every:
+        with way_in.session() as mine:
+            ended = mine.api.end_sessions()
+        shell.note(f"Ended {counted(ended, 'other session')} of {account}.")
     try:
         session = way_in.kept_session()
         if session is None:
@@ -56,6 +63,16 @@ def _logout(way_in: Entrance, options: LogoutOptions) -> int:
     if options.forget and password.forget_in_keyring(account.user, account.address):
         shell.note("The password is no longer in the keyring.")
     return code
+
+
+def _end_one(way_in: Entrance, digits: str) -> int:
+    with way_in.session() as session:
+        entry = named(session.api.sessions(), digits)
+        if entry.current:
+            raise NotFound("This is the session of this computer; end it with: logout", subject=digits)
+        session.api.end_sessions(entry.id)
+    way_in.shell.note(f"Ended the session {entry.id[: max(8, len(digits))]} at {entry.address} ({entry.client}).")
+    return 0
 
 
 # ── passwd ──────────────────────────────────────────────────────────────────────────────────────────────────────

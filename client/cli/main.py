@@ -24,6 +24,7 @@ from client.cli.options import (
     PasswordOptions,
     PutOptions,
     RemoveOptions,
+    SessionsOptions,
     StatOptions,
     UsageOptions,
     WatchOptions,
@@ -101,6 +102,10 @@ def _run(
                     from client.cli import changing
 
                     return changing.run(session, shell, command)
+                case SessionsOptions():
+                    from client.cli import sessions
+
+                    return sessions.run(session, shell, command)
                 case WatchOptions():
                     from client.cli import watching
 

@@ -141,9 +141,20 @@ class LoginOptions(msgspec.Struct, frozen=True):
 
 
 class LogoutOptions(msgspec.Struct, frozen=True):
-    """`logout`. `forget`: also delete the password from the keyring."""
+    """`logout`. `session`: another one, by the beginning of its id; `every`: all of one's sessions.
 
+    `forget`: also delete the password from the keyring.
+    """
+
+    session: str | None = None
+    every: bool = False
     forget: bool = False
+
+
+class SessionsOptions(msgspec.Struct, frozen=True):
+    """`sessions`."""
+
+    json: bool = False
 
 
 class PasswordOptions(msgspec.Struct, frozen=True):
@@ -166,6 +177,7 @@ CommandOptions = (
     | WatchOptions
     | LoginOptions
     | LogoutOptions
+    | SessionsOptions
     | PasswordOptions
 )
 

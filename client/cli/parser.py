@@ -28,6 +28,7 @@ from client.cli.options import (
     PasswordOptions,
     PutOptions,
     RemoveOptions,
+    SessionsOptions,
     SortBy,
     SpeechOptions,
     StatOptions,
@@ -236,10 +237,21 @@ def _changing(commands: _Commands) -> None:
     remove.add_argument("-f", "--force", action="store_true", help="what is not there is no error")
 
 
+_LOGOUT_DETAILS = """\
+  logout                     this computer's session
+  logout 3f2a                the session whose id begins so (see: sessions); its connections are cut at once
+  logout --all               every session of yours, on all computers; who has the password signs in again
+"""
+
+
 def _account(commands: _Commands) -> None:
     login = commands.add("login", "sign in, and keep the session", lambda given: _take(LoginOptions, given))
     login.add_argument("--remember", action="store_true", help="also keep the password in this computer's keyring")
-    logout = commands.add("logout", "end the session, everywhere", lambda given: _take(LogoutOptions, given))
+    sessions = commands.add("sessions", "show where you are signed in", lambda given: _take(SessionsOptions, given))
+    sessions.add_argument("--json", action="store_true", help="one JSON object per line")
+    logout = commands.add("logout [SESSION]", "end the session, everywhere", _logout, _LOGOUT_DETAILS)
+    logout.add_argument("session", nargs="?", metavar="SESSION", help="another one: the beginning of its id")
+    logout.add_argument("--all", dest="every", action="store_true", help="all of your sessions, this one too")
     logout.add_argument("--forget", action="store_true", help="also delete the password from the keyring")
     passwd = commands.add("passwd", "change your password", lambda given: _take(PasswordOptions, given))
     passwd.add_argument("--new-password-file", metavar="FILE", help="read the new one from FILE; “-” is standard input")
@@ -284,6 +296,12 @@ def _transfer(kind: type[OptionsT], given: argparse.Namespace) -> OptionsT:
     if kind is PutOptions and given.paths == ["-"]:
         raise ValueError("standard input (“-”) needs a name on the server: put - /name")
     return _take(kind, given)
+
+
+def _logout(given: argparse.Namespace) -> LogoutOptions:
+    if given.session is not None and given.every:
+        raise ValueError("either one session or --all")
+    return _take(LogoutOptions, given)
 
 
 def _with_destination(kind: type[OptionsT], given: argparse.Namespace) -> OptionsT:

@@ -112,7 +112,7 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
     if session is None:
         with services.spaces.lease(current.user_id):
             pass  # made at the first sign-in; where that fails, no session is opened
-        session = services.sessions.open(current)
+        session = services.sessions.open(current, peer.host, peer.client)
         services.sessions.join(session, peer.member)
         peer.session = session
     peer.authenticated_at = time.monotonic()
@@ -192,8 +192,14 @@ def attach(call: Call[AttachRequest]) -> Answer:
     services, peer = call.services, call.peer
     if peer.session is not None:
         raise OutOfOrder("This connection belongs to a session already.")
-    session = services.sessions.find(call.args.ticket_id)
-    ticket = services.sessions.ticket(session)
+    ticket = services.sessions.ticket_named(call.args.ticket_id)
+    try:
+        session = services.sessions.find(call.args.ticket_id)
+    except SessionEnded:
+        revoked = services.sessions.revoked(call.args.ticket_id)
+        if revoked is not None and hmac.compare_digest(call.args.proof, attach_proof(ticket, peer.exporter)):
+            raise revoked from None
+        raise
     if not hmac.compare_digest(call.args.proof, attach_proof(ticket, peer.exporter)):
         services.audit.write(
             "attach_failed", user=session.user, address=peer.address, connection=peer.number, session=session.ticket_id
@@ -202,6 +208,7 @@ def attach(call: Call[AttachRequest]) -> Answer:
         raise SessionEnded
     services.sessions.join(session, peer.member)
     services.sessions.touch(session)
+    session.address, session.client = peer.host, peer.client
     peer.session = session
     return Answer(AttachReply(proof=attach_answer(ticket, peer.exporter), session=_session_info(call, session)))
 

@@ -26,7 +26,6 @@ from protocol import (
 from server.calls import Answer, Call, Handler
 from server.events import Bell
 from server.handlers.rights import space_of
-from server.sessions import session_ended
 from server.stream import Interrupted, TlsStream
 
 _PAGE = 1_000
@@ -60,8 +59,8 @@ class _Watch:
         except SfosError as error:
             stream.send(encode_error(request_id, error))
         except Interrupted:
-            ended = self.call.session.ended
-            why = session_ended(ended) if ended else ServerStopping()
+            session = self.call.session
+            why = session.farewell() if session.ended else ServerStopping()
             stream.send(encode_error(request_id, why))
 
     def _go_on(self, stream: TlsStream, request_id: int, bell: Bell) -> None:

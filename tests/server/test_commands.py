@@ -22,6 +22,7 @@ from protocol import (
     DeleteItem,
     DeleteRequest,
     Done,
+    EndSessionsRequest,
     GetChunksRequest,
     HaveRequest,
     HelloRequest,
@@ -38,6 +39,7 @@ from protocol import (
     Ref,
     Request,
     SessionEnded,
+    SessionsRequest,
     StatRequest,
     Target,
     UsageRequest,
@@ -52,6 +54,7 @@ from protocol import (
     pack_ids,
     pack_records,
     pack_wants,
+    raise_for_error,
     unpack_ids,
     unpack_lengths,
     unpack_records,
@@ -127,6 +130,18 @@ def do_change_password(scene: Scene) -> None:
     verifier = make_verifier("another long password", os.urandom(16), MIN_ITERATIONS)
     scene.peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
     assert scene.server.accounts.find("alice").verifier == verifier  # type: ignore[union-attr]
+
+
+def do_sessions(scene: Scene) -> None:
+    (entry,) = scene.peer.call("sessions", SessionsRequest())[0].sessions
+    assert (entry.id, entry.user, entry.current) == (scene.peer.ticket_id, "alice", True)
+
+
+def do_end_sessions(scene: Scene) -> None:
+    other = scene.server.signed_in("alice")
+    assert scene.peer.call("end_sessions", EndSessionsRequest())[0].ended == 1
+    with pytest.raises(SessionEnded):
+        raise_for_error(other.receive()[0])
 
 
 def do_stat(scene: Scene) -> None:
@@ -246,6 +261,8 @@ ONCE: dict[str, Callable[[Scene], None]] = {
     "attach": do_attach,
     "logout": do_logout,
     "change_password": do_change_password,
+    "sessions": do_sessions,
+    "end_sessions": do_end_sessions,
     "stat": do_stat,
     "list": do_list,
     "manifest": do_manifest,
@@ -276,6 +293,8 @@ def test_every_command_does_its_work_through_the_wire(command: str, server: Runn
 REQUESTS: dict[str, Request] = {
     "logout": LogoutRequest(),
     "change_password": ChangePasswordRequest(verifier="x"),
+    "sessions": SessionsRequest(),
+    "end_sessions": EndSessionsRequest(),
     "stat": StatRequest(ref=Ref(node=ROOT_NODE)),
     "list": ListRequest(folders=(Ref(node=ROOT_NODE),)),
     "manifest": ManifestRequest(ref=Ref(node=ROOT_NODE)),
@@ -330,11 +349,15 @@ OTHERS: dict[str, Callable[[str], Request]] = {
 }
 
 
+# What these name is no space: accounts, sessions, penalties.
+WITHOUT_A_SPACE = {"logout", "change_password", "sessions", "end_sessions"}
+
+
 @pytest.mark.parametrize("user", ["bob", "root"])
 def test_no_command_opens_the_space_of_another_user_not_even_for_an_administrator(user: str, server: Running) -> None:
     alice_space = server.login("alice")[1].session.home.space
     peer: WirePeer = server.signed_in(user)
-    assert set(OTHERS) == set(REQUESTS) - {"logout", "change_password"}
+    assert set(OTHERS) == set(REQUESTS) - WITHOUT_A_SPACE
     for command, make in OTHERS.items():
         for space in (alice_space, "0" * 32):
             with pytest.raises(PermissionDenied):

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from dataclasses import replace
 
 import pytest
 
-from protocol import LogoutRequest, Ref, SessionEnded, StatRequest, Verifier, WatchRequest, raise_for_error
+from protocol import (
+    MIN_ITERATIONS,
+    ChangePasswordRequest,
+    EndSessionsRequest,
+    LogoutRequest,
+    NotFound,
+    Ref,
+    SessionEnded,
+    SessionRevoked,
+    SessionsRequest,
+    StatRequest,
+    Verifier,
+    WatchRequest,
+    make_verifier,
+    raise_for_error,
+)
 from server.credentials import Account
 from server.sessions import Lifetimes, Session, Sessions
 from tests.server.conftest import Running, Serve
@@ -172,3 +188,90 @@ def test_an_account_that_is_disabled_or_removed_is_out_within_seconds(how: str, 
         raise_for_error(bob.receive()[0])
     bob.expect_end()
     assert alice.call("stat", STAT)[0].entry.node
+
+
+# --- Seen and ended by their user ---------------------------------------------------------------------------------
+
+
+def test_a_user_sees_all_of_their_sessions_and_nobody_elses(server: Running) -> None:
+    first, second = server.signed_in("alice"), server.signed_in("alice")
+    server.signed_in("bob")
+    server.attached(second)
+    first.call("stat", STAT)
+    found = first.call("sessions", SessionsRequest())[0].sessions
+    assert [entry.id for entry in found] == [first.ticket_id, second.ticket_id]
+    assert [entry.current for entry in found] == [True, False]
+    assert [entry.connections for entry in found] == [1, 2]
+    assert {(entry.user, entry.address, entry.client) for entry in found} == {("alice", "127.0.0.1", "a test")}
+    for entry in found:
+        assert 0 < entry.since_ms <= entry.last_used_ms <= time.time() * 1000 + 1000
+
+
+def test_a_session_that_is_ended_from_another_is_cut_on_all_of_its_connections_at_once(server: Running) -> None:
+    lost, mine = server.signed_in(), server.signed_in()
+    idle, watching = server.attached(lost), server.attached(lost)
+    watching.call("watch", WatchRequest())
+    assert mine.call("end_sessions", EndSessionsRequest(session=lost.ticket_id))[0].ended == 1
+    for peer in (lost, idle, watching):
+        with pytest.raises(SessionRevoked, match="ended by its user"):
+            raise_for_error(peer.receive()[0])
+        peer.expect_end()
+    assert mine.call("stat", STAT)[0].entry.node
+    assert "ended by its user" in server.audit()
+
+
+def test_who_has_the_ticket_of_a_session_that_was_ended_on_purpose_is_told_so_and_a_stranger_is_not(
+    server: Running,
+) -> None:
+    lost, mine = server.signed_in(), server.signed_in()
+    mine.call("end_sessions", EndSessionsRequest(session=lost.ticket_id))
+    with pytest.raises(SessionRevoked):
+        server.attached(lost)
+    lost.ticket = bytes(32)
+    with pytest.raises(SessionEnded) as refused:
+        server.attached(lost)
+    assert type(refused.value) is SessionEnded
+
+
+def test_all_other_sessions_end_at_once_and_the_one_that_asked_goes_on(server: Running) -> None:
+    mine, others, bob = server.signed_in(), [server.signed_in() for _ in range(3)], server.signed_in("bob")
+    assert mine.call("end_sessions", EndSessionsRequest())[0].ended == 3
+    for other in others:
+        with pytest.raises(SessionRevoked):
+            raise_for_error(other.receive()[0])
+    assert [entry.id for entry in mine.call("sessions", SessionsRequest())[0].sessions] == [mine.ticket_id]
+    assert bob.call("stat", STAT)[0].entry.node
+
+
+def test_nobody_ends_the_session_of_another_user(server: Running) -> None:
+    alice, bob = server.signed_in("alice"), server.signed_in("bob")
+    for wanted in (alice.ticket_id, "0" * 32):
+        with pytest.raises(NotFound):
+            bob.call("end_sessions", EndSessionsRequest(session=wanted))
+    assert alice.call("stat", STAT)[0].entry.node
+
+
+def test_ending_the_very_session_that_asks_is_a_logout(server: Running) -> None:
+    peer = server.signed_in()
+    assert peer.call("end_sessions", EndSessionsRequest(session=peer.ticket_id))[0].ended == 1
+    peer.expect_end()
+
+
+def test_a_changed_password_ends_the_other_sessions_at_once_and_keeps_its_own(server: Running) -> None:
+    mine, other = server.signed_in(), server.signed_in()
+    verifier = make_verifier("another long password", b"t" * 16, MIN_ITERATIONS)
+    mine.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+    with pytest.raises(SessionEnded, match="password changed"):
+        raise_for_error(other.receive()[0])
+    other.expect_end()
+    assert mine.call("stat", STAT)[0].entry.node
+
+
+def test_what_was_ended_on_purpose_is_forgotten_when_its_time_would_have_been_over() -> None:
+    registry = Registry()
+    session = registry.sessions.open(ALICE)
+    registry.sessions.revoke(session, "because")
+    assert registry.sessions.revoked(session.ticket_id) is not None
+    registry.clock.now += 101
+    registry.sessions.sweep(lambda _: ALICE)
+    assert registry.sessions.revoked(session.ticket_id) is None

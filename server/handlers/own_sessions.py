@@ -1,0 +1,58 @@
+"""The sessions of whoever asks: which there are, and an end to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from protocol import EndedReply, EndSessionsRequest, NotFound, SessionEntry, SessionsReply, SessionsRequest
+from server.calls import Answer, Call, Handler
+from server.sessions import Session
+
+
+def sessions(call: Call[SessionsRequest]) -> Answer:
+    return Answer(SessionsReply(sessions=entries(call, call.services.sessions.of_user(call.session.user_id))))
+
+
+def end_sessions(call: Call[EndSessionsRequest]) -> Answer:
+    services, peer, own = call.services, call.peer, call.session
+    theirs = services.sessions.of_user(own.user_id)
+    wanted = call.args.session
+    if wanted is None:
+        ending = [session for session in theirs if session is not own]
+    else:
+        ending = [session for session in theirs if session.ticket_id == wanted]
+        if not ending:
+            raise NotFound("There is no such session.", subject=wanted)
+    for session in ending:
+        if session is own:
+            services.sessions.end(session, "logout", keep=peer.member)
+            peer.leaving = True
+        else:
+            services.sessions.revoke(session, "ended by its user from another session")
+    return Answer(EndedReply(ended=len(ending)))
+
+
+def entries(call: Call[Any], chosen: Iterable[Session]) -> tuple[SessionEntry, ...]:
+    """What is told of `chosen`, the one used last first."""
+    registry = call.services.sessions
+    ordered = sorted(chosen, key=lambda session: session.last_used, reverse=True)
+    return tuple(
+        SessionEntry(
+            id=session.ticket_id,
+            user=session.user,
+            address=session.address,
+            client=session.client,
+            since_ms=registry.unix_ms(session.opened),
+            last_used_ms=registry.unix_ms(session.last_used),
+            connections=len(session.members),
+            current=session is call.session,
+        )
+        for session in ordered
+    )
+
+
+OWN_SESSIONS: Mapping[str, Handler] = MappingProxyType(
+    {"sessions": Handler(sessions, short=True), "end_sessions": Handler(end_sessions)}
+)
