@@ -23,6 +23,7 @@ from server.handlers import HANDLERS
 from server.home_lock import SECRETS, HomeLock, HomeTaken
 from server.listener import CannotListen, Listener, is_loopback, joined, open_sockets
 from server.penalties import Penalties, PenaltyRule
+from server.penalty_file import PENALTY_FILE, PenaltyFile
 from server.sessions import Lifetimes, Session, Sessions
 from server.spaces import SpaceRegistry
 from server.storage_faults import StorageFault
@@ -34,7 +35,8 @@ _log = logging.getLogger(__name__)
 
 # How often the accounts and the sessions' times are looked at: so soon a disabled account is out.
 _SWEEP_S = 1.0
-# How often the end of the audit log is made durable and marked: lines cut off within so long are not missed.
+# How often the end of the audit log is marked and the penalties are saved: lines cut off within so long are not
+# missed, and a server that is killed forgets the wrong sign-ins of so long.
 _KEEP_S = 2.0
 
 
@@ -78,13 +80,16 @@ class Server:
         self._stop_bell = opened.enter_context(contextlib.closing(Bell()))
         self._stopping = threading.Event()
         self._accounts = accounts
+        penalties = Penalties(_penalty_rule(config))
+        self._penalty_file = PenaltyFile(config.home / SECRETS / PENALTY_FILE, penalties)
+        self._penalty_file.load()
         half = settings.memory_budget_bytes // 2
         self._services = Services(
             security=config.security,
             storage=config.storage,
             accounts=accounts,
             sessions=Sessions(_lifetimes(config), self._session_ended),
-            penalties=Penalties(_penalty_rule(config)),
+            penalties=penalties,
             spaces=spaces,
             events=events,
             outgoing=MemoryBudget(half),
@@ -111,7 +116,7 @@ class Server:
             settings.socket_buffer_bytes,
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep)
-        self._bookkeeper = Bookkeeper((self._audit.mark,), _KEEP_S)
+        self._bookkeeper = Bookkeeper((self._audit.mark, self._penalty_file.save), _KEEP_S)
         self._swept = 0.0
         self._accounts_fault = ""
         self._grace_s = settings.stop_grace_s
@@ -149,6 +154,10 @@ class Server:
         cut = self._listener.stop(self._grace_s, hurry or threading.Event())
         self._watchdog.stop()
         self._bookkeeper.stop()
+        try:
+            self._penalty_file.save()
+        except OSError as error:
+            _log.error("the wrong sign-ins of the last seconds cannot be kept: %s", error)
         _log.info("stopped; %d connection(s) had to be cut off", cut)
         self._audit.write("server_stopped", cut_off=cut)
         self._opened.close()

@@ -18,12 +18,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
 
 # What a stranger can make a user wait at an address that is new for this user.
 _ACCOUNT_MAX_S = 60.0
 # Bounds memory against made-up names and addresses: the longest untouched entry goes. Some 20 MiB when full.
 _MAX_ENTRIES = 100_000
 _MAX_KNOWN_ADDRESSES = 32  # for each account
+# Kept over a restart are the youngest so many: a file of some 2 MB, written in 20 ms.
+_MAX_SAVED = 20_000
+
+PenaltyKind = Literal["address", "account"]
 
 
 def address_group(address: str) -> str:
@@ -64,15 +71,34 @@ class _Record:
     last: float = 0.0
 
 
+class Penalty(msgspec.Struct, frozen=True):
+    """Wrong attempts from an address or on an account. `age_s`: since the last; `wait_s`: what is left to wait."""
+
+    kind: PenaltyKind
+    name: str
+    failures: int
+    age_s: float
+    wait_s: float = 0.0
+
+
+class PenaltyState(msgspec.Struct, frozen=True):
+    """What a restart must not forget. `known`: by account, the addresses where its user has signed in."""
+
+    failures: list[Penalty]
+    known: dict[str, list[str]]
+
+
 class Penalties:
-    """Wrong attempts, and the waits that follow from them. Thread-safe; in memory."""
+    """Wrong attempts, and the waits that follow from them. Thread-safe; in memory (see penalty_file)."""
 
     def __init__(self, rule: PenaltyRule, clock: Callable[[], float] = time.monotonic) -> None:
         self._rule = rule
         self._clock = clock
         self._lock = threading.Lock()
-        self._records: OrderedDict[tuple[str, str], _Record] = OrderedDict()
+        self._records: OrderedDict[tuple[PenaltyKind, str], _Record] = OrderedDict()
         self._known: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        self.changes = 0
+        """Grows with each change."""
 
     def wait_s(self, group: str, account: str) -> float:
         """Seconds that an attempt from `group` (see `address_group`) on `account` has to wait; 0 if it may go on."""
@@ -82,7 +108,7 @@ class Penalties:
                 wait = max(wait, self._remaining(("account", account), _ACCOUNT_MAX_S))
             return wait
 
-    def _remaining(self, key: tuple[str, str], most_s: float) -> float:
+    def _remaining(self, key: tuple[PenaltyKind, str], most_s: float) -> float:
         record = self._records.get(key)
         if record is None:
             return 0.0
@@ -98,8 +124,9 @@ class Penalties:
             self._count(("account", account))
             return self._count(("address", group))
 
-    def _count(self, key: tuple[str, str]) -> int:
+    def _count(self, key: tuple[PenaltyKind, str]) -> int:
         now = self._clock()
+        self.changes += 1
         record = self._records.get(key)
         if record is None or now - record.last >= self._rule.forget_s:
             record = self._records[key] = _Record()
@@ -116,6 +143,7 @@ class Penalties:
         The address's count stays: or whoever has one account could guess at all others in between.
         """
         with self._lock:
+            self.changes += 1
             self._records.pop(("account", account), None)
             known = self._known.setdefault(account, OrderedDict())
             known[group] = None
@@ -125,3 +153,49 @@ class Penalties:
             self._known.move_to_end(account)
             if len(self._known) > _MAX_ENTRIES:
                 self._known.popitem(last=False)
+
+    # Looking, lifting, keeping
+
+    def current(self) -> list[Penalty]:
+        """All wrong attempts that are not forgotten yet; who has to wait longest comes first."""
+        with self._lock:
+            found = self._unsorted()
+        return sorted(found, key=lambda penalty: (-penalty.wait_s, -penalty.failures, penalty.kind, penalty.name))
+
+    def lift(self, kind: PenaltyKind | None = None, name: str = "") -> int:
+        """Forget the wrong attempts of one address group or account; without a kind, all. How many there were."""
+        with self._lock:
+            keys = list(self._records) if kind is None else [(kind, name)]
+            lifted = sum(self._records.pop(key, None) is not None for key in keys)
+            self.changes += lifted
+            return lifted
+
+    def state(self) -> PenaltyState:
+        """What `restore` takes, as of now."""
+        with self._lock:
+            known = {account: list(groups) for account, groups in list(self._known.items())[-_MAX_SAVED:]}
+            return PenaltyState(self._unsorted()[-_MAX_SAVED:], known)
+
+    def restore(self, state: PenaltyState, older_by_s: float) -> None:
+        """Begin with `state`, of so many seconds ago."""
+        now = self._clock()
+        with self._lock:
+            for penalty in state.failures:
+                age_s = max(0.0, penalty.age_s) + older_by_s
+                if age_s < self._rule.forget_s and penalty.failures > 0:
+                    self._records[penalty.kind, penalty.name] = _Record(penalty.failures, now - age_s)
+            for account, groups in state.known.items():
+                self._known[account] = OrderedDict.fromkeys(groups[-_MAX_KNOWN_ADDRESSES:])
+            self.changes += 1
+
+    def _unsorted(self) -> list[Penalty]:
+        """In the order of the last attempts, the oldest first."""
+        now = self._clock()
+        found = []
+        for key, record in self._records.items():
+            age_s = now - record.last
+            if age_s < self._rule.forget_s:
+                most_s = self._rule.max_s if key[0] == "address" else _ACCOUNT_MAX_S
+                wait_s = max(0.0, min(self._rule.wait_s(record.failures), most_s) - age_s)
+                found.append(Penalty(*key, record.failures, age_s, wait_s))
+        return found

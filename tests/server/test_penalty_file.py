@@ -1,0 +1,160 @@
+"""Wrong sign-ins are remembered over a restart, and writing them down costs an attacker's victim nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from protocol import LoginFailed, TooManyAttempts
+from server.penalties import Penalties, PenaltyRule
+from server.penalty_file import PenaltyFile
+from tests.server.conftest import PASSWORDS, Running, Serve
+
+RULE = PenaltyRule(attempts=3, base_s=10.0, growth=2.0, max_s=900.0, forget_s=3600.0)
+
+
+class Run:
+    """A run of a server: a monotonic clock that begins anywhere, and the wall's."""
+
+    def __init__(self, path: Path, wall: float, monotonic: float) -> None:
+        self.wall, self.monotonic = wall, monotonic
+        self.penalties = Penalties(RULE, lambda: self.monotonic)
+        self.file = PenaltyFile(path, self.penalties, lambda: self.wall)
+        self.file.load()
+
+    def passes(self, seconds: float) -> None:
+        self.wall += seconds
+        self.monotonic += seconds
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "penalties.json"
+
+
+def test_a_wait_goes_on_over_a_restart_and_the_time_in_between_counts(path: Path) -> None:
+    first = Run(path, 1_000_000.0, 500.0)
+    for _ in range(5):
+        first.penalties.failed("a", "alice")
+    assert first.penalties.wait_s("a", "alice") == 20
+    first.passes(3)
+    first.file.save()
+    second = Run(path, first.wall + 5, 7.0)
+    assert second.penalties.wait_s("a", "alice") == pytest.approx(12)
+    assert second.penalties.wait_s("b", "alice") == pytest.approx(12)
+    assert second.penalties.failed("a", "alice") == 6
+    third = Run(path, first.wall + 3600, 7.0)
+    assert third.penalties.wait_s("a", "alice") == 0
+
+
+def test_where_a_user_has_signed_in_before_is_remembered_too(path: Path) -> None:
+    first = Run(path, 1_000_000.0, 500.0)
+    first.penalties.succeeded("home", "alice")
+    for number in range(20):
+        first.penalties.failed(f"address {number}", "alice")
+    first.file.save()
+    second = Run(path, first.wall, 7.0)
+    assert second.penalties.wait_s("home", "alice") == 0
+    assert second.penalties.wait_s("elsewhere", "alice") == 60
+
+
+def test_a_clock_that_was_set_back_makes_no_wait_longer_than_the_longest(path: Path) -> None:
+    first = Run(path, 1_000_000.0, 500.0)
+    for _ in range(50):
+        first.penalties.failed("a", "alice")
+    first.file.save()
+    assert Run(path, 10.0, 7.0).penalties.wait_s("a", "alice") == RULE.max_s
+
+
+def test_nothing_is_written_where_nothing_has_changed(path: Path) -> None:
+    run = Run(path, 1_000_000.0, 500.0)
+    run.file.save()
+    assert not path.exists()
+    run.penalties.failed("a", "alice")
+    run.file.save()
+    first = path.stat().st_ino, path.stat().st_mtime_ns
+    run.file.save()
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"format":2,"saved_unix_s":0,"state":{"failures":[],"known":{}}}', b"[]"]
+)
+def test_a_damaged_file_locks_nobody_out(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+    assert Run(path, 1_000_000.0, 500.0).penalties.wait_s("a", "alice") == 0
+
+
+def test_a_flood_of_made_up_names_makes_no_endless_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.penalties._MAX_SAVED", 100)
+    run = Run(path, 1_000_000.0, 500.0)
+    for number in range(1000):
+        run.penalties.failed("a", f"user {number}")
+        run.penalties.succeeded(f"b {number}", f"known {number}")
+    run.file.save()
+    stored = json.loads(path.read_text())["state"]
+    assert (len(stored["failures"]), len(stored["known"])) == (100, 100)
+    assert Run(path, run.wall, 7.0).penalties.failed("a", "user 999") == 1001
+
+
+def test_what_is_lifted_costs_no_wait_any_more_here_or_after_a_restart(path: Path) -> None:
+    run = Run(path, 1_000_000.0, 500.0)
+    for _ in range(6):
+        run.penalties.failed("a", "alice")
+        run.penalties.failed("b", "bob")
+    assert [(p.kind, p.name, p.failures, p.wait_s) for p in run.penalties.current()] == [
+        ("account", "alice", 6, 40),
+        ("account", "bob", 6, 40),
+        ("address", "a", 6, 40),
+        ("address", "b", 6, 40),
+    ]
+    assert run.penalties.lift("account", "alice") == 1
+    assert run.penalties.lift("account", "alice") == 0
+    assert run.penalties.wait_s("c", "alice") == 0
+    assert run.penalties.wait_s("a", "alice") == 40
+    assert run.penalties.lift() == 3
+    run.file.save()
+    assert Run(path, run.wall, 7.0).penalties.current() == []
+
+
+# --- Through the wire ---------------------------------------------------------------------------------------------
+
+
+def guess(server: Running, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(LoginFailed):
+            server.greeted().login("alice", "wrong")
+
+
+STRICT = {"security.login_attempts": "2", "security.penalty_base_s": "60"}
+
+
+def test_who_has_to_wait_has_to_wait_after_a_restart_as_well(serve: Serve) -> None:
+    first = serve(STRICT)
+    guess(first, 3)
+    first.server.stop()
+    first.server.stop = lambda: True  # type: ignore[method-assign]  # the fixture's stop comes too late
+    second = serve(STRICT)
+    with pytest.raises(TooManyAttempts) as refused:
+        second.greeted().login("alice", PASSWORDS["alice"])
+    assert refused.value.retry_after_s is not None
+    assert 0 < refused.value.retry_after_s <= 60
+
+
+def test_hundreds_of_wrong_attempts_cost_no_write_each(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write each would be an fsync each: whoever guesses would wear out the disk."""
+    server = serve({"security.login_attempts": "100"})
+    penalties = server.server.services.penalties
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(
+        "server.vault.master.os.fsync", lambda descriptor: (synced.append(descriptor), real(descriptor))
+    )
+    for number in range(500):
+        penalties.failed("192.0.2.1", f"user {number}")
+    guess(server, 5)
+    assert len(synced) < 50
