@@ -402,7 +402,6 @@ run_checks() {
 
 run_bench() {
     local name=compare file
-    ensure_environment requirements-dev.txt .sfos-dev
     case ${1:-} in
         --list)
             for file in "$root"/bench/*.py; do
@@ -414,6 +413,7 @@ run_bench() {
         *) name=$1 && shift ;;
     esac
     [ -f "$root/bench/$name.py" ] || die "there is no bench/$name.py; ./run.sh bench --list names what there is."
+    ensure_environment requirements-dev.txt .sfos-dev
     cd "$root"
     PYTHONPATH=$root exec "$venv/bin/python" "$root/bench/$name.py" "$@"
 }
