@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Look after the stored files: look for damage, collect garbage, count. Safe while the server runs.
+"""Look after the stored files: look for damage, collect garbage, count, get files out. Safe while the server runs.
 
 `verify` compares everything that the catalogs say with everything else; with --full it also opens every chunk. `gc`
-removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts.
+removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts. `recover` writes all files of a
+user into a new directory, also from a damaged store; it needs the master key and changes nothing.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 
 import config
 from protocol import SfosError
 from server.audit.chain import KeyUnusable
 from server.audit.verify import verify_audit
+from server.credentials import CredentialFile
 from server.home_lock import SECRETS
 from server.maintenance.gc import collect_garbage, remove_old_half_written
+from server.maintenance.recover import recover_space
 from server.maintenance.stats import space_stats
 from server.maintenance.verify import Verified, verify_space
-from server.spaces import SpaceRegistry, wall_clock_ms
+from server.maintenance.which_space import NoSuchSpace, find_space
+from server.spaces import MASTER_KEY_VARIABLE, SpaceRegistry, wall_clock_ms
 from server.storage_faults import StorageFault
+from server.vault.master import MasterKey, load_master_key
 
 _EPILOG = """examples:
   python manage_storage.py verify
@@ -32,6 +39,7 @@ _EPILOG = """examples:
   python manage_storage.py verify --audit
   python manage_storage.py gc
   python manage_storage.py stats --json
+  python manage_storage.py recover alice /mnt/rescue
 
 exit codes: 0 all is well · 1 damage was found, or something could not be done · 2 wrong arguments or settings
 """
@@ -138,10 +146,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "audit", False):
             return 0 if _verify_audit(loaded) else 1
+        if options.alone is not None:
+            alone: Callable[[argparse.Namespace, config.Config], bool] = options.alone
+            return 0 if alone(options, loaded) else 1
         with closing(SpaceRegistry.open(loaded)) as registry:
             run: Callable[[_Commands], bool] = options.run
             well = run(_Commands(options, loaded, registry))
-    except (StorageFault, SfosError, OSError, KeyUnusable, _RefusedError) as error:
+    except (StorageFault, SfosError, OSError, KeyUnusable, NoSuchSpace, _RefusedError) as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return 130
@@ -160,6 +171,27 @@ def _verify_audit(loaded: config.Config) -> bool:
     return found.clean
 
 
+def _recover(options: argparse.Namespace, loaded: config.Config) -> bool:
+    """Without the registry: the store may be damaged, and is not to be changed by opening it."""
+    storage_dir = loaded.server.storage_dir
+    space_id = find_space(options.user, storage_dir, CredentialFile(loaded.server.credentials_file))
+    done = recover_space(storage_dir / space_id, space_id, _stored_master(loaded), options.directory)
+    _say(
+        f"{space_id}: {done.files} files ({_size(done.bytes)}), {done.folders} folders and {done.links} links are in"
+        f" {options.directory}"
+    )
+    if done.incomplete or done.chunks:
+        _say(f"{done.incomplete} files are incomplete; {done.chunks} chunks have no name")
+    for loss in done.losses:
+        _say(f"  NOT RECOVERED AS IT WAS: {loss}")
+    return not done.losses
+
+
+def _stored_master(loaded: config.Config) -> MasterKey:
+    given = os.environ.get(MASTER_KEY_VARIABLE)
+    return load_master_key(loaded.storage.master_key_file, given, may_create=False)
+
+
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -176,7 +208,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     stats.add_argument("--json", action="store_true", help="as JSON")
     for command, run in ((verify, _Commands.verify), (collect, _Commands.gc), (stats, _Commands.stats)):
         command.add_argument("--space", metavar="ID", help="only this space (32 hexadecimal digits)")
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, alone=None)
+    recover = commands.add_parser("recover", help="write all files of a user into a directory; needs only the key")
+    recover.add_argument("user", metavar="USER", help="the user's name, or the id of the space")
+    recover.add_argument("directory", metavar="DIR", type=Path, help="a directory that is empty or not there yet")
+    recover.set_defaults(alone=_recover)
     return parser.parse_args(arguments)
 
 
