@@ -177,16 +177,15 @@ def issue(
 ) -> Identity:
     """Write a certificate for this machine's names, those of the certificate before, and `hosts`; return the identity.
 
-    The key is kept, or made if there is none or `new_key` says so; then the earlier names are forgotten as well.
+    The key is kept, or made if there is none or `new_key` says so.
     Raises: ValueError for a host that is none; IdentityDamaged, if the key there cannot be read; OSError.
     """
     wanted = [parse_host(host) for host in hosts]
     moment = (now or dt.datetime.now(dt.UTC)).replace(microsecond=0)
     key = None if new_key or not key_file.exists() else _read_key(key_file)
     earlier: tuple[str, ...] = ()
-    if key is not None:
-        with contextlib.suppress(IdentityError):
-            earlier = names_in(_read_certificate(certificate_file))
+    with contextlib.suppress(IdentityError):  # there is none, or it cannot be read
+        earlier = names_in(_read_certificate(certificate_file))
     if key is None:
         key = ec.generate_private_key(ec.SECP256R1())
         _write_key(key_file, key)

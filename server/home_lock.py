@@ -30,7 +30,8 @@ class HomeLock:
             os.close(self._fd)
             who = f" (process {holder})" if holder.isdigit() else ""
             raise HomeTaken(
-                f"another server{who} is running in {home}; stop it, or give this one a home of its own: --home DIR"
+                f"another server{who} is running in {home}. A further window: ./run.sh gui. A further server:"
+                " stop that one, or give this one a home of its own (SFOS_HOME=DIR ./run.sh, or --home DIR)"
             ) from error
         os.truncate(self._fd, 0)
         os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)

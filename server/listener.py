@@ -54,7 +54,10 @@ def open_sockets(host: str, port: int, backlog: int) -> list[socket.socket]:
         for opened in sockets:
             opened.close()
         if error.errno == errno.EADDRINUSE:
-            line = f"port {port} is in use; stop what uses it, or choose another: --port {port + 1}"
+            line = (
+                f"port {port} is in use; stop what uses it, or choose another"
+                f" (SFOS_SERVER_PORT={port + 1} ./run.sh, or --port {port + 1})"
+            )
         elif error.errno == errno.EACCES:
             line = f"port {port} needs rights that this user lacks; choose one above 1023: --port 8443"
         elif error.errno == errno.EADDRNOTAVAIL:
