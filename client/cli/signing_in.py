@@ -126,7 +126,9 @@ class Entrance(msgspec.Struct, frozen=True):
         for warning in session.warnings:
             self.shell.warn(warning.message)
         if session.info.must_change_password:
-            self.shell.warn(f"{self.account.user}: This account still has its first password; the command “passwd” changes it.")
+            self.shell.warn(
+                f"{self.account.user}: This account still has its first password; the command “passwd” changes it."
+            )
 
     def _keep_ticket(self, session: Session) -> None:
         try:

@@ -63,7 +63,7 @@ def test_the_password_file_outranks_the_environment(newcomer: Cli) -> None:
 def test_an_account_with_its_first_password_is_reminded_in_one_line(newcomer: Cli) -> None:
     done = newcomer("ls", extra={"SFOS_PASSWORD": "user123"})
     assert done.code == 0
-    assert done.err == "sfos: user1: This account still has its first password; change it: passwd\n"
+    assert done.err == "sfos: user1: This account still has its first password; the command “passwd” changes it.\n"
 
 
 # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
