@@ -3,7 +3,9 @@
     address      where a server is
     trust        which server keys are known (pins), and what to do about others
     errors       what only a client can run into
-    sockets      reaching a server, waits, what network errors mean to people
+    options      how patient a client is, and how much it does at once
+    sockets      reaching a server, what network errors mean to people
+    waits        growing waits between tries
     connection   one TLS connection: handshake, frames, requests and replies, in one thread at a time
     login        SCRAM and attach on a connection
     session      a signed-in user: control connection, more connections, watching, reconnecting
@@ -18,6 +20,8 @@
     transfer     uploads and downloads of many files: plan, pool, resume, progress, cancel
     tickets      a session kept between two commands
     places       where pins and remembered choices are kept
+    private_files  small files for their owner alone
+    cli          the command line, built on all of this
 
-Nothing here prints, asks or reads global settings.
+But for `cli`, nothing here prints, asks or reads global settings.
 """

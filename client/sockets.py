@@ -1,4 +1,4 @@
-"""Sockets below TLS: reaching a server, waits, and what errors mean to people."""
+"""Sockets below TLS: reaching a server, timeouts, and what errors mean to people."""
 
 from __future__ import annotations
 

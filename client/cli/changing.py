@@ -8,7 +8,7 @@ from client.api import Api
 from client.cli.failures import Failures
 from client.cli.options import Conflict, CopyOptions, MakeFolderOptions, MoveOptions, RemoveOptions
 from client.cli.output import counted
-from client.cli.paths import RemotePath, Source, Standing, goes_inside
+from client.cli.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from client.cli.shell import Shell
 from client.session import Session
 from protocol import (
@@ -21,7 +21,6 @@ from protocol import (
     NotAFolder,
     NotFound,
     Ref,
-    fold_name,
     from_info,
 )
 
@@ -61,14 +60,12 @@ def _relocate(api: Api, shell: Shell, options: MoveOptions | CopyOptions, failur
             raise AlreadyExists("Source and destination are the same.", subject=destination_text)
     else:
         rules = [Source(entry.name, entry.kind == "folder") for _, entry in sources]
-        inside = goes_inside(rules, destination_text, _standing(there), as_folder=destination.as_folder)
-    taken: set[bytes] = set()
+        inside = goes_inside(rules, destination_text, Standing.of(there), as_folder=destination.as_folder)
+    taken = TakenNames()
     for text, entry in sources:
         with failures.of(text):
             target = destination.child(entry.name) if inside else destination.path
-            if fold_name(target) in taken:
-                raise AlreadyExists("Another source of this command has that name already.")
-            taken.add(fold_name(target))
+            taken.take(target)
             _relocate_one(api, shell, options, entry, target)
 
 
@@ -82,12 +79,6 @@ def _source(api: Api, text: str, options: MoveOptions | CopyOptions) -> Entry:
     if isinstance(options, CopyOptions) and entry.kind == "folder" and not options.recursive:
         raise IsAFolder("This is a folder; cp -r copies it with all that is in it.")
     return entry
-
-
-def _standing(there: Entry | None) -> Standing:
-    if there is None:
-        return Standing.MISSING
-    return Standing.FOLDER if there.kind == "folder" else Standing.FILE
 
 
 def _relocate_one(api: Api, shell: Shell, options: MoveOptions | CopyOptions, entry: Entry, target: str) -> None:

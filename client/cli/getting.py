@@ -13,12 +13,12 @@ from client.api import Api
 from client.cli.content import write_content
 from client.cli.failures import Failures
 from client.cli.options import GetOptions
-from client.cli.paths import RemotePath, Source, Standing, goes_inside
+from client.cli.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from client.cli.shell import Shell
 from client.cli.transferring import Transfers
 from client.errors import LocalAccess
 from client.session import Session
-from protocol import AlreadyExists, Entry, IsAFolder, NotAFolder, Ref, fold_name
+from protocol import Entry, IsAFolder, NotAFolder, Ref
 
 _STANDARD_OUTPUT = "-"
 
@@ -132,13 +132,10 @@ def _into_device(api: Api, entry: Entry, device: Path) -> None:
 def _entries(api: Api, sources: Sequence[RemoteSource], failures: Failures) -> list[Entry]:
     """All that goes into the destination; of two with one name, the second fails: it would replace the first."""
     entries: list[Entry] = []
-    taken: set[bytes] = set()
+    taken = TakenNames()
     for source in sources:
         with failures.of(source.text):
             for entry in api.list_folder(Ref(node=source.entry.node)) if source.contents else [source.entry]:
-                key = fold_name(entry.name)
-                if key in taken:
-                    raise AlreadyExists("Another source of this command has that name already.", subject=entry.name)
-                taken.add(key)
+                taken.take(entry.name, entry.name)
                 entries.append(entry)
     return entries

@@ -15,7 +15,18 @@ from enum import Enum
 
 import msgspec
 
-from protocol import NameNotAllowed, NotAFolder, NotFound, SfosError, join_path, printable, split_path
+from protocol import (
+    AlreadyExists,
+    Entry,
+    NameNotAllowed,
+    NotAFolder,
+    NotFound,
+    SfosError,
+    fold_name,
+    join_path,
+    printable,
+    split_path,
+)
 
 
 class RemotePath(msgspec.Struct, frozen=True):
@@ -69,12 +80,33 @@ class Standing(Enum):
     FILE = "file"
     FOLDER = "folder"
 
+    @classmethod
+    def of(cls, there: Entry | None) -> Standing:
+        """How what is there (None: nothing) stands as a destination."""
+        if there is None:
+            return cls.MISSING
+        return cls.FOLDER if there.kind == "folder" else cls.FILE
+
 
 class Source(msgspec.Struct, frozen=True):
     """Something to be placed. `name`: its own, or None for the content of a folder."""
 
     name: str | None
     is_folder: bool
+
+
+class TakenNames:
+    """The names that a command's sources get at the destination: of two alike, the second would replace the first."""
+
+    def __init__(self) -> None:
+        self._taken: set[bytes] = set()
+
+    def take(self, name: str, subject: str | None = None) -> None:
+        """Raises: AlreadyExists, about `subject`, if a source before has the name, in whatever case."""
+        key = fold_name(name)
+        if key in self._taken:
+            raise AlreadyExists("Another source of this command has that name already.", subject=subject)
+        self._taken.add(key)
 
 
 def goes_inside(sources: Sequence[Source], destination: str, standing: Standing, *, as_folder: bool) -> bool:

@@ -13,13 +13,13 @@ import msgspec
 from client.api import Api
 from client.cli.failures import Failures
 from client.cli.options import PutOptions
-from client.cli.paths import RemotePath, Source, Standing, goes_inside
+from client.cli.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from client.cli.shell import Shell
 from client.cli.transferring import Transfers
 from client.errors import LocalAccess, LocalFileError
 from client.session import Session
 from client.transfer import OnConflict
-from protocol import AlreadyExists, Entry, IsAFolder, NotFound, fold_name
+from protocol import IsAFolder, NotFound
 
 _STANDARD_INPUT = "-"
 _PIECE_BYTES = 1024 * 1024
@@ -97,28 +97,20 @@ def _standing(api: Api, destination: RemotePath) -> Standing:
     """What is at the destination. Raises: NotFound, if even the folder that it would be in is missing."""
     there = api.exists(destination.path)
     if there is not None:
-        return standing_of(there)
+        return Standing.of(there)
     if api.exists(destination.parent) is None:
         raise NotFound("There is no such folder; make it first (mkdir -p).", subject=destination.parent)
     return Standing.MISSING
 
 
-def standing_of(entry: Entry) -> Standing:
-    """How an entry stands as a destination."""
-    return Standing.FOLDER if entry.kind == "folder" else Standing.FILE
-
-
 def _paths(sources: Sequence[LocalSource], failures: Failures) -> list[Path]:
     """All that goes into the destination; of two with one name, the second fails: it would replace the first."""
     paths: list[Path] = []
-    taken: set[bytes] = set()
+    taken = TakenNames()
     for source in sources:
         with failures.of(source.text):
             for path in _children(source.path) if source.contents else [source.path]:
-                key = fold_name(path.name)
-                if key in taken:
-                    raise AlreadyExists("Another source of this command has that name already.", subject=str(path))
-                taken.add(key)
+                taken.take(path.name, str(path))
                 paths.append(path)
     return paths
 
