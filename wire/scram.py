@@ -190,7 +190,7 @@ class ClientExchange:
         iteration_bounds: tuple[int, int] = (MIN_ITERATIONS, MAX_ITERATIONS),
         gs2_header: str = GS2_TLS_EXPORTER,
     ) -> None:
-        """`nonce`, `iteration_bounds` and `gs2_header` have other values only in tests of published vectors."""
+        """`nonce`, `iteration_bounds` and `gs2_header` are given only by tests."""
         if password is None and salted is None:
             raise ExchangeMisused("neither a password nor a salted password")
         self._password = password

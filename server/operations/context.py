@@ -65,7 +65,7 @@ class Listeners:
         for listener in self._listeners:
             try:
                 listener(space_id)
-            except Exception:
+            except Exception:  # whatever is wrong with a listener, the commit stands and the others are to hear of it
                 logger.exception("a listener to commits failed")
 
 

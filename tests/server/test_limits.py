@@ -28,6 +28,8 @@ from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer, until
 
 STAT = StatRequest(ref=Ref(path="/"))
+# By when a deadline of half a second has struck, also on a busy machine; the defaults are 10 s and more.
+STRUCK_S = 8.0
 Wait = Callable[..., None]
 
 
@@ -119,7 +121,7 @@ def test_a_handshake_that_comes_byte_by_byte_is_cut_off_at_its_deadline(serve: S
     wait_until(lambda: server.server.connections() == 0)
     over.set()
     thread.join()
-    assert 0.4 < time.monotonic() - begun < 2.5
+    assert 0.4 < time.monotonic() - begun < STRUCK_S
 
 
 def test_a_connection_that_says_nothing_is_cut_off_at_the_handshakes_deadline(serve: Serve) -> None:
@@ -127,7 +129,7 @@ def test_a_connection_that_says_nothing_is_cut_off_at_the_handshakes_deadline(se
     peer = server.connect(handshake=False)
     begun = time.monotonic()
     assert peer.sock.recv(1) == b""
-    assert 0.2 < time.monotonic() - begun < 2.3
+    assert 0.2 < time.monotonic() - begun < STRUCK_S
 
 
 def test_who_does_not_sign_in_is_cut_off_even_while_talking(serve: Serve) -> None:
@@ -135,12 +137,12 @@ def test_who_does_not_sign_in_is_cut_off_even_while_talking(serve: Serve) -> Non
     silent, talking, owner = server.greeted(), server.greeted(), server.signed_in()
     begun = time.monotonic()
     with pytest.raises((SSL.Error, OSError)):
-        while time.monotonic() - begun < 5:
+        while time.monotonic() - begun < STRUCK_S:
             with pytest.raises(OutOfOrder):
                 talking.hello()
             threading.Event().wait(0.05)
     silent.expect_cut()
-    assert time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun < STRUCK_S
     assert owner.call("stat", STAT)[0].entry.node
 
 
@@ -152,10 +154,10 @@ def test_a_frame_that_drips_is_cut_off_though_something_comes_all_the_time(serve
     begun = time.monotonic()
     with pytest.raises((SSL.Error, OSError)):
         peer.tls.sendall(len(header).to_bytes(4) + bytes(4))
-        while time.monotonic() - begun < 5:
+        while time.monotonic() - begun < STRUCK_S:
             peer.tls.sendall(b" ")
             threading.Event().wait(0.05)
-    assert 0.3 < time.monotonic() - begun < 2.8
+    assert 0.3 < time.monotonic() - begun < STRUCK_S
     assert owner.call("stat", STAT)[0].entry.node
 
 

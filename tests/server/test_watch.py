@@ -111,7 +111,7 @@ def test_heartbeats_come_with_the_cursor_and_without_changes(server: Running) ->
     begun = time.monotonic()
     event, changes = watcher.event()
     assert (event.cursor, event.more, changes) == (cursor, False, [])
-    assert 0.8 < time.monotonic() - begun < 2
+    assert 0.8 < time.monotonic() - begun < 10  # and not only at the default of 20 s
 
 
 def test_deletions_are_told(server: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 import struct
 import time
@@ -144,14 +145,14 @@ class WirePeer:
 
     def login(self, user: str, password: str) -> LoginFinishReply:
         """Sign in; hello must have been said."""
-        exchange = ClientExchange(user, password, self.exporter)
+        nonce = secrets.token_urlsafe(18)
+        exchange = ClientExchange(user, password, self.exporter, nonce=nonce)
         start: LoginStartReply = self.call("login_start", LoginStartRequest(message=exchange.first()))[0]
         salt = start.message.split(",")[1]
         if (user, salt + password) in _salted:
-            first = exchange
-            exchange = ClientExchange(user, password, self.exporter, salted=_salted[user, salt + password])
-            # The same nonce must go on: take over the first message of the exchange that was begun.
-            exchange._nonce, exchange._first_bare = first._nonce, first._first_bare
+            # Only now is it known that PBKDF2 can be saved; with the same nonce this goes on where the other began.
+            known = _salted[user, salt + password]
+            exchange = ClientExchange(user, password, self.exporter, salted=known, nonce=nonce)
         finish: LoginFinishReply = self.call("login_finish", LoginFinishRequest(message=exchange.final(start.message)))[
             0
         ]

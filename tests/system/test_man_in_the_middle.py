@@ -17,12 +17,6 @@ from tests.support.server_process import ServerProcess, prepare_home, run, runni
 from tests.support.tls_relay import TlsRelay
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with running_server(prepare_home(tmp_path_factory.mktemp("home"))) as server:
-        yield server
-
-
 @pytest.fixture
 def relay(server: ServerProcess, tmp_path: Path) -> Iterator[TlsRelay]:
     other = tmp_path / "attacker"

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.server_process import ServerProcess, prepare_home, running_server, standard_library
+from tests.support.server_process import ServerProcess, prepare_home, run, running_server, standard_library
 
 CANARY = b"The heron stood in the shallow water and did not move until evening."
 CANARY_NAME = "heron-in-the-shallows.txt"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with running_server(prepare_home(tmp_path_factory.mktemp("home with spaces"))) as server:
-        yield server
 
 
 def test_the_standard_library_comes_back_as_it_was_put(server: ServerProcess, tmp_path: Path) -> None:
@@ -112,8 +105,6 @@ def _peak_of(server: ServerProcess, *command: str) -> int:
         "try:\n    runpy.run_path('cli_client.py', run_name='__main__')\n"
         "finally:\n    open(os.environ['PEAK'], 'w').write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
     )
-    from tests.support.server_process import run
-
     arguments = ("--server", server.address, "--user", "user1", "--accept-new-key", *command)
     done = run(
         server.home,
