@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
-"""Look after the stored files: look for damage, collect garbage, count, get files out. Safe while the server runs.
+"""Look after the stored files: look for damage, collect garbage, count, get files out, back up.
+
+All but those named last are safe while the server runs.
 
 `verify` compares everything that the catalogs say with everything else; with --full it also opens every chunk. `gc`
 removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts. `recover` writes all files of a
-user into a new directory, also from a damaged store; it needs the master key and changes nothing.
+user into a new directory, also from a damaged store; it needs the master key and changes nothing. `backup` adds a
+snapshot of everything to a directory. Only for a server that is stopped: `restore`, which puts a backup into an empty
+home.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import datetime as dt
 import json
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +30,12 @@ from protocol import SfosError
 from server.audit.chain import KeyUnusable
 from server.audit.verify import verify_audit
 from server.credentials import CredentialFile
-from server.home_lock import SECRETS
+from server.home_lock import SECRETS, HomeLock, HomeTaken
+from server.maintenance.backup import back_up
 from server.maintenance.gc import collect_garbage, remove_old_half_written
+from server.maintenance.lease import HeldOff
 from server.maintenance.recover import recover_space
+from server.maintenance.restore import find_snapshot, restore
 from server.maintenance.stats import space_stats
 from server.maintenance.verify import Verified, verify_space
 from server.maintenance.which_space import NoSuchSpace, find_space
@@ -40,6 +50,8 @@ _EPILOG = """examples:
   python manage_storage.py gc
   python manage_storage.py stats --json
   python manage_storage.py recover alice /mnt/rescue
+  python manage_storage.py backup /mnt/backup
+  python manage_storage.py restore /mnt/backup
 
 exit codes: 0 all is well · 1 damage was found, or something could not be done · 2 wrong arguments or settings
 """
@@ -75,6 +87,9 @@ class _Commands:
             try:
                 with self._registry.inspect(space_id) as context:
                     done = collect_garbage(context, grace_ms)
+            except HeldOff as error:
+                _say(f"{space_id}: not now: {error}")
+                continue
             except (StorageFault, SfosError, OSError) as error:
                 _say(f"{space_id}: not collected: {error}")
                 well = False
@@ -136,6 +151,18 @@ class _RefusedError(Exception):
     """What was asked for cannot be done."""
 
 
+_EXPECTED = (
+    StorageFault,
+    SfosError,
+    OSError,
+    sqlite3.Error,
+    KeyUnusable,
+    HomeTaken,
+    NoSuchSpace,
+    _RefusedError,
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code."""
     options = _parse(arguments)
@@ -152,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with closing(SpaceRegistry.open(loaded)) as registry:
             run: Callable[[_Commands], bool] = options.run
             well = run(_Commands(options, loaded, registry))
-    except (StorageFault, SfosError, OSError, KeyUnusable, NoSuchSpace, _RefusedError) as error:
+    except _EXPECTED as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return 130
@@ -187,6 +214,51 @@ def _recover(options: argparse.Namespace, loaded: config.Config) -> bool:
     return not done.losses
 
 
+def _backup(options: argparse.Namespace, loaded: config.Config) -> bool:
+    """Needs neither keys nor the home's lock."""
+    server = loaded.server
+    done = back_up(
+        server.storage_dir,
+        server.credentials_file,
+        options.directory,
+        lambda: dt.datetime.now(dt.UTC),
+        lambda space_id: _say(f"{space_id}: done"),
+    )
+    _say(f"{done.snapshot}: {done.spaces} spaces; {done.chunks} chunks copied, {done.kept} were there already")
+    for loss in done.losses:
+        _say(f"  NOT BACKED UP: {loss}")
+    _say("the master key is not in it, on purpose: keep a copy of that elsewhere")
+    return not done.losses
+
+
+def _restore(options: argparse.Namespace, loaded: config.Config) -> bool:
+    server = loaded.server
+    snapshot = find_snapshot(options.directory, options.snapshot)
+    with _home_locked(loaded):
+        done = restore(
+            options.directory,
+            snapshot,
+            server.storage_dir,
+            server.temp_dir,
+            server.credentials_file,
+            _stored_master(loaded),
+        )
+    _say(f"{done.snapshot}: {done.spaces} spaces and {done.chunks} chunks restored")
+    _say("the accounts were restored" if done.accounts else f"the accounts in {server.credentials_file} were kept")
+    for loss in done.losses:
+        _say(f"  NOT RESTORED: {loss}")
+    return not done.losses
+
+
+@contextlib.contextmanager
+def _home_locked(loaded: config.Config) -> Iterator[None]:
+    """No server runs while the block lasts. Raises: HomeTaken."""
+    loaded.home.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        held.callback(HomeLock(loaded.home).release)
+        yield
+
+
 def _stored_master(loaded: config.Config) -> MasterKey:
     given = os.environ.get(MASTER_KEY_VARIABLE)
     return load_master_key(loaded.storage.master_key_file, given, may_create=False)
@@ -213,6 +285,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     recover.add_argument("user", metavar="USER", help="the user's name, or the id of the space")
     recover.add_argument("directory", metavar="DIR", type=Path, help="a directory that is empty or not there yet")
     recover.set_defaults(alone=_recover)
+    backup = commands.add_parser("backup", help="add a snapshot of everything to the backups in a directory")
+    backup.add_argument("directory", metavar="DIR", type=Path, help="one of its own, not on the same disk")
+    backup.set_defaults(alone=_backup)
+    restoring = commands.add_parser("restore", help="put a backup into an empty home (the server has to be stopped)")
+    restoring.add_argument("directory", metavar="DIR", type=Path, help="where `backup` put it")
+    restoring.add_argument("--snapshot", metavar="NAME", help="another than the newest, from DIR/snapshots")
+    restoring.set_defaults(alone=_restore)
     return parser.parse_args(arguments)
 
 

@@ -24,6 +24,7 @@ from server.catalog.schema import chunks, commits, content_chunks, contents, nod
 from server.catalog.space_row import add_stored_bytes, read_space_row
 from server.catalog.statement import InStatement, Statement
 from server.chunks.store import StoredChunk
+from server.maintenance.lease import collecting
 from server.operations.context import SpaceContext
 
 # A file whose row is about to be written must not be taken for an orphan, however short the grace is set.
@@ -93,7 +94,12 @@ class Collected:
 
 
 def collect_garbage(context: SpaceContext, grace_ms: int) -> Collected:
-    """Remove what nothing has referred to for `grace_ms`. Raises: SfosError, OSError."""
+    """Remove what nothing has referred to for `grace_ms`. Raises: HeldOff, SfosError, OSError."""
+    with collecting(context.directory):
+        return _collect(context, grace_ms)
+
+
+def _collect(context: SpaceContext, grace_ms: int) -> Collected:
     done = Collected()
     now_ms = context.now_ms()
     done.lists = _delete_unused_lists(context)

@@ -1,0 +1,125 @@
+"""A backup put back into an empty home. Every space gets a new epoch, so that clients resync and are not misled."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import bindparam, update
+
+from server.catalog.engine import Catalog
+from server.catalog.head import Head, write_head
+from server.catalog.migrations import migrate
+from server.catalog.schema import spaces
+from server.catalog.space_row import read_space_row
+from server.catalog.statement import Statement
+from server.maintenance.backup_layout import (
+    ACCOUNTS_FILE,
+    LOSSES_FILE,
+    STORES,
+    NoBackup,
+    copy_chunks,
+    copy_durably,
+    copy_small,
+    read_named,
+    small_file,
+    snapshots_in,
+)
+from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
+from server.storage_faults import StorageFault
+from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys
+from server.vault.master import MasterKey, sync_directory
+from server.vault.rows import RowAuthenticator
+
+_SET_EPOCH = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["epoch", "digest"])
+
+
+class HomeNotEmpty(StorageFault):
+    """A backup is restored into an empty home only; nothing was changed."""
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a restoration did. `losses`: what the backup did not have, or could not give back."""
+
+    snapshot: Path
+    spaces: int = 0
+    chunks: int = 0
+    accounts: bool = False
+    losses: list[str] = field(default_factory=list)
+
+
+def find_snapshot(directory: Path, name: str | None) -> Path:
+    """The complete snapshot of that name, or the newest. Raises: NoBackup."""
+    found = snapshots_in(directory)
+    if name is not None:
+        found = [path for path in found if path.name == name]
+    if not found:
+        raise NoBackup(str(directory / name) if name else str(directory))
+    return found[-1]
+
+
+def restore(
+    directory: Path, snapshot: Path, storage_dir: Path, temp_dir: Path, accounts: Path, master: MasterKey
+) -> Restored:
+    """Put `snapshot` of the backups in `directory` in place. The caller holds the home's lock.
+
+    Spaces appear when all of them are whole; the accounts come last, and never over others.
+    Raises: HomeNotEmpty, MasterKeyWrong, KeysDamaged, CatalogTooNew, CatalogUnreadable, OSError, sqlite3.Error.
+    """
+    ids = sorted(path.name for path in snapshot.iterdir() if is_space_id(path.name))
+    for space_id in ids:  # before anything is written
+        read_keys(snapshot / space_id, bytes.fromhex(space_id), master)
+    if storage_dir.is_dir() and any(is_space_id(path.name) for path in storage_dir.iterdir()):
+        raise HomeNotEmpty(str(storage_dir))
+    done = Restored(snapshot)
+    with contextlib.suppress(FileNotFoundError):
+        done.losses += (snapshot / LOSSES_FILE).read_text().splitlines()
+    for path in (storage_dir, temp_dir):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    half_done = temp_dir / f"space-restored-{secrets.token_hex(4)}"  # of a name that the server clears away
+    half_done.mkdir(mode=0o700)
+    try:
+        for space_id in ids:
+            keys = read_keys(snapshot / space_id, bytes.fromhex(space_id), master)
+            _restore_space(snapshot / space_id, directory / STORES / space_id, half_done / space_id, keys, done)
+        for space_id in ids:
+            (half_done / space_id).rename(storage_dir / space_id)
+            done.spaces += 1
+        sync_directory(storage_dir)
+    finally:
+        shutil.rmtree(half_done)
+    if (snapshot / ACCOUNTS_FILE).is_file() and not accounts.exists():
+        accounts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy_durably(snapshot / ACCOUNTS_FILE, accounts)
+        sync_directory(accounts.parent)
+        done.accounts = True
+    return done
+
+
+def _restore_space(snapshot: Path, store: Path, target: Path, keys: SpaceKeys, done: Restored) -> None:
+    losses: list[str] = []
+    named = read_named(snapshot / CATALOG_FILE)
+    (target / CHUNKS_DIRECTORY).mkdir(mode=0o700, parents=True)
+    done.chunks += copy_chunks(store / CHUNKS_DIRECTORY, target / CHUNKS_DIRECTORY, named.on_disk, losses)
+    done.chunks += copy_small(store / small_file(named.epoch), target / SMALL_FILE, named.small, losses)
+    for name in (CATALOG_FILE, KEYS_FILE):
+        copy_durably(snapshot / name, target / name)
+    _begin_epoch(target, keys)
+    sync_directory(target)
+    done.losses += [f"space {target.name}: {loss}" for loss in losses]
+
+
+def _begin_epoch(directory: Path, keys: SpaceKeys) -> None:
+    rows = RowAuthenticator(keys)
+    with contextlib.closing(Catalog(directory / CATALOG_FILE, keys.space)) as catalog:
+        migrate(catalog)
+        with catalog.write() as tx:
+            row = read_space_row(tx)
+            epoch = secrets.token_bytes(16)
+            digest = rows.seal_digest(rows.open_digest(row.digest, row.epoch, row.seq), epoch, row.seq)
+            tx.run(_SET_EPOCH, epoch=epoch, digest=digest)
+    write_head(directory, Head(epoch, row.seq, digest))
