@@ -199,7 +199,7 @@ _UMASK: int | None = None
 
 def _umask() -> int:
     """The process's umask, asked for once: asking means setting it, for all threads."""
-    global _UMASK  # noqa: PLW0603
+    global _UMASK  # noqa: PLW0603 - there is one for the process
     if _UMASK is None:
         _UMASK = os.umask(0o077)
         os.umask(_UMASK)

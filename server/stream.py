@@ -50,7 +50,6 @@ _POLL_AFTER_S = 0.05
 _INTERRUPTED_S = 3.0  # who was interrupted and is still there after this is cut
 _LINGER_BYTES = 64 * 1024 * 1024  # what a peer may still have under way when the connection is closed on it
 
-_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 _TIMEVAL = struct.Struct("@ll")
 
 
