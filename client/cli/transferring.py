@@ -74,7 +74,7 @@ class Transfers:
         self._view: ProgressView = view(shell)
         self._reasons: Counter[str] = Counter()
         self._refused = 0
-        self.engine = TransferEngine(session, session.options.transfer, self._inbox.put)
+        self.engine = TransferEngine(session, session.options.transfer, self._hear)
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +84,11 @@ class Transfers:
     ) -> None:
         self._view.close()
         self.engine.close()
+
+    def _hear(self, event: TransferEvent) -> None:
+        """What the main thread wants to know of, goes to it; a hundred thousand files that went well, it does not."""
+        if not isinstance(event, ItemFinished) or event.item.state is ItemState.FAILED or self._shell.verbose:
+            self._inbox.put(event)
 
     # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,7 +156,8 @@ class Transfers:
         for reason, count in self._reasons.items():
             if count > _ALIKE_SHOWN and not self._shell.verbose:
                 self._shell.warn(f"and {output.counted(count - _ALIKE_SHOWN, 'more')} like this: {reason}")
-        self._shell.note(self._summary(job, time.monotonic() - began))
+        if not self._shell.quiet:
+            self._shell.note(self._summary(job, time.monotonic() - began))
 
     def _summary(self, job: Job, seconds: float) -> str:
         return summarise(job.items(), job.direction, job.state, seconds, refused=self._refused)

@@ -41,6 +41,8 @@ class JobState(Enum):
 class ItemState(Enum):
     """Where one file is. UNCHANGED and SKIPPED are no failures."""
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and every item is looked up by its state
+
     WAITING = "waiting"
     ACTIVE = "active"
     DONE = "done"

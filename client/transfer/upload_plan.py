@@ -108,7 +108,8 @@ class RemoteFolder:
         self._api = api
         self.node = node
         self.path = path
-        self._known = None if entries is None else {fold_name(entry.name): entry for entry in entries}
+        self._named = None if entries is None else {entry.name: entry for entry in entries}
+        self._folded: dict[bytes, Entry] | None = None
 
     def path_of(self, name: str) -> str:
         """For people."""
@@ -116,19 +117,26 @@ class RemoteFolder:
 
     def find(self, name: str) -> Entry | None:
         """What has this name in it."""
-        if self._known is not None:
-            return self._known.get(fold_name(name))
-        return self._api.exists(Ref(path=self.path_of(name)))
+        if self._named is None:
+            return self._api.exists(Ref(path=self.path_of(name)))
+        found = self._named.get(name)
+        return self._by_folded_name().get(fold_name(name)) if found is None and self._named else found
+
+    def _by_folded_name(self) -> dict[bytes, Entry]:
+        """Made when it is needed: most names are there as they are, or the folder is new."""
+        assert self._named is not None
+        if self._folded is None:
+            self._folded = {fold_name(name): entry for name, entry in self._named.items()}
+        return self._folded
 
     def free_name(self, name: str) -> str:
         """The first numbered name that nothing has yet. Raises: AlreadyExists."""
         for number in range(2, _MOST_NUMBERS):
             candidate = numbered(name, number)
             if self.find(candidate) is None:
-                if self._known is not None:  # so that the next file of this name gets the next number
-                    self._known[fold_name(candidate)] = Entry(
-                        node=0, parent=self.node, name=candidate, kind="file", revision=MUST_NOT_EXIST
-                    )
+                if self._named is not None:  # so that the next file of this name gets the next number
+                    taken = Entry(node=0, parent=self.node, name=candidate, kind="file", revision=MUST_NOT_EXIST)
+                    self._named[candidate] = self._by_folded_name()[fold_name(candidate)] = taken
                 return candidate
         raise AlreadyExists(subject=name)
 
