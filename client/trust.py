@@ -162,6 +162,13 @@ class Trust(msgspec.Struct, frozen=True):
     store: TrustStore
     policy: TrustPolicy = ASK
 
+    def trusted_key(self, address: Address) -> Fingerprint | None:
+        """The only key that is taken for `address`: the one given, else its pin; None if there is neither."""
+        if self.policy.fingerprint is not None:
+            return self.policy.fingerprint
+        pin = self.store.pin_of(address)
+        return pin.fingerprint if pin is not None else None
+
     def check_before_login(self, address: Address, key: ServerKey) -> CertificateWarning | None:
         """Right after the handshake: what is to be said of the certificate. Raises: ChangedServerKey."""
         wanted = self.policy.fingerprint

@@ -65,6 +65,10 @@ class Entrance(msgspec.Struct, frozen=True):
         ticket = self.tickets.load(self.account.address, self.account.user)
         if ticket is None:
             return None
+        if self.trust.trusted_key(self.account.address) not in (None, ticket.fingerprint):
+            # The server's key was changed, and the person has said that this is right: only the password opens it now.
+            self.tickets.forget(self.account.address, self.account.user)
+            return None
         try:
             options = ClientOptions.of(self.settings, "sfos command line")
             return Session.from_ticket(ticket, self.trust, options, reauthenticate=self._password_at_hand)

@@ -96,6 +96,22 @@ def test_a_server_whose_key_changed_is_refused_by_a_client_that_has_a_pin(tmp_pa
         assert "not the one that was trusted" in done.stderr
 
 
+def test_a_key_that_was_changed_on_purpose_is_taken_once_it_is_named(tmp_path: Path) -> None:
+    home = prepare_home(tmp_path / "home")
+    with running_server(home) as server:
+        port = int(server.address.rsplit(":", 1)[1])
+        assert server.cli("ls").returncode == 0  # a pin and a ticket of the old key are kept
+    assert run(home, "generate_certificate.py", "--new-key").returncode == 0
+    with running_server(home, port=port) as server:
+        refused = server.cli("ls")
+        assert refused.returncode == 11
+        named = re.search(r"--pin ([0-9a-f]{64})", refused.stderr)
+        assert named is not None
+        accepted = server.cli("ls", trust=("--pin", named[1]))  # as the message says
+        assert accepted.returncode == 0, accepted.stderr
+        assert server.cli("ls", trust=()).returncode == 0
+
+
 def test_a_renewed_certificate_with_the_same_key_is_not_noticed(tmp_path: Path) -> None:
     home = prepare_home(tmp_path / "home")
     with running_server(home) as server:
