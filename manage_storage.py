@@ -7,7 +7,7 @@ All but those named last are safe while the server runs.
 removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts. `recover` writes all files of a
 user into a new directory, also from a damaged store; it needs the master key and changes nothing. `backup` adds a
 snapshot of everything to a directory. Only for a server that is stopped: `restore`, which puts a backup into an empty
-home.
+home, and `rotate-key`, which gives every space new keys for what is stored from now on.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from server.maintenance.gc import collect_garbage, remove_old_half_written
 from server.maintenance.lease import HeldOff
 from server.maintenance.recover import recover_space
 from server.maintenance.restore import find_snapshot, restore
+from server.maintenance.rotate import drop_old_keys, rotate_keys
 from server.maintenance.stats import space_stats
 from server.maintenance.verify import Verified, verify_space
 from server.maintenance.which_space import NoSuchSpace, find_space
@@ -52,6 +53,7 @@ _EPILOG = """examples:
   python manage_storage.py recover alice /mnt/rescue
   python manage_storage.py backup /mnt/backup
   python manage_storage.py restore /mnt/backup
+  python manage_storage.py rotate-key
 
 exit codes: 0 all is well · 1 damage was found, or something could not be done · 2 wrong arguments or settings
 """
@@ -250,6 +252,24 @@ def _restore(options: argparse.Namespace, loaded: config.Config) -> bool:
     return not done.losses
 
 
+def _rotate(options: argparse.Namespace, loaded: config.Config) -> bool:
+    given = os.environ.get(MASTER_KEY_VARIABLE)
+    key_file = None if given else loaded.storage.master_key_file
+    storage_dir = loaded.server.storage_dir
+    with _home_locked(loaded):
+        master = _stored_master(loaded)
+        if options.drop_old:
+            _say(f"{drop_old_keys(storage_dir, key_file, master)} old master keys dropped")
+            return True
+        done = rotate_keys(storage_dir, key_file, master, lambda space_id: _say(f"{space_id}: done"))
+    what = "a new master key" if done.begun else "the newest master key, ending a rotation begun earlier"
+    _say(f"{done.spaces} spaces are under {what}, and have a new data key each")
+    for loss in done.losses:
+        _say(f"  NOT ROTATED: {loss}")
+    _say("backups made before need the old master key; `rotate-key --drop-old` takes it out of the key file")
+    return not done.losses
+
+
 @contextlib.contextmanager
 def _home_locked(loaded: config.Config) -> Iterator[None]:
     """No server runs while the block lasts. Raises: HomeTaken."""
@@ -292,6 +312,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     restoring.add_argument("directory", metavar="DIR", type=Path, help="where `backup` put it")
     restoring.add_argument("--snapshot", metavar="NAME", help="another than the newest, from DIR/snapshots")
     restoring.set_defaults(alone=_restore)
+    rotate = commands.add_parser("rotate-key", help="new keys from now on (the server has to be stopped)")
+    rotate.add_argument("--drop-old", action="store_true", help="forget the old master keys, now that none is needed")
+    rotate.set_defaults(alone=_rotate)
     return parser.parse_args(arguments)
 
 

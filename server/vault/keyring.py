@@ -17,6 +17,7 @@ the master key rewrites one small file, and shredding a space means overwriting 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,10 @@ class SpaceKeys:
     def current(self) -> int:
         """The number of the data key that seals now."""
         return max(self.data)
+
+    def with_new_data_key(self) -> SpaceKeys:
+        """These keys and a new data key, which seals from now on; the others still open what they have sealed."""
+        return dataclasses.replace(self, data={**self.data, self.current + 1: Fernet.generate_key()})
 
     def to_text(self) -> str:
         """The content of the wrapped token."""
@@ -104,12 +109,7 @@ def write_keys(directory: Path, keys: SpaceKeys, master: MasterKey) -> None:
 def read_keys(directory: Path, space: bytes, master: MasterKey) -> SpaceKeys:
     """The keys of `space`, whose directory is `directory`. Raises: MasterKeyWrong, KeysDamaged."""
     path = directory / KEYS_FILE
-    try:
-        magic, fingerprint, token = path.read_text("ascii").split()
-    except (OSError, ValueError) as error:
-        raise KeysDamaged(f"{path}: {type(error).__name__}") from error
-    if magic != _MAGIC:
-        raise KeysDamaged(f"{path}: not a keys file of this version")
+    fingerprint, token = _read_file(path)
     plain = master.unwrap(token.encode("ascii"))
     if plain is None:
         if fingerprint in master.fingerprints():
@@ -119,6 +119,22 @@ def read_keys(directory: Path, space: bytes, master: MasterKey) -> SpaceKeys:
     if keys.space != space:
         raise KeysDamaged(f"{path}: it belongs to space {keys.space.hex()}")
     return keys
+
+
+def wrapped_under(directory: Path) -> str:
+    """The fingerprint of the master key that the keys file was written under. Raises: KeysDamaged."""
+    return _read_file(directory / KEYS_FILE)[0]
+
+
+def _read_file(path: Path) -> tuple[str, str]:
+    """(Fingerprint, token). Raises: KeysDamaged."""
+    try:
+        magic, fingerprint, token = path.read_text("ascii").split()
+    except (OSError, ValueError) as error:
+        raise KeysDamaged(f"{path}: {type(error).__name__}") from error
+    if magic != _MAGIC:
+        raise KeysDamaged(f"{path}: not a keys file of this version")
+    return fingerprint, token
 
 
 def _b64(data: bytes) -> str:

@@ -42,6 +42,18 @@ class MasterKey:
         except InvalidToken:
             return None
 
+    def with_new_key(self) -> MasterKey:
+        """These keys behind a new random one."""
+        return MasterKey((Fernet.generate_key().decode("ascii"), *self._keys))
+
+    def newest_only(self) -> MasterKey:
+        """The first of these keys."""
+        return MasterKey(self._keys[:1])
+
+    def write(self, path: Path) -> None:
+        """Put the keys into the file, a line each, durably, mode 0600; a symbolic link stays one. Raises: OSError."""
+        write_durably(path.resolve(), "".join(f"{key}\n" for key in self._keys).encode("ascii"), mode=0o600)
+
     def fingerprints(self) -> tuple[str, ...]:
         """A short name for each key, which tells nothing of it; the newest first."""
         return tuple(hashlib.sha256(b"sfos master key\0" + key.encode()).hexdigest()[:16] for key in self._keys)

@@ -1,0 +1,91 @@
+"""Rotation of keys: a new master key wraps the keys of every space, and each space seals under a new data key.
+
+No chunk is rewritten: what was sealed stays under the data key whose number its row bears. The new master key is
+durable, in front of the old ones, before the first keys file is wrapped under it, and a file goes from one to the other
+in one step together with its new data key. So wherever a rotation stops, everything opens, and what is not done yet
+shows in the fingerprints of the keys files: running it again ends it instead of beginning another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.space_directory import is_space_id
+from server.storage_faults import KeysDamaged, MasterKeyWrong, StorageFault
+from server.vault.keyring import read_keys, wrapped_under, write_keys
+from server.vault.master import MasterKey
+
+
+class NoNewKey(StorageFault):
+    """The master key comes from the environment; put a new key in front there, and run this again."""
+
+
+class OldKeysNeeded(StorageFault):
+    """Some keys files are not known to be under the newest master key, so the older ones stay."""
+
+
+@dataclass(slots=True)
+class Rotated:
+    """What a rotation did. `begun`: whether it made a new master key (or went on with one). `losses`: what it left."""
+
+    begun: bool = False
+    spaces: int = 0
+    losses: list[str] = field(default_factory=list)
+
+
+def rotate_keys(storage_dir: Path, key_file: Path | None, master: MasterKey, said: Callable[[str], None]) -> Rotated:
+    """Rotate, or end a rotation that was interrupted. The caller holds the home's lock.
+
+    `key_file`: None if the master key is not ours to write. `said` hears of each space that is done.
+    Raises: NoNewKey, OSError.
+    """
+    done = Rotated()
+    behind, ahead = _sorted(storage_dir, master, done.losses)
+    if not behind:
+        if key_file is None:
+            raise NoNewKey
+        master = master.with_new_key()
+        master.write(key_file)
+        behind, done.begun = ahead, True
+    for directory in behind:
+        keys = read_keys(directory, bytes.fromhex(directory.name), master)
+        write_keys(directory, keys.with_new_data_key(), master)
+        done.spaces += 1
+        said(directory.name)
+    return done
+
+
+def drop_old_keys(storage_dir: Path, key_file: Path | None, master: MasterKey) -> int:
+    """Forget all master keys but the newest; how many went. The caller holds the home's lock.
+
+    Raises: OldKeysNeeded, NoNewKey, OSError.
+    """
+    losses: list[str] = []
+    behind, _ = _sorted(storage_dir, master, losses)
+    if behind or losses:
+        raise OldKeysNeeded("; ".join([*(directory.name for directory in behind), *losses]))
+    old = len(master.fingerprints()) - 1
+    if old:
+        if key_file is None:
+            raise NoNewKey("or take the old ones away there")
+        master.newest_only().write(key_file)
+    return old
+
+
+def _sorted(storage_dir: Path, master: MasterKey, losses: list[str]) -> tuple[list[Path], list[Path]]:
+    """The directories of the spaces whose keys are under an older master key, and of those under the newest."""
+    behind: list[Path] = []
+    ahead: list[Path] = []
+    for directory in sorted(storage_dir.iterdir()) if storage_dir.is_dir() else ():
+        if not is_space_id(directory.name) or not directory.is_dir():
+            continue
+        try:
+            read_keys(directory, bytes.fromhex(directory.name), master)
+            newest = wrapped_under(directory) == master.fingerprints()[0]
+        except (KeysDamaged, MasterKeyWrong) as error:
+            losses.append(f"space {directory.name}: {error}")
+            continue
+        (ahead if newest else behind).append(directory)
+    return behind, ahead

@@ -1,0 +1,222 @@
+"""Keys are rotated: nothing is rewritten, everything opens at every moment, and an interrupted rotation is ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+import config
+import manage_storage
+from server.catalog.schema import chunks, contents
+from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
+from server.maintenance.verify import verify_space
+from server.spaces import SpaceRegistry
+from server.storage_faults import MasterKeyWrong
+from server.vault import master as master_module
+from server.vault.keyring import read_keys, wrapped_under
+from server.vault.master import MasterKey
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
+
+SPACES = (SPACE_ID, "a" * 32, "b" * 32)
+Trees = dict[str, dict[str, bytes | None]]
+
+
+def open_registry(home: Path) -> SpaceRegistry:
+    return SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home))
+
+
+@pytest.fixture(autouse=True)
+def no_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SFOS_MASTER_KEY", raising=False)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    return tmp_path / "secrets" / "master.key"
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Path:
+    return tmp_path / "server_storage"
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Trees:
+    """Three spaces, closed again, and what is in them."""
+    registry = open_registry(tmp_path)
+    found: Trees = {}
+    for space_id in SPACES:
+        with registry.lease(space_id) as space:
+            desk = Desk(space)
+            desk.put("/big", os.urandom(250_000))
+            desk.put("/small", b"small")
+            found[space_id] = desk.tree()
+    registry.close()
+    return found
+
+
+@pytest.fixture
+def rotate(storage: Path, key_file: Path) -> Callable[[], int]:
+    """How many spaces a rotation did."""
+    return lambda: rotate_keys(storage, key_file, MasterKey.parse(key_file.read_text()), lambda _: None).spaces
+
+
+def assert_all_opens(home: Path, trees: Trees) -> None:
+    registry = open_registry(home)
+    try:
+        for space_id, tree in trees.items():
+            with registry.lease(space_id, create=False) as space:
+                assert Desk(space).tree() == tree
+            with registry.inspect(space_id) as context:
+                assert verify_space(context, full=True).findings == []
+    finally:
+        registry.close()
+
+
+def chunk_bytes(storage: Path) -> dict[Path, tuple[int, bytes]]:
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in storage.glob("*/chunks/*/*")}
+
+
+def test_a_rotation_rewrites_no_chunk_and_everything_opens(
+    tmp_path: Path, trees: Trees, storage: Path, key_file: Path, rotate: Callable[[], int]
+) -> None:
+    old = key_file.read_text()
+    before = chunk_bytes(storage)
+    assert rotate() == 3
+    assert chunk_bytes(storage) == before
+    new = key_file.read_text().split()
+    assert new[1:] == old.split()
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    for space_id in SPACES:
+        keys = read_keys(storage / space_id, bytes.fromhex(space_id), MasterKey.parse(new[0]))
+        assert keys.current == 2
+        with pytest.raises(MasterKeyWrong):
+            read_keys(storage / space_id, bytes.fromhex(space_id), MasterKey.parse(old))
+    assert_all_opens(tmp_path, trees)
+
+
+def test_what_is_sealed_after_a_rotation_is_sealed_under_the_new_data_key(
+    tmp_path: Path, trees: Trees, rotate: Callable[[], int]
+) -> None:
+    rotate()
+    registry = open_registry(tmp_path)
+    with registry.lease(SPACE_ID) as space:
+        Desk(space).put("/later", os.urandom(250_000))
+    with registry.inspect(SPACE_ID) as context, context.catalog.core() as connection:
+        for table, counts in ((chunks, (4, 3)), (contents, (1, 1))):
+            numbers = [number for (number,) in connection.execute(select(table.c.key_no))]
+            assert (numbers.count(1), numbers.count(2)) == counts
+    registry.close()
+    rotate()
+    registry = open_registry(tmp_path)
+    with registry.inspect(SPACE_ID) as context:
+        assert context.sealer.key_no == 3
+        assert verify_space(context, full=True).findings == []
+    registry.close()
+
+
+def test_wherever_a_rotation_stops_everything_opens_and_the_next_run_ends_it(
+    tmp_path: Path,
+    trees: Trees,
+    storage: Path,
+    key_file: Path,
+    rotate: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped before and after each of the files that it writes: the master key's and three keys files."""
+    real = os.fsync
+    rounds = 0
+    stopped = True
+    while stopped:
+        left = rounds
+        rounds += 1
+
+        def sync(descriptor: int) -> None:
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left -= 1
+            real(descriptor)
+
+        keys_before = len(key_file.read_text().split())
+        with monkeypatch.context() as patched:
+            patched.setattr(master_module.os, "fsync", sync)
+            try:
+                rotate()
+                stopped = False
+            except KeyboardInterrupt:
+                stopped = True
+        assert_all_opens(tmp_path, trees)
+        if stopped and len(key_file.read_text().split()) > keys_before:
+            rotate()
+            # A stop behind the very last step leaves nothing to end, so that run may have begun another.
+            assert len(key_file.read_text().split()) - keys_before in (1, 2)
+        newest = MasterKey.parse(key_file.read_text()).fingerprints()[0]
+        assert {wrapped_under(storage / space_id) for space_id in SPACES} == {newest}
+    assert rounds == 2 * 4 + 1  # a file and its directory are synced for each of the four
+
+
+def test_old_keys_go_once_nothing_needs_them(
+    tmp_path: Path, trees: Trees, storage: Path, key_file: Path, rotate: Callable[[], int]
+) -> None:
+    first = MasterKey.parse(key_file.read_text())
+    rotate()
+    rotated = MasterKey.parse(key_file.read_text())
+    saved = (storage / SPACE_ID / "keys").read_bytes()
+    (storage / SPACE_ID / "keys").write_bytes(b"damaged")
+    with pytest.raises(OldKeysNeeded):
+        drop_old_keys(storage, key_file, rotated)
+    (storage / SPACE_ID / "keys").write_bytes(saved)
+    assert drop_old_keys(storage, key_file, rotated) == 1
+    assert key_file.read_text().split() == [key_file.read_text().strip()]
+    assert MasterKey.parse(key_file.read_text()).fingerprints() == rotated.fingerprints()[:1] != first.fingerprints()
+    assert_all_opens(tmp_path, trees)
+
+
+def test_a_damaged_keys_file_is_said_and_the_other_spaces_are_done(trees: Trees, storage: Path, key_file: Path) -> None:
+    (storage / SPACES[1] / "keys").write_bytes(b"damaged")
+    done = rotate_keys(storage, key_file, MasterKey.parse(key_file.read_text()), lambda _: None)
+    assert done.spaces == 2
+    (loss,) = done.losses
+    assert SPACES[1] in loss
+    assert (storage / SPACES[1] / "keys").read_bytes() == b"damaged"
+
+
+def test_a_key_from_the_environment_is_never_made_up(trees: Trees, storage: Path, key_file: Path) -> None:
+    master = MasterKey.parse(key_file.read_text())
+    with pytest.raises(NoNewKey):
+        rotate_keys(storage, None, master, lambda _: None)
+    assert rotate_keys(storage, None, master.with_new_key(), lambda _: None).spaces == 3
+
+
+def test_a_link_to_the_key_on_another_device_stays_a_link(
+    tmp_path: Path, trees: Trees, key_file: Path, rotate: Callable[[], int]
+) -> None:
+    elsewhere = tmp_path / "stick"
+    key_file.rename(elsewhere)
+    key_file.symlink_to(elsewhere)
+    rotate()
+    assert key_file.is_symlink()
+    assert len(elsewhere.read_text().split()) == 2
+    assert_all_opens(tmp_path, trees)
+
+
+def test_the_script_rotates_only_while_no_server_runs(
+    tmp_path: Path, trees: Trees, key_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(tmp_path)]
+    before = key_file.read_text()
+    lock = manage_storage.HomeLock(tmp_path)
+    assert manage_storage.main([*home, "rotate-key"]) == 1
+    lock.release()
+    assert key_file.read_text() == before
+    assert manage_storage.main([*home, "rotate-key"]) == 0
+    assert "3 spaces" in capsys.readouterr().out
+    assert manage_storage.main([*home, "rotate-key", "--drop-old"]) == 0
+    assert "1 old" in capsys.readouterr().out
+    assert_all_opens(tmp_path, trees)
