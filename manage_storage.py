@@ -7,7 +7,8 @@ All but those named last are safe while the server runs.
 removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts. `recover` writes all files of a
 user into a new directory, also from a damaged store; it needs the master key and changes nothing. `backup` adds a
 snapshot of everything to a directory. Only for a server that is stopped: `restore`, which puts a backup into an empty
-home, and `rotate-key`, which gives every space new keys for what is stored from now on.
+home; `rotate-key`, which gives every space new keys for what is stored from now on; and `shred`, which destroys the
+keys of a user's files and then the files.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from server.maintenance.lease import HeldOff
 from server.maintenance.recover import recover_space
 from server.maintenance.restore import find_snapshot, restore
 from server.maintenance.rotate import drop_old_keys, rotate_keys
+from server.maintenance.shred import shred_space
 from server.maintenance.stats import space_stats
 from server.maintenance.verify import Verified, verify_space
 from server.maintenance.which_space import NoSuchSpace, find_space
@@ -54,6 +56,7 @@ _EPILOG = """examples:
   python manage_storage.py backup /mnt/backup
   python manage_storage.py restore /mnt/backup
   python manage_storage.py rotate-key
+  python manage_storage.py shred alice
 
 exit codes: 0 all is well · 1 damage was found, or something could not be done · 2 wrong arguments or settings
 """
@@ -270,6 +273,24 @@ def _rotate(options: argparse.Namespace, loaded: config.Config) -> bool:
     return not done.losses
 
 
+def _shred(options: argparse.Namespace, loaded: config.Config) -> bool:
+    """Needs no key: it takes one away."""
+    storage_dir = loaded.server.storage_dir
+    with _home_locked(loaded):
+        space_id = find_space(options.user, storage_dir, CredentialFile(loaded.server.credentials_file))
+        if not options.yes:
+            sys.stdout.write(
+                f"All files of {options.user} (space {space_id}), and their history, will be lost for ever.\n"
+            )
+            sys.stdout.write("Type the name again to go on: ")
+            sys.stdout.flush()
+            if sys.stdin.readline().strip() != options.user:
+                raise _RefusedError("that is not the name; nothing was shredded")
+        shred_space(storage_dir / space_id)
+    _say(f"{space_id}: shredded. Backups still have it; the account is there still (create_credentials.py remove)")
+    return True
+
+
 @contextlib.contextmanager
 def _home_locked(loaded: config.Config) -> Iterator[None]:
     """No server runs while the block lasts. Raises: HomeTaken."""
@@ -315,6 +336,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     rotate = commands.add_parser("rotate-key", help="new keys from now on (the server has to be stopped)")
     rotate.add_argument("--drop-old", action="store_true", help="forget the old master keys, now that none is needed")
     rotate.set_defaults(alone=_rotate)
+    shred = commands.add_parser("shred", help="destroy a user's files for ever (the server has to be stopped)")
+    shred.add_argument("user", metavar="USER", help="the user's name, or the id of the space")
+    shred.add_argument("--yes", action="store_true", help="do not ask for the name to be typed again")
+    shred.set_defaults(alone=_shred)
     return parser.parse_args(arguments)
 
 

@@ -1,0 +1,102 @@
+"""A shredded space is gone for good, and nothing else is touched."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import manage_storage
+from protocol import MIN_ITERATIONS, make_verifier
+from server.credentials import CredentialFile
+from server.maintenance import shred
+from server.maintenance.recover import recover_space
+from server.maintenance.shred import shred_space
+from server.spaces import SpaceRegistry
+from server.storage_faults import KeysDamaged
+from server.vault.master import MasterKey
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
+
+OTHER = "a" * 32
+
+
+@pytest.fixture
+def stored(new_registry: Callable[..., SpaceRegistry], tmp_path: Path) -> Path:
+    registry = new_registry()
+    for space_id in (SPACE_ID, OTHER):
+        with registry.lease(space_id) as space:
+            Desk(space).put("/file", os.urandom(150_000))
+    registry.close()
+    return tmp_path / "server_storage" / SPACE_ID
+
+
+def test_the_keys_are_overwritten_before_anything_is_removed(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever had a second name for the file (or reads the disk's blocks) finds no token in it."""
+    second = stored.parent.parent / "second name"
+    second.hardlink_to(stored / "keys")
+    before = second.read_bytes()
+    present: list[bool] = []
+    real = shutil.rmtree
+
+    def remove(path: Path) -> None:
+        present.append((path / "keys").exists())
+        real(path)
+
+    monkeypatch.setattr(shred.shutil, "rmtree", remove)
+    shred_space(stored)
+    assert present == [False]
+    assert len(second.read_bytes()) == len(before)
+    assert b"sfos-keys" not in second.read_bytes()
+    assert not stored.exists()
+    assert (stored.parent / OTHER / "keys").is_file()
+
+
+def test_an_interrupted_shredding_has_destroyed_the_keys_and_can_be_ended(
+    stored: Path, tmp_path: Path, master: MasterKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+
+        def die(_: Path) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(shred.shutil, "rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            shred_space(stored)
+    with pytest.raises(KeysDamaged):
+        recover_space(stored, SPACE_ID, master, tmp_path / "out")
+    shred_space(stored)
+    assert not stored.exists()
+
+
+def test_the_script_asks_for_the_name_and_shreds_only_that(
+    stored: Path,
+    tmp_path: Path,
+    master_text: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SFOS_MASTER_KEY", master_text)
+    (tmp_path / "secrets").mkdir()
+    accounts = CredentialFile(tmp_path / "secrets" / "credentials.json")
+    alice = accounts.add("alice", make_verifier("a password for alice", bytes(16), MIN_ITERATIONS))
+    directory = stored.rename(stored.with_name(alice.user_id))
+    home = ["--home", str(tmp_path)]
+    for typed in ("alic\n", ""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        assert manage_storage.main([*home, "shred", "alice"]) == 1
+        assert "nothing was shredded" in capsys.readouterr().err
+    lock = manage_storage.HomeLock(tmp_path)
+    assert manage_storage.main([*home, "shred", "alice", "--yes"]) == 1
+    lock.release()
+    assert directory.is_dir()
+    monkeypatch.setattr("sys.stdin", io.StringIO("alice\n"))
+    assert manage_storage.main([*home, "shred", "alice"]) == 0
+    assert not directory.exists()
+    assert manage_storage.main([*home, "shred", "alice", "--yes"]) == 1
+    assert manage_storage.main([*home, "shred", OTHER, "--yes"]) == 0
+    assert list((tmp_path / "server_storage").iterdir()) == []
