@@ -17,6 +17,26 @@ from enum import Enum
 
 import msgspec
 
+from wire.administration import (
+    MAX_ACCOUNTS_PAGE,
+    MAX_AUDIT_LINES,
+    NO_QUOTA,
+    AccountEntry,
+    AccountReply,
+    AccountsReply,
+    AccountsRequest,
+    AddAccountRequest,
+    AnySessionsRequest,
+    AuditTailReply,
+    AuditTailRequest,
+    ChangeAccountRequest,
+    EndAnySessionsRequest,
+    LiftPenaltiesRequest,
+    PenaltiesReply,
+    PenaltiesRequest,
+    PenaltyEntry,
+    RemoveAccountRequest,
+)
 from wire.bodies import (
     CommitBody,
     decode_changes,
@@ -83,6 +103,7 @@ from wire.errors import (
     NotAFolder,
     NotFound,
     OutOfOrder,
+    PasswordChangeRequired,
     PasswordRefused,
     PermissionDenied,
     QuotaExceeded,
@@ -225,6 +246,8 @@ __all__ = [
     "ERRORS",
     "EXPORTER_LABEL",
     "EXPORTER_LENGTH",
+    "MAX_ACCOUNTS_PAGE",
+    "MAX_AUDIT_LINES",
     "MAX_BODY",
     "MAX_CHUNK_BYTES",
     "MAX_COMMIT_ITEMS",
@@ -242,6 +265,7 @@ __all__ = [
     "MIN_CHUNK_BYTES",
     "MIN_ITERATIONS",
     "MUST_NOT_EXIST",
+    "NO_QUOTA",
     "RECORD",
     "ROOT_NODE",
     "SALT_BYTES",
@@ -249,15 +273,24 @@ __all__ = [
     "VERSION",
     "Access",
     "AccessError",
+    "AccountEntry",
+    "AccountReply",
+    "AccountsReply",
+    "AccountsRequest",
+    "AddAccountRequest",
     "AlreadyExists",
+    "AnySessionsRequest",
     "AttachReply",
     "AttachRequest",
     "Attributes",
+    "AuditTailReply",
+    "AuditTailRequest",
     "BadChunk",
     "BindingRefused",
     "Buffer",
     "CapacityError",
     "Change",
+    "ChangeAccountRequest",
     "ChangePasswordRequest",
     "ChangesReply",
     "ChangesRequest",
@@ -277,6 +310,7 @@ __all__ = [
     "DeleteItem",
     "DeleteRequest",
     "Done",
+    "EndAnySessionsRequest",
     "EndSessionsRequest",
     "EndedReply",
     "Entry",
@@ -297,6 +331,7 @@ __all__ = [
     "ItemsReply",
     "IterationsRefused",
     "Kind",
+    "LiftPenaltiesRequest",
     "ListReply",
     "ListRequest",
     "ListedFolder",
@@ -321,8 +356,12 @@ __all__ = [
     "NotAFolder",
     "NotFound",
     "OutOfOrder",
+    "PasswordChangeRequired",
     "PasswordPolicy",
     "PasswordRefused",
+    "PenaltiesReply",
+    "PenaltiesRequest",
+    "PenaltyEntry",
     "PermissionDenied",
     "PutChunksReply",
     "PutChunksRequest",
@@ -330,6 +369,7 @@ __all__ = [
     "ReauthenticationRequired",
     "Ref",
     "RemoteProtocolError",
+    "RemoveAccountRequest",
     "Reply",
     "ReplyEnvelope",
     "Request",
@@ -443,7 +483,7 @@ class CommandSpec(msgspec.Struct, frozen=True):
     event: type[Reply] | None = None
 
 
-_ANYONE, _USER = Access.ANYONE, Access.USER
+_ANYONE, _USER, _ADMIN = Access.ANYONE, Access.USER, Access.ADMIN
 
 COMMANDS: dict[str, CommandSpec] = {
     spec.name: spec
@@ -456,6 +496,19 @@ COMMANDS: dict[str, CommandSpec] = {
         CommandSpec("change_password", ChangePasswordRequest, Done, _USER, "set a new password's verifier"),
         CommandSpec("sessions", SessionsRequest, SessionsReply, _USER, "one's own sessions"),
         CommandSpec("end_sessions", EndSessionsRequest, EndedReply, _USER, "end one of them, or all others"),
+        CommandSpec("admin_accounts", AccountsRequest, AccountsReply, _ADMIN, "all accounts"),
+        CommandSpec("admin_add_account", AddAccountRequest, AccountReply, _ADMIN, "make an account"),
+        CommandSpec(
+            "admin_change_account", ChangeAccountRequest, AccountReply, _ADMIN, "password, role, quota, on or off"
+        ),
+        CommandSpec("admin_remove_account", RemoveAccountRequest, Done, _ADMIN, "remove an account"),
+        CommandSpec("admin_sessions", AnySessionsRequest, SessionsReply, _ADMIN, "everybody's sessions"),
+        CommandSpec("admin_end_sessions", EndAnySessionsRequest, EndedReply, _ADMIN, "end a user's sessions"),
+        CommandSpec("admin_penalties", PenaltiesRequest, PenaltiesReply, _ADMIN, "who signed in wrongly"),
+        CommandSpec("admin_lift_penalties", LiftPenaltiesRequest, EndedReply, _ADMIN, "forget wrong sign-ins"),
+        CommandSpec(
+            "admin_audit", AuditTailRequest, AuditTailReply, _ADMIN, "the audit log's last lines", reply_body=MAX_BODY
+        ),
         CommandSpec("stat", StatRequest, StatReply, _USER, "what one path or node is"),
         CommandSpec("list", ListRequest, ListReply, _USER, "what is in up to 256 folders", reply_body=MAX_BODY),
         CommandSpec("manifest", ManifestRequest, ManifestReply, _USER, "a file's chunks", reply_body=MAX_BODY),

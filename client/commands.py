@@ -9,9 +9,17 @@ from __future__ import annotations
 from typing import Protocol, TypeVar
 
 from protocol import (
+    AccountReply,
+    AccountsReply,
+    AccountsRequest,
+    AddAccountRequest,
+    AnySessionsRequest,
     AttachReply,
     AttachRequest,
+    AuditTailReply,
+    AuditTailRequest,
     Buffer,
+    ChangeAccountRequest,
     ChangePasswordRequest,
     ChangesReply,
     ChangesRequest,
@@ -19,6 +27,7 @@ from protocol import (
     CopyRequest,
     DeleteRequest,
     Done,
+    EndAnySessionsRequest,
     EndedReply,
     EndSessionsRequest,
     GetChunksReply,
@@ -28,6 +37,7 @@ from protocol import (
     HelloReply,
     HelloRequest,
     ItemsReply,
+    LiftPenaltiesRequest,
     ListReply,
     ListRequest,
     LoginFinishReply,
@@ -40,8 +50,11 @@ from protocol import (
     ManifestRequest,
     MoveRequest,
     NodeReply,
+    PenaltiesReply,
+    PenaltiesRequest,
     PutChunksReply,
     PutChunksRequest,
+    RemoveAccountRequest,
     Reply,
     Request,
     SessionsReply,
@@ -93,6 +106,33 @@ class Commands:
 
     def end_sessions(self, request: EndSessionsRequest) -> EndedReply:
         return self._caller.call("end_sessions", request, EndedReply)[0]
+
+    def admin_accounts(self, request: AccountsRequest) -> AccountsReply:
+        return self._caller.call("admin_accounts", request, AccountsReply)[0]
+
+    def admin_add_account(self, request: AddAccountRequest) -> AccountReply:
+        return self._caller.call("admin_add_account", request, AccountReply)[0]
+
+    def admin_change_account(self, request: ChangeAccountRequest) -> AccountReply:
+        return self._caller.call("admin_change_account", request, AccountReply)[0]
+
+    def admin_remove_account(self, request: RemoveAccountRequest) -> Done:
+        return self._caller.call("admin_remove_account", request, Done)[0]
+
+    def admin_sessions(self, request: AnySessionsRequest) -> SessionsReply:
+        return self._caller.call("admin_sessions", request, SessionsReply)[0]
+
+    def admin_end_sessions(self, request: EndAnySessionsRequest) -> EndedReply:
+        return self._caller.call("admin_end_sessions", request, EndedReply)[0]
+
+    def admin_penalties(self, request: PenaltiesRequest) -> PenaltiesReply:
+        return self._caller.call("admin_penalties", request, PenaltiesReply)[0]
+
+    def admin_lift_penalties(self, request: LiftPenaltiesRequest) -> EndedReply:
+        return self._caller.call("admin_lift_penalties", request, EndedReply)[0]
+
+    def admin_audit(self, request: AuditTailRequest) -> tuple[AuditTailReply, memoryview]:
+        return self._caller.call("admin_audit", request, AuditTailReply)
 
     def stat(self, request: StatRequest) -> StatReply:
         return self._caller.call("stat", request, StatReply)[0]

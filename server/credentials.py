@@ -3,7 +3,8 @@
     {"format": 1,
      "mock_secret": "…",                     from which users who do not exist get their salt
      "accounts": {"alice": {"id": "32 hex digits", "role": "user", "verifier": "SCRAM-SHA-256$600000:…",
-                            "must_change": false, "disabled": false, "created": "2026-01-31T12:00:00Z"}},
+                            "must_change": false, "disabled": false, "created": "2026-01-31T12:00:00Z",
+                            "temporary": true, "quota_bytes": 1073741824}},      these two only where they are set
      "retired_ids": ["…"]}                   of removed accounts: their space is never given to anyone else
 
 A change happens under an exclusive flock on a file beside it (the file itself is replaced, so a lock on it would be a
@@ -75,7 +76,11 @@ class CredentialsDamaged(CredentialError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One user. `user_id` (32 hex digits) is also the id of their home space and is never given to anyone else."""
+    """One user. `user_id` (32 hex digits) is also the id of their home space and is never given to anyone else.
+
+    `temporary`: an administrator has given the password; its user must choose another one before anything else.
+    `quota_bytes`: of stored bytes; None is what the server allows everybody, 0 is no limit.
+    """
 
     name: str
     user_id: str
@@ -84,6 +89,8 @@ class Account:
     must_change: bool
     disabled: bool
     created: dt.datetime
+    temporary: bool = False
+    quota_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,16 @@ class CredentialFile:
 
     # Changing
 
-    def add(self, name: str, verifier: Verifier, role: Role = "user", *, must_change: bool = False) -> Account:
+    def add(
+        self,
+        name: str,
+        verifier: Verifier,
+        role: Role = "user",
+        *,
+        must_change: bool = False,
+        temporary: bool = False,
+        quota_bytes: int | None = None,
+    ) -> Account:
         """The new account, once it is durable, with an id that no account ever had.
 
         Raises: UserNameRefused, AccountExists.
@@ -160,6 +176,7 @@ class CredentialFile:
             if name in current.by_name:
                 raise AccountExists(f"there is an account {name} already")
             account = _new_account(current, name, verifier, role, must_change)
+            account = replace(account, temporary=temporary, quota_bytes=quota_bytes)
             save(replace(current, by_name={**current.by_name, name: account}))
         return account
 
@@ -179,7 +196,38 @@ class CredentialFile:
 
         Raises: NoSuchAccount.
         """
-        return self._change(name, user_id, lambda old: replace(old, verifier=verifier, must_change=must_change))
+        return self._change(
+            name, user_id, lambda old: replace(old, verifier=verifier, must_change=must_change, temporary=False)
+        )
+
+    def administer(
+        self,
+        name: str,
+        *,
+        user_id: str,
+        verifier: Verifier | None = None,
+        disabled: bool | None = None,
+        role: Role | None = None,
+        quota_bytes: int | None = None,
+        default_quota: bool = False,
+    ) -> Account:
+        """Change what is given, all at once. A new verifier is a temporary one.
+
+        Raises: NoSuchAccount, also if the name no longer belongs to `user_id`; LastAdministrator.
+        """
+
+        def change(old: Account) -> Account:
+            return replace(
+                old,
+                verifier=verifier or old.verifier,
+                temporary=old.temporary if verifier is None else True,
+                must_change=old.must_change and verifier is None,
+                disabled=old.disabled if disabled is None else disabled,
+                role=role or old.role,
+                quota_bytes=None if default_quota else old.quota_bytes if quota_bytes is None else quota_bytes,
+            )
+
+        return self._change(name, user_id, change)
 
     def set_disabled(self, name: str, disabled: bool) -> Account:
         """Raises: NoSuchAccount, LastAdministrator."""
@@ -307,13 +355,16 @@ def _check_administrator_left(before: Mapping[str, Account], after: Mapping[str,
 # --- The bytes of the file ----------------------------------------------------------------------------------------
 
 
-class _StoredAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _StoredAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    # What has a default came later: files without it are read, and without need it is not written.
     id: str
     role: str
     verifier: str
     must_change: bool
     disabled: bool
     created: dt.datetime
+    temporary: bool = False
+    quota_bytes: int | None = None
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -335,6 +386,8 @@ def _encode(accounts: _Accounts) -> bytes:
                 must_change=account.must_change,
                 disabled=account.disabled,
                 created=account.created,
+                temporary=account.temporary,
+                quota_bytes=account.quota_bytes,
             )
             for name, account in sorted(accounts.by_name.items())
         },
@@ -370,4 +423,12 @@ def _account(name: str, stored: _StoredAccount) -> Account:
         must_change=stored.must_change,
         disabled=stored.disabled,
         created=stored.created,
+        temporary=stored.temporary,
+        quota_bytes=_quota(stored.quota_bytes),
     )
+
+
+def _quota(quota_bytes: int | None) -> int | None:
+    if quota_bytes is not None and quota_bytes < 0:
+        raise ValueError("a quota is negative")
+    return quota_bytes

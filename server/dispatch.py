@@ -22,6 +22,7 @@ from protocol import (
     LoginRequired,
     MalformedMessage,
     OutOfOrder,
+    PasswordChangeRequired,
     PermissionDenied,
     RemoteProtocolError,
     RequestEnvelope,
@@ -41,6 +42,9 @@ _log = logging.getLogger(__name__)
 
 UNKNOWN_ID = 0
 """Under which a message is answered whose own id could not be read. Clients count from 1."""
+
+# A password that an administrator has given lets its user choose another one, and nothing else.
+_WITH_A_TEMPORARY_PASSWORD = frozenset({"change_password", "logout"})
 
 
 @dataclass(slots=True)
@@ -137,6 +141,8 @@ class Dispatcher:
             return
         if session is None:
             raise LoginRequired
+        if session.temporary and spec.name not in _WITH_A_TEMPORARY_PASSWORD:
+            raise PasswordChangeRequired
         if spec.access is Access.ADMIN and session.role != "admin":
             raise PermissionDenied
 

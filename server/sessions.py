@@ -60,6 +60,10 @@ class Session:
     client: str = ""
     """Address and name of the program whose connection joined last."""
     ended: str | None = None
+    temporary: bool = False
+    """Its password was given by an administrator: nothing but choosing another is allowed."""
+    quota_bytes: int | None = None
+    """As `Account` has it; at most a second old."""
     revoked: bool = False
     """Ended by a person: a program does not sign in again by itself."""
     coming_verifier: Verifier | None = field(default=None, repr=False)
@@ -99,7 +103,9 @@ class Sessions:
             user=account.name,
             role=account.role,
             verifier=account.verifier,
-            must_change=account.must_change,
+            must_change=account.must_change or account.temporary,
+            temporary=account.temporary,
+            quota_bytes=account.quota_bytes,
             opened=now,
             last_used=now,
             address=address,
@@ -209,7 +215,7 @@ class Sessions:
     def password_changed(self, session: Session, account: Account) -> None:
         """`session` itself has changed its account's password: it goes on, the user's others end."""
         session.verifier, session.coming_verifier = account.verifier, None
-        session.must_change = account.must_change
+        session.must_change, session.temporary = account.must_change or account.temporary, account.temporary
         self.end_of_user(session.user_id, "password changed", keep=session)
 
     def sweep(self, find_account: Callable[[str], Account | None]) -> None:
@@ -223,9 +229,12 @@ class Sessions:
             for session in [session for session in self._revoked.values() if session.opened < oldest]:
                 del self._revoked[session.ticket_id]
         for session in sessions:
-            reason = self._overdue(session) or _no_longer(session, find_account(session.user_id))
+            account = find_account(session.user_id)
+            reason = self._overdue(session) or _no_longer(session, account)
             if reason is not None:
                 self.end(session, reason)
+            elif account is not None:
+                session.quota_bytes = account.quota_bytes
 
     def _of(self, user_id: str) -> list[Session]:
         return [session for session in self._by_id.values() if session.user_id == user_id]

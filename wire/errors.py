@@ -11,7 +11,7 @@
     ├── AccessError
     │   ├── LoginRequired · LoginFailed · ConnectionIntercepted · TooManyAttempts
     │   ├── SessionEnded (SessionRevoked) · ReauthenticationRequired
-    │   └── PermissionDenied · PasswordRefused
+    │   └── PermissionDenied · PasswordRefused · PasswordChangeRequired
     ├── TreeError
     │   ├── NotFound · AlreadyExists · NotAFolder · IsAFolder · NameNotAllowed
     │   └── RevisionConflict · MovedBelowItself · ResyncRequired
@@ -170,6 +170,12 @@ class PasswordRefused(AccessError):
     """The new password does not meet the requirements."""
 
     code = "password_refused"
+
+
+class PasswordChangeRequired(AccessError):
+    """An administrator has set your password; choose one of your own first."""
+
+    code = "password_change_required"
 
 
 class TreeError(SfosError):

@@ -110,6 +110,10 @@ def _run(
                     from client.cli import watching
 
                     return watching.watch(session, shell, command)
+                case _:
+                    from client.cli import admin
+
+                    return admin.run(session, shell, command)
     except WrongUsage as error:
         return shell.fail(str(error), exit_codes.USAGE)
 

@@ -9,6 +9,8 @@ from enum import Enum
 
 import msgspec
 
+from client.cli.admin_options import AdminOptions
+
 
 class Conflict(Enum):
     """What to do where something of that name is already there."""
@@ -179,6 +181,7 @@ CommandOptions = (
     | LogoutOptions
     | SessionsOptions
     | PasswordOptions
+    | AdminOptions
 )
 
 

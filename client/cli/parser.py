@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from client.cli import exit_codes
+from client.cli import admin_parser, exit_codes
 from client.cli.options import (
     CatOptions,
     CommandOptions,
@@ -35,8 +35,7 @@ from client.cli.options import (
     UsageOptions,
     WatchOptions,
 )
-
-PROGRAM = "sfos"
+from client.cli.shell import PROGRAM
 
 _DESCRIPTION = "Files on your server, from the command line."
 
@@ -96,22 +95,26 @@ def make_parser() -> argparse.ArgumentParser:
     _moving_content(commands)
     _changing(commands)
     _account(commands)
+    _administration(commands, shared)
     return parser
 
 
 class _Commands:
     """The sub-commands of a parser."""
 
-    def __init__(self, parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    def __init__(
+        self, parser: argparse.ArgumentParser, shared: argparse.ArgumentParser, program: str = PROGRAM
+    ) -> None:
         self._shared = shared
-        self._commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=PROGRAM)
+        self._program = program
+        self._commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=program)
 
     def add(self, words: str, summary: str, build: Build, details: str = "") -> argparse.ArgumentParser:
         """The command whose name is the first of `words`; the rest is what its usage line shows."""
         name, _, rest = words.partition(" ")
         command = self._commands.add_parser(
             name,
-            usage=f"{PROGRAM} {name} [OPTION…] {rest}".rstrip(),
+            usage=f"{self._program} {name} [OPTION…] {rest}".rstrip(),
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             epilog=details or None,
@@ -223,14 +226,16 @@ def _changing(commands: _Commands) -> None:
     _no_clobber(move)
 
     copy = commands.add(
-        "cp", "copy on the server; no content is sent", lambda given: _with_destination(CopyOptions, given)
+        "cp SOURCE… DESTINATION",
+        "copy on the server; no content is sent",
+        lambda given: _with_destination(CopyOptions, given),
     )
     copy.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to")
     copy.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
     _no_clobber(copy)
 
     remove = commands.add(
-        "rm", "delete files and folders; the history keeps them", lambda given: _take(RemoveOptions, given)
+        "rm PATH…", "delete files and folders; the history keeps them", lambda given: _take(RemoveOptions, given)
     )
     remove.add_argument("paths", nargs="+", metavar="PATH")
     remove.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
@@ -255,6 +260,15 @@ def _account(commands: _Commands) -> None:
     logout.add_argument("--forget", action="store_true", help="also delete the password from the keyring")
     passwd = commands.add("passwd", "change your password", lambda given: _take(PasswordOptions, given))
     passwd.add_argument("--new-password-file", metavar="FILE", help="read the new one from FILE; “-” is standard input")
+
+
+def _administration(commands: _Commands, shared: argparse.ArgumentParser) -> None:
+    admin = commands.add("admin COMMAND …", admin_parser.SUMMARY, _needs_a_command, admin_parser.DETAILS)
+    admin_parser.add_commands(_Commands(admin, shared, f"{PROGRAM} admin"), _take)
+
+
+def _needs_a_command(_: argparse.Namespace) -> CommandOptions:
+    raise ValueError("say what: admin COMMAND")
 
 
 def _conflict_options(command: argparse.ArgumentParser, whose: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from protocol import (
-    MIN_ITERATIONS,
     VERSION,
     AccessError,
     AttachReply,
@@ -28,20 +27,19 @@ from protocol import (
     MalformedExchange,
     MalformedMessage,
     OutOfOrder,
-    PasswordRefused,
     ReauthenticationRequired,
     ServerExchange,
     SessionEnded,
     SessionInfo,
     TooManyAttempts,
     UnsupportedVersion,
-    Verifier,
     WrongProof,
     attach_answer,
     attach_proof,
 )
 from server.calls import Answer, Call, Handler, PendingLogin
 from server.credentials import NoSuchAccount
+from server.handlers.verifiers import acceptable
 from server.sessions import Session
 
 SERVER_NAME = "sfos/1"
@@ -158,7 +156,7 @@ def change_password(call: Call[ChangePasswordRequest]) -> Answer:
     authenticated_at = peer.authenticated_at
     if authenticated_at is None or time.monotonic() - authenticated_at > _FRESH_S:
         raise ReauthenticationRequired
-    verifier = _acceptable(call.args.verifier, session.verifier)
+    verifier = acceptable(call.args.verifier, session.verifier.iterations, session.verifier)
     session.coming_verifier = verifier  # so that the sweep between the next two lines does not end this session
     try:
         account = services.accounts.set_verifier(session.user, verifier, user_id=session.user_id)
@@ -168,21 +166,6 @@ def change_password(call: Call[ChangePasswordRequest]) -> Answer:
     services.sessions.password_changed(session, account)
     services.audit.write("password_changed", user=session.user, address=peer.address, session=session.ticket_id)
     return Answer(Done())
-
-
-def _acceptable(text: str, present: Verifier) -> Verifier:
-    """The verifier, if it is one that protects its user. Raises: MalformedMessage, PasswordRefused."""
-    try:
-        verifier = Verifier.parse(text)
-    except MalformedExchange as error:
-        raise MalformedMessage(f"The new password's verifier cannot be read: {error}") from error
-    if not MIN_ITERATIONS <= verifier.iterations <= max(present.iterations, MIN_ITERATIONS) * 2:
-        raise PasswordRefused(
-            f"The new password's verifier has {verifier.iterations} iterations, which is not allowed."
-        )
-    if verifier.salt == present.salt:
-        raise PasswordRefused("The new password needs a salt of its own.")
-    return verifier
 
 
 # --- With a ticket ------------------------------------------------------------------------------------------------

@@ -16,9 +16,14 @@ def sessions(call: Call[SessionsRequest]) -> Answer:
 
 
 def end_sessions(call: Call[EndSessionsRequest]) -> Answer:
+    user_id, wanted = call.session.user_id, call.args.session
+    return Answer(EndedReply(ended=end_chosen(call, user_id, wanted, "ended by its user from another session")))
+
+
+def end_chosen(call: Call[Any], user_id: str, wanted: str | None, reason: str) -> int:
+    """End the session `wanted` of a user, or all but the one that asks; how many. Raises: NotFound."""
     services, peer, own = call.services, call.peer, call.session
-    theirs = services.sessions.of_user(own.user_id)
-    wanted = call.args.session
+    theirs = services.sessions.of_user(user_id)
     if wanted is None:
         ending = [session for session in theirs if session is not own]
     else:
@@ -30,8 +35,8 @@ def end_sessions(call: Call[EndSessionsRequest]) -> Answer:
             services.sessions.end(session, "logout", keep=peer.member)
             peer.leaving = True
         else:
-            services.sessions.revoke(session, "ended by its user from another session")
-    return Answer(EndedReply(ended=len(ending)))
+            services.sessions.revoke(session, reason)
+    return len(ending)
 
 
 def entries(call: Call[Any], chosen: Iterable[Session]) -> tuple[SessionEntry, ...]:

@@ -32,5 +32,6 @@ def spaces_in(*references: Ref | Target) -> list[str | None]:
 
 def caller(call: Call[Any]) -> Caller:
     """On whose behalf the storage works."""
-    quota = call.services.storage.quota_bytes
+    own = call.session.quota_bytes
+    quota = call.services.storage.quota_bytes if own is None else own
     return Caller(call.session.user_id, quota or None)

@@ -12,7 +12,12 @@ from protocol import (
     MIN_ITERATIONS,
     ROOT_NODE,
     Access,
+    AccountsRequest,
+    AddAccountRequest,
+    AnySessionsRequest,
     AttachRequest,
+    AuditTailRequest,
+    ChangeAccountRequest,
     ChangePasswordRequest,
     ChangesRequest,
     ChunkRecord,
@@ -22,10 +27,12 @@ from protocol import (
     DeleteItem,
     DeleteRequest,
     Done,
+    EndAnySessionsRequest,
     EndSessionsRequest,
     GetChunksRequest,
     HaveRequest,
     HelloRequest,
+    LiftPenaltiesRequest,
     ListRequest,
     LoginRequired,
     LogoutRequest,
@@ -34,11 +41,14 @@ from protocol import (
     MoveRequest,
     NotFound,
     OutOfOrder,
+    PenaltiesRequest,
     PermissionDenied,
     PutChunksRequest,
     Ref,
+    RemoveAccountRequest,
     Request,
     SessionEnded,
+    SessionRevoked,
     SessionsRequest,
     StatRequest,
     Target,
@@ -254,6 +264,90 @@ def do_delete(scene: Scene) -> None:
         scene.peer.call("stat", StatRequest(ref=Ref(path="/notes/fox.txt")))
 
 
+# --- Administrators ---
+
+
+def do_admin_accounts(scene: Scene) -> None:
+    root = scene.server.signed_in("root")
+    reply = root.call("admin_accounts", AccountsRequest(limit=2))[0]
+    assert [(entry.name, entry.role, entry.sessions) for entry in reply.accounts] == [
+        ("alice", "user", 1),
+        ("bob", "user", 0),
+    ]
+    assert reply.more
+    reply = root.call("admin_accounts", AccountsRequest(after="bob"))[0]
+    assert [(entry.name, entry.role, entry.sessions) for entry in reply.accounts] == [("root", "admin", 1)]
+    assert not reply.more
+
+
+def do_admin_add_account(scene: Scene) -> None:
+    verifier = make_verifier("first password of carol", os.urandom(16), MIN_ITERATIONS).format()
+    root = scene.server.signed_in("root")
+    request = AddAccountRequest(name="carol", verifier=verifier, quota_bytes=5)
+    for _ in range(2):  # a repeat after a lost reply
+        account = root.call("admin_add_account", request)[0].account
+        assert (account.name, account.role, account.must_change, account.quota_bytes) == ("carol", "user", True, 5)
+
+
+def do_admin_change_account(scene: Scene) -> None:
+    root = scene.server.signed_in("root")
+    account = root.call("admin_change_account", ChangeAccountRequest(name="alice", disabled=True))[0].account
+    assert (account.disabled, account.role, account.sessions) == (True, "user", 0)
+    with pytest.raises(SessionEnded):
+        raise_for_error(scene.peer.receive()[0])
+
+
+def do_admin_remove_account(scene: Scene) -> None:
+    root = scene.server.signed_in("root")
+    root.call("admin_remove_account", RemoveAccountRequest(name="alice"))
+    assert scene.server.accounts.find("alice") is None
+    with pytest.raises(NotFound):
+        root.call("admin_remove_account", RemoveAccountRequest(name="alice"))
+
+
+def do_admin_sessions(scene: Scene) -> None:
+    root = scene.server.signed_in("root")
+    found = root.call("admin_sessions", AnySessionsRequest())[0].sessions
+    assert {(entry.user, entry.current) for entry in found} == {("alice", False), ("root", True)}
+    found = root.call("admin_sessions", AnySessionsRequest(user="alice"))[0].sessions
+    assert [entry.id for entry in found] == [scene.peer.ticket_id]
+
+
+def do_admin_end_sessions(scene: Scene) -> None:
+    root = scene.server.signed_in("root")
+    assert root.call("admin_end_sessions", EndAnySessionsRequest(user="alice"))[0].ended == 1
+    with pytest.raises(SessionRevoked, match="administrator"):
+        raise_for_error(scene.peer.receive()[0])
+    scene.peer.expect_end()
+
+
+def do_admin_penalties(scene: Scene) -> None:
+    scene.server.server.services.penalties.failed("192.0.2.1", "alice")
+    reply = scene.server.signed_in("root").call("admin_penalties", PenaltiesRequest())[0]
+    assert [(entry.kind, entry.name, entry.failures) for entry in reply.penalties] == [
+        ("account", "alice", 1),
+        ("address", "192.0.2.1", 1),
+    ]
+    assert reply.total == 2
+
+
+def do_admin_lift_penalties(scene: Scene) -> None:
+    penalties = scene.server.server.services.penalties
+    penalties.failed("2001:db8::/64", "alice")
+    root = scene.server.signed_in("root")
+    request = LiftPenaltiesRequest(kind="address", name="2001:db8::7")
+    assert [root.call("admin_lift_penalties", request)[0].ended for _ in range(2)] == [1, 0]
+    assert [entry.kind for entry in penalties.current()] == ["account"]
+
+
+def do_admin_audit(scene: Scene) -> None:
+    reply, body = scene.server.signed_in("root").call("admin_audit", AuditTailRequest(lines=2))
+    lines = bytes(body).splitlines()
+    assert reply.lines == len(lines) == 2
+    assert b'"user":"alice"' in lines[0]
+    assert b'"user":"root"' in lines[1]
+
+
 ONCE: dict[str, Callable[[Scene], None]] = {
     "hello": do_hello,
     "login_start": do_login,
@@ -263,6 +357,15 @@ ONCE: dict[str, Callable[[Scene], None]] = {
     "change_password": do_change_password,
     "sessions": do_sessions,
     "end_sessions": do_end_sessions,
+    "admin_accounts": do_admin_accounts,
+    "admin_add_account": do_admin_add_account,
+    "admin_change_account": do_admin_change_account,
+    "admin_remove_account": do_admin_remove_account,
+    "admin_sessions": do_admin_sessions,
+    "admin_end_sessions": do_admin_end_sessions,
+    "admin_penalties": do_admin_penalties,
+    "admin_lift_penalties": do_admin_lift_penalties,
+    "admin_audit": do_admin_audit,
     "stat": do_stat,
     "list": do_list,
     "manifest": do_manifest,
@@ -295,6 +398,15 @@ REQUESTS: dict[str, Request] = {
     "change_password": ChangePasswordRequest(verifier="x"),
     "sessions": SessionsRequest(),
     "end_sessions": EndSessionsRequest(),
+    "admin_accounts": AccountsRequest(),
+    "admin_add_account": AddAccountRequest(name="x", verifier="x"),
+    "admin_change_account": ChangeAccountRequest(name="alice", role="admin"),
+    "admin_remove_account": RemoveAccountRequest(name="alice"),
+    "admin_sessions": AnySessionsRequest(),
+    "admin_end_sessions": EndAnySessionsRequest(user="alice"),
+    "admin_penalties": PenaltiesRequest(),
+    "admin_lift_penalties": LiftPenaltiesRequest(),
+    "admin_audit": AuditTailRequest(),
     "stat": StatRequest(ref=Ref(node=ROOT_NODE)),
     "list": ListRequest(folders=(Ref(node=ROOT_NODE),)),
     "manifest": ManifestRequest(ref=Ref(node=ROOT_NODE)),
@@ -350,7 +462,24 @@ OTHERS: dict[str, Callable[[str], Request]] = {
 
 
 # What these name is no space: accounts, sessions, penalties.
-WITHOUT_A_SPACE = {"logout", "change_password", "sessions", "end_sessions"}
+ADMINISTRATORS = {name for name, spec in COMMANDS.items() if spec.access is Access.ADMIN}
+WITHOUT_A_SPACE = {"logout", "change_password", "sessions", "end_sessions", *ADMINISTRATORS}
+
+
+def test_no_command_of_administrators_is_carried_out_for_a_user(server: Running) -> None:
+    peer = server.signed_in("alice")
+    before = server.accounts.accounts()
+    for command in ADMINISTRATORS:
+        with pytest.raises(PermissionDenied):
+            peer.call(command, REQUESTS[command])
+    assert server.accounts.accounts() == before
+
+
+def test_no_message_of_administrators_can_name_a_file_or_a_space() -> None:
+    for command in ADMINISTRATORS:
+        spec = COMMANDS[command]
+        for message in (spec.request, spec.reply):
+            assert {"ref", "target", "space", "node", "path", "home"}.isdisjoint(message.__struct_fields__), command
 
 
 @pytest.mark.parametrize("user", ["bob", "root"])

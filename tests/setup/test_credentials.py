@@ -290,3 +290,48 @@ def test_without_any_account_strangers_still_get_a_salt(accounts: CredentialFile
     account, verifier = accounts.for_login("nobody", 650_000)
     assert (account, verifier.iterations) == (None, 650_000)
     assert accounts.for_login("nobody", 650_000)[1] == verifier
+
+
+# --- Files of earlier versions ------------------------------------------------------------------------------------
+
+# Written by version 0.1.0, before there were quotas and passwords that administrators give.
+BEFORE_QUOTAS = {
+    "format": 1,
+    "mock_secret": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "accounts": {
+        "alice": {
+            "id": "00112233445566778899aabbccddeeff",
+            "role": "admin",
+            "verifier": PENCIL.format(),
+            "must_change": False,
+            "disabled": False,
+            "created": "2026-01-31T12:00:00Z",
+        }
+    },
+    "retired_ids": [],
+}
+
+
+def test_a_file_of_the_time_before_quotas_is_opened_and_stays_as_it_is_where_none_is_set(
+    accounts: CredentialFile,
+) -> None:
+    accounts.path.parent.mkdir(mode=0o700)
+    accounts.path.write_text(json.dumps(BEFORE_QUOTAS))
+    accounts.path.chmod(0o600)
+    alice = accounts.find("alice")
+    assert alice is not None
+    assert (alice.quota_bytes, alice.temporary) == (None, False)
+    accounts.set_verifier("alice", ERASER)
+    again = json.loads(accounts.path.read_text())["accounts"]["alice"]
+    assert again == BEFORE_QUOTAS["accounts"]["alice"] | {"verifier": ERASER.format()}  # type: ignore[index]
+
+
+def test_a_quota_and_a_given_password_are_kept(accounts: CredentialFile) -> None:
+    alice = accounts.add("alice", PENCIL, "admin")
+    accounts.administer("alice", user_id=alice.user_id, verifier=ERASER, quota_bytes=10**12)
+    found = CredentialFile(accounts.path).find("alice")
+    assert found is not None
+    assert (found.quota_bytes, found.temporary, found.verifier) == (10**12, True, ERASER)
+    accounts.administer("alice", user_id=alice.user_id, default_quota=True)
+    changed = accounts.set_verifier("alice", PENCIL)
+    assert (changed.quota_bytes, changed.temporary) == (None, False)
