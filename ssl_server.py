@@ -3,17 +3,21 @@
 
 It needs a certificate and accounts, which `generate_certificate.py` and `create_credentials.py` make; `./run.sh server`
 does all three. Once it listens it prints one line, `ready HOST:PORT`. SIGTERM or Ctrl+C stops it: running commands
-finish first, 10 seconds at most; a second signal stops it at once.
+finish first, 10 seconds at most, then they are cut off; a second signal stops it at once. Nothing that was
+acknowledged is lost either way.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 import config
 from server import logs
@@ -29,8 +33,11 @@ _STOP_SIGNALS = frozenset(
 )
 
 _EPILOG = """exit codes: 0 stopped when told to · 1 could not start, with the reason · 2 wrong arguments or settings
-            3 stopped at once by a second signal
+            3 stopped at once by a second signal · 4 stopped, but commands that took too long were cut off
 """
+
+# Beyond the grace period: for peers that are cut off, and for files to be closed. Then the process ends, whatever hangs.
+_CLOSING_S = 5.0
 
 
 def _fail(line: str, code: int) -> int:
@@ -73,26 +80,42 @@ def _serve(settings: config.Config) -> int:
     sys.stdout.write(f"ready {joined(*server.address)}\n")
     sys.stdout.flush()
     signal.sigwait(_STOP_SIGNALS)
-    return 0 if _stop(server) else 3
+    return 0 if _stop(server, settings.server.stop_grace_s) else 3
 
 
-def _stop(server: Server) -> bool:
-    """Stop, gracefully unless a second signal comes. Whether it was graceful."""
+def _stop(server: Server, grace_s: float) -> bool:
+    """Stop, gracefully unless a second signal comes. Whether it was graceful.
+
+    Does not return if a command runs on after the grace period, or something else hangs: then it ends the process.
+    """
     hurry = threading.Event()
-    stopper = threading.Thread(target=server.stop, args=(hurry,), name="stop")
+    running: list[int] = []
+    stopper = threading.Thread(target=lambda: running.append(server.stop(hurry)), name="stop")
     stopper.start()
+    until = time.monotonic() + grace_s + _CLOSING_S
     while stopper.is_alive():
+        if time.monotonic() > until:
+            _leave(4, "something hung while stopping and was cut off")
         if signal.sigtimedwait(_STOP_SIGNALS, 0.05) is not None:
             hurry.set()
             stopper.join(1.0)
             if stopper.is_alive() or threading.active_count() > 1:
                 # A command that waits for the disk would hold the interpreter's own exit. What was acknowledged is
                 # durable already, so nothing is lost by going now.
-                sys.stderr.write("ssl_server: stopped at once\n")
-                sys.stderr.flush()
-                os._exit(3)
+                _leave(3, "stopped at once")
             return False
+    if running != [0]:
+        # They may still write, so the home's lock must not go before they do: both go with the process.
+        _leave(4, "commands that took too long were cut off")
     return True
+
+
+def _leave(code: int, line: str) -> NoReturn:
+    """End the process now, with whatever its threads are at. Log lines need no flush: each is written as it is made."""
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        sys.stderr.write(f"ssl_server: {line}\n")
+        sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

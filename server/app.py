@@ -143,25 +143,37 @@ class Server:
         _log.info("listening on %s", joined(*self.address))
         self._audit.write("server_started", address=joined(*self.address))
 
-    def stop(self, hurry: threading.Event | None = None) -> bool:
-        """Close the doors, let running commands finish, and let go of everything. Whether nothing had to be cut off.
+    def stop(self, hurry: threading.Event | None = None) -> int:
+        """Close the doors, let running commands finish, and let go of everything. How many commands run on all the same.
 
-        Blocks for `stop_grace_s` at most and a little; less once `hurry` is set.
+        If any does, everything stays open and the home locked, for its thread may still write: then the process has
+        to end. That loses nothing acknowledged, for that is durable; what is under way is rolled back at the next
+        start. Blocks for `stop_grace_s` at most and a little; less once `hurry` is set.
         """
         _log.info("stopping")
         self._stopping.set()
         self._stop_bell.ring()
-        cut = self._listener.stop(self._grace_s, hurry or threading.Event())
+        cut, running = self._listener.stop(self._grace_s, hurry or threading.Event())
         self._watchdog.stop()
         self._bookkeeper.stop()
         try:
             self._penalty_file.save()
         except OSError as error:
             _log.error("the wrong sign-ins of the last seconds cannot be kept: %s", error)
-        _log.info("stopped; %d connection(s) had to be cut off", cut)
         self._audit.write("server_stopped", cut_off=cut)
-        self._opened.close()
-        return cut == 0
+        if running:
+            _log.error("%d command(s) did not end within %g s and are cut off", running, self._grace_s)
+            self._mark_audit()
+        else:
+            self._opened.close()
+            _log.info("stopped; %d connection(s) had to be cut off", cut)
+        return running
+
+    def _mark_audit(self) -> None:
+        try:
+            self._audit.mark()
+        except OSError as error:
+            _log.error("the end of the audit log cannot be marked: %s", error)
 
     def _sweep(self) -> None:
         """The watchdog's chore: end what is overdue, and what its account no longer allows."""

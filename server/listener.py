@@ -233,9 +233,10 @@ class Listener:
 
     # Stopping
 
-    def stop(self, grace_s: float, hurry: threading.Event) -> int:
-        """Take no more connections, let running commands finish, end the rest. Returns how many had to be cut.
+    def stop(self, grace_s: float, hurry: threading.Event) -> tuple[int, int]:
+        """Take no more connections, let running commands finish, end the rest.
 
+        Returns how many had to be cut, and for how many of them a command runs on all the same: those may still write.
         Idle connections end at once, with close_notify; those at work have `grace_s`, or until `hurry` is set. The
         caller has rung `around.stop` already. Blocks.
         """
@@ -256,7 +257,7 @@ class Listener:
         self._wait_until_empty(_AFTER_CUT_S, threading.Event())
         for thread in threads:
             thread.join(0.1)
-        return len(left)
+        return len(left), len(self.connections())
 
     def _wait_until_empty(self, timeout_s: float, hurry: threading.Event) -> None:
         until = time.monotonic() + timeout_s

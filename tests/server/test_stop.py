@@ -294,6 +294,46 @@ def test_a_second_signal_stops_at_once(home: Path) -> None:
     assert running.returncode == 3
 
 
+@pytest.mark.parametrize("hung", [1, 2])
+def test_commands_that_run_on_after_the_grace_period_end_with_the_process_and_the_home_stays_locked_until_then(
+    home: Path, hung: int, wait_until: Callable[..., None]
+) -> None:
+    """Another program holds the catalog for longer than the server may take to stop."""
+    slow = ("--set", "server.stop_grace_s=1", "--set", "storage.busy_timeout_s=60")
+    with process(home, "--port", "0", *slow) as running:
+        address = ready(running)
+        peers = [WirePeer(address) for _ in range(hung)]
+        for peer in peers:
+            peer.hello()
+            login = peer.login("alice", PASSWORDS["alice"])
+        peers[0].call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/acknowledged")))
+        catalog = home / "server_storage" / login.session.home.space / "catalog.db"
+        with closing(sqlite3.connect(catalog, isolation_level=None)) as held:
+            held.execute("BEGIN IMMEDIATE")
+            for number, peer in enumerate(peers):
+                peer.send("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{number}")))
+            running.send_signal(signal.SIGTERM)
+            wait_until(lambda: is_free(home), timeout_s=20)
+            assert running.wait(2) == 4, "the process went on without its lock"
+        assert running.stderr is not None
+        assert "commands that took too long were cut off" in running.stderr.read()
+        for peer in peers:
+            peer.reset()
+    assert f"{hung} command(s) did not end" in (home / "logs" / "server.log").read_text()
+    with process(home, "--port", "0") as running, WirePeer(ready(running)) as peer:
+        peer.hello()
+        peer.login("alice", PASSWORDS["alice"])
+        assert peer.call("stat", StatRequest(ref=Ref(path="/acknowledged")))[0].entry.kind == "folder"
+
+
+def is_free(home: Path) -> bool:
+    try:
+        HomeLock(home).release()
+    except HomeTaken:
+        return False
+    return True
+
+
 def ask_without_reading(peer: WirePeer) -> None:
     from OpenSSL import SSL
 
