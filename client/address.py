@@ -6,6 +6,8 @@ from typing import Self
 
 import msgspec
 
+DEFAULT_PORT = 8443  # that of a server with its default settings; a test compares them
+
 
 class Address(msgspec.Struct, frozen=True, order=True):
     """A server's place; `str` writes it as `host:port`, with brackets around an IPv6 address."""
@@ -14,7 +16,7 @@ class Address(msgspec.Struct, frozen=True, order=True):
     port: int
 
     @classmethod
-    def parse(cls, text: str, default_port: int) -> Self:
+    def parse(cls, text: str, default_port: int = DEFAULT_PORT) -> Self:
         """The address in `host`, `host:port`, `[v6]:port` or a bare IPv6 address.
 
         Raises: ValueError, with a sentence for people.

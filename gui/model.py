@@ -59,7 +59,6 @@ class Listing:
     """The file list. `rows` is what is shown: sorted and filtered; `total` counts without the filter.
 
     `phase`: "loading" for the first 150 ms (the old rows stay), then "skeleton"; "failed" with `problem`.
-    `stale_since`: when the rows were read, if the server cannot be asked now.
     """
 
     place: Place = Place()
@@ -112,7 +111,7 @@ class Usage:
 
 
 Direction = Literal["up", "down"]
-TransferPhase = Literal["waiting", "running", "paused", "retrying", "done", "failed", "cancelled"]
+TransferPhase = Literal["waiting", "running", "asking", "paused", "retrying", "done", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ def entrance(shell: Shell, settings: Settings, environ: Mapping[str, str], optio
     if options.server is None and settings.server == default_server and before.server is not None:
         server = before.server
     try:
-        address = Address.parse(server, Address.parse(default_server, 0).port)
+        address = Address.parse(server)
         policy = _policy(options)
     except ValueError as error:
         raise WrongUsage(str(error)) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from client.address import Address
+from client.address import DEFAULT_PORT, Address
 from client.errors import ChangedServerKey, UnknownServerKey
 from client.options import ClientOptions
 from gui import wording
@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # OpenSSL and its like take a fifth of a second to load: the 
     from client.session import Session
     from client.trust import Trust
 
-DEFAULT_PORT = 8443
 LATER_S = 0.15
 
 
@@ -189,7 +188,7 @@ class AccessPresenter:
 
 def _address(text: str) -> Address | None:
     try:
-        return Address.parse(text, DEFAULT_PORT)
+        return Address.parse(text)
     except ValueError:
         return None
 

@@ -15,7 +15,7 @@ from tests.cli.conftest import FIRST, Cli
 def other_session(cli: Cli) -> Session:
     """A window of the same user on another computer, that would sign in again by itself."""
     options = ClientOptions(ConnectionOptions(retry_for_s=5.0, client_name="a window"))
-    address = Address.parse(cli.server.address, 8443)
+    address = Address.parse(cli.server.address)
     trust = Trust(TrustStore(cli.directory / "pins.json"), ACCEPT_NEW)
     return Session.sign_in(address, cli.user, FIRST, trust, options, reauthenticate=lambda: FIRST)
 

@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def address(server: ServerProcess) -> Address:
-    return Address.parse(server.address, 8443)
+    return Address.parse(server.address)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.address import Address
+import config
+from client.address import DEFAULT_PORT, Address
 
 
 @pytest.mark.parametrize(
@@ -18,15 +19,20 @@ from client.address import Address
     ],
 )
 def test_an_address_is_read_in_all_the_ways_people_write_it(text: str, host: str, port: int) -> None:
-    assert Address.parse(text, 8443) == Address(host, port)
+    assert Address.parse(text) == Address(host, port)
 
 
 @pytest.mark.parametrize("text", ["", ":9000", "host:0", "host:65536", "host:x", "a b", "[::1", "[::1]9000", "host:٣"])
 def test_what_is_no_address_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="“"):
-        Address.parse(text, 8443)
+        Address.parse(text)
 
 
 def test_an_address_is_written_so_that_it_can_be_read_again() -> None:
     for address in (Address("localhost", 8443), Address("::1", 9000)):
         assert Address.parse(str(address), 1) == address
+
+
+def test_an_address_without_a_port_means_a_server_with_default_settings() -> None:
+    assert config.Server().port == DEFAULT_PORT
+    assert Address.parse(config.Client().server).port == DEFAULT_PORT

@@ -286,7 +286,7 @@ def test_a_transfer_survives_a_restart_of_the_server(
 ) -> None:
     home = prepare_home(tmp_path / "home")
     with running_server(home) as server:
-        address = Address.parse(server.address, 8443)
+        address = Address.parse(server.address)
         session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
         engine = TransferEngine(session, TransferOptions(retries=20, retry_base_s=0.2))
         if direction == "down":

@@ -242,7 +242,7 @@ class TestRestart:
 
     def test_a_session_outlives_a_restart_of_the_server(self, home: Path, trust: Trust) -> None:
         with running_server(home) as server:
-            address = Address.parse(server.address, 8443)
+            address = Address.parse(server.address)
             session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
             before = session.ticket
         with running_server(home, port=address.port):
@@ -260,7 +260,7 @@ class TestRestart:
             return PASSWORD if len(asked) > 1 else None
 
         with running_server(home, {"SFOS_SECURITY_SESSION_IDLE_TIMEOUT_S": "1"}) as server:
-            address = Address.parse(server.address, 8443)
+            address = Address.parse(server.address)
             session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS, reauthenticate=reauthenticate)
             audit = home / "logs/audit.log"
             wait_until(lambda: "session_ended" in audit.read_text())
@@ -272,7 +272,7 @@ class TestRestart:
 
     def test_a_new_password_holds_and_other_sessions_end(self, home: Path, trust: Trust) -> None:
         with running_server(home) as server:
-            address = Address.parse(server.address, 8443)
+            address = Address.parse(server.address)
             session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
             other = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
             assert session.info.must_change_password
@@ -293,7 +293,7 @@ class TestRestart:
 
     def test_a_new_certificate_with_a_new_key_is_refused_by_a_running_session(self, home: Path, trust: Trust) -> None:
         with running_server(home) as server:
-            address = Address.parse(server.address, 8443)
+            address = Address.parse(server.address)
             session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
         assert run(home, "generate_certificate.py", "--new-key").returncode == 0
         with running_server(home, port=address.port):

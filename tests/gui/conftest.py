@@ -47,7 +47,7 @@ def server(home: Path) -> Iterator[ServerProcess]:
 def session(server: ServerProcess, tmp_path: Path) -> Iterator[Session]:
     """Another client of the same account."""
     trust = Trust(TrustStore(tmp_path / "other-pins.json"), ACCEPT_NEW)
-    session = Session.sign_in(Address.parse(server.address, 8443), USER, PASSWORD, trust, ClientOptions())
+    session = Session.sign_in(Address.parse(server.address), USER, PASSWORD, trust, ClientOptions())
     yield session
     session.logout()
 

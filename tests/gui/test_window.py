@@ -110,7 +110,7 @@ def test_a_server_that_does_not_answer_is_told_in_the_form(signed_out: Hand) -> 
 def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
     signed_out: Hand, server: ServerProcess, tmp_path: Path
 ) -> None:
-    address = Address.parse(server.address, 8443)
+    address = Address.parse(server.address)
     store = TrustStore(signed_out.app._state_dir / "pins.json")
     other = Fingerprint.of(b"another key")
     store.pin(address, other)
@@ -137,7 +137,7 @@ def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
 def test_disconnecting_from_a_changed_key_keeps_the_old_pin(
     signed_out: Hand, server: ServerProcess, tmp_path: Path
 ) -> None:
-    address = Address.parse(server.address, 8443)
+    address = Address.parse(server.address)
     store = TrustStore(signed_out.app._state_dir / "pins.json")
     other = Fingerprint.of(b"another key")
     store.pin(address, other)
