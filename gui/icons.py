@@ -63,27 +63,28 @@ class IconShelf:
 
     def __init__(self, root: tk.Misc) -> None:
         self._root = root
-        self._images: dict[tuple[str, int, str, int, int], ImageTk.PhotoImage] = {}
+        self._images: dict[tuple[str, int, str, int, int, int], ImageTk.PhotoImage] = {}
 
     def cap(self, thick: int, colour: str, side: Literal["left", "right"]) -> ImageTk.PhotoImage:
         """A Tk image of `cap`."""
-        key = (f"cap {side}", thick, colour, 0, 0)
+        key = (f"cap {side}", thick, colour, 0, 0, 0)
         if key not in self._images:
             self._images[key] = ImageTk.PhotoImage(cap(thick, colour, side), master=self._root)
         return self._images[key]
 
-    def get(self, name: str, size: int, colour: str, *, pad_left: int = 0, pad_right: int = 0) -> ImageTk.PhotoImage:
-        """A Tk image of the glyph, `size` real pixels square, with empty columns beside it where asked.
+    def get(
+        self, name: str, size: int, colour: str, *, pad_left: int = 0, pad_right: int = 0, pad_y: int = 0
+    ) -> ImageTk.PhotoImage:
+        """A Tk image of the glyph, `size` real pixels square, with empty space round it where asked; no name: no glyph.
 
-        The padding is how a Treeview, which has no option for it, keeps its icons away from the edge and the text.
+        The padding is how a Treeview or a menu, which have no option for it, keep their icons away from the edge and
+        the text, and their rows apart.
         """
-        key = (name, size, colour, pad_left, pad_right)
+        key = (name, size, colour, pad_left, pad_right, pad_y)
         if key not in self._images:
-            picture = draw(name, size, colour)
-            if pad_left or pad_right:
-                wide = Image.new("RGBA", (size + pad_left + pad_right, size), (*_rgb(colour), 0))
-                wide.paste(picture, (pad_left, 0))
-                picture = wide
+            picture = Image.new("RGBA", (size + pad_left + pad_right, size + 2 * pad_y), (*_rgb(colour), 0))
+            if name:
+                picture.paste(draw(name, size, colour), (pad_left, pad_y))
             self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
         return self._images[key]
 

@@ -135,7 +135,7 @@ class Orders:
 
     def upload(self, paths: Sequence[Path], place: Place | None = None) -> None:
         """Upload into `place`, or the folder that is shown."""
-        self._transfers.upload(paths, place or self._browser.place, self._conflicts.ask)
+        self._transfers.upload(paths, place or self._browser.place, self._conflicts.for_job())
 
     def _download_to(self) -> None:
         entries = self.selection.entries
@@ -145,7 +145,7 @@ class Orders:
 
     def download(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
         """Download into `folder`, or the usual one."""
-        self._transfers.download(entries, folder or self._download_dir, self._conflicts.ask)
+        self._transfers.download(entries, folder or self._download_dir, self._conflicts.for_job())
 
     # --- names and deletion ----------------------------------------------------------------------------------------
 

@@ -386,7 +386,8 @@ class StyleSheet:
     def _scrollbars(self, style: ttk.Style, p: Palette) -> None:
         """Thin bars without arrows, as wide as a finger of a mouse needs and no more."""
         for name, orient in ((SCROLL_V, "Vertical"), (SCROLL_H, "Horizontal")):
-            thumb = f"{name}.grip"
+            # ttk finds what it moves and what is dragged by this name alone: its part after the last dot.
+            thumb = f"{name}.thumb"
             if thumb not in style.element_names():
                 style.element_create(
                     thumb,

@@ -69,6 +69,8 @@ class Window(ttkbootstrap.App):
         # ttkbootstrap takes Space from buttons, and lets Return go on to the dialog after the button has answered it.
         for key in ("<space>", "<Return>", "<KP_Enter>"):
             self.bind_class("TButton", key, _press)
+        # A click does what the button says and leaves the keyboard where it was, as everywhere on a toolbar.
+        self.tk.call("bind", "TButton", "<Button-1>", "%W instate !disabled { %W state pressed }")
 
 
 def _press(event: tk.Event[tk.Misc]) -> str:
@@ -119,8 +121,9 @@ class Theme:
         )  # fmt: skip
 
     def icon(
-        self, name: str, colour: str | None = None, size: float = ICON, *, pad_left: float = 0, pad_right: float = 0
-    ) -> ImageTk.PhotoImage:
+        self, name: str, colour: str | None = None, size: float = ICON, *,
+        pad_left: float = 0, pad_right: float = 0, pad_y: float = 0,
+    ) -> ImageTk.PhotoImage:  # fmt: skip
         """The icon `name` in `colour` (default: the text's), `size` design pixels square; drawn once and kept."""
         return self._shelf.get(
             name,
@@ -128,6 +131,7 @@ class Theme:
             colour or self.palette.text,
             pad_left=self.px(pad_left),
             pad_right=self.px(pad_right),
+            pad_y=self.px(pad_y),
         )
 
     def bar(self, canvas: tk.Canvas, left: int, right: int, middle: int, thick: int, colour: str) -> None:
@@ -151,19 +155,23 @@ class Theme:
         """The height of one line of the named font, in real pixels."""
         return int(self._named(font).metrics("linespace"))
 
-    def elide(self, text: str, width: int, font: str = "TkDefaultFont") -> str:
-        """`text`, or as much of its beginning and its end as fits in `width` real pixels with `…` between."""
+    def elide(self, text: str, width: int, font: str = "TkDefaultFont", *, sentence: bool = False) -> str:
+        """`text`, or as much of its beginning and its end as fits in `width` real pixels with `…` between.
+
+        `sentence`: only of its beginning, for what is read and not recognised.
+        """
+        cut = _cut_end if sentence else _cut
         named = self._named(font)
         if named.measure(text) <= width:
             return text
         low, high = 0, len(text)
         while low < high:
             keep = (low + high + 1) // 2
-            if named.measure(_cut(text, keep)) <= width:
+            if named.measure(cut(text, keep)) <= width:
                 low = keep
             else:
                 high = keep - 1
-        return _cut(text, low)
+        return cut(text, low)
 
     def _named(self, font: str) -> tkfont.Font:
         return tkfont.nametofont(font, root=self.root)
@@ -220,8 +228,14 @@ class Theme:
         self.root.configure(background=self.palette.surface)
         # Widgets that were destroyed are forgotten here, so that none of them has to remember to say goodbye.
         self._listeners = [listener for listener in self._listeners if _alive(getattr(listener, "__self__", None))]
+        errors: list[Exception] = []
         for listener in tuple(self._listeners):
-            listener()
+            try:
+                listener()
+            except Exception as error:  # the others must not stay in the old colours; raised again below
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _on_theme_changed(self, event: tk.Event[tk.Misc]) -> None:
         if event.widget is self.root:
@@ -249,6 +263,10 @@ def _cut(text: str, keep: int) -> str:
     head = -(-keep * 2 // 3)
     tail = keep - head
     return f"{text[:head]}…{text[len(text) - tail :] if tail else ''}"
+
+
+def _cut_end(text: str, keep: int) -> str:
+    return f"{text[:keep].rstrip()}…"
 
 
 def _register(*, high_contrast: bool) -> None:

@@ -89,6 +89,14 @@ class Viewer:
             self._big.open()
         self.large.show(entry, at_once=True)
 
+    def renew(self, listing: Listing) -> None:
+        """Show the large preview's file as `listing` has it now."""
+        shown = self.large.shown.entry
+        if self._big is not None and shown is not None:
+            row = next((row for row in listing.rows if row.node == shown.node), None)
+            if row is not None and row != shown:
+                self.large.show(row, at_once=True)
+
     def _step(self, step: int) -> None:
         files = [row for row in self._listing().rows if row.kind == "file"]
         shown = self.large.shown.entry

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
+from client.errors import ConnectionLost
 from protocol import SfosError
 
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def size(size_bytes: int) -> str:
-    """`0 B`, `999 B`, `3.1 KB`, `318 KB`, `14.2 MB`: at most four signs and the unit (1 KB = 1,000 B)."""
+    """`0 B`, `999 B`, `3.1 kB`, `318 kB`, `14.2 MB`: at most four signs and the unit (1 kB = 1,000 B)."""
     value = float(size_bytes)
     for unit in _UNITS:
         if value < 999.5 or unit == _UNITS[-1]:
@@ -98,10 +99,17 @@ def ago(seconds: float) -> str:
     return "just now" if seconds < 60 else f"{duration(seconds)} ago"
 
 
+def reason(error: SfosError) -> str:
+    """The sentence of `error`, without what only who mends networks understands."""
+    if isinstance(error, ConnectionLost):
+        return "The connection to the server was lost."
+    return error.message
+
+
 def explain(error: BaseException) -> str:
     """What went wrong, as a sentence for a person. Errors of this project bear one; the rest are told by their kind."""
     if isinstance(error, SfosError):
-        text = error.message
+        text = reason(error)
         return f"“{error.subject}”: {text}" if error.subject else text
     if isinstance(error, PermissionError):
         return f"This computer does not allow access to “{error.filename}”."

@@ -127,8 +127,23 @@ class Workspace:
             self.folders.learn(listing.place.node, listing.rows)
             for crumb in listing.place.crumbs[:-1]:
                 self.folders.expand(crumb.node)
+        self._renew_selection(listing)
         self._enable()
         self.viewer.show(self.orders.selection)
+        self.viewer.renew(listing)
+
+    def _renew_selection(self, listing: Listing) -> None:
+        """What is selected, as it now is: it may be called differently."""
+        old = self.orders.selection
+        if not old.entries:
+            return
+        chosen = {entry.node for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
+        now = {row.node: row for row in listing.rows if row.node in chosen}
+        entries = tuple(now.get(entry.node, entry) for entry in old.entries)
+        focus = now.get(old.focus.node, old.focus) if old.focus is not None else None
+        if entries != old.entries:
+            self.orders.selection = Selection(entries, focus)
+            self._window.show_selection(self.orders.selection)
 
     def _reveal(self, nodes: Sequence[int]) -> None:
         self._window.files.select(nodes)
@@ -149,6 +164,7 @@ class Workspace:
 
     def _online(self) -> None:
         was_offline = self._connection.phase == "offline"
+        self.transfers.server_is_back()
         self._connection = Connection("online", str(self.session.address), self.session.user)
         self._window.show_connection(self._connection)
         self._window.offline_banner.show(None)
@@ -160,7 +176,8 @@ class Workspace:
     def _offline(self, error: SfosError, seconds: int) -> None:
         self._connection = Connection("offline", str(self.session.address), self.session.user, seconds, error.message)
         self._window.show_connection(self._connection)
-        text = f"Offline: what you see is the last known state. Trying again in {seconds} s. ({error.message})"
+        self.transfers.server_is_away()
+        text = f"Offline: what you see is the last known state. Trying again in {seconds} s."
         self._window.offline_banner.show(Notice(text, "warning", "Try now"), act=self.watch.try_now)
 
     def _ended(self, error: Exception) -> None:
@@ -213,8 +230,12 @@ class Workspace:
         if not self._closed and self.transfers.board.active and not self._window.transfers.dismissed:
             self._window.show_transfers(True)
 
-    def _ask_conflict(self, question: Conflicting, answer: Callable[[ConflictAnswer], None]) -> None:
-        ConflictDialog(self._window.root, self._window.theme, question, answer).open()
+    def _ask_conflict(
+        self, question: Conflicting, answer: Callable[[ConflictAnswer], None]
+    ) -> Callable[[], None]:  # fmt: skip
+        dialog = ConflictDialog(self._window.root, self._window.theme, question, answer)
+        dialog.open()
+        return dialog.close
 
     # --- what the person does --------------------------------------------------------------------------------------
 

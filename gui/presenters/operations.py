@@ -17,6 +17,7 @@ from protocol import (
     Entry,
     NameNotAllowed,
     Ref,
+    SfosError,
     Target,
     check_name,
     fold_name,
@@ -25,6 +26,7 @@ from protocol import (
 )
 
 _TRIES = 50  # numbered names that are tried for a copy
+PATIENCE_S = 1.0  # a change that takes longer says what it waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,18 +197,24 @@ class OperationsPresenter:
     # --- running ---------------------------------------------------------------------------------------------------
 
     def _run(self, work: Callable[[CancelToken], object], done: Callable[..., None], failure: str) -> None:
-        self._bridge.run_in_thread(
-            work,
-            done,
-            lambda error: self._failed(failure, error),
-            name="gui-change",
-        )
+        waiting = Notice("Waiting for the server…")
+        patience = self._bridge.call_later(PATIENCE_S, lambda: self._on_notice(waiting))
+
+        def worked(result: object) -> None:
+            patience.cancel()
+            done(result)
+
+        def failed(error: Exception) -> None:
+            patience.cancel()
+            self._failed(failure, error)
+
+        self._bridge.run_in_thread(work, worked, failed, name="gui-change")
 
     def _done(self, text: str, node: int | None) -> None:
         self._on_notice(Notice(text, "success"))
         self._on_done(node)
 
     def _failed(self, what: str, error: Exception) -> None:
-        reason = getattr(error, "message", None) or wording.explain(error)
+        reason = wording.reason(error) if isinstance(error, SfosError) else wording.explain(error)
         self._on_notice(Notice(f"{what}: {reason}", "error"))
         self._on_done(None)

@@ -26,7 +26,9 @@ _PHASES: dict[JobState, TransferPhase] = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A job as it stood at one moment. `place`: where it goes, for people; `waiting_for`: why it does not move."""
+    """A job as it stood at one moment. `place`: where it goes, for people; `waiting_for`: why it does not move;
+    `asks`: whether it waits for the person's answer.
+    """
 
     number: int
     direction: Direction
@@ -37,6 +39,7 @@ class Snapshot:
     waiting_for: str = ""
     finished_at: str = ""
     skipped: int = 0
+    asks: bool = False
 
 
 def job_of(key: int) -> int:
@@ -70,6 +73,8 @@ def row_of(shot: Snapshot) -> Transfer:
     phase = _PHASES[state]
     if phase == "running" and shot.waiting_for:
         phase = "retrying"
+    elif phase == "running" and shot.asks:
+        phase = "asking"
     running = state is JobState.RUNNING
     stable = running and progress.planned and progress.speed_stable and progress.speed >= 1
     return Transfer(
@@ -118,6 +123,8 @@ def _note(shot: Snapshot) -> str:
         return f"{shot.skipped:,} skipped" if shot.skipped else ""
     if shot.waiting_for:
         return shot.waiting_for
+    if shot.asks and not shot.state.over:
+        return "Waits for your answer"
     if shot.state is JobState.RUNNING and not shot.progress.planned:
         return f"Counting: {wording.count(shot.progress.items_total, 'item')}"
     return ""
@@ -136,7 +143,7 @@ def failed_rows(shot: Snapshot, items: Sequence[Item]) -> tuple[Transfer, ...]:
             done_bytes=item.bytes_done,
             total_bytes=item.size,
             fraction=item.bytes_done / item.size if item.size else 0.0,
-            note=item.error.message if item.error is not None else "",
+            note=wording.reason(item.error) if item.error is not None else "",
         )
         for item in items[:FAILED_ROWS]
     ]

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from client.errors import ConnectionFailed
 from client.transfer import (
-    ConflictPolicy,
     Direction,
     ItemFinished,
     ItemState,
@@ -21,11 +21,13 @@ from client.transfer import (
 )
 from gui import wording
 from gui.model import Notice, Place, Transfer, TransferBoard
+from gui.presenters.conflicts import Questions
 from gui.presenters.transfer_rows import Snapshot, failed_rows, job_of, snapshot_title, sum_up
 from gui.tasks import TaskBridge, Timer
-from protocol import Entry, Ref, printable
+from protocol import Entry, Ref, ServerStopping, printable
 
 REFRESH_S = 0.1  # the panel is drawn anew at most ten times a second
+AGAIN_S, ATTEMPTS = 3.0, 3  # of a job that lost its connection to a server that is there
 
 
 class TransfersPresenter:
@@ -48,6 +50,9 @@ class TransfersPresenter:
         self._finished_at: dict[int, str] = {}
         self._waiting_for: dict[int, str] = {}
         self._skipped: Counter[int] = Counter()
+        self._questions: dict[int, Questions] = {}
+        self._attempts: Counter[int] = Counter()  # of a job, since the server was last away
+        self._away = False
         self._failed_rows: dict[int, tuple[int, tuple[Transfer, ...]]] = {}
         self._cleared: set[int] = set()  # rows of failed items that the person has cleared
         self._timer: Timer | None = None
@@ -72,19 +77,46 @@ class TransfersPresenter:
 
     # --- starting --------------------------------------------------------------------------------------------------
 
-    def upload(self, paths: Sequence[Path], place: Place, policy: ConflictPolicy) -> None:
+    def upload(self, paths: Sequence[Path], place: Place, questions: Questions) -> None:
         """Put `paths`, folders with all they hold, into `place`."""
         if self._engine is not None and paths:
-            self._add(self._engine.upload(paths, Ref(node=place.node), policy), place.path)
+            self._add(self._engine.upload(paths, Ref(node=place.node), questions.ask), place.path, questions)
 
-    def download(self, entries: Sequence[Entry], folder: Path, policy: ConflictPolicy) -> None:
+    def download(self, entries: Sequence[Entry], folder: Path, questions: Questions) -> None:
         """Get `entries` into the local `folder`."""
         if self._engine is not None and entries:
-            self._add(self._engine.download(entries, folder, policy), _short(folder))
+            self._add(self._engine.download(entries, folder, questions.ask), _short(folder), questions)
 
-    def _add(self, job: Job, place: str) -> None:
+    def _add(self, job: Job, place: str, questions: Questions) -> None:
         self._jobs[job.number] = job
         self._places[job.number] = printable(place)
+        self._questions[job.number] = questions
+        questions.on_change = self._schedule
+        self._schedule()
+
+    # --- the server goes away and comes back -----------------------------------------------------------------------
+
+    def server_is_away(self) -> None:
+        """What fails from now on waits for `server_is_back`."""
+        self._away = True
+
+    def server_is_back(self) -> None:
+        """Take up again what failed because the server was away."""
+        self._away = False
+        self._attempts.clear()
+        for job in self._jobs.values():
+            if job.state is JobState.FAILED and _lost(job):
+                self._retry(job)
+
+    def _try_again_soon(self, job: Job) -> None:
+        """The connection was lost, though the server is there: a few more attempts, for it may be starting up."""
+        self._attempts[job.number] += 1
+        self._bridge.call_later(AGAIN_S, lambda: None if self._away else self._retry(job))
+
+    def _retry(self, job: Job) -> None:
+        self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != job.number}
+        self._failed_rows.pop(job.number, None)
+        job.retry_failed()
         self._schedule()
 
     # --- events ----------------------------------------------------------------------------------------------------
@@ -102,7 +134,7 @@ class TransfersPresenter:
                 self._skipped[event.job] += 1
         else:
             if event.waiting_for is not None:
-                self._waiting_for[event.job] = wording.explain(event.waiting_for)
+                self._waiting_for[event.job] = wording.reason(event.waiting_for)
             else:
                 self._waiting_for.pop(event.job, None)
             if event.state.over:
@@ -117,7 +149,11 @@ class TransfersPresenter:
         verb = "uploaded" if job.direction is Direction.UPLOAD else "downloaded"
         title = f"“{printable(job.title)}”"
         progress = job.progress
-        if event.state is JobState.FAILED:
+        if event.state is JobState.FAILED and _lost(job) and (self._away or self._attempts[job.number] < ATTEMPTS):
+            if not self._away:
+                self._try_again_soon(job)
+            self._on_notice(Notice(f"{title}: the connection was lost. It goes on by itself.", "warning"))
+        elif event.state is JobState.FAILED:
             failed = progress.items_failed
             if progress.items_total > 1:
                 title = f"{wording.count(failed, 'item')} of {title}"
@@ -145,9 +181,9 @@ class TransfersPresenter:
             job.resume()
         elif action == "cancel":
             job.cancel()
+            self._questions[job.number].cancel()
         elif action == "retry":
-            self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != job.number}
-            job.retry_failed()
+            self._retry(job)
         elif action == "clear":
             if key < 0:
                 self._cleared.add(key)
@@ -158,6 +194,7 @@ class TransfersPresenter:
     def _drop(self, job: Job) -> None:
         self._jobs.pop(job.number, None)
         self._failed_rows.pop(job.number, None)
+        self._questions.pop(job.number, None)
         if self._engine is not None:
             self._engine.forget(job)
 
@@ -217,6 +254,7 @@ class TransfersPresenter:
             self._waiting_for.get(job.number, ""),
             self._finished_at.get(job.number, ""),
             self._skipped[job.number],
+            asks=bool(self._questions[job.number].pending),
         )
 
     def _rows_of_failed(self, shot: Snapshot) -> tuple[Transfer, ...]:
@@ -225,6 +263,11 @@ class TransfersPresenter:
             rows = failed_rows(shot, self._jobs[shot.number].failed_items())
             known = self._failed_rows[shot.number] = (shot.progress.items_failed, rows)
         return known[1]
+
+
+def _lost(job: Job) -> bool:
+    """Whether something of `job` failed only for want of the server."""
+    return any(isinstance(item.error, (ConnectionFailed, ServerStopping)) for item in job.failed_items())
 
 
 def _short(folder: Path) -> str:

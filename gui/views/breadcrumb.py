@@ -9,7 +9,7 @@ from tkinter import ttk
 from gui import styles
 from gui.model import Crumb, Place
 from gui.theme import Theme
-from gui.views.menus import popup
+from gui.views.menus import Menu, popup
 from gui.views.tooltip import Tooltip
 from protocol import printable
 
@@ -124,12 +124,12 @@ class Breadcrumb(ttk.Frame):
         button = ttk.Button(self, text="…", style=styles.CRUMB, takefocus=True)
 
         def open_menu() -> None:
-            menu = tk.Menu(self, tearoff=False)
+            menu = Menu(self, self._theme)
             for offset in range(len(hidden)):
                 place = Place(self._place.crumbs[: first + offset + 1])
                 name = printable(hidden[offset].name) or _ROOT
-                menu.add_command(label=name, command=lambda chosen=place: self._on_go(chosen))  # type: ignore[misc]
-            popup(menu, self._theme, button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
+                menu.add_row(name, lambda chosen=place: self._on_go(chosen), icon="folder")  # type: ignore[misc]
+            popup(menu, button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
 
         button.configure(command=open_menu)
         button.pack(side="left")

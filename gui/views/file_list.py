@@ -150,15 +150,16 @@ class FileList(ttk.Frame):
 
     def _row_options(self, row: Entry, index: int) -> tuple[object, ...]:
         kind = kinds.kind_of(row)
-        image = self._theme.icon(
-            kind.icon, getattr(self._theme.palette, kind.colour), 16, pad_left=4, pad_right=_ICON_GAP
-        )
         size = ("—" if row.kind == "folder" else wording.size(row.size)) + "\u2003"
         values = (size, wording.stamp(row.mtime_ns), kind.label)
         return (
-            "-text", self._fitted(row.name), "-image", str(image), "-values", values,
+            "-text", self._fitted(row.name), "-image", self._row_icon(row), "-values", values,
             "-tags", self._row_tags(row, index),
         )  # fmt: skip
+
+    def _row_icon(self, row: Entry) -> str:
+        kind, theme = kinds.kind_of(row), self._theme
+        return str(theme.icon(kind.icon, getattr(theme.palette, kind.colour), 16, pad_left=4, pad_right=_ICON_GAP))
 
     def _row_tags(self, row: Entry, index: int) -> tuple[str, ...]:
         stripe = "odd" if index % 2 else "even"
@@ -340,10 +341,20 @@ class FileList(ttk.Frame):
     def _on_theme(self) -> None:
         self._tags()
         self._headings()
-        self._wanted_selection = tuple(int(item) for item in self.tree.selection())
-        top = self.tree.yview()[0]
-        self._fill()
-        self.tree.yview_moveto(top)
+        if self._slicer.busy:
+            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._fill()
+        else:
+            self._slicer.run(self._redraw_icons())
+
+    def _redraw_icons(self) -> Iterator[None]:
+        """Each icon in its new colour, in place: rows, selection and scroll position stay."""
+        call, path = self.tree.tk.call, str(self.tree)
+        for index, row in enumerate(self._rows):
+            if row.node in self._in_tree:
+                call(path, "item", row.node, "-image", self._row_icon(row))
+            if index % _STEP == _STEP - 1:
+                yield
 
     def _is_mac(self) -> bool:
         return str(self.tk.call("tk", "windowingsystem")) == "aqua"

@@ -262,7 +262,7 @@ class MainWindow:
     # --- menus and keys --------------------------------------------------------------------------------------------
 
     def _menu(self, commands: tuple[Command | None, ...], x: int, y: int) -> None:
-        popup(command_menu(self.root, self.theme, commands, self._enabled, self._react.run), self.theme, x, y)
+        popup(command_menu(self.root, self.theme, commands, self._enabled, self._react.run), x, y)
 
     def _file_menu(self, x: int, y: int) -> None:
         self._menu(_FILE_MENU if self.files.selected() else _FOLDER_MENU, x, y)
@@ -286,8 +286,20 @@ class MainWindow:
         self.files.tree.bind("<KP_Enter>", self._key(Command.OPEN))
         # The menu key of PC keyboards; Tk knows it as App on Windows and Menu on X11, each unknown to the other.
         self.files.tree.bind("<App>" if sys.platform == "win32" else "<Menu>", self._key(Command.MENU))
+        # The window itself does nothing with keys; where nobody else has the keyboard, it is the list's.
+        self.root.bind("<FocusIn>", self._focus_in, add="+")
         for event in ("<<SearchDone>>", "<<PathDone>>"):
             self.root.bind(event, lambda _event: self.files.take_focus())
+
+    def _focus_in(self, event: tk.Event[tk.Misc]) -> None:
+        if event.widget is self.root:
+            self.root.after_idle(self._adopt_focus)
+
+    def _adopt_focus(self) -> None:
+        # Asked of Tk: tkinter's own answer fails for widgets that it has not made, such as those of a file chooser.
+        nobody_else = str(self.root.tk.call("focus")) == str(self.root)
+        if nobody_else and self.frame.winfo_ismapped() and not str(self.root.tk.call("grab", "current")):
+            self.files.take_focus()
 
     def _key(self, command: Command, *, everywhere: bool = False) -> Callable[[tk.Event[tk.Misc]], str | None]:
         def pressed(event: tk.Event[tk.Misc]) -> str | None:

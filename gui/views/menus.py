@@ -9,22 +9,52 @@ from collections.abc import Callable, Collection, Sequence
 from gui.commands import COMMANDS, Command, readable
 from gui.theme import Theme
 
+_ICON, _ROW_PAD = 15, 5  # design pixels: of an icon, and above and below it
 
-def dress(menu: tk.Menu, theme: Theme) -> None:
-    """Give `menu` the palette; classic menus know nothing of ttk styles."""
-    palette = theme.palette
-    menu.configure(
-        background=palette.surface,
-        foreground=palette.text,
-        activebackground=palette.selection,
-        activeforeground=palette.text,
-        disabledforeground=palette.disabled,
-        selectcolor=palette.accent,
-        relief="flat",
-        borderwidth=1,
-        activeborderwidth=0,
-        font="TkMenuFont",
-    )
+
+class Menu(tk.Menu):
+    """A menu that looks like the window. Every row bears an icon, if only an empty one: it makes rows high and even."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
+        super().__init__(parent, tearoff=False)
+        self._theme = theme
+        palette = theme.palette
+        # A menu draws its own border in its background; each row is then painted over in the colour of a surface.
+        self.configure(
+            background=palette.border,
+            foreground=palette.text,
+            activebackground=palette.selection,
+            activeforeground=palette.text,
+            disabledforeground=palette.disabled,
+            relief="flat",
+            borderwidth=max(1, theme.px(1)),
+            activeborderwidth=0,
+            font="TkMenuFont",
+        )
+
+    def add_row(
+        self, label: str, command: Callable[[], object], *, icon: str = "", keys: str = "", enabled: bool = True
+    ) -> None:
+        """One thing to choose, with its icon on the left and its keys on the right."""
+        theme = self._theme
+        colour = theme.palette.text if enabled else theme.palette.disabled
+        self.add_command(
+            label=f"{label}\u2003",
+            accelerator=f"{keys}\u2002" if keys else "",
+            state="normal" if enabled else "disabled",
+            command=command,
+            image=theme.icon(icon, colour, _ICON, pad_left=8, pad_right=10, pad_y=_ROW_PAD),
+            compound="left",
+            background=theme.palette.surface,
+        )
+
+    def add_line(self) -> None:
+        """A line between two groups."""
+        # Not a separator: Tk draws those in a shade of its own, which no option tones down.
+        line = self._theme.icon("", None, 1)
+        self.add_command(
+            label="", image=line, state="disabled", background=self._theme.palette.line, font=("TkFixedFont", -1)
+        )
 
 
 def command_menu(
@@ -33,37 +63,33 @@ def command_menu(
     commands: Sequence[Command | None],
     enabled: Collection[Command],
     run: Callable[[Command], None],
-) -> tk.Menu:
+) -> Menu:
     """A menu of commands with their icons and keys; None draws a line."""
-    menu = tk.Menu(parent, tearoff=False)
+    menu = Menu(parent, theme)
     for command in commands:
         if command is None:
-            menu.add_separator()
+            menu.add_line()
             continue
         spec = COMMANDS[command]
-        allowed = command in enabled
-        colour = theme.palette.text if allowed else theme.palette.disabled
-        menu.add_command(
-            label=spec.label,
-            accelerator=readable(spec.keys[0]) if spec.keys else "",
-            state="normal" if allowed else "disabled",
-            command=lambda chosen=command: run(chosen),  # type: ignore[misc]
-            image=theme.icon(spec.icon or "dot", colour, 15, pad_left=6, pad_right=8),
-            compound="left",
+        menu.add_row(
+            spec.label,
+            lambda chosen=command: run(chosen),  # type: ignore[misc]
+            icon=spec.icon or "dot",
+            keys=readable(spec.keys[0]) if spec.keys else "",
+            enabled=command in enabled,
         )
     return menu
 
 
-def popup(menu: tk.Menu, theme: Theme, x: int, y: int) -> None:
-    """Open `menu` at this place of the screen; it is gone once it closes."""
-    dress(menu, theme)
+def popup(menu: Menu, x: int, y: int) -> None:
+    """Open `menu` at this place of the screen; it is gone once it closes.
+
+    On X11 it returns while the menu is open, and Tk holds a grab, by which a click elsewhere or Escape closes it.
+    """
     menu.bind("<Unmap>", lambda _event: menu.after_idle(_destroy, menu))
-    try:
-        menu.tk_popup(x, y)
-    finally:
-        menu.grab_release()
+    menu.tk_popup(x, y)
 
 
-def _destroy(menu: tk.Menu) -> None:
+def _destroy(menu: Menu) -> None:
     with contextlib.suppress(tk.TclError):  # its window may have been destroyed with it
         menu.destroy()

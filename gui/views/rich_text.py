@@ -48,10 +48,9 @@ class RichText(ttk.Frame):
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
         super().__init__(parent, style=styles.SURFACE)
         self._theme = theme
-        px = theme.px
         self.text = tk.Text(
-            self, wrap="word", relief="flat", borderwidth=0, highlightthickness=0, state="disabled",
-            padx=px(12), pady=px(10), cursor="arrow", insertwidth=0, undo=False, takefocus=True, width=1, height=1,
+            self, wrap="word", state="disabled", cursor="arrow", insertwidth=0, undo=False, takefocus=True,
+            width=1, height=1,
         )  # fmt: skip
         across = AutoScrollbar(self, "horizontal", self.text.xview, row=1, column=0, sticky="ew")
         down = AutoScrollbar(self, "vertical", self.text.yview, row=0, column=1, sticky="ns")
@@ -99,7 +98,9 @@ class RichText(ttk.Frame):
 
     def _colours(self) -> None:
         theme, palette, text = self._theme, self._theme.palette, self.text
+        # Frame and padding every time: ttkbootstrap gives each Text its own when the theme changes.
         text.configure(
+            relief="flat", borderwidth=0, highlightthickness=0, padx=theme.px(12), pady=theme.px(10),
             background=palette.surface, foreground=palette.text, selectbackground=palette.selection,
             selectforeground=palette.text, inactiveselectbackground=palette.selection,
             font="TkFixedFont" if self._mono else "TkDefaultFont",
@@ -112,7 +113,7 @@ class RichText(ttk.Frame):
 
     def _blocks(self, palette: Palette) -> None:
         text, px = self.text, self._theme.px
-        text.tag_configure("code", background=palette.hover)
+        text.tag_configure("code", background=palette.hover, lmargincolor=palette.surface)
         text.tag_configure("codeblock", background=palette.code, lmargin1=px(10), lmargin2=px(10))
         text.tag_configure("link", underline=True)
         text.tag_configure("strike", overstrike=True)

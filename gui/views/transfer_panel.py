@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gui import styles, wording
 from gui.model import TransferBoard
 from gui.theme import Theme
-from gui.views.menus import popup
+from gui.views.menus import Menu, popup
 from gui.views.scroll import AutoScrollbar
 from gui.views.tooltip import Tooltip
 from gui.views.transfer_rows import RowAction, TransferRows
@@ -138,14 +138,10 @@ class TransferPanel(ttk.Frame):
         self._on_pause_all(not self._board.all_paused)
 
     def _limit_menu(self) -> None:
-        menu = tk.Menu(self, tearoff=False)
+        menu = Menu(self, self._theme)
         for limit in LIMITS:
             label = "No limit" if limit is None else wording.speed(limit)
-            mark = "check-lg" if limit == self._board.limit_bytes_per_s else None
-            image = self._theme.icon(mark, None, 13, pad_left=6, pad_right=6) if mark else ""
-            menu.add_command(
-                label=label if mark else f"        {label}",
-                image=image, compound="left", command=lambda chosen=limit: self._on_limit(chosen),  # type: ignore[misc]
-            )  # fmt: skip
+            icon = "check-lg" if limit == self._board.limit_bytes_per_s else ""
+            menu.add_row(label, lambda chosen=limit: self._on_limit(chosen), icon=icon)  # type: ignore[misc]
         x, y = self._limit.winfo_rootx(), self._limit.winfo_rooty()
-        popup(menu, self._theme, x, y - menu.winfo_reqheight())
+        popup(menu, x, y - menu.winfo_reqheight())

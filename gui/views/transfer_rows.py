@@ -16,11 +16,20 @@ from gui import wording
 from gui.model import Transfer
 from gui.palette import Palette
 from gui.theme import Theme
+from gui.views.tooltip import Tooltip
 
 RowAction = Literal["pause", "resume", "retry", "cancel", "clear"]
 
 ROW = 46
-_PHASE_COLOUR = {"paused": "warning", "retrying": "danger", "failed": "danger", "done": "success"}
+_PHASE_COLOUR = {
+    "asking": "warning",
+    "paused": "warning",
+    "retrying": "danger",
+    "failed": "danger",
+    "done": "success",
+    "cancelled": "disabled",
+}
+_SENTENCES = ("retrying", "asking")  # what these say is longer than a speed, and takes the place of the bytes too
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,20 @@ class _Columns:
     second_button: int
 
 
+def _note_room(row: Transfer, at: _Columns) -> tuple[int, int]:
+    """From where to where the note of `row` may stand."""
+    if row.phase == "failed":
+        start = at.bar if at.bar is not None else at.percent if at.percent is not None else at.note
+    elif row.phase in _SENTENCES and at.amount is not None:
+        start = at.amount
+    else:
+        start = at.note
+    return start, at.note_end if row.phase in ("running", "waiting") or at.left is None else at.left
+
+
 def buttons_of(transfer: Transfer) -> tuple[RowAction | None, RowAction]:
     """The two buttons of a row: pause or its opposite (None: neither), and what removes the row."""
-    if transfer.phase in ("running", "waiting", "retrying"):
+    if transfer.phase in ("running", "waiting", "asking", "retrying"):
         return "pause", "cancel"
     if transfer.phase == "paused":
         return "resume", "cancel"
@@ -81,6 +101,7 @@ class TransferRows(tk.Canvas):
         self.bind("<Key>", self._key)
         for sequence in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
             self.bind(sequence, self._wheel)
+        Tooltip(self, theme, self._tip_at)
         theme.on_change(self.redraw)
 
     def show(self, rows: Sequence[Transfer]) -> None:
@@ -154,22 +175,12 @@ class TransferRows(tk.Canvas):
         self._text(at.text, middle - px(8), theme.elide(row.title, room), palette.text, "TkDefaultFont")
         place = f"→ {row.place}"
         self._text(at.text, middle + px(9), theme.elide(place, room, "SfSmallFont"), palette.muted, "SfSmallFont")
-        finished = row.phase == "done"
-        if at.bar is not None:
-            self._bar(at.bar, at.bar_end, middle, 1.0 if finished else row.fraction, colour, palette)
-        if at.percent is not None and row.fraction is not None:
-            percent = 100 if finished else min(99, int(row.fraction * 100)) if row.fraction < 1 else 100
-            self._text(at.percent, middle, f"{percent}%", palette.text, "SfBoldFont")
-        if at.amount is not None and row.total_bytes:
-            amount = wording.size(row.total_bytes) if finished else wording.size_of(row.done_bytes, row.total_bytes)
-            self._text(at.amount, middle, amount, palette.muted, "SfSmallFont")
+        if row.phase != "failed":  # there the reason has all the room
+            self._draw_progress(row, at, middle, colour, palette)
         note, note_colour = self._note(row, palette)
-        note_start = at.note
-        note_end = at.note_end if row.phase in ("running", "waiting") or at.left is None else at.left
-        if row.phase == "failed" and at.amount is not None:
-            note_start = at.note
+        start, end = _note_room(row, at)
         self._text(
-            note_start, middle, theme.elide(note, note_end - note_start, "SfSmallFont"), note_colour, "SfSmallFont"
+            start, middle, theme.elide(note, end - start, "SfSmallFont", sentence=True), note_colour, "SfSmallFont"
         )
         if at.left is not None and row.phase == "running":
             left = "—" if row.eta_s is None else wording.duration(row.eta_s)
@@ -178,6 +189,27 @@ class TransferRows(tk.Canvas):
             if action is not None:
                 self._button(at.first_button if slot == 0 else at.second_button, middle, action, (index, slot))
         self.create_line(px(12), y + self._row - 1, width - px(12), y + self._row - 1, fill=palette.line)
+
+    def _draw_progress(self, row: Transfer, at: _Columns, middle: int, colour: str, palette: Palette) -> None:
+        finished, ended = row.phase == "done", row.phase == "cancelled"
+        if at.bar is not None:
+            self._bar(at.bar, at.bar_end, middle, 1.0 if finished else row.fraction, colour, palette)
+        if at.percent is not None and row.fraction is not None:
+            percent = 100 if finished else min(99, int(row.fraction * 100)) if row.fraction < 1 else 100
+            self._text(at.percent, middle, f"{percent}%", palette.muted if ended else palette.text, "SfBoldFont")
+        if at.amount is not None and row.total_bytes and row.phase not in _SENTENCES:
+            amount = wording.size(row.total_bytes) if finished else wording.size_of(row.done_bytes, row.total_bytes)
+            self._text(at.amount, middle, amount, palette.muted, "SfSmallFont")
+
+    def _tip_at(self, x: int, y: int) -> str | None:
+        """The whole of a sentence that had no room."""
+        hit = self._hit(x, y)
+        if hit is None:
+            return None
+        row = self._rows[hit[0]]
+        start, end = _note_room(row, self._columns(self.winfo_width()))
+        note = self._note(row, self._theme.palette)[0]
+        return note if start <= x <= end and self._theme.measure(note, "SfSmallFont") > end - start else None
 
     def _text(self, x: int, y: int, text: str, fill: str, font: str, anchor: Literal["w", "e"] = "w") -> None:
         self.create_text(x, y, text=text, fill=fill, font=font, anchor=anchor)

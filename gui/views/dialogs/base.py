@@ -15,7 +15,7 @@ from gui.theme import Theme
 class Dialog(tk.Toplevel):
     """A dialog in the making: fill `body`, add buttons, then `open_over` the window.
 
-    It never blocks: what the person decides reaches the callbacks of its buttons. `on_cancel` is behind Escape and
+    It never blocks: what the person decides reaches the callbacks of its buttons. Closed, it gives the keyboard back. `on_cancel` is behind Escape and
     the window's own cross. `modal`: keep mouse and keyboard; never for a question that a background job asks.
     """
 
@@ -30,6 +30,8 @@ class Dialog(tk.Toplevel):
         self._modal = modal
         self._on_cancel = on_cancel
         self._closed = False
+        # Tk's own answer to who had the keyboard: a window without focus now remembers it as well.
+        self._before = parent.winfo_toplevel().focus_lastfor()
         px = theme.px
         self.width = px(width)
         # A thin edge of its own: without a window manager's frame, white on white has none.
@@ -124,10 +126,10 @@ class Dialog(tk.Toplevel):
         self._closed = True
         self._on_cancel = None
         self.grab_release()
-        parent = self.master
         self.destroy()
-        with contextlib.suppress(tk.TclError):
-            parent.focus_set()
+        if self._before is not None:
+            with contextlib.suppress(tk.TclError):  # it may have gone in the meantime
+                self._before.focus_set()
 
 
 def _invoke(button: ttk.Button) -> str:
