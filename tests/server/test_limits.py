@@ -213,7 +213,7 @@ def test_an_idle_session_outlives_every_deadline_of_frames(serve: Serve) -> None
 
 def test_memory_for_bodies_is_shared_and_who_gets_none_in_time_is_told_to_try_again(serve: Serve) -> None:
     """16 MiB for what comes in, of which one user may have half: one body of 8 MiB."""
-    server = serve({"server.memory_budget_bytes": "32 MiB", "server.stall_timeout_s": "1"})
+    server = serve({"server.memory_budget_bytes": "32 MiB", "server.stall_timeout_s": "3"})
     owner = server.signed_in()
     holder, waiting = server.attached(owner), server.attached(owner)
     header = b'{"id":1,"command":"put_chunks","args":{"chunks":1}}'
