@@ -36,7 +36,7 @@ _EPILOG = """exit codes: 0 stopped when told to · 1 could not start, with the r
             3 stopped at once by a second signal · 4 stopped, but commands that took too long were cut off
 """
 
-# Beyond the grace period: for peers that are cut off, and for files to be closed. Then the process ends, whatever hangs.
+# Beyond the grace period: to cut peers off and close files. Then the process ends, whatever hangs.
 _CLOSING_S = 5.0
 
 

@@ -144,7 +144,7 @@ class Server:
         self._audit.write("server_started", address=joined(*self.address))
 
     def stop(self, hurry: threading.Event | None = None) -> int:
-        """Close the doors, let running commands finish, and let go of everything. How many commands run on all the same.
+        """Close the doors, let running commands finish, and let go of everything. How many commands run on regardless.
 
         If any does, everything stays open and the home locked, for its thread may still write: then the process has
         to end. That loses nothing acknowledged, for that is durable; what is under way is rolled back at the next

@@ -14,8 +14,10 @@ from protocol import (
     MAX_BODY,
     MAX_HEADER,
     FrameTooLong,
+    LocalProtocolError,
     MalformedMessage,
     ServerBusy,
+    ServerFault,
     ServerStopping,
     SfosError,
     decode_request,
@@ -136,7 +138,7 @@ class Connection:
             if peer.session is not None and stream.resting_deadline != _NEVER:
                 self._welcome(peer.session.user_id)
             try:
-                stream.send(outcome.header, outcome.body)
+                self._reply(outcome)
             finally:
                 outcome.release()
                 stream.release()
@@ -146,6 +148,20 @@ class Connection:
                 then(stream, request_id)
                 return
             del outcome
+
+    def _reply(self, outcome: Outcome) -> None:
+        """Send it, or a fault if it is longer than a message may be: every request is answered.
+
+        Raises: PeerLost.
+        """
+        try:
+            self._stream.send(outcome.header, outcome.body)
+        except LocalProtocolError as error:  # before the first byte
+            _log.error("connection %d: the reply to %s cannot be sent: %s", self.number, outcome.command, error)
+            self._errors += 1
+            outcome.then = None
+            fault = ServerFault("The answer is longer than a message may be.")
+            self._stream.send(encode_error(outcome.request_id, fault))
 
     def _note(self, outcome: Outcome, body_bytes: int, begun: float) -> None:
         """Count a command, and write down those by which something moved."""

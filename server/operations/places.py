@@ -39,7 +39,8 @@ from server.catalog.states import (
 )
 from server.operations.context import SpaceContext
 
-_MAX_SUBJECT_CHARS = 300  # of a path in an error, or 5,000 of them outgrow a body
+# Of a path in an error, as it is shown: 5,000 of them have to fit a body, and one character may be shown as ten.
+_MAX_SUBJECT_CHARS = 200
 
 
 def _ancestors() -> Statement:
@@ -61,10 +62,15 @@ _ANCESTORS = _ancestors()
 def subject_of(ref: Ref | Target) -> str:
     """What an error about it is about."""
     if ref.path is not None:
-        return printable(ref.path[:_MAX_SUBJECT_CHARS])
+        return _cut(ref.path)
     if isinstance(ref, Target):
-        return printable((ref.name or "")[:_MAX_SUBJECT_CHARS])
+        return _cut(ref.name or "")
     return f"node {ref.node}"
+
+
+def _cut(text: str) -> str:
+    shown = printable(text[: _MAX_SUBJECT_CHARS + 1])
+    return shown if len(shown) <= _MAX_SUBJECT_CHARS else shown[: _MAX_SUBJECT_CHARS - 1] + "…"
 
 
 def find_ref(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None = None) -> State:

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from protocol import (
+    MAX_COMMIT_ITEMS,
+    MAX_HEADER,
     BadChunk,
     ChunkRecord,
     ChunkWant,
     CommitItem,
     DataDamaged,
+    Entry,
     GetChunksRequest,
     IsAFolder,
     MalformedMessage,
@@ -24,6 +27,7 @@ from protocol import (
     PutChunksRequest,
     Ref,
     ServerFault,
+    StatReply,
     StatRequest,
     StorageFull,
     Target,
@@ -60,7 +64,7 @@ def store(server: Running) -> tuple[WirePeer, bytes, int]:
 
 def stored_files(server: Running, space: str) -> Iterator[Path]:
     chunks = server.settings.server.storage_dir / space
-    return (path for path in chunks.rglob("*") if path.is_file() and path.stat().st_size > len(DATA))
+    return (path for path in chunks.rglob("*") if ".db" not in path.name and path.is_file() and path.stat().st_size > len(DATA))
 
 
 @pytest.mark.allows_errors("a storage that is broken on purpose")
@@ -79,6 +83,35 @@ def test_a_mistake_of_this_program_is_logged_under_an_id_that_the_client_gets_an
     error_id = str(fault.value).split("finds error ")[1].split()[0]
     assert any(error_id in record.getMessage() and record.exc_info for record in caplog.records)
     assert peer.call("stat", STAT)[0].entry.node
+
+
+@pytest.mark.allows_errors("a reply that is too long on purpose")
+def test_a_reply_too_long_for_a_message_is_answered_with_a_fault_and_the_connection_goes_on(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = server.signed_in()
+    path = "/" + "x" * MAX_HEADER
+    endless = Entry(node=1, parent=0, name=path, kind="folder", revision="1.a")
+    monkeypatch.setattr(Space, "stat", lambda *_: StatReply(entry=endless))
+    with pytest.raises(ServerFault, match="longer than a message"):
+        peer.call("stat", STAT)
+    assert peer.call("usage", UsageRequest())[0].files_current == 0
+
+
+def test_a_commit_of_the_most_items_with_the_longest_errors_is_answered_and_so_is_its_repetition(
+    server: Running,
+) -> None:
+    """A character that is shown as ten, in paths of the greatest length: what was applied must not go unanswered."""
+    peer, _, _ = store(server)
+    longest = "/folder/file/" + "/".join(["\U000e0001" * 63] * 5)
+    items = [CommitItem(target=Target(path="/made"), kind="folder")]
+    items += [CommitItem(target=Target(path=longest), kind="folder")] * (MAX_COMMIT_ITEMS - 1)
+    op_id = os.urandom(16)
+    for _ in range(2):
+        results, _ = unpack_results(*peer.call("commit", *pack_commit(op_id, items, [])))
+        assert results[0].error is None
+        assert {found.error.code for found in results[1:] if found.error} == {"not_a_folder"}
+        assert max(len(found.error.subject or "") for found in results[1:] if found.error) == 200
 
 
 @pytest.mark.allows_errors("the server rightly logs damaged data")
