@@ -118,6 +118,6 @@ def explain(error: BaseException) -> str:
     if isinstance(error, IsADirectoryError):
         return f"“{error.filename}” is a folder."
     if isinstance(error, OSError):
-        reason = error.strerror or str(error) or type(error).__name__
-        return f"{reason}{f' (“{error.filename}”)' if error.filename else ''}."
+        why = error.strerror or str(error) or type(error).__name__
+        return f"{why}{f' (“{error.filename}”)' if error.filename else ''}."
     return str(error) or type(error).__name__

@@ -113,6 +113,12 @@ class Hand:
         subprocess.run(["xdotool", "key", "--delay", "10", *keys], check=True)
         self.app.root.update()
 
+    def xdo(self, *steps: str) -> None:
+        """Whatever else xdotool can do."""
+        self.app.root.update()
+        subprocess.run(["xdotool", *steps], check=True)
+        self.app.root.update()
+
     def type(self, text: str) -> None:
         """Type plain letters."""
         self.app.root.update()

@@ -35,8 +35,8 @@ def entry(node: int, name: str, *, kind: str = "file", size: int = 0, mtime_ns: 
 @pytest.mark.parametrize(
     ("size_bytes", "text"),
     [
-        (0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (3_149, "3.1 KB"), (99_949, "99.9 KB"), (99_950, "100 KB"),
-        (318_000, "318 KB"), (999_499, "999 KB"), (999_500, "1.0 MB"), (14_200_000, "14.2 MB"),
+        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (3_149, "3.1 kB"), (99_949, "99.9 kB"), (99_950, "100 kB"),
+        (318_000, "318 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (14_200_000, "14.2 MB"),
         (68_200_000_000, "68.2 GB"), (5 * 10**18, "5000 PB"),
     ],
 )  # fmt: skip
@@ -257,7 +257,7 @@ def test_details_tell_what_is_known() -> None:
         node=2, parent=1, name="a.py", kind="file", revision="1", size=3_100, mtime_ns=0, attrs=Attributes(mode=0o644)
     )
     details = details_of(Selection((file,)), "/src", 4, NOW)
-    assert details.subtitle == "Python source · 3.1 KB"
+    assert details.subtitle == "Python source · 3.1 kB"
     assert ("Mode", "0644") in details.facts
     folder = details_of(Selection(), "/src", 4, NOW)
     assert (folder.title, folder.subtitle) == ("src", "Folder · 4 items")

@@ -138,7 +138,7 @@ def test_archives_are_listed_not_unpacked() -> None:
         archive.writestr("folder/evil\u202ename.txt", "x" * 2000)
     block = show("archive", packed.getvalue(), "a.zip")
     assert isinstance(block, TableBlock)
-    assert block.rows == (("folder/evil\\u202ename.txt", "2.0 KB"),)
+    assert block.rows == (("folder/evil\\u202ename.txt", "2.0 kB"),)
     tarred = io.BytesIO()
     with tarfile.open(fileobj=tarred, mode="w:gz") as tar:
         tar.addfile(tarfile.TarInfo("inside.txt"))

@@ -15,8 +15,9 @@ from gui.theme import Theme
 class Dialog(tk.Toplevel):
     """A dialog in the making: fill `body`, add buttons, then `open_over` the window.
 
-    It never blocks: what the person decides reaches the callbacks of its buttons. Closed, it gives the keyboard back. `on_cancel` is behind Escape and
-    the window's own cross. `modal`: keep mouse and keyboard; never for a question that a background job asks.
+    It never blocks: what the person decides reaches the callbacks of its buttons. `on_cancel` is behind Escape and
+    the window's own cross. Closed, it gives the keyboard back to who had it.
+    `modal`: keep mouse and keyboard; never for a question that a background job asks.
     """
 
     def __init__(

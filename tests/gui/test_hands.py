@@ -1,0 +1,154 @@
+"""What mouse and keyboard reach: scroll bars, menus, the keyboard after a dialog, and colours after a switch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from client.session import Session
+from gui.commands import Command
+from gui.views.dialogs.base import Dialog
+from gui.views.menus import Menu
+from gui.views.scroll import AutoScrollbar
+from protocol import Ref
+from tests.gui.conftest import Hand
+
+pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
+
+
+def folders(session: Session, folder: str, count: int) -> None:
+    for number in range(count):
+        session.api.make_folder(f"{folder}/f{number:02}")
+
+
+def menus(hand: Hand) -> list[Menu]:
+    return [child for child in hand.app.root.winfo_children() if isinstance(child, Menu)]
+
+
+def test_the_scroll_bar_is_dragged_and_its_trough_clicked(hand: Hand, session: Session, folder: str) -> None:
+    folders(session, folder, 60)
+    hand.wait(lambda: len(hand.names()) == 60, what="all folders")
+    tree = hand.app.window.files.tree
+    bar = next(child for child in hand.app.window.files.winfo_children() if isinstance(child, AutoScrollbar))
+    hand.wait(bar.winfo_ismapped, what="the scroll bar")
+    hand.app.root.update()
+    middle, height = bar.winfo_width() // 2, bar.winfo_height()
+    assert "thumb" in str(bar.identify(middle, 8))
+    assert "trough" in str(bar.identify(middle, height - 5)), "the thumb is as long as what is visible"
+    hand.click(bar, y=height - 5)
+    hand.wait(lambda: tree.yview()[0] > 0.1, what="a page further down")
+    page = tree.yview()[0]
+    x, y = bar.winfo_rootx() + middle, bar.winfo_rooty()
+    at = y + int(sum(tree.yview()) / 2 * height)
+    hand.xdo("mousemove", str(x), str(at), "mousedown", "1", "mousemove", str(x), str(y + 2), "mouseup", "1")
+    hand.wait(lambda: tree.yview()[0] < page, what="the way back up")
+
+
+@pytest.mark.parametrize("how", ["a click elsewhere", "Escape"])
+def test_a_menu_is_closed_and_the_keyboard_is_the_lists_again(hand: Hand, how: str) -> None:
+    hand.click(hand.app.window.toolbar.settings)
+    hand.wait(lambda: any(menu.winfo_ismapped() for menu in menus(hand)), what="the menu")
+    if how == "Escape":
+        hand.press("Escape")
+    else:
+        hand.click(hand.app.window.files.tree, 200, 300)
+    hand.wait(lambda: not menus(hand), what="its end")
+    assert hand.app.root.focus_get() is hand.app.window.files.tree
+
+
+def test_what_a_menu_offers_is_done_by_a_click(hand: Hand) -> None:
+    hand.click(hand.app.window.toolbar.settings)
+    hand.wait(lambda: any(menu.winfo_ismapped() for menu in menus(hand)), what="the menu")
+    hand.click(menus(hand)[0], y=12)
+    hand.wait(lambda: hand.app.theme.mode == "dark", what="the dark colours")
+    hand.wait(lambda: not menus(hand), what="its end")
+
+
+@pytest.mark.parametrize("answer", ["Escape", "Return"])
+def test_after_a_dialog_the_keyboard_is_where_it_was(hand: Hand, session: Session, folder: str, answer: str) -> None:
+    folders(session, folder, 3)
+    hand.click_row("f01")
+    hand.press("F2")
+    hand.wait(lambda: hand.dialog(Dialog) is not None and str(hand.app.root.focus_get()).startswith(".!dialog"))
+    hand.press(answer)
+    hand.wait(lambda: hand.dialog(Dialog) is None, what="the end of the dialog")
+    hand.wait(lambda: hand.app.root.focus_get() is hand.app.window.files.tree, what="the keyboard")
+    hand.press("Down")
+    hand.wait(lambda: [entry.name for entry in hand.app.window.files.selected()] == ["f02"], what="the next row")
+
+
+def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_where_it_is(
+    hand: Hand, session: Session, folder: str, tmp_path: Path
+) -> None:
+    folders(session, folder, 60)
+    (tmp_path / "notes.md").write_text("# Notes\n\nsome text\n")
+    hand.space.orders.upload([tmp_path / "notes.md"])
+    hand.click_row("notes.md")
+    hand.press("space")
+    hand.wait(lambda: hand.space.viewer.large_window is not None)
+    hand.wait(lambda: hand.space.viewer.large.shown.block is not None, what="the preview")
+    hand.press("Escape")
+    hand.wait(lambda: hand.space.viewer.large_window is None)
+    tree = hand.app.window.files.tree
+    top, text = tree.yview()[0], hand.app.window.details.preview._text.text
+    before = {option: str(text.cget(option)) for option in ("padx", "pady", "borderwidth", "highlightthickness")}
+    assert top > 0
+    for mode in ("dark", "light"):
+        hand.app.run_command(Command.THEME)
+        hand.app.root.update()
+        assert hand.app.theme.mode == mode
+        assert tree.yview()[0] == top
+        assert {option: str(text.cget(option)) for option in before} == before
+
+
+@pytest.mark.allows_errors("provokes an error in a listener")
+def test_a_view_that_fails_to_change_its_colours_does_not_stop_the_others(hand: Hand) -> None:
+    seen: list[str] = []
+
+    def broken() -> None:
+        raise ValueError("planted")
+
+    theme = hand.app.theme
+    kept = list(theme._listeners)
+    theme.on_change(broken)
+    theme.on_change(lambda: seen.append(theme.mode))
+    try:
+        with pytest.raises(ValueError, match="planted"):
+            theme.set_mode("dark")
+    finally:
+        theme._listeners[:] = kept
+    assert seen == ["dark"]
+
+
+def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(
+    hand: Hand, session: Session, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / "old.txt").write_text("text")
+    hand.space.orders.upload([tmp_path / "old.txt"])
+    hand.click_row("old.txt")
+    title = hand.app.window.details._title
+    hand.wait(lambda: str(title.cget("text")) == "old.txt", what="its details")
+    entry = session.api.list_folder(folder)[0]
+    session.api.move(Ref(node=entry.node), f"{folder}/new.txt")
+    hand.wait(lambda: str(title.cget("text")) == "new.txt", what="the new name")
+    assert [chosen.name for chosen in hand.space.orders.selection.entries] == ["new.txt"]
+
+
+def test_a_cancelled_upload_takes_its_question_back_and_says_that_it_was_cancelled(
+    hand: Hand, session: Session, folder: str, tmp_path: Path
+) -> None:
+    from gui.views.dialogs.conflict import ConflictDialog
+
+    for content in ("first", "second and longer"):
+        (tmp_path / "same.txt").write_text(content)
+        hand.space.orders.upload([tmp_path / "same.txt"])
+        hand.row("same.txt")
+    hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
+    board = lambda: hand.space.transfers.board  # noqa: E731
+    hand.wait(lambda: [row.note for row in board().active] == ["Waits for your answer"], what="the note")
+    hand.space.transfers.act(hand.space.transfers.board.active[0].key, "cancel")
+    hand.wait(lambda: hand.dialog(ConflictDialog) is None, what="the end of the question")
+    hand.wait(lambda: hand.space.transfers.board.failed, what="the end of the transfer")
+    assert hand.space.transfers.board.failed[0].phase == "cancelled"
+    assert session.api.read_range(session.api.list_folder(folder)[0]) == b"first"
