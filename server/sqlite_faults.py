@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from protocol import ServerBusy, SfosError, StorageFailed, StorageFull
+from protocol import ServerBusy, ServerFault, SfosError, StorageFailed, StorageFull
 
 _PRIMARY = 0xFF  # an extended result code keeps its primary code in the low byte
 
@@ -27,4 +27,6 @@ def as_wire_error(error: sqlite3.Error) -> SfosError:
         return StorageFull()
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return ServerBusy("Another program holds the storage of this account; try again shortly.", retry_after_s=1.0)
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return ServerFault()  # the rows or the statement were wrong, not the disk
     return StorageFailed()

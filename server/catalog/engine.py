@@ -20,7 +20,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import QueuePool
 
-from protocol import SfosError, StorageFailed
+from protocol import ServerFault, SfosError, StorageFailed
 from server.catalog.statement import InStatement, Row, Statement
 from server.sqlite_faults import as_wire_error, is_broken_disk
 
@@ -184,7 +184,7 @@ class Catalog:
         """What the caller is told. After an error of the disk the catalog takes no more writes."""
         self._broken = self._broken or is_broken_disk(error)
         told = as_wire_error(error)
-        if isinstance(told, StorageFailed):
+        if isinstance(told, StorageFailed | ServerFault):
             logger.error("%s: SQLite failed", self.path, exc_info=error)
         else:
             logger.warning("%s: %s", self.path, error)

@@ -187,6 +187,7 @@ class _Landing:
         self._missing: dict[bytes, None] = {}
         self._used: set[bytes] = set()
         self._new_lists: dict[bytes, bytes] = {}
+        self._landed: set[tuple[int, bytes]] = set()  # where items of this commit have put files and symlinks
 
     def land(self, plans: list[_Plan | SfosError], *, atomic: bool) -> Outcome:
         """Put all items in place that can be; what became of each."""
@@ -239,16 +240,22 @@ class _Landing:
         context, item = self._context, plan.item
         if place.missing:
             place = self._places.find(item.target)  # an item before this one may have made them
+        if (place.folder, place.name_key) in self._landed:  # the later one would take the earlier one's content away
+            raise AlreadyExists("Two items of this request have the same name.", subject=place.subject)
         existing = None if place.missing else self._change.tree.child(place.folder, place.name_key)
         check_revision(context, item.if_revision, existing, place.subject)
         if existing is not None and existing.is_folder != (item.kind == "folder"):
             raise (IsAFolder if existing.is_folder else NotAFolder)(subject=place.subject)
         self._check_chunks(plan, place.subject)
-        if existing is not None:
-            return self._land_on(existing, plan, place)
+        landed = self._land_new(plan, place) if existing is None else self._land_on(existing, plan, place)
+        if not landed.is_folder:
+            self._landed.add((landed.parent, landed.name_key))
+        return landed
+
+    def _land_new(self, plan: _Plan, place: Place) -> State:
+        context, item = self._context, plan.item
         parent = make_folders(context, self._change, place)
-        if place.missing:
-            self._places.made()
+        self._places.made()
         self._use(plan)
         return new_node(
             context,

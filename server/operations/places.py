@@ -31,6 +31,7 @@ from server.catalog.statement import Statement
 from server.catalog.states import (
     ROOT_PARENT,
     State,
+    StateKind,
     find_child,
     find_child_at,
     find_node,
@@ -41,6 +42,7 @@ from server.operations.context import SpaceContext
 
 # Of a path in an error, as it is shown: 5,000 of them have to fit a body, and one character may be shown as ten.
 _MAX_SUBJECT_CHARS = 200
+_TOO_DEEP = f"Folders can be nested {MAX_DEPTH} deep at the most."
 
 
 def _ancestors() -> Statement:
@@ -57,6 +59,25 @@ def _ancestors() -> Statement:
 
 
 _ANCESTORS = _ancestors()
+
+
+def _below() -> Statement:
+    top = (
+        select(nodes.c.node, nodes.c.kind, cast(literal(1), BigInteger).label("level"))
+        .where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("folder"))
+        .cte("below", recursive=True)
+    )
+    deeper = select(nodes.c.node, nodes.c.kind, top.c.level + 1).where(
+        nodes.c.space == bindparam("space"),
+        nodes.c.parent == top.c.node,
+        top.c.kind == int(StateKind.FOLDER),
+        top.c.level <= bindparam("levels"),
+    )
+    below = top.union_all(deeper)
+    return Statement(select(below.c.node).where(below.c.level > bindparam("levels")).limit(1))
+
+
+_DEEPER_THAN = _below()
 
 
 def subject_of(ref: Ref | Target) -> str:
@@ -124,9 +145,8 @@ class PlaceFinder:
     def __init__(self, context: SpaceContext, changes: ChangeSet) -> None:
         self._context = context
         self._changes = changes
-        self._known: dict[
-            str, tuple[int, tuple[str, ...]]
-        ] = {}  # a folder's path → (the lowest that is there, the rest)
+        self._known: dict[str, int] = {}  # folders that are there, by their paths
+        self._lacking: dict[str, tuple[int, tuple[str, ...]]] = {}  # others: (the lowest that is there, the rest)
         self._checked: set[int] = set()
 
     def find(self, target: Target) -> Place:
@@ -149,18 +169,25 @@ class PlaceFinder:
         return Place(folder, missing, name, b"" if missing else self._context.names.key(folder, name), subject)
 
     def made(self) -> None:
-        """Folders have been made: look again for those that were missing."""
-        self._known = {path: found for path, found in self._known.items() if not found[1]}
+        """Something has been made: look again for all that was missing, for it may be that, or in the way of that."""
+        self._lacking.clear()
 
     def _folder(self, path: str, subject: str) -> tuple[int, tuple[str, ...]]:
-        found = self._known.get(path)
+        known = self._known.get(path)
+        if known is not None:
+            return known, ()
+        found = self._lacking.get(path)
         if found is None:
-            found = self._known[path] = self._look(split_path(path or "/"), subject)
+            found = self._look(split_path(path or "/"), subject)
+            if found[1]:
+                self._lacking[path] = found
+            else:
+                self._known[path] = found[0]
         return found
 
     def _look(self, names: tuple[str, ...], subject: str) -> tuple[int, tuple[str, ...]]:
         if len(names) >= MAX_DEPTH:
-            raise NameNotAllowed(f"Folders can be nested {MAX_DEPTH} deep at the most.", subject=subject)
+            raise NameNotAllowed(_TOO_DEEP, subject=subject)
         folder = ROOT_NODE
         for depth, name in enumerate(names):
             state = self._changes.child(folder, self._context.names.key(folder, name))
@@ -180,14 +207,31 @@ class PlaceFinder:
         if not state.is_folder:
             raise NotAFolder(subject=subject)
         self._changes.flush()  # the folder may be new, and the look upwards is the database's
-        if len(ancestors(self._changes.tx, parent)) >= MAX_DEPTH:
-            raise NameNotAllowed(f"Folders can be nested {MAX_DEPTH} deep at the most.", subject=subject)
+        if depth_of(self._changes.tx, parent) >= MAX_DEPTH:
+            raise NameNotAllowed(_TOO_DEEP, subject=subject)
         self._checked.add(parent)
 
 
 def ancestors(tx: Transaction, node: int) -> list[tuple[int, int, bytes]]:
     """(Node, parent, sealed name) of the node and of all above it, up to the root, which ends the list."""
     return [(found, parent, name) for found, parent, name in tx.all(_ANCESTORS, node=node)]
+
+
+def depth_of(tx: Transaction, node: int) -> int:
+    """How many names the node's path has."""
+    return len(ancestors(tx, node)) - 1
+
+
+def check_room_below(tx: Transaction, source: State, place: Place) -> None:
+    """That `source`, put at `place` with all that is below it, lies nowhere deeper than paths may go.
+
+    Walks through what is below a folder, unless it comes to lie no deeper than it does. Raises: NameNotAllowed.
+    """
+    depth = depth_of(tx, place.folder) + 1
+    if not source.is_folder or depth <= depth_of(tx, source.node):
+        return
+    if tx.one(_DEEPER_THAN, folder=source.node, levels=MAX_DEPTH - depth) is not None:
+        raise NameNotAllowed(_TOO_DEEP, subject=place.subject)
 
 
 def path_of(context: SpaceContext, tx: Transaction, node: int) -> str:

@@ -28,7 +28,7 @@ from server.operations.commits import check_revision, make_folders, new_node
 from server.operations.context import Caller, SpaceContext
 from server.operations.copying import copy_below, copy_onto, copy_single
 from server.operations.entries import check_row, encode_attrs, revision_of
-from server.operations.places import Place, PlaceFinder, ancestors, find_ref, subject_of
+from server.operations.places import Place, PlaceFinder, ancestors, check_room_below, find_ref, subject_of
 
 
 def make_folder(context: SpaceContext, caller: Caller, request: MakeFolderRequest) -> NodeReply:
@@ -138,6 +138,7 @@ def _source_and_place(context: SpaceContext, change: Change, request: MoveReques
         raise NotFound("The folder to put it in is not there.", subject=place.subject)
     if source.is_folder and source.node in _above(change, place.folder):
         raise MovedBelowItself(subject=place.subject)
+    check_room_below(change.tx, source, place)
     return source, place
 
 

@@ -164,11 +164,46 @@ def test_atomic_means_all_or_nothing(desk: Desk) -> None:
     assert not any(result.error for result in results)
 
 
-def test_two_items_of_one_name_leave_the_later_one(desk: Desk) -> None:
+@pytest.mark.parametrize("second", ["/new/x", "/NEW/X"])
+def test_of_two_items_of_one_name_the_second_is_refused_and_the_first_stays(desk: Desk, second: str) -> None:
     one, two = desk.upload(b"one"), desk.upload(b"two!")
-    results, _ = desk.commit([desk.item("/new/x", one), desk.item("/NEW/X", two)], [*one, *two])
-    assert results[0].node == results[1].node
-    assert desk.tree() == {"/new": None, "/new/X": b"two!"}
+    results, _ = desk.commit([desk.item("/new/x", one), desk.item(second, two)], [*one, *two])
+    assert [result.error and result.error.code for result in results] == [None, "already_exists"]
+    assert desk.tree() == {"/new": None, "/new/x": b"one"}
+
+
+def test_the_two_unicode_forms_of_a_name_are_one_name_to_a_commit(desk: Desk) -> None:
+    desk.put("/\u00e9", b"before")
+    one, two = desk.upload(b"one"), desk.upload(b"two!")
+    results, _ = desk.commit([desk.item("/\u00e9", one), desk.item("/e\u0301", two)], [*one, *two])
+    assert [result.error and result.error.code for result in results] == [None, "already_exists"]
+    assert desk.read("/\u00e9") == b"one"
+
+
+def test_items_may_lie_below_what_items_before_them_make(desk: Desk) -> None:
+    records = desk.upload(b"x")
+    items = [
+        desk.item("/d", kind="folder", attrs=Attributes(mode=0o700)),
+        desk.item("/d/x", records),
+        desk.item("/d/e/f", kind="folder"),
+        desk.item("/d/e/f/x", records),
+        desk.item("/d/e", kind="folder", attrs=Attributes(mode=0o711)),
+        desk.item("/f", records),
+        desk.item("/f/x", records),
+        desk.item("/g/x", records),
+        desk.item("/g", records),
+    ]
+    results, _ = desk.commit(items, records * 6)
+    assert [result.error and result.error.code for result in results] == [
+        *([None] * 6),
+        "not_a_folder",
+        None,
+        "is_a_folder",
+    ]
+    assert desk.tree() == {"/d": None, "/d/e": None, "/d/e/f": None, "/g": None} | dict.fromkeys(
+        ("/d/x", "/d/e/f/x", "/f", "/g/x"), b"x"
+    )
+    assert desk.stat("/d/e").attrs == Attributes(mode=0o711)
 
 
 def test_if_revision_refuses_what_was_not_seen(desk: Desk) -> None:

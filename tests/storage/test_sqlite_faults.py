@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from protocol import ServerBusy, StorageFailed, StorageFull
+from protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry
@@ -91,3 +91,12 @@ def test_readers_see_one_state_while_a_writer_is_at_work(desk: Desk, space: Spac
         reader.join()
     assert not failures
     assert seen <= {0, 500, 1_000, 1_500, 2_000}
+
+
+@pytest.mark.allows_errors("the mistake is logged")
+def test_a_row_that_breaks_the_rules_is_our_mistake_and_not_the_disks(desk: Desk, context: SpaceContext) -> None:
+    desk.put("/a", b"x")
+    with pytest.raises(ServerFault), context.catalog.write() as tx:
+        tx.execute("INSERT INTO nodes SELECT * FROM nodes")
+    with context.catalog.write() as tx:
+        assert tx.execute("SELECT count(*) FROM nodes") == [(2,)]

@@ -69,6 +69,29 @@ def test_folders_can_be_nested_as_deep_as_paths_allow_and_no_deeper(desk: Desk, 
         space.make_folder(desk.caller, MakeFolderRequest(op_id=new_op(), target=Target(parent=node, name="d")))
 
 
+def test_a_target_by_node_may_lie_as_deep_as_one_by_path(desk: Desk, space: Space) -> None:
+    parent = "/d" * (MAX_DEPTH - 1)
+    desk.make_folder(parent, parents=True)
+    target = Target(parent=desk.stat(parent).node, name="deepest")
+    space.make_folder(desk.caller, MakeFolderRequest(op_id=new_op(), target=target))
+    assert desk.stat(f"{parent}/deepest").kind == "folder"
+
+
+def test_nothing_gets_deeper_than_allowed_by_being_moved_or_copied(desk: Desk) -> None:
+    deep = "/d" * (MAX_DEPTH - 2)
+    desk.make_folder(deep, parents=True)
+    desk.put("/three/names/deep", b"x")
+    desk.put("/two/deep", b"x")
+    before = desk.space.cursor()
+    for change in (desk.move, desk.copy):
+        with pytest.raises(NameNotAllowed):
+            change("/three", deep + "/three")
+    assert desk.space.cursor() == before
+    desk.copy("/two", deep + "/copied")
+    desk.move("/two", deep + "/moved")
+    assert desk.read(deep + "/moved/deep") == desk.read(deep + "/copied/deep") == b"x"
+
+
 @pytest.mark.parametrize("path", ["", "a", "//a", "/a//b", "/a/../b", "/.", "/a\\b", "/\u202egpj.exe", "/" + "x" * 256])
 def test_what_is_no_path_is_refused_everywhere(desk: Desk, path: str) -> None:
     for attempt in (desk.stat, desk.make_folder, lambda bad: desk.put(bad, b"x")):
