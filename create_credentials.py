@@ -120,7 +120,7 @@ class _Commands:
 def _line(account: Account) -> str:
     flags: list[str] = [account.role]
     flags += ["disabled"] if account.disabled else []
-    flags += ["must change the password"] if account.must_change else []
+    flags += ["must change the password"] if account.must_change or account.temporary else []
     return f"{account.name}  ({', '.join(flags)})  since {account.created:%Y-%m-%d}  id {account.user_id}"
 
 
