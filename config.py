@@ -159,6 +159,15 @@ class Storage:
         low=0,
         high=365 * _DAY_S,
     )
+    gc_every_s: float = _setting(
+        float(_DAY_S // 4), "How often the server removes what nothing refers to; 0 is never.", low=0, high=365 * _DAY_S
+    )
+    history_kept_s: float = _setting(
+        90.0 * _DAY_S, "Earlier versions and deleted files are kept this long.", low=0, high=100 * 365 * _DAY_S
+    )
+    expire_every_s: float = _setting(
+        float(_DAY_S), "How often the server forgets history older than that; 0 is never.", low=0, high=365 * _DAY_S
+    )
     small_chunk_limit_bytes: int = _setting(
         64 * KIB, "Chunks whose token is at most this long live in a database instead of a file each.", low=0, high=MIB
     )

@@ -4,7 +4,8 @@
 All but those named last are safe while the server runs.
 
 `verify` compares everything that the catalogs say with everything else; with --full it also opens every chunk. `gc`
-removes what nothing has referred to for a day (storage.gc_grace_s). `stats` counts. `recover` writes all files of a
+removes what nothing has referred to for a day (storage.gc_grace_s); `expire` forgets history older than 90 days
+(storage.history_kept_s); the server does both by itself. `stats` counts. `recover` writes all files of a
 user into a new directory, also from a damaged store; it needs the master key and changes nothing. `backup` adds a
 snapshot of everything to a directory. Only for a server that is stopped: `restore`, which puts a backup into an empty
 home; `rotate-key`, which gives every space new keys for what is stored from now on; and `shred`, which destroys the
@@ -33,6 +34,7 @@ from server.audit.verify import verify_audit
 from server.credentials import CredentialFile
 from server.home_lock import SECRETS, HomeLock, HomeTaken
 from server.maintenance.backup import back_up
+from server.maintenance.expire import expire_history
 from server.maintenance.gc import collect_garbage, remove_old_half_written
 from server.maintenance.lease import HeldOff
 from server.maintenance.recover import recover_space
@@ -106,6 +108,20 @@ class _Commands:
         removed = remove_old_half_written(self._config.server.temp_dir, wall_clock_ms() - max(grace_ms, 3_600_000))
         if removed:
             _say(f"{removed} half-written files removed")
+        return well
+
+    def expire(self) -> bool:
+        well = True
+        kept_s = self._config.storage.history_kept_s
+        for space_id in self._space_ids():
+            try:
+                with self._registry.inspect(space_id) as context:
+                    done = expire_history(context, int(kept_s * 1_000))
+            except (StorageFault, SfosError, OSError) as error:
+                _say(f"{space_id}: not expired: {error}")
+                well = False
+                continue
+            _say(f"{space_id}: {done.states} states that ended over {kept_s / 86_400:g} days ago forgotten")
         return well
 
     def stats(self) -> bool:
@@ -317,9 +333,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--audit", action="store_true", help="the audit log instead: changed, removed or reordered lines"
     )
     collect = commands.add_parser("gc", help="remove what nothing refers to any more")
+    expire = commands.add_parser("expire", help="forget history older than the policy")
     stats = commands.add_parser("stats", help="count what is stored")
     stats.add_argument("--json", action="store_true", help="as JSON")
-    for command, run in ((verify, _Commands.verify), (collect, _Commands.gc), (stats, _Commands.stats)):
+    for command, run in (
+        (verify, _Commands.verify),
+        (collect, _Commands.gc),
+        (expire, _Commands.expire),
+        (stats, _Commands.stats),
+    ):
         command.add_argument("--space", metavar="ID", help="only this space (32 hexadecimal digits)")
         command.set_defaults(run=run, alone=None)
     recover = commands.add_parser("recover", help="write all files of a user into a directory; needs only the key")

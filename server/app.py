@@ -22,6 +22,7 @@ from server.gate import Caps, Gate
 from server.handlers import HANDLERS
 from server.home_lock import SECRETS, HomeLock, HomeTaken
 from server.listener import CannotListen, Listener, is_loopback, joined, open_sockets
+from server.maintenance.upkeep import Upkeep, chores_of
 from server.penalties import Penalties, PenaltyRule
 from server.penalty_file import PENALTY_FILE, PenaltyFile
 from server.sessions import Lifetimes, Session, Sessions
@@ -117,6 +118,7 @@ class Server:
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep)
         self._bookkeeper = Bookkeeper((self._audit.mark, self._penalty_file.save), _KEEP_S)
+        self._upkeep = Upkeep(spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)
         self._swept = 0.0
         self._accounts_fault = ""
         self._grace_s = settings.stop_grace_s
@@ -139,6 +141,7 @@ class Server:
         """Open the doors. Returns at once."""
         self._watchdog.start()
         self._bookkeeper.start()
+        self._upkeep.start()
         self._listener.start()
         _log.info("listening on %s", joined(*self.address))
         self._audit.write("server_started", address=joined(*self.address))
@@ -154,6 +157,8 @@ class Server:
         self._stopping.set()
         self._stop_bell.ring()
         cut, running = self._listener.stop(self._grace_s, hurry or threading.Event())
+        if not self._upkeep.join(self._grace_s):
+            running += 1  # it may be writing, as a command that does not end
         self._watchdog.stop()
         self._bookkeeper.stop()
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -93,19 +93,22 @@ class Collected:
     replies: int = 0
 
 
-def collect_garbage(context: SpaceContext, grace_ms: int) -> Collected:
-    """Remove what nothing has referred to for `grace_ms`. Raises: HeldOff, SfosError, OSError."""
+def collect_garbage(context: SpaceContext, grace_ms: int, stopping: Callable[[], bool] = lambda: False) -> Collected:
+    """Remove what nothing has referred to for `grace_ms`; less of it once `stopping` says so.
+
+    Raises: HeldOff, SfosError, OSError.
+    """
     with collecting(context.directory):
-        return _collect(context, grace_ms)
+        return _collect(context, grace_ms, stopping)
 
 
-def _collect(context: SpaceContext, grace_ms: int) -> Collected:
+def _collect(context: SpaceContext, grace_ms: int, stopping: Callable[[], bool]) -> Collected:
     done = Collected()
     now_ms = context.now_ms()
     done.lists = _delete_unused_lists(context)
     done.marked = _mark_unused_chunks(context, now_ms)
-    _delete_overdue_chunks(context, now_ms - grace_ms, done)
-    done.orphans = _delete_orphans(context, now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS))
+    _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping)
+    done.orphans = _delete_orphans(context, now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS), stopping)
     with context.catalog.write() as tx:
         done.replies = tx.run(_FORGET_REPLIES, reply=None, before=now_ms - REPLIES_KEPT_MS)
     context.store.compact()
@@ -156,8 +159,10 @@ def _begun_since(tx: Transaction, seq: int) -> set[bytes]:
     return {content for statement in (_NEW_LIVE, _NEW_PAST) for (content,) in tx.all(statement, seq=seq)}
 
 
-def _delete_overdue_chunks(context: SpaceContext, before_ms: int, done: Collected) -> None:
-    while True:
+def _delete_overdue_chunks(
+    context: SpaceContext, before_ms: int, done: Collected, stopping: Callable[[], bool]
+) -> None:
+    while not stopping():
         locations: list[str] = []
         freed = 0
         with context.catalog.write() as tx:
@@ -173,9 +178,11 @@ def _delete_overdue_chunks(context: SpaceContext, before_ms: int, done: Collecte
         done.bytes += freed
 
 
-def _delete_orphans(context: SpaceContext, before_ms: int) -> int:
+def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[], bool]) -> int:
     count = 0
     for stored in _batches(one for one in context.store.list_stored() if one.stored_ms < before_ms):
+        if stopping():
+            break
         orphans = orphans_among(context, stored)
         context.store.delete([one.location for one in orphans])
         count += len(orphans)
