@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,10 +15,13 @@ import pytest
 
 import manage_storage
 from config import Logging
+from protocol import AccessError
 from server.audit.log import AuditLog
 from server.audit.reading import last_lines, log_files
 from server.audit.verify import AuditVerified, verify_audit
 from tests.server.conftest import Serve, settings
+from tests.support.server_process import running_server
+from tests.support.wire_peer import WirePeer
 
 
 @dataclass
@@ -333,3 +337,19 @@ def test_the_end_is_marked_while_the_server_runs_and_verify_says_what_was_cut(
     file.write_bytes(lines[0])
     assert manage_storage.main(["--home", str(home), "verify", "--audit"]) == 1
     assert "the end of the log: number(s) 2 are removed" in capsys.readouterr().out
+
+
+def test_a_server_that_is_killed_leaves_a_log_that_verifies_and_goes_on(home: Path) -> None:
+    for _ in range(2):
+        with running_server(home, {"SFOS_LOGGING_MAX_BYTES": "4096"}) as server:
+            host, port = server.address.rsplit(":", 1)
+            for number in range(20):
+                with WirePeer((host, int(port))) as peer:
+                    peer.hello()
+                    with contextlib.suppress(AccessError):  # wrong, and soon held up: each a line of the log
+                        peer.login(f"user-{number}", "wrong")
+            server.process.kill()
+            server.process.wait()
+        found = verify_audit(home / "logs" / "audit.log", home / "secrets")
+        assert found.clean, found.findings
+    assert found.last > 40
