@@ -17,6 +17,7 @@ from client.commands import Commands
 from client.contents import read_pieces
 from protocol import (
     MAX_DELETE_ITEMS,
+    MAX_DEPTH,
     MAX_LIST_FOLDERS,
     MAX_PAGE_ENTRIES,
     Change,
@@ -43,6 +44,7 @@ from protocol import (
     SpaceInfo,
     StatRequest,
     Target,
+    TooMuch,
     UsageReply,
     UsageRequest,
     decode_changes,
@@ -54,13 +56,19 @@ from protocol import (
 Place = Ref | Entry | str  # a str is an absolute path in the home space
 
 OP_ID_BYTES = 16
-# A server that sends page after page of one listing must not fill this computer's memory; ten times the largest tested.
-_MOST_ENTRIES = 10_000_000
+# A server that sends page after page must not fill this computer's memory; five times the largest tested, some 3 GB.
+_MOST_ENTRIES = 5_000_000
 
 
 def new_op_id() -> bytes:
     """The name of one logical change, kept over its retries: so it is applied once."""
     return secrets.token_bytes(OP_ID_BYTES)
+
+
+def _check_count(count: int) -> None:
+    """Raises: TooMuch."""
+    if count > _MOST_ENTRIES:
+        raise TooMuch(f"There are more than {_MOST_ENTRIES:,} entries, which is more than this program takes at once.")
 
 
 def to_ref(place: Place) -> Ref:
@@ -138,13 +146,18 @@ class Api:
         if len(folders) != len(refs):
             raise RemoteProtocolError("The server listed other folders than were asked for.")
         entries = decode_entries(body)
+        asked_for: set[Cursor] = set()
         while reply.next is not None:
+            if reply.next in asked_for:
+                raise RemoteProtocolError("The server's list of a folder has no end.")
+            asked_for.add(reply.next)
             request = ListRequest(folders=request.folders, limit=request.limit, cursor=reply.next)
             reply, body = self.commands.list(request)
             page = decode_entries(body)
             entries += page
-            if not page or len(entries) > _MOST_ENTRIES:
+            if not page:
                 raise RemoteProtocolError("The server's list of a folder has no end.")
+            _check_count(len(entries))
         if any(entry.parent not in asked for entry in entries):
             raise RemoteProtocolError("The server listed what is not in the folders that were asked for.")
         return folders, entries, reply.at
@@ -152,8 +165,9 @@ class Api:
     def walk(self, place: Place, *, follow: Callable[[Entry], bool] | None = None) -> Iterator[Listing]:
         """The folder and all below it, breadth first, up to 256 folders a request. `follow`: which folders to enter.
 
-        Never comes to a folder twice, whatever the server says.
+        Never comes to a folder twice, and to an end, whatever the server says. Raises: TooMuch, RemoteProtocolError.
         """
+        count = 0
         level: list[tuple[tuple[str, ...], Ref]] = [((), to_ref(place))]
         seen: set[int] = set()
         while level:
@@ -162,9 +176,13 @@ class Api:
                 part = level[start : start + MAX_LIST_FOLDERS]
                 listings = self.list_folders([ref for _, ref in part])
                 for (path, _), listing in zip(part, listings, strict=True):
+                    count += len(listing.entries)
+                    _check_count(count)
                     yield Listing(path, listing.node, listing.entries, listing.error)
                     for entry in listing.entries:
                         if entry.kind == "folder" and entry.node not in seen and (follow is None or follow(entry)):
+                            if len(path) >= MAX_DEPTH:
+                                raise RemoteProtocolError("The server's folders are nested deeper than any can be.")
                             seen.add(entry.node)
                             below.append(((*path, entry.name), Ref(node=entry.node)))
             level = below
@@ -176,14 +194,17 @@ class Api:
     def changes(self, since: Cursor) -> tuple[list[Change], Cursor]:
         """All that changed since, and the cursor of now. Raises: ResyncRequired."""
         changes: list[Change] = []
+        asked_for: set[Cursor] = set()
         while True:
             reply, body = self.commands.changes(ChangesRequest(since=since, limit=MAX_PAGE_ENTRIES))
             page = decode_changes(body)
             changes += page
             if not reply.more:
                 return changes, reply.cursor
-            if reply.cursor == since or len(changes) > _MOST_ENTRIES:
+            asked_for.add(since)
+            if reply.cursor in asked_for:
                 raise RemoteProtocolError("The server's list of changes has no end.")
+            _check_count(len(changes))
             since = reply.cursor
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,6 +19,7 @@ from protocol import (
     GetChunksReply,
     GetChunksRequest,
     IsAFolder,
+    ManifestReply,
     ManifestRequest,
     Ref,
     RemoteProtocolError,
@@ -66,6 +67,17 @@ def most_chunks(size: int) -> int:
     return -(-size // MIN_CHUNK_BYTES)
 
 
+def manifest_page(entry: Entry, reply: ManifestReply, first: int, body: memoryview) -> list[ChunkRecord]:
+    """The records from `first` on, as many as were asked for or are left: a server that dribbles could do so for ever.
+
+    Raises: RemoteProtocolError.
+    """
+    page = unpack_records(body)
+    if not page or len(page) != min(MANIFEST_PAGE, reply.chunks - first) or reply.chunks > most_chunks(entry.size):
+        raise RemoteProtocolError("The server sent a wrong number of parts.", subject=entry.name)
+    return page
+
+
 def fetch_manifest(commands: Commands, space: SpaceInfo, entry: Entry) -> list[ChunkRecord]:
     """The chunks of a file, checked. Raises: BadChunk, RemoteProtocolError, what the server reports."""
     content = check_is_file(entry)
@@ -76,12 +88,9 @@ def fetch_manifest(commands: Commands, space: SpaceInfo, entry: Entry) -> list[C
     while True:
         request = ManifestRequest(ref=Ref(space=space.space, node=entry.node), first=len(records), limit=MANIFEST_PAGE)
         reply, body = commands.manifest(request)
-        page = unpack_records(body)
-        records += page
         if reply.content != content:
             raise TreeError("The file was changed in the meantime; look again.", subject=entry.name)
-        if not page or len(records) > most_chunks(entry.size):
-            raise RemoteProtocolError("The server sent a wrong number of parts.", subject=entry.name)
+        records += manifest_page(entry, reply, len(records), body)
         if len(records) >= reply.chunks:
             break
     check_manifest(space, entry, records)

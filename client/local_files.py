@@ -16,6 +16,7 @@ import errno
 import hashlib
 import logging
 import os
+import shutil
 import stat
 import sys
 import threading
@@ -230,6 +231,14 @@ class Destination:
         self._root = _OpenFolder(LocalFolder(root, descriptor))
         self._open: OrderedDict[tuple[str, ...], _OpenFolder] = OrderedDict()
         self._made: set[tuple[str, ...]] = set()
+
+    def free_bytes(self) -> int | None:
+        """What this user may still write there; None where the system does not say (some network drives)."""
+        try:
+            found = shutil.disk_usage(self.root)
+        except OSError:
+            return None
+        return found.free if found.total else None
 
     def was_made(self, names: tuple[str, ...]) -> bool:
         """Whether the folder was not there before: then what is in it came from here."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from client.connection import Answer, Connection
-from client.contents import MANIFEST_PAGE, REPLY_BYTES, check_manifest, most_chunks, unpack_chunks
+from client.contents import MANIFEST_PAGE, REPLY_BYTES, check_manifest, manifest_page, most_chunks, unpack_chunks
 from client.errors import LocalDiskFull
 from client.transfer.download_plan import DownloadFile
 from client.transfer.lane import PASSING, Exchange
@@ -21,13 +21,11 @@ from protocol import (
     ManifestReply,
     ManifestRequest,
     Ref,
-    RemoteProtocolError,
     SfosError,
     SpaceInfo,
     TreeError,
     from_info,
     pack_wants,
-    unpack_records,
 )
 
 # What concerns every file that is still to come.
@@ -140,10 +138,7 @@ class Manifest:
             reply = answer.expect(ManifestReply)
             if reply.content != file.content:
                 raise TreeError("The file was changed in the meantime; try again.", subject=file.row.remote)
-            page = unpack_records(answer.body)
-            file.records += page
-            if not page or len(file.records) > most_chunks(file.entry.size):
-                raise RemoteProtocolError("The server sent a wrong number of parts.", subject=file.row.remote)
+            file.records += manifest_page(file.entry, reply, len(file.records), answer.body)
             if len(file.records) < reply.chunks:
                 return [Manifest(self._work, file)]
             check_manifest(self._work.space, file.entry, file.records)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.errors import Cancelled, LocalAccess
+from client.errors import Cancelled, LocalAccess, LocalDiskFull
 from client.local_files import Destination
-from client.transfer.download import DownloadWork
+from client.transfer.download import DownloadWork, is_small
 from client.transfer.download_plan import DownloadFile, DownloadPlanner, Root
 from client.transfer.events import ConflictPolicy, ItemState
 from client.transfer.ledger import Ledger, Row
@@ -57,6 +57,7 @@ class DownloadTask:
         run.ledger.set_planned()
         fetched = [file for file in planner.files if not self._made_here(run, destination, file)]
         if fetched:
+            _check_room(destination, fetched)
             self._fetch(run, destination, fetched)
         for names, entry in reversed(planner.folders):  # inner ones first, for their times to stay
             with destination.folder(names) as folder:
@@ -109,3 +110,23 @@ class DownloadTask:
 
     def clean_up(self) -> None:
         """Partial files were removed where they were open."""
+
+
+def _check_room(destination: Destination, files: Sequence[DownloadFile]) -> None:
+    """Better now than after hours. What an interrupted download has left counts as come. Raises: LocalDiskFull."""
+    needed = sum(file.entry.size for file in files)
+    free = destination.free_bytes()
+    if free is None or needed <= free:
+        return
+    needed -= sum(_bytes_left_over(destination, file) for file in files if not is_small(file))
+    if needed > free:
+        raise LocalDiskFull(
+            f"{needed:,} bytes are to come, and the disk of this computer has {free:,} bytes left.",
+            subject=str(destination.root),
+        )
+
+
+def _bytes_left_over(destination: Destination, file: DownloadFile) -> int:
+    with destination.folder(file.folder) as folder:
+        found = folder.look(file.partial)
+    return 0 if found is None else min(getattr(found, "st_blocks", 0) * 512, file.entry.size)

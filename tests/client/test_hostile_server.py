@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from client.errors import ConnectionLost, LocalNameNotAllowed, ServerNotGenuine
+import client.api
+from client.errors import ConnectionLost, LocalDiskFull, LocalNameNotAllowed, ServerNotGenuine
 from client.session import Session
 from client.transfer import Job, JobState, TransferEngine
 from client.trust import Trust
 from protocol import (
     MAX_BODY,
+    MAX_DEPTH,
     AttachReply,
     BadChunk,
+    ChangesReply,
     ChunkRecord,
     Entry,
     FrameTooLong,
@@ -26,6 +30,7 @@ from protocol import (
     HelloReply,
     ListedFolder,
     ListReply,
+    ListRequest,
     LoginFinishReply,
     LoginStartReply,
     LoginStartRequest,
@@ -39,6 +44,7 @@ from protocol import (
     ServerBusy,
     StatReply,
     StatRequest,
+    TooMuch,
     UnsupportedVersion,
     chunk_id,
     content_id,
@@ -214,6 +220,58 @@ def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Sess
         session.api.list_folder("/")
 
 
+def test_a_list_that_goes_round_in_circles_is_given_up_at_the_first_page_that_comes_again(
+    server: ScriptedServer, session: Session
+) -> None:
+    cursors = itertools.cycle("abc")
+    server.handlers["list"] = lambda request, body: listing(file("x"), more=next(cursors))
+    with pytest.raises(RemoteProtocolError, match="no end"):
+        session.api.list_folder("/")
+    assert server.requests.count("list") == 4
+    server.handlers["changes"] = lambda request, body: (ChangesReply(cursor=next(cursors), more=True), b"[]")
+    with pytest.raises(RemoteProtocolError, match="no end"):
+        session.api.changes("c")
+    assert server.requests.count("changes") == 2
+
+
+def test_a_list_or_tree_that_would_fill_the_memory_is_given_up_with_a_reason(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client.api, "_MOST_ENTRIES", 1000)
+    numbers = itertools.count(10)
+    entries = [file(f"x{number}", node=number) for number in range(10, 110)]
+    server.handlers["list"] = lambda request, body: listing(*entries, more=str(next(numbers)))
+    with pytest.raises(TooMuch, match="more than 1,000 entries"):
+        session.api.list_folder("/")
+    server.handlers["list"] = two_folders_in_each
+    with pytest.raises(TooMuch, match="more than 1,000 entries"):
+        list(session.api.walk("/"))
+
+
+def two_folders_in_each(request: Request, body: bytes) -> Answer:
+    assert isinstance(request, ListRequest)
+    nodes = [ref.node or 1 for ref in request.folders]
+    inside = [
+        Entry(node=2 * node + one, parent=node, name=f"f{one}", kind="folder", revision="1")
+        for node in nodes
+        for one in (0, 1)
+    ]
+    return ListReply(at="c", folders=tuple(ListedFolder(node=node) for node in nodes)), encode_array(inside)
+
+
+def test_a_tree_deeper_than_any_can_be_is_given_up(server: ScriptedServer, session: Session) -> None:
+    def deeper(request: Request, body: bytes) -> Answer:
+        assert isinstance(request, ListRequest)
+        node = request.folders[0].node or 1
+        inside = Entry(node=node + 1, parent=node, name="f", kind="folder", revision="1")
+        return listing(inside, node=node)
+
+    server.handlers["list"] = deeper
+    with pytest.raises(RemoteProtocolError, match="nested deeper"):
+        list(session.api.walk("/"))
+    assert server.requests.count("list") <= MAX_DEPTH + 1
+
+
 def test_another_number_of_folders_than_asked_for_is_refused(server: ScriptedServer, session: Session) -> None:
     server.handlers["list"] = answering((ListReply(at="c"), b""))
     with pytest.raises(RemoteProtocolError):
@@ -340,6 +398,7 @@ def test_a_list_of_chunks_that_is_not_the_files_is_refused(
         manifest(entry, records[:2]),
         manifest(entry, records, chunks=10**9),
         manifest(entry, [*records, *records]),
+        manifest(entry, records[:1], chunks=3),
         manifest(entry, []),
     ):
         server.handlers["manifest"] = answering(wrong)
@@ -348,6 +407,21 @@ def test_a_list_of_chunks_that_is_not_the_files_is_refused(
         with pytest.raises((BadChunk, RemoteProtocolError)):
             session.api.read_range(entry)
     assert "get_chunks" not in server.requests
+    assert server.requests.count("manifest") == 2 * 6, "a list that dribbles is given up with its first page"
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_what_cannot_fit_is_not_begun_and_both_numbers_are_told(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
+) -> None:
+    job = engine.download([replace(large()[0], size=2**60), file("small")], tmp_path / "to")
+    assert finish(job) is JobState.FAILED
+    errors = [item.error for item in job.failed_items()]
+    assert {type(error) for error in errors} == {LocalDiskFull}
+    free = int(str(errors[0]).split("computer has ")[1].split()[0].replace(",", ""))
+    assert f"{2**60 + 7:,} bytes are to come" in str(errors[0])
+    assert 0 < free < 2**60
+    assert {"manifest", "get_chunks"}.isdisjoint(server.requests)
     assert list((tmp_path / "to").iterdir()) == []
 
 

@@ -64,7 +64,8 @@ def store(server: Running) -> tuple[WirePeer, bytes, int]:
 
 def stored_files(server: Running, space: str) -> Iterator[Path]:
     chunks = server.settings.server.storage_dir / space
-    return (path for path in chunks.rglob("*") if ".db" not in path.name and path.is_file() and path.stat().st_size > len(DATA))
+    files = (path for path in chunks.rglob("*") if path.is_file() and ".db" not in path.name)
+    return (path for path in files if path.stat().st_size > len(DATA))
 
 
 @pytest.mark.allows_errors("a storage that is broken on purpose")
