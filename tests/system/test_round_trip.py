@@ -100,10 +100,11 @@ def _peak_of(server: ServerProcess, *command: str) -> int:
     """The client's largest resident size in bytes, asked of the system when it has ended."""
     report = server.home / "user" / "peak"
     program = (
-        "import os, resource, runpy, sys\n"
-        "sys.argv = sys.argv[1:]\n"
-        "try:\n    runpy.run_path('cli_client.py', run_name='__main__')\n"
-        "finally:\n    open(os.environ['PEAK'], 'w').write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+        "import os, sys\n"
+        "child = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ)\n"
+        "_, status, usage = os.wait4(child, 0)\n"
+        "with open(os.environ['PEAK'], 'w') as report:\n    report.write(str(usage.ru_maxrss))\n"
+        "sys.exit(os.waitstatus_to_exitcode(status))\n"
     )
     arguments = ("--server", server.address, "--user", "user1", "--accept-new-key", *command)
     done = run(
