@@ -2,7 +2,8 @@
 
     parser ─▶ options (what was asked, plain data) ─▶ main (one session, one command, one exit code)
                                                        ├── signing_in · password · remembering
-                                                       ├── listing · content · changing · watching · account · sessions · admin
+                                                       ├── listing · content · changing · watching
+                                                       ├── account · sessions · admin
                                                        ├── putting · getting ─▶ transferring · progress
                                                        └── shell (streams, questions) · output (lines, tables)
                                                            paths (where things go) · failures · exit_codes
