@@ -65,8 +65,8 @@ def scan_folder(folder: Path, *, follow_symlinks: bool = False) -> Iterator[Loca
         entry = look_at_listed(folder, listed, follow_symlinks)
         if isinstance(entry, LocalEntry):
             folded = fold_name(entry.name)
-            other = taken.setdefault(folded, entry.name)
-            if other is not entry.name:
+            other = taken.setdefault(folded, listed.name)
+            if other != listed.name:
                 reason = f"Here it stands beside “{printable(other)}”, and the server takes both for the same name."
                 entry = LocalProblem(
                     entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path))

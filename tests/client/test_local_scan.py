@@ -53,6 +53,15 @@ def test_a_second_name_that_the_server_takes_for_the_same_is_a_problem(tmp_path:
     assert all("same name" in reason for reason in problems.values())
 
 
+def test_two_spellings_of_one_character_are_the_same_name_too(tmp_path: Path) -> None:
+    """Python keeps one object for each such name, so comparing objects would take the second for the first."""
+    for name in ("\u00e9", "e\u0301"):
+        (tmp_path / name).write_bytes(name.encode())
+    entries, problems = scan(tmp_path)
+    assert list(entries) == ["\u00e9"]
+    assert len(problems) == 1
+
+
 def test_a_folder_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
     entries, problems = scan(tmp_path / "missing")
     assert not entries
