@@ -244,8 +244,11 @@ def _backup(options: argparse.Namespace, loaded: config.Config) -> bool:
         options.directory,
         lambda: dt.datetime.now(dt.UTC),
         lambda space_id: _say(f"{space_id}: done"),
+        keep=options.keep,
     )
     _say(f"{done.snapshot}: {done.spaces} spaces; {done.chunks} chunks copied, {done.kept} were there already")
+    if done.pruned:
+        _say(f"{done.pruned} chunks of older snapshots removed")
     for loss in done.losses:
         _say(f"  NOT BACKED UP: {loss}")
     _say("the master key is not in it, on purpose: keep a copy of that elsewhere")
@@ -350,6 +353,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     recover.set_defaults(alone=_recover)
     backup = commands.add_parser("backup", help="add a snapshot of everything to the backups in a directory")
     backup.add_argument("directory", metavar="DIR", type=Path, help="one of its own, not on the same disk")
+    backup.add_argument("--keep", metavar="N", type=_count, help="afterwards remove all but the newest N snapshots")
     backup.set_defaults(alone=_backup)
     restoring = commands.add_parser("restore", help="put a backup into an empty home (the server has to be stopped)")
     restoring.add_argument("directory", metavar="DIR", type=Path, help="where `backup` put it")
@@ -363,6 +367,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     shred.add_argument("--yes", action="store_true", help="do not ask for the name to be typed again")
     shred.set_defaults(alone=_shred)
     return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    """Raises: ValueError, which argparse turns into a sentence."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _progress(space_id: str) -> Callable[[str, int, int], None]:

@@ -33,6 +33,7 @@ from server.maintenance.backup_layout import (
     snapshots_in,
 )
 from server.maintenance.lease import backup_lease
+from server.maintenance.prune import prune_backups
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault
 from server.vault.keyring import KEYS_FILE
@@ -57,15 +58,23 @@ class BackedUp:
     spaces: int = 0
     chunks: int = 0
     kept: int = 0
+    pruned: int = 0
     losses: list[str] = field(default_factory=list)
 
 
 def back_up(
-    storage_dir: Path, accounts: Path, directory: Path, now: Callable[[], dt.datetime], said: Callable[[str], None]
+    storage_dir: Path,
+    accounts: Path,
+    directory: Path,
+    now: Callable[[], dt.datetime],
+    said: Callable[[str], None],
+    *,
+    keep: int | None = None,
 ) -> BackedUp:
     """Add a snapshot of all spaces to the backups in `directory`; durable, and visible only when whole.
 
     Safe beside a running server, and beside everything else. `said` hears of each space that is done.
+    `keep`: so many snapshots stay, this one included, provided that it lacks nothing; None is all.
     Raises: NotForBackups, BackupRunning, OSError, sqlite3.Error (of `directory`'s own databases).
     """
     with _opened(storage_dir, directory):
@@ -90,6 +99,8 @@ def back_up(
         sync_directory(partial)
         partial.rename(done.snapshot)
         sync_directory(done.snapshot.parent)
+        if keep is not None and not done.losses:  # an older snapshot may have what this one could not get
+            done.pruned = prune_backups(directory, keep)
         return done
 
 
@@ -156,9 +167,10 @@ def _opened(storage_dir: Path, directory: Path) -> Iterator[None]:
     sync_directory(directory)
     descriptor = os.open(marker, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupRunning(str(directory)) from error
         yield
-    except BlockingIOError as error:
-        raise BackupRunning(str(directory)) from error
     finally:
         os.close(descriptor)

@@ -34,7 +34,7 @@ ACCOUNTS_FILE = "credentials.json"
 
 _SNAPSHOT = re.compile(r"(\d{6,})-[0-9TZ]+")
 _DISK_LOCATION = re.compile(r"disk:([0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8})")
-_SMALL_LOCATION = re.compile(r"small:([0-9]{1,18})")
+_SMALL_LOCATION = re.compile(r"small:([0-9]{1,19})")
 _BATCH = 500
 
 
@@ -64,7 +64,7 @@ def read_named(catalog: Path) -> Named:
         for chunk, location, length in connection.execute("SELECT id, location, sealed_len FROM chunks"):
             if disk := _DISK_LOCATION.fullmatch(location):
                 on_disk[disk[1]] = length
-            elif number := _SMALL_LOCATION.fullmatch(location):
+            elif (number := _SMALL_LOCATION.fullmatch(location)) and int(number[1]) < 2**63:
                 small[int(number[1])] = (chunk, length)
             else:
                 raise NoBackup(f"{catalog}: {location!r} is no location")

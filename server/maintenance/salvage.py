@@ -24,7 +24,7 @@ from server.vault.keyring import SpaceKeys
 from server.vault.sealing import Sealer, TokenType
 
 _DISK = re.compile(r"disk:([0-9a-f]{2}/([0-9a-f]{64})-[0-9a-f]{8})")
-_SMALL = re.compile(r"small:([0-9]{1,18})")
+_SMALL = re.compile(r"small:([0-9]{1,19})")
 _COPY_TRIES = 5
 
 

@@ -47,8 +47,12 @@ def backups(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def back(storage: Path, accounts: Path, backups: Path) -> Callable[[], BackedUp]:
-    return lambda: back_up(storage, accounts, backups, lambda: dt.datetime.now(dt.UTC), lambda _: None)
+def back(storage: Path, accounts: Path, backups: Path) -> Callable[..., BackedUp]:
+    def backs(keep: int | None = None) -> BackedUp:
+        now = dt.datetime.now(dt.UTC)
+        return back_up(storage, accounts, backups, lambda: now, lambda _: None, keep=keep)
+
+    return backs
 
 
 @pytest.fixture
@@ -346,3 +350,38 @@ def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
     lock.release()
     assert manage_storage.main(["--home", str(home), "restore", str(backups)]) == 0
     assert manage_storage.main(["--home", str(home), "verify", "--full"]) == 0
+
+
+def test_pruning_keeps_what_the_kept_snapshots_name_and_nothing_else(
+    desk: Desk,
+    context: SpaceContext,
+    new_registry: NewRegistry,
+    home: Path,
+    back: Callable[..., BackedUp],
+    bring_back: Callable[..., Restored],
+    backups: Path,
+) -> None:
+    desk.put("/kept", os.urandom(150_000))
+    desk.upload(os.urandom(250_000) + b"small and never committed")
+    assert back().chunks == 5
+    collect_garbage(context, -1_000)  # grace of less than nothing: what is not committed goes at once
+    desk.put("/new", b"new")
+    before = desk.tree()
+    assert back(keep=2).pruned == 0
+    done = back(keep=1)
+    assert (done.losses, done.pruned) == ([], 3)
+    assert snapshots_in(backups) == [done.snapshot]
+    assert back(keep=1).pruned == 0
+    bring_back()
+    assert tree_of(new_registry, home) == before
+
+
+@pytest.mark.leaves_damage
+def test_a_backup_with_losses_prunes_nothing(
+    desk: Desk, back: Callable[..., BackedUp], backups: Path, storage: Path
+) -> None:
+    back()
+    desk.put("/file", os.urandom(150_000))
+    next(storage.glob("*/chunks/*/*")).unlink()
+    assert back(keep=1).losses
+    assert len(snapshots_in(backups)) == 2
