@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
+import math
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +17,33 @@ from config import Logging
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+# The disk is full, or gone: said on the terminal, but not for each line that is lost.
+_LOSS_TOLD_EVERY_S = 60.0
+
+
 class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
-    """A rotating log that only its owner may read: it has user names and addresses."""
+    """A rotating log that only its owner may read: it has user names and addresses.
+
+    Where it cannot be written, lines are lost, and the program goes on and stops as ever.
+    """
+
+    _told = -math.inf
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)  # a mistake of this program, which shall be seen
+            return
+        now = time.monotonic()
+        if now - self._told >= _LOSS_TOLD_EVERY_S:
+            self._told = now
+            with contextlib.suppress(OSError, ValueError):  # the terminal may be gone too
+                sys.stderr.write(f"{self.baseFilename} loses lines: {error.strerror or error}\n")
+                sys.stderr.flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what is still in memory is lost; nothing else hangs on it
+            super().close()
 
     def _open(self):  # type: ignore[no-untyped-def]  # the library's own annotation differs between versions
         stream = super()._open()

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,23 @@ def test_no_text_from_outside_breaks_a_line_of_the_log(home: Path) -> None:
     text = logging_settings.server_file.read_text()
     assert text.count("\n") == 1
     assert "eve\\u000d\\u000a2026-01-01 forged \\u001b[31m line\\u202e" in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only where there is a device that is always full")
+def test_a_full_disk_loses_log_lines_and_says_so_once_and_hinders_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging_settings = settings(home, {}).logging
+    undo = logs.configure(logging_settings)
+    (file,) = (one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler))
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file.stream.fileno())
+    os.close(full)
+    for number in range(20):
+        logging.getLogger("a.test").info("line %d", number)
+    undo()
+    said = capsys.readouterr().err
+    assert said == f"{logging_settings.server_file} loses lines: No space left on device\n"
 
 
 def test_a_whole_session_leaves_its_traces_and_none_of_its_secrets(
