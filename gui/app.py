@@ -155,6 +155,10 @@ class App:
         threading.excepthook = in_thread
 
     def _report(self, error: BaseException) -> None:
+        if self.closed:
+            # Tk still tells half-destroyed widgets of their new size.
+            _log.debug("an error while the window went away", exc_info=error)
+            return
         _log.error("an error nobody caught", exc_info=error)
         text = f"Something went wrong in this program ({type(error).__name__}). The log says more; your files are safe."
         self.window.banner.show(Notice(text, "error"), close=lambda: self.window.banner.show(None))
@@ -176,7 +180,7 @@ class App:
                 assert isinstance(card, SignInCard)
                 card.show(state)
                 if fresh and not state.busy:
-                    card.take_focus()
+                    card.take_focus(state.wrong)
             case AskTrust(key=unknown):
                 self.gate.show(
                     lambda parent, theme: TrustCard(
@@ -199,7 +203,7 @@ class App:
         self._remember(server=str(session.address), user=session.user)
         from gui.workspace import Workspace
 
-        self.gate.leave()
+        # Laid out and filled behind the card, and uncovered whole.
         self.window.show()
         self.window.show_details(self.choices.details)
         self.workspace = Workspace(
@@ -207,6 +211,8 @@ class App:
             limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
         )  # fmt: skip
         self.workspace.start()
+        self.root.update_idletasks()
+        self.gate.leave()
 
     def _leave(self, *, logout: bool, problem: str | None = None) -> None:
         workspace, self.workspace = self.workspace, None

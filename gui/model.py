@@ -184,7 +184,9 @@ class Conflicting:
 
 @dataclass(frozen=True, slots=True)
 class SignInState:
-    """What the form for signing in shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can."""
+    """What the form for signing in shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can.
+    `wrong`: the field that `problem` is about.
+    """
 
     server: str = ""
     user: str = ""
@@ -192,3 +194,4 @@ class SignInState:
     problem: str | None = None
     keep: bool = False
     keep_refused: str | None = "Looking for a keyring…"
+    wrong: Literal["server", "user", "password"] | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from tkinter import filedialog
 
 from client.session import Session
+from gui import wording
 from gui.commands import Command
 from gui.model import Listing, Notice, Place, Selection
 from gui.presenters.browser import BrowserPresenter
@@ -17,7 +18,7 @@ from gui.tasks import TaskBridge
 from gui.viewing import Viewer
 from gui.views.dialogs.ask import PasswordDialog, ask_name, confirm
 from gui.views.main_window import MainWindow
-from protocol import Entry, printable
+from protocol import Entry, LoginFailed, printable
 
 _ALWAYS = frozenset(
     {
@@ -73,6 +74,7 @@ class Orders:
         self._transfers, self._conflicts, self._viewer = transfers, conflicts, viewer
         self._refresh = refresh
         self.selection = Selection()
+        self._chosen_in = Path.home()  # where files were chosen last
 
     def run(self, command: Command) -> bool:
         """Do what `command` says; whether it is one of these."""
@@ -119,18 +121,25 @@ class Orders:
             self._viewer.open_large(entry)
 
     def _show_details(self, shown: bool) -> None:
+        if shown and self._window.details_shown:
+            self._window.details.flash()
         self._window.show_details(shown)
         self._viewer.show(self.selection)
 
     # --- up and down -----------------------------------------------------------------------------------------------
 
     def _choose_files(self) -> None:
-        names = filedialog.askopenfilenames(parent=self._window.root, title="Upload files")
+        names = filedialog.askopenfilenames(parent=self._window.root, title="Upload files", initialdir=self._chosen_in)
+        if names:
+            self._chosen_in = Path(names[0]).parent
         self.upload(tuple(Path(name) for name in names))
 
     def _choose_folder(self) -> None:
-        name = filedialog.askdirectory(parent=self._window.root, title="Upload a folder", mustexist=True)
+        name = filedialog.askdirectory(
+            parent=self._window.root, title="Upload a folder", mustexist=True, initialdir=self._chosen_in
+        )
         if name:
+            self._chosen_in = Path(name).parent
             self.upload((Path(name),))
 
     def upload(self, paths: Sequence[Path], place: Place | None = None) -> None:
@@ -139,8 +148,9 @@ class Orders:
 
     def _download_to(self) -> None:
         entries = self.selection.entries
-        name = filedialog.askdirectory(parent=self._window.root, title="Download to")
+        name = filedialog.askdirectory(parent=self._window.root, title="Download to", initialdir=self._chosen_in)
         if name:
+            self._chosen_in = Path(name)
             self.download(entries, Path(name))
 
     def download(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
@@ -207,9 +217,15 @@ class Orders:
             self._bridge.run_in_thread(
                 lambda _token: self._session.change_password(old, new),
                 lambda _nothing: changed(),
-                lambda error: dialog.show_problem(getattr(error, "message", str(error))),
+                refused,
                 name="gui-password",
             )
+
+        def refused(error: Exception) -> None:
+            if isinstance(error, LoginFailed):  # its own sentence is about signing in
+                dialog.show_problem("The current password is not right.", current=True)
+            else:
+                dialog.show_problem(wording.explain(error))
 
         def changed() -> None:
             dialog.close()

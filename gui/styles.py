@@ -62,6 +62,7 @@ GOOD_TEXT = "SfGood.TLabel"
 GOOD_STRONG = "SfGoodStrong.TLabel"
 GOOD_MONO = "SfGoodMono.TLabel"
 BAD_MONO = "SfBadMono.TLabel"
+FIELD_MUTED = "SfFieldMuted.TLabel"
 BOX_TEXT = "SfBox.TLabel"
 BOX_STRONG = "SfBoxStrong.TLabel"
 
@@ -147,7 +148,7 @@ class StyleSheet:
             style.configure(name, background=colour, borderwidth=0, relief="flat")
         element = f"{FIELD_BOX}.border"
         if element not in style.element_names():
-            box = self._box(p.surface, p.border)
+            box = self._box(p.field, p.border)
             style.element_create(element, "image", box, border=self._px(RADIUS) + 1, sticky="nsew")
             style.layout(FIELD_BOX, _nested(element))
         style.configure(FIELD_BOX, background=p.surface)
@@ -175,6 +176,7 @@ class StyleSheet:
             (GOOD_STRONG, p.good, p.text, "SfBoldFont"),
             (GOOD_MONO, p.surface, p.success, "TkFixedFont"),
             (BAD_MONO, p.surface, p.danger, "TkFixedFont"),
+            (FIELD_MUTED, p.field, p.muted, "TkDefaultFont"),
             (BOX_TEXT, p.hover, p.muted, "TkDefaultFont"),
             (BOX_STRONG, p.hover, p.text, "SfBoldFont"),
         ):
@@ -194,7 +196,8 @@ class StyleSheet:
         element = f"{look.name}.body"
         if element not in style.element_names():
             focus = p.text if look.fill == p.primary else p.accent
-            idle = self._box(look.on or p.surface, p.line if look.border else None)
+            framed = look.border is not None or look.fill == p.primary
+            idle = self._box(look.on or p.surface, p.line if framed else None)
             style.element_create(
                 element,
                 "image",
@@ -238,8 +241,8 @@ class StyleSheet:
             replace(flat, name=NOTICE_TOOL, fill=p.notice, on=p.notice),
             replace(flat, name=ALARM_LINK, text=p.accent, pad=(6, 2), font="SfBoldFont", fill=p.alarm, on=p.alarm),
             replace(flat, name=ALARM_TOOL, fill=p.alarm, on=p.alarm),
-            replace(quiet, name=CRUMB, pad=(5, 3)),
-            replace(flat, name=CRUMB_HERE, pad=(5, 3), font="SfBoldFont"),
+            replace(quiet, name=CRUMB, pad=(5, 3), fill=p.field, on=p.field),
+            replace(flat, name=CRUMB_HERE, pad=(5, 3), font="SfBoldFont", fill=p.field, on=p.field),
             replace(quiet, name=TAB, pad=(8, 5)),
             replace(flat, name=TAB_HERE, pad=(8, 5), font="SfBoldFont"),
         ):
@@ -276,7 +279,8 @@ class StyleSheet:
         style.layout(BARE_ENTRY, _nested("Entry.padding", "Entry.textarea"))
         style.configure(
             BARE_ENTRY,
-            background=p.surface,
+            background=p.field,
+            fieldbackground=p.field,
             foreground=p.text,
             insertcolor=p.text,
             selectbackground=p.selection,
@@ -343,7 +347,7 @@ class StyleSheet:
                 font="SfSmallFont",
                 relief="flat",
                 borderwidth=0,
-                padding=(self._px(8), self._px(6)),
+                padding=(self._px(4), self._px(6)),  # as far from the edge as ttk's cells
             )
             style.map(
                 f"{name}.Heading",

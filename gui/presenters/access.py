@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from client.address import DEFAULT_PORT, Address
-from client.errors import ChangedServerKey, UnknownServerKey
+from client.errors import ChangedServerKey, ConnectionFailed, UnknownServerKey
 from client.options import ClientOptions
 from gui import wording
 from gui.keyring_store import PasswordKeeper
@@ -100,16 +100,19 @@ class AccessPresenter:
     def submit(self, server: str, user: str, password: str, keep: bool) -> None:
         """Try to sign in with what was typed."""
         address = _address(server)
-        problem = None
+        problem: str | None = None
+        wrong: Literal["server", "user", "password"] | None = None
         if address is None:
-            problem = f"Write the server as host:port, for example localhost:{DEFAULT_PORT}."
+            wrong, problem = "server", f"Write the server as host:port, for example localhost:{DEFAULT_PORT}."
         elif not user:
-            problem = "Type your user name."
+            wrong, problem = "user", "Type your user name."
         elif not password:
-            problem = "Type your password."
-        self._state = replace(self._state, server=server, user=user, keep=keep, problem=problem, busy=problem is None)
+            wrong, problem = "password", "Type your password."
+        self._state = replace(
+            self._state, server=server, user=user, keep=keep, problem=problem, wrong=wrong, busy=problem is None
+        )
         if address is None or problem is not None:
-            self._show()
+            self._on_step(AskSignIn(self._state, fresh=True))
             return
         self._password = password
         self._show()
@@ -152,11 +155,11 @@ class AccessPresenter:
         elif isinstance(error, ChangedServerKey):
             self._on_step(WarnChanged(error))
         else:
-            self._back_to_form(sign_in_problem(error))
+            self._back_to_form(sign_in_problem(error), "server" if isinstance(error, ConnectionFailed) else None)
 
-    def _back_to_form(self, problem: str | None) -> None:
+    def _back_to_form(self, problem: str | None, wrong: Literal["server"] | None = None) -> None:
         self._password = ""
-        self._state = replace(self._state, busy=False, problem=problem)
+        self._state = replace(self._state, busy=False, problem=problem, wrong=wrong)
         self._on_step(AskSignIn(self._state, fresh=True))
 
     def _show(self) -> None:

@@ -22,8 +22,8 @@ def picture(data: bytes, edge: int) -> PictureBlock | NothingBlock:
             opened.draft("RGB", (edge, edge))  # JPEG can decode at an eighth, a quarter or half of its size
             upright = ImageOps.exif_transpose(opened)
             small = upright.copy() if upright is opened else upright
-    except (OSError, ValueError, SyntaxError) as error:
-        return NothingBlock(f"This picture cannot be read: {error}")
+    except (OSError, ValueError, SyntaxError):  # what Pillow says of it is for programmers
+        return NothingBlock("This image is damaged or of an unknown kind.")
     if small.width != true[0] and small.width == true[1]:
         true = true[1], true[0]
     small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
@@ -53,7 +53,7 @@ def pdf(data: bytes, page: int, edge: int) -> PictureBlock | NothingBlock:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
         locked = "password" in str(error).lower()
-        return NothingBlock("This PDF asks for a password." if locked else f"This PDF cannot be read: {error}")
+        return NothingBlock("This PDF asks for a password." if locked else "This PDF is damaged or of an unknown kind.")
     try:
         pages = len(document)
         if pages == 0:
@@ -66,7 +66,7 @@ def pdf(data: bytes, page: int, edge: int) -> PictureBlock | NothingBlock:
         return PictureBlock(
             image.width, image.height, image.tobytes(), round(width), round(height), min(page, pages - 1), pages
         )
-    except pypdfium2.PdfiumError as error:
-        return NothingBlock(f"This page cannot be shown: {error}")
+    except pypdfium2.PdfiumError:
+        return NothingBlock("This page is damaged.")
     finally:
         document.close()

@@ -31,7 +31,7 @@ class Breadcrumb(ttk.Frame):
         self._parts: list[tk.Widget] = []
         self._width = 0
         self._field: ttk.Entry | None = None
-        self._icon = ttk.Label(self, style=styles.MUTED)
+        self._icon = ttk.Label(self, style=styles.FIELD_MUTED)
         self._icon.pack(side="left", padx=(px(6), px(2)))
         self.bind("<Configure>", self._resized)
         self.bind("<Button-1>", lambda _event: self.edit())
@@ -116,7 +116,7 @@ class Breadcrumb(ttk.Frame):
 
     def _chevron(self) -> None:
         theme = self._theme
-        label = ttk.Label(self, image=theme.icon("chevron-right", theme.palette.muted, 10), style=styles.MUTED)
+        label = ttk.Label(self, image=theme.icon("chevron-right", theme.palette.muted, 10), style=styles.FIELD_MUTED)
         label.pack(side="left", padx=theme.px(2))
         self._parts.append(label)
 

@@ -10,6 +10,8 @@ from gui import styles
 from gui.theme import Theme
 from gui.views.preview_area import PreviewArea
 
+_FLASH_MS = 700
+
 
 class DetailsPane(ttk.Frame):
     """Draws what it is given: title, subtitle, facts and a preview."""
@@ -31,6 +33,7 @@ class DetailsPane(ttk.Frame):
         self.preview = PreviewArea(self, theme, on_page=on_page)
         self.preview.pack(side="top", fill="both", expand=True)
         self._values: list[ttk.Label] = []
+        self._flashing: str | None = None
         self.bind("<Configure>", lambda _event: self._wrap())
 
     def show(self, title: str, subtitle: str, facts: tuple[tuple[str, str], ...]) -> None:
@@ -48,6 +51,20 @@ class DetailsPane(ttk.Frame):
             text.grid(row=row, column=1, sticky="ew", pady=px(2))
             self._values.append(text)
         self._wrap()
+
+    def flash(self) -> None:
+        """Draw the eye here for a moment: what was asked for is already shown."""
+        palette = self._theme.palette
+        for label in (self._title, self._subtitle):
+            label.configure(background=palette.selection)
+        if self._flashing is not None:
+            self.after_cancel(self._flashing)
+        self._flashing = self.after(_FLASH_MS, self._end_flash)
+
+    def _end_flash(self) -> None:
+        self._flashing = None
+        for label in (self._title, self._subtitle):
+            label.configure(background="")
 
     def _wrap(self) -> None:
         width = max(self._theme.px(80), self.winfo_width() - self._theme.px(32))

@@ -19,7 +19,7 @@ from gui.views.tooltip import Tooltip
 from protocol import Entry
 
 _COLUMNS: tuple[tuple[SortColumn, str], ...] = (
-    ("name", "Name"),
+    ("name", "\u2002Name"),  # above the icons, which stand a little away from the edge
     ("size", "Size\u2003"),  # the space keeps numbers away from the next column
     ("modified", "Modified"),
     ("type", "Type"),

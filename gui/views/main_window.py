@@ -79,6 +79,7 @@ class MainWindow:
         self._enabled: frozenset[Command] = frozenset()
         self._listing = Listing()
         self._selection = Selection()
+        self._transfers_height = 0  # of the lower pane when it was last hidden; 0: not yet
         px = theme.px
         root.minsize(px(_MIN_SIZE[0]), px(_MIN_SIZE[1]))
         self.frame = ttk.Frame(root, style=styles.SURFACE)
@@ -233,8 +234,10 @@ class MainWindow:
             self._vertical.add(self.transfers, weight=0)
             self.root.update_idletasks()
             height = self._vertical.winfo_height()
-            _place_sash(self._vertical, 0, max(height // 2, height - self.theme.px(_TRANSFERS)))
+            wanted = self._transfers_height or self.theme.px(_TRANSFERS)
+            _place_sash(self._vertical, 0, max(height * 2 // 3, height - wanted))
         elif not shown and self.transfers_shown:
+            self._transfers_height = self.transfers.winfo_height()
             self._vertical.forget(self.transfers)
 
     def toggle_transfers(self) -> None:

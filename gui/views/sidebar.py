@@ -10,7 +10,8 @@ from gui import styles, wording
 from gui.model import Place, Usage
 from gui.theme import Theme
 from gui.views.scroll import AutoScrollbar
-from protocol import ROOT_NODE, Entry
+from gui.views.tooltip import Tooltip
+from protocol import ROOT_NODE, Entry, printable
 
 _PENDING = "pending:"  # the child that stands for folders not read yet, so that the branch can be opened
 
@@ -32,6 +33,8 @@ class Sidebar(ttk.Frame):
         self._names: dict[int, str] = {}
         self._shown: int | None = None
         self._to_open: set[int] = set()  # branches on the way to the folder shown, not read yet
+        self._known: dict[int, tuple[Entry, ...]] = {}  # folders of branches that are read, some not in the tree yet
+        self._refitting: str | None = None
         px = theme.px
         self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
         bar = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns", pady=(px(6), 0))
@@ -43,6 +46,8 @@ class Sidebar(ttk.Frame):
         self._usage.grid(row=1, column=0, columnspan=2, sticky="ew", padx=px(12), pady=(px(4), px(8)))
         self.tree.bind("<<TreeviewSelect>>", self._selected)
         self.tree.bind("<<TreeviewOpen>>", self._opened)
+        self.tree.bind("<Configure>", self._configured)
+        Tooltip(self.tree, theme, self._tip_at)
         theme.on_change(self._recolour)
         self.clear()
 
@@ -52,6 +57,7 @@ class Sidebar(ttk.Frame):
         """Know nothing but the root."""
         self.tree.delete(*self.tree.get_children())
         self._names = {ROOT_NODE: "My files"}
+        self._known = {}
         theme = self._theme
         self.tree.insert(
             "", "end", iid=str(ROOT_NODE), text="My files", open=True,
@@ -61,6 +67,7 @@ class Sidebar(ttk.Frame):
     def set_folders(self, parent: int, folders: Sequence[Entry]) -> None:
         """These are the folders in `parent`, sorted as they shall stand; deeper branches stay as they are."""
         branch = str(parent)
+        self._known[parent] = tuple(folders)
         if not self.tree.exists(branch):
             return
         if self.tree.exists(_PENDING + branch):
@@ -69,20 +76,57 @@ class Sidebar(ttk.Frame):
         for child in self.tree.get_children(branch):
             if child not in wanted:
                 self._forget(child)
+        depth = self._depth(branch) + 1
         for index, folder in enumerate(folders):
             item = str(folder.node)
             if self.tree.exists(item):
                 self.tree.move(item, branch, index)
                 if self._names.get(folder.node) != folder.name:
-                    self.tree.item(item, text=folder.name)
-            else:
-                self.tree.insert(branch, index, iid=item, text=folder.name, image=self._folder_icon())
-                self.tree.insert(item, "end", iid=_PENDING + item)
+                    self.tree.item(item, text=self._fitted(folder.name, depth))
+                self._names[folder.node] = folder.name
+                continue
+            text = self._fitted(folder.name, depth)
+            self.tree.insert(branch, index, iid=item, text=text, image=self._folder_icon())
             self._names[folder.node] = folder.name
+            if folder.node in self._known:
+                self.set_folders(folder.node, self._known[folder.node])
+            else:
+                self.tree.insert(item, "end", iid=_PENDING + item)
         if parent in self._to_open:
             self._to_open.discard(parent)
             self.tree.item(branch, open=True)
         self._select_shown()
+
+    def _depth(self, item: str) -> int:
+        depth = 0
+        while item := self.tree.parent(item):
+            depth += 1
+        return depth
+
+    def _fitted(self, name: str, depth: int) -> str:
+        """`name`, shortened if it has no room at this depth."""
+        px, width = self._theme.px, self.tree.winfo_width()
+        room = width - px(2 + 17 + 16 + 8 + 8) - depth * px(16)
+        return self._theme.elide(printable(name), max(px(40), room)) if width > 1 else printable(name)
+
+    def _configured(self, _event: object) -> None:
+        if self._refitting is not None:
+            self.after_cancel(self._refitting)
+        self._refitting = self.after(60, self._refit)
+
+    def _refit(self) -> None:
+        self._refitting = None
+        for node, name in self._names.items():
+            if node != ROOT_NODE:
+                self.tree.item(str(node), text=self._fitted(name, self._depth(str(node))))
+
+    def _tip_at(self, _x: int, y: int) -> str | None:
+        """The whole name, where the tree shows a shortened one."""
+        item = self.tree.identify_row(y)
+        if not item or item.startswith(_PENDING) or int(item) == ROOT_NODE:
+            return None
+        name = self._names[int(item)]
+        return printable(name) if self._fitted(name, self._depth(item)) != printable(name) else None
 
     def _forget(self, item: str) -> None:
         for child in self.tree.get_children(item):

@@ -20,6 +20,7 @@ class StatusBar(ttk.Frame):
         super().__init__(parent, style=styles.SIDE, padding=(px(18), px(4)))
         self._theme = theme
         self._connection = Connection()
+        self._board = TransferBoard()
         self._state = self._part("left")
         self._tls = self._part("left")
         self._count = self._part("left")
@@ -59,10 +60,26 @@ class StatusBar(ttk.Frame):
             text="TLS 1.3 · key pinned" if online else "",
             image=theme.icon("lock-fill", palette.muted, 12, pad_right=6) if online else "",
         )
+        text, icon, tint = self._freshness()
         self._fresh.configure(
-            text="Up to date" if online else "",
-            image=theme.icon("check-circle", palette.success, 12, pad_right=6) if online else "",
+            text=text if online else "", image=theme.icon(icon, tint, 12, pad_right=6) if online else ""
         )
+
+    def _freshness(self) -> tuple[str, str, str]:
+        """Whether all is where it should be: sentence, icon, colour."""
+        palette, board = self._theme.palette, self._board
+        if not board.active:
+            return "Up to date", "check-circle", palette.success
+        if board.all_paused:
+            return "Paused", "pause-fill", palette.warning
+        if any(row.phase == "asking" for row in board.active):
+            return "Waiting for your answer", "question-circle", palette.warning
+        directions = {row.direction for row in board.active}
+        if len(directions) == 1:
+            return ("Uploading…", "upload", palette.accent) if "up" in directions else (
+                "Downloading…", "download", palette.accent,
+            )  # fmt: skip
+        return "Transferring…", "arrow-down-up", palette.accent
 
     def show_items(self, listing: Listing, selection: Selection) -> None:
         """Show how many items there are and how many are selected."""
@@ -80,6 +97,9 @@ class StatusBar(ttk.Frame):
         self._count.configure(text=text)
 
     def show_transfers(self, board: TransferBoard) -> None:
-        """Show the speeds of both directions, while there are any."""
+        """Show the speeds of both directions, while there are any, and whether all is done."""
+        before, self._board = self._freshness(), board
+        if self._freshness() != before:
+            self._recolour()
         self._up.configure(text=f"↑ {wording.speed(board.up_bytes_per_s)}" if board.up_bytes_per_s >= 1 else "")
         self._down.configure(text=f"↓ {wording.speed(board.down_bytes_per_s)}" if board.down_bytes_per_s >= 1 else "")

@@ -17,6 +17,7 @@ from gui.views.tooltip import Tooltip
 _GO = (Command.BACK, Command.FORWARD, Command.UP, Command.REFRESH)
 _DO = (Command.NEW_FOLDER, Command.DOWNLOAD, Command.DELETE)
 _ICON = 17
+_NARROW, _PATH_LEAST, _SEARCH_LEAST, _SEARCH_NARROW = 1000, 190, 150, 96  # design pixels
 
 
 class Toolbar(ttk.Frame):
@@ -44,14 +45,16 @@ class Toolbar(ttk.Frame):
             self._tool(command).grid(row=0, column=column, padx=(0, px(4)))
             column += 1
         self.breadcrumb = Breadcrumb(self, theme, on_go=on_go, on_path=on_path)
-        self.breadcrumb.grid(row=0, column=column, sticky="ew", padx=(px(6), px(12)))
+        self.breadcrumb.grid(row=0, column=column, sticky="nsew", padx=(px(6), px(12)))
+        self._path_column = column
         self.columnconfigure(column, weight=4)
         self.search = SearchBox(self, theme, placeholder=self._search_hint(), on_change=on_filter)
-        self.search.grid(row=0, column=column + 1, sticky="ew", padx=(0, px(10)))
-        self.columnconfigure(column + 1, weight=1, minsize=px(150))
+        self.search.grid(row=0, column=column + 1, sticky="nsew", padx=(0, px(10)))
+        self.columnconfigure(column + 1, weight=1)
+        self.bind("<Configure>", lambda event: self._share(event.width))
         self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left", takefocus=True)
         self.upload.configure(command=lambda: self._menu_under(self.upload, on_upload_menu))
-        self.upload.grid(row=0, column=column + 2, padx=(0, px(8)))
+        self.upload.grid(row=0, column=column + 2, sticky="ns", padx=(0, px(8)))
         column += 3
         for command in _DO:
             self._tool(command).grid(row=0, column=column, padx=(0, px(2)))
@@ -64,6 +67,14 @@ class Toolbar(ttk.Frame):
         Tooltip(self.upload, theme, f"Upload files or a folder ({shown_keys(Command.UPLOAD_FILES)})")
         self._icons()
         theme.on_change(self._icons)
+
+    def _share(self, width: int) -> None:
+        """In a narrow window the search field gives way to the path, which says where one is."""
+        px = self._theme.px
+        narrow = width < px(_NARROW)
+        self.columnconfigure(self._path_column, minsize=px(_PATH_LEAST))
+        self.columnconfigure(self._path_column + 1, minsize=px(_SEARCH_NARROW if narrow else _SEARCH_LEAST))
+        self.columnconfigure(self._path_column + 1, weight=0 if narrow else 1)
 
     def _search_hint(self) -> str:
         return f"Search this folder…  ({shown_keys(Command.SEARCH)})"

@@ -53,7 +53,9 @@ class TransferPanel(ttk.Frame):
         self._marks: dict[Tab, tk.Frame] = {}
         for column, (tab, label) in enumerate(_TABS):
             button = ttk.Button(head, text=label, style=styles.TAB, command=lambda chosen=tab: self.open(chosen))  # type: ignore[misc]
-            button.grid(row=0, column=column, padx=(0, px(4)))
+            button.grid(row=0, column=column, sticky="ew", padx=(0, px(4)))
+            # As wide as it will ever be: counting must not push its neighbours about.
+            head.columnconfigure(column, minsize=theme.measure(f"{label}  9,999", "SfBoldFont") + px(20))
             mark = tk.Frame(head, height=px(2))
             mark.grid(row=1, column=column, sticky="ew", padx=px(8))
             self._tabs[tab], self._marks[tab] = button, mark

@@ -125,8 +125,12 @@ class PasswordDialog(Dialog):
             self._problem.configure(text="")
             self._on_submit(self._old.get(), self._new.get())
 
-    def show_problem(self, text: str) -> None:
-        """Say why it did not work; it can be tried again."""
+    def show_problem(self, text: str, *, current: bool = False) -> None:
+        """Say why it did not work; it can be tried again. `current`: it is about the current password."""
         self._submit.state(["!disabled"])
         self._submit.configure(text="Change")
         self._problem.configure(text=text)
+        self._old.state(["invalid" if current else "!invalid"])
+        if current:
+            self._old.selection_range(0, "end")
+            self._old.focus_set()

@@ -12,11 +12,12 @@ from gui.model import Conflicting, Version
 from gui.theme import Theme
 from gui.views.dialogs.base import Dialog
 
+# The first stands outermost and has the keyboard: Return by habit must not replace anything.
 _CHOICES = (
-    ("Replace", OnConflict.REPLACE),
-    ("Keep both", OnConflict.KEEP_BOTH),
-    ("Newer only", OnConflict.NEWER),
     ("Skip", OnConflict.SKIP),
+    ("Newer only", OnConflict.NEWER),
+    ("Keep both", OnConflict.KEEP_BOTH),
+    ("Replace", OnConflict.REPLACE),
 )
 
 
@@ -39,14 +40,16 @@ class ConflictDialog(Dialog):
         pair.pack(fill="x")
         for column, version in enumerate((question.existing, question.coming)):
             pair.columnconfigure(column, weight=1, uniform="half")
-            self._version(pair, version).grid(row=0, column=column, sticky="nsew", padx=(0, px(8)) if not column else 0)
+            self._version(pair, version).grid(
+                row=0, column=column, sticky="nsew", padx=(0, px(4)) if not column else (px(4), 0)
+            )
         self._for_all = tk.BooleanVar(self, value=False)
         ttk.Checkbutton(
             self.body, text="Do this for all other files that already exist", style=styles.CHECK, variable=self._for_all
         ).pack(anchor="w", pady=(px(14), px(4)))
         first: ttk.Button | None = None
         for text, choice in _CHOICES:
-            style = styles.PRIMARY if choice is OnConflict.REPLACE else styles.BUTTON
+            style = styles.PRIMARY if choice is OnConflict.SKIP else styles.BUTTON
             button = self.add_button(text, lambda chosen=choice: self._answer(chosen), style)  # type: ignore[misc]
             first = first or button
         self.add_button("Cancel", self.cancel, side="left")

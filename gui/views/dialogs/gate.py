@@ -23,7 +23,9 @@ class Gate(ttk.Frame):
         if self.card is not None:
             self.card.destroy()
         self.card = make(self, self._theme)
-        self.card.place(relx=0.5, rely=0.46, anchor="center")
+        # Held by its upper edge: a sentence more makes it longer, and nothing above that jumps.
+        self.card.update_idletasks()
+        self.card.place(relx=0.5, rely=0.46, y=-self.card.winfo_reqheight() // 2, anchor="n")
         self.place(x=0, y=0, relwidth=1, relheight=1)
         tk.Misc.tkraise(self)
         return self.card

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
+from typing import Literal
 
 from gui import styles
 from gui.model import SignInState
@@ -81,15 +82,21 @@ class SignInCard(Card):
             self._keep_why.pack(anchor="w", padx=(px(26), 0), after=self._keep_box)
         else:
             self._keep_why.pack_forget()
-        if state.problem:
-            self._problem.configure(text=state.problem)
-            after = self._keep_why if refused else self._keep_box
-            self._problem.pack(anchor="w", pady=(px(10), 0), after=after)
-        else:
-            self._problem.pack_forget()
+        # Two lines are kept free for it: the button below must not move away from under the mouse.
+        text = state.problem or ""
+        self._problem.configure(
+            text=f"{text}\n" if 0 < self.theme.measure(text) <= px(self.WIDTH - 50) else text or "\n"
+        )
+        self._show_problem_icon()
+        self._problem.pack(anchor="w", pady=(px(10), 0), after=self._keep_why if refused else self._keep_box)
 
-    def take_focus(self) -> None:
-        """Put the keyboard into the first field that is empty; into the password after a failed attempt."""
+    def take_focus(self, wrong: Literal["server", "user", "password"] | None = None) -> None:
+        """Put the keyboard into the field that is wrong; else into the first that is empty, or the password."""
+        if wrong is not None:
+            field = {"server": self.server, "user": self.user, "password": self.password}[wrong]
+            field.focus_set()
+            field.selection_range(0, "end")
+            return
         for entry in (self.server, self.user, self.password):
             if not entry.get():
                 entry.focus_set()
@@ -115,4 +122,8 @@ class SignInCard(Card):
     def _recolour(self) -> None:
         palette = self.theme.palette
         self._logo.configure(image=self.theme.icon("safe2-fill", palette.accent, 40))
-        self._problem.configure(image=self.theme.icon("exclamation-circle", palette.danger, 15, pad_right=8))
+        self._show_problem_icon()
+
+    def _show_problem_icon(self) -> None:
+        name = "exclamation-circle" if str(self._problem.cget("text")).strip() else ""
+        self._problem.configure(image=self.theme.icon(name, self.theme.palette.danger, 15, pad_right=8, pad_y=1))

@@ -45,7 +45,7 @@ class TrustCard(Card):
         box.pack(fill="x")
         ttk.Label(box, text=in_rows(str(key.fingerprint)), style=styles.NOTICE_MONO, justify="left").pack(anchor="w")
         words = ttk.Label(
-            box, text=words_of(key), style=styles.NOTICE_STRONG, wraplength=px(self.WIDTH - 28), justify="left"
+            box, text=set_apart(key.words), style=styles.NOTICE_STRONG, wraplength=px(self.WIDTH - 28), justify="left"
         )
         words.pack(anchor="w", pady=(px(8), 0))
         facts = key.facts
@@ -97,14 +97,17 @@ class ChangedKeyCard(Card):
         )
         pair = ttk.Frame(self.body, style=styles.SURFACE)
         pair.pack(fill="x")
-        for row, (label, text, style) in enumerate(
-            (
-                ("Trusted", in_rows(str(key.pinned)), styles.GOOD_MONO),
-                ("Now", in_rows(str(key.seen)), styles.BAD_MONO),
-            )
+        for row, (label, fingerprint, style) in enumerate(
+            (("Trusted", key.pinned, styles.GOOD_MONO), ("Now", key.seen, styles.BAD_MONO))
         ):
-            ttk.Label(pair, text=label, style=styles.MUTED).grid(row=row, column=0, sticky="nw", pady=px(5))
-            ttk.Label(pair, text=text, style=style, justify="left").grid(row=row, column=1, padx=px(16), pady=px(5))
+            ttk.Label(pair, text=label, style=styles.MUTED).grid(row=2 * row, column=0, sticky="nw", pady=(px(5), 0))
+            ttk.Label(pair, text=in_rows(str(fingerprint)), style=style, justify="left").grid(
+                row=2 * row, column=1, sticky="w", padx=(px(16), 0), pady=(px(5), 0)
+            )
+            ttk.Label(
+                pair, text=set_apart(fingerprint.words), style=styles.BOLD, wraplength=px(self.WIDTH - 80),
+                justify="left",
+            ).grid(row=2 * row + 1, column=1, sticky="w", padx=(px(16), 0), pady=(px(2), px(5)))  # fmt: skip
         self._host = key.address.host
         self.typed = self.entry(f"Type the server's name ({self._host}) to replace the trusted key:")
         self.typed.bind("<KeyRelease>", lambda _event: self._check())
@@ -129,6 +132,6 @@ def in_rows(fingerprint: str, groups: int = 8) -> str:
     return "\n".join(" ".join(parts[start : start + groups]) for start in range(0, len(parts), groups))
 
 
-def words_of(key: UnknownServerKey) -> str:
-    """The fingerprint's words, set apart as they are read aloud."""
-    return " · ".join(key.words.split())
+def set_apart(words: str) -> str:
+    """A fingerprint's words, set apart as they are read aloud."""
+    return " · ".join(words.split())
