@@ -109,6 +109,9 @@ class _Recovery:
         if not states:
             self._recover_chunks()
         self._done.losses += self._remains.losses
+        if changed := self._remains.changed():
+            what = " and ".join(changed)
+            self._done.losses.append(f"{what} changed meanwhile: a server is at work; stop it and recover once more")
         return self._done
 
     # --- where everything goes --------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ class Remains:
         self._keys = keys
         self._sealer = Sealer(keys, lambda: 0)
         self._scratch = scratch
+        self._found = {name: _signatures(directory / name) for name in (CATALOG_FILE, SMALL_FILE)}
         self._catalog = self._opened(CATALOG_FILE)
         self._small = self._opened(SMALL_FILE)
         self._rows: dict[bytes, ChunkRow] | None = None
@@ -50,6 +51,10 @@ class Remains:
         for connection in (self._catalog, self._small):
             if connection is not None:
                 connection.close()
+
+    def changed(self) -> list[str]:
+        """The databases written to by somebody since they were opened here: what was read may be of two states."""
+        return [name for name, before in self._found.items() if _signatures(self._directory / name) != before]
 
     def states(self) -> list[State]:
         """The live states."""
@@ -188,21 +193,27 @@ def _open_unchanged(path: Path, scratch: Path) -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?immutable=1"
         return sqlite3.connect(uri, uri=True, isolation_level=None)
     for _ in range(_COPY_TRIES):
-        before = [_signature(one) for one in (path, log)]
+        before = _signatures(path)
         copy = scratch / path.name
         shutil.copyfile(path, copy)
         if log.is_file():
             shutil.copyfile(log, copy.with_name(log.name))
-        if before == [_signature(one) for one in (path, log)]:
+        if before == _signatures(path):
             return sqlite3.connect(copy, isolation_level=None)
     raise CatalogUnreadable(f"{path} changes all the time; stop the server first")
 
 
-def _signature(path: Path) -> tuple[int, int] | None:
-    with contextlib.suppress(FileNotFoundError):
-        status = path.stat()
-        return status.st_size, status.st_mtime_ns
-    return None
+def _signatures(path: Path) -> list[tuple[int, int] | None]:
+    """What a write to the database at `path` changes: length and time of the file and of its write-ahead log."""
+    found: list[tuple[int, int] | None] = []
+    for one in (path, path.with_name(path.name + "-wal")):
+        try:
+            status = one.stat()
+        except FileNotFoundError:
+            found.append(None)
+        else:
+            found.append((status.st_size, status.st_mtime_ns) if status.st_size else None)
+    return found
 
 
 def _is_state(row: Row) -> bool:

@@ -13,6 +13,7 @@ import manage_storage
 from protocol import MIN_ITERATIONS, Attributes, make_verifier
 from server.credentials import CredentialFile
 from server.maintenance.recover import NotEmpty, Recovered, recover_space
+from server.maintenance.salvage import Remains
 from server.maintenance.which_space import NoSuchSpace, find_space
 from server.spaces import SpaceRegistry
 from server.storage_faults import KeysDamaged, MasterKeyWrong
@@ -103,6 +104,28 @@ def test_a_store_that_was_never_closed_is_read_to_its_last_commit(
         assert recover_space(stored, SPACE_ID, master, out).losses == []
         assert snapshot(stored) == before
     assert written(out) == {"/last": b"still in the write-ahead log"}
+
+
+def test_a_store_that_changes_meanwhile_is_said(
+    new_registry: Callable[..., SpaceRegistry],
+    stored: Path,
+    out: Path,
+    master: MasterKey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with new_registry().lease(SPACE_ID) as space:
+        desk = Desk(space)
+        desk.put("/first", b"1")
+        real = Remains.lists
+
+        def lists(remains: Remains) -> dict[bytes, tuple[int, int, bytes]]:
+            desk.put("/second", b"2")
+            return real(remains)
+
+        monkeypatch.setattr(Remains, "lists", lists)
+        (loss,) = recover_space(stored, SPACE_ID, master, out).losses
+    assert "changed meanwhile" in loss
+    assert written(out) == {"/first": b"1"}
 
 
 def test_a_directory_with_something_in_it_is_refused(recover: Recover, out: Path) -> None:
