@@ -178,7 +178,7 @@ class Storage:
     )
     master_key_source: str = _setting(
         "file",
-        "Where the master key is: in SFOS_MASTER_KEY if that is set, else in master_key_file; or in the variable alone.",
+        "Where the master key is: in SFOS_MASTER_KEY if set, else in master_key_file; or in the variable alone.",
         choices=("file", "environment"),
     )
     master_key_file: Path = _setting(
