@@ -181,7 +181,9 @@ def app(
         pytest.skip("xdotool is not installed (./run.sh test installs it)")
     place = tmp_path_factory.mktemp("window")
     (place / "downloads").mkdir()
-    app = App(settings_for(server.address, place, place / "downloads", place / "state"), user=USER, mode="light")
+    # A transfer gives up soon when its server is gone: tests of that need not wait long.
+    settings = settings_for(server.address, place, place / "downloads", place / "state", retries="1")
+    app = App(settings, user=USER, mode="light")
     app.root.geometry(SIZE)
     yield app
     app.close_now()
@@ -249,3 +251,26 @@ def hand(signed_out: Hand, folder: str) -> Hand:
     signed_out.go(folder)
     signed_out.app.window.files.take_focus()
     return signed_out
+
+
+@pytest.fixture
+def own_home(tmp_path: Path) -> Path:
+    return prepare_home(tmp_path / "own-home")
+
+
+@pytest.fixture
+def enter(signed_out: Hand) -> Iterator[Callable[[str], Hand]]:
+    """Signs the window in at another server than the one of the other tests."""
+
+    def enter(address: str) -> Hand:
+        card = signed_out.app.gate.card
+        assert isinstance(card, SignInCard)
+        card.server.delete(0, "end")
+        card.server.insert(0, address)
+        sign_in(signed_out)
+        return signed_out
+
+    yield enter
+    workspace = signed_out.app.workspace
+    if workspace is not None:  # its server may be gone: nobody to say goodbye to
+        signed_out.app._leave(logout=False)

@@ -16,33 +16,10 @@ from client.session import Session
 from client.trust import ACCEPT_NEW, Trust, TrustStore
 from gui.views.dialogs.ask import PasswordDialog
 from gui.views.dialogs.sign_in import SignInCard
-from tests.gui.conftest import PASSWORD, USER, Hand, sign_in
-from tests.support.server_process import CHECKOUT, ServerProcess, environment, prepare_home, run, running_server
+from tests.gui.conftest import PASSWORD, USER, Hand
+from tests.support.server_process import CHECKOUT, ServerProcess, environment, run, running_server
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
-
-
-@pytest.fixture
-def own_home(tmp_path: Path) -> Path:
-    return prepare_home(tmp_path / "own-home")
-
-
-@pytest.fixture
-def enter(signed_out: Hand) -> Iterator[Callable[[str], Hand]]:
-    """Signs the window in at another server than the one of the other tests."""
-
-    def enter(address: str) -> Hand:
-        card = signed_out.app.gate.card
-        assert isinstance(card, SignInCard)
-        card.server.delete(0, "end")
-        card.server.insert(0, address)
-        sign_in(signed_out)
-        return signed_out
-
-    yield enter
-    workspace = signed_out.app.workspace
-    if workspace is not None:  # its server may be gone: nobody to say goodbye to
-        signed_out.app._leave(logout=False)
 
 
 def test_an_absent_server_is_told_and_counted_down_and_its_return_noticed(
