@@ -12,6 +12,7 @@ Names of users who do not exist are counted like the others, or the wait would t
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import threading
 import time
@@ -30,6 +31,9 @@ _MAX_KNOWN_ADDRESSES = 32  # for each account
 # Kept over a restart are the youngest so many: a file of some 2 MB, written in 20 ms.
 _MAX_SAVED = 20_000
 
+# A name that no account can have may be as long as a message. What is kept of it is as long as any real one at most.
+_MAX_NAME_CHARS = 64
+
 PenaltyKind = Literal["address", "account"]
 
 
@@ -41,6 +45,13 @@ def address_group(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.IPv6Network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def account_name(name: str) -> str:
+    """Under which name attempts on account `name` are counted: itself, unless it is too long for any account."""
+    if len(name) <= _MAX_NAME_CHARS:
+        return name
+    return f"sha256:{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +113,7 @@ class Penalties:
 
     def wait_s(self, group: str, account: str) -> float:
         """Seconds that an attempt from `group` (see `address_group`) on `account` has to wait; 0 if it may go on."""
+        account = account_name(account)
         with self._lock:
             wait = self._remaining(("address", group), self._rule.max_s)
             if group not in self._known.get(account, ()):
@@ -121,7 +133,7 @@ class Penalties:
     def failed(self, group: str, account: str) -> int:
         """Take note of a wrong attempt. Returns how many there have been from this address."""
         with self._lock:
-            self._count(("account", account))
+            self._count(("account", account_name(account)))
             return self._count(("address", group))
 
     def _count(self, key: tuple[PenaltyKind, str]) -> int:
@@ -165,7 +177,7 @@ class Penalties:
     def lift(self, kind: PenaltyKind | None = None, name: str = "") -> int:
         """Forget the wrong attempts of one address group or account; without a kind, all. How many there were."""
         with self._lock:
-            keys = list(self._records) if kind is None else [(kind, name)]
+            keys = list(self._records) if kind is None else [(kind, account_name(name))]
             lifted = sum(self._records.pop(key, None) is not None for key in keys)
             self.changes += lifted
             return lifted
@@ -183,9 +195,9 @@ class Penalties:
             for penalty in state.failures:
                 age_s = max(0.0, penalty.age_s) + older_by_s
                 if age_s < self._rule.forget_s and penalty.failures > 0:
-                    self._records[penalty.kind, penalty.name] = _Record(penalty.failures, now - age_s)
+                    self._records[penalty.kind, account_name(penalty.name)] = _Record(penalty.failures, now - age_s)
             for account, groups in state.known.items():
-                self._known[account] = OrderedDict.fromkeys(groups[-_MAX_KNOWN_ADDRESSES:])
+                self._known[account_name(account)] = OrderedDict.fromkeys(groups[-_MAX_KNOWN_ADDRESSES:])
             self.changes += 1
 
     def _unsorted(self) -> list[Penalty]:

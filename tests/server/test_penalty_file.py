@@ -101,6 +101,22 @@ def test_a_flood_of_made_up_names_makes_no_endless_file(path: Path, monkeypatch:
     assert Run(path, run.wall, 7.0).penalties.failed("a", "user 999") == 1001
 
 
+def test_of_a_name_as_long_as_a_message_no_more_is_kept_than_of_a_real_one(path: Path) -> None:
+    run = Run(path, 1_000_000.0, 500.0)
+    longest, other = "x" * 8000, "x" * 7999 + "y"
+    for _ in range(6):
+        run.penalties.failed("a", longest)
+    assert (run.penalties.wait_s("b", longest), run.penalties.wait_s("b", other)) == (40, 0)
+    run.file.save()
+    assert path.stat().st_size < 1000
+    second = Run(path, run.wall, 7.0)
+    assert second.penalties.wait_s("b", longest) == 40
+    (shown,) = (penalty.name for penalty in second.penalties.current() if penalty.kind == "account")
+    assert len(shown) <= 64
+    assert second.penalties.lift("account", shown) == 1
+    assert second.penalties.wait_s("b", longest) == 0
+
+
 def test_what_is_lifted_costs_no_wait_any_more_here_or_after_a_restart(path: Path) -> None:
     run = Run(path, 1_000_000.0, 500.0)
     for _ in range(6):
