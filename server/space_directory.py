@@ -20,13 +20,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import DBAPIError
 
 from protocol import NotFound
 from server.catalog.engine import Catalog
 from server.catalog.head import Head, read_head, write_head
 from server.catalog.migrations import create_catalog, migrate
+from server.catalog.schema import chunks
 from server.catalog.space_row import SpaceRow, read_space_row
+from server.catalog.statement import Statement
 from server.chunks.disk import DiskStore
 from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
@@ -35,7 +38,7 @@ from server.chunks.tiered import TieredStore
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.entries import epoch_tag
 from server.operations.list_cache import ListCache
-from server.storage_faults import CatalogRolledBack, CatalogUnreadable
+from server.storage_faults import CatalogRolledBack, CatalogUnreadable, SmallChunksLost, StorageMisplaced
 from server.vault.keyring import SpaceKeys, read_keys, write_keys
 from server.vault.master import MasterKey, sync_directory
 from server.vault.names import NameSealer
@@ -48,6 +51,9 @@ CATALOG_FILE = "catalog.db"
 SMALL_FILE = "small.db"
 CHUNKS_DIRECTORY = "chunks"
 
+_IN_SMALL_STORE = Statement(
+    select(chunks.c.id).where(chunks.c.space == bindparam("space"), chunks.c.location.like("small:%")).limit(1)
+)
 _SPACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -119,7 +125,8 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
 
     `rolled_back_too`: even if the catalog is older than its HEAD file says, for those who look into what happened.
 
-    Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack, OSError.
+    Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack,
+    SmallChunksUnreadable, StorageMisplaced, OSError.
     """
     directory = directory_of(around, space_id)
     if not directory.is_dir():
@@ -132,6 +139,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         catalog = Catalog(directory / CATALOG_FILE, space, busy_timeout_s=around.limits.busy_timeout_s)
         opened.callback(catalog.close)
         row = _checked_row(catalog, directory, rolled_back_too=rolled_back_too)
+        _check_stores(catalog, directory)
         store = _open_store(around, directory)
         opened.pop_all()
     return SpaceContext(
@@ -151,6 +159,24 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         lists=around.lists,
         listeners=around.listeners,
     )
+
+
+def _check_stores(catalog: Catalog, directory: Path) -> None:
+    """That both chunk stores are what they should be. What is lost is said, and the rest is served.
+
+    Raises: StorageMisplaced, OSError.
+    """
+    chunks_directory = directory / CHUNKS_DIRECTORY
+    try:
+        chunks_directory.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:
+        raise StorageMisplaced(f"{chunks_directory} is no directory") from None
+    small = directory / SMALL_FILE
+    if small.is_file() and small.stat().st_size:
+        return
+    with catalog.read() as tx:
+        if tx.one(_IN_SMALL_STORE) is not None:
+            logger.error("%s", SmallChunksLost(str(small)))
 
 
 def _open_store(around: Surroundings, directory: Path) -> TieredStore:

@@ -20,6 +20,11 @@ def is_broken_disk(error: sqlite3.Error) -> bool:
     return primary_code(error) == sqlite3.SQLITE_IOERR
 
 
+def is_damaged(error: sqlite3.Error) -> bool:
+    """Whether what the file says is no database, or one that contradicts itself."""
+    return primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
 def as_wire_error(error: sqlite3.Error) -> SfosError:
     """The error that a client gets; the caller logs the original."""
     code = primary_code(error)

@@ -5,6 +5,7 @@
     ├── KeysDamaged                   the keys file of a space
     ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
     ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
+    ├── SmallChunksUnreadable · SmallChunksLost          small.db of a space
     ├── StoreStopped                  after a failed fsync
     └── StorageMisplaced              directories that cannot work together
 
@@ -53,6 +54,14 @@ class CatalogTooNew(StorageFault):
 
 class CatalogRolledBack(StorageFault):
     """The catalog of a space is older than its HEAD file says; someone put an old one back."""
+
+
+class SmallChunksUnreadable(StorageFault):
+    """The database of small chunks of a space cannot be opened; restore it from a backup."""
+
+
+class SmallChunksLost(StorageFault):
+    """The database of small chunks of a space is gone; what was in it has to be restored or uploaded again."""
 
 
 class StoreStopped(StorageFault):

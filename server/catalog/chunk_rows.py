@@ -2,6 +2,9 @@
 
 A chunk is live once a commit has referred to it, and pending (`pending_since`, `pending_by`) before that; pending ones
 count for the caller who put them, and go after 24 hours.
+
+One whose token was found damaged or gone bears HURT as its offset: it counts as not there, so that whoever has its data
+sends them again, and the new token takes its place in the row, for every file that refers to it.
 """
 
 from __future__ import annotations
@@ -15,9 +18,13 @@ from server.catalog.engine import Transaction
 from server.catalog.schema import chunks, content_chunks, contents
 from server.catalog.statement import InStatement, Statement
 
+HURT = -1
+
 
 class ChunkRow(NamedTuple):
-    """A stored chunk. `length`: of its data; `sealed_len`: of its token; `offset`: 0, until chunks share a location."""
+    """A stored chunk. `length`: of its data; `sealed_len`: of its token; `offset`: 0 (until chunks share a location),
+    or HURT.
+    """
 
     id: bytes
     key_no: int
@@ -47,11 +54,35 @@ USABLE = InStatement(
         chunks.c.space == bindparam("space"),
         chunks.c.id.in_([bindparam(name) for name in names]),
         or_(chunks.c.pending_since.is_(None), chunks.c.pending_by == bindparam("actor")),
+        chunks.c.offset != HURT,
     )
 )
-_STORED = InStatement(
-    lambda names: select(chunks.c.id).where(
+_ROWS = InStatement(
+    lambda names: select(*_CHUNK_COLUMNS).where(
         chunks.c.space == bindparam("space"), chunks.c.id.in_([bindparam(name) for name in names])
+    )
+)
+_MARK_HURT = Statement(
+    update(chunks)
+    .where(
+        chunks.c.space == bindparam("space"),
+        chunks.c.id == bindparam("chunk"),
+        chunks.c.location == bindparam("lies_at"),
+    )
+    .values(offset=bindparam("mark"))
+)
+_REPLACE = Statement(
+    update(chunks)
+    .where(
+        chunks.c.space == bindparam("space"),
+        chunks.c.id == bindparam("chunk"),
+        chunks.c.location == bindparam("lies_at"),
+    )
+    .values(
+        key_no=bindparam("new_key_no"),
+        location=bindparam("new_location"),
+        offset=bindparam("new_offset"),
+        sealed_len=bindparam("new_sealed_len"),
     )
 )
 _INSERT = Statement(insert(chunks))
@@ -100,9 +131,29 @@ def usable_chunks(tx: Transaction, ids: Iterable[bytes], actor: str) -> dict[byt
     return {chunk_id: (length, pending is not None) for chunk_id, length, pending in found}
 
 
-def stored_chunks(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
-    """Which of `ids` have a row, whoever put them."""
-    return {chunk_id for (chunk_id,) in tx.all_in(_STORED, ids)}
+def chunk_rows(tx: Transaction, ids: Iterable[bytes]) -> dict[bytes, ChunkRow]:
+    """The rows of those of `ids` that have one, whoever put them, the hurt ones included."""
+    return {columns[0]: ChunkRow(*columns) for columns in tx.all_in(_ROWS, ids)}
+
+
+def mark_hurt(tx: Transaction, row: ChunkRow) -> None:
+    """Note that the token of `row` is damaged or gone; nothing happens if it has been replaced meanwhile."""
+    tx.run(_MARK_HURT, chunk=row.id, lies_at=row.location, mark=HURT)
+
+
+def replace_chunk(tx: Transaction, old: ChunkRow, new: ChunkRow) -> bool:
+    """Let the row say where the new token lies; False if it is not `old` any more. Pending stays pending."""
+    return bool(
+        tx.run(
+            _REPLACE,
+            chunk=old.id,
+            lies_at=old.location,
+            new_key_no=new.key_no,
+            new_location=new.location,
+            new_offset=new.offset,
+            new_sealed_len=new.sealed_len,
+        )
+    )
 
 
 def insert_chunks(tx: Transaction, rows: Iterable[ChunkRow], *, since_ms: int | None, actor: str | None) -> None:

@@ -64,6 +64,10 @@ class DiskStore:
         """See ChunkStore."""
         return scratch[: self.files.read(self._path(location), scratch[: sealed_len + 1])]
 
+    def holds(self, location: str, sealed_len: int) -> bool:
+        """See ChunkStore."""
+        return self.files.size_of(self._path(location)) == sealed_len
+
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore. Not synced: after a power loss the files are orphans, which go with the next collection."""
         for location in locations:

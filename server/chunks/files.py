@@ -66,6 +66,13 @@ class LocalFiles:
         finally:
             os.close(descriptor)
 
+    def size_of(self, path: Path) -> int | None:
+        """How long the file is; None if it is not there."""
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
     def free_bytes(self, path: Path) -> int:
         """What an ordinary user may still write there."""
         status = os.statvfs(path)

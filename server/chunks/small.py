@@ -1,13 +1,18 @@
 """Small chunks in a database of their own, `small.db`: ten thousand of them cost one fsync, not ten thousand.
 
 In the catalog they would make every backup of it whole, and its file would never shrink. The table is an ordinary
-rowid table (a third faster than WITHOUT ROWID for rows that carry blobs); AUTOINCREMENT, so that no location comes
-twice. SQLite here is a file format behind the chunk store, so this speaks to the standard library's module directly.
+rowid table (a third faster than WITHOUT ROWID for rows that carry blobs). SQLite here is a file format behind the chunk
+store, so this speaks to the standard library's module directly.
+
+Locations are numbers that grow with the time of day, so that none comes twice, not even after the file was lost or an
+old copy of it was put back: the milliseconds at which a store began to number, 17 random bits, and counting from there.
+(The first version counted from 1; its AUTOINCREMENT stays in the table, and is not relied upon.)
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import sqlite3
 import threading
 from collections import deque
@@ -19,13 +24,14 @@ from types import TracebackType
 from protocol import Buffer
 from server.chunks.files import LocalFiles
 from server.chunks.store import StoredChunk
-from server.sqlite_faults import is_broken_disk
-from server.storage_faults import StoreStopped
+from server.sqlite_faults import is_broken_disk, is_damaged
+from server.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
 
 logger = logging.getLogger(__name__)
 
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
+_RANDOM_BITS = 17  # behind the milliseconds; 18 digits until the year 2211
 
 # Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49 instead
 # of 139, one alone as fast as ever (0.3 ms). The price: tokens of 33 to 64 KiB have a page each.
@@ -43,7 +49,7 @@ _SCHEMA = """
 
 
 class SmallStore:
-    """A chunk store of rows in the database at `path`, made at need."""
+    """A chunk store of rows in the database at `path`, made at need. Raises: SmallChunksUnreadable, sqlite3.Error."""
 
     def __init__(
         self,
@@ -61,9 +67,16 @@ class SmallStore:
         self._idle: deque[sqlite3.Connection] = deque()
         self._stopped: str | None = None
         self._closed = False
+        self._next = 0  # the next location; 0: begin to number anew
         path.touch(mode=0o600)  # SQLite would make it readable by all
-        with self._connection() as connection:
-            connection.executescript(_SCHEMA)
+        try:
+            with self._connection() as connection:
+                connection.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if is_damaged(error):
+                raise SmallChunksUnreadable(f"{path}: {error}") from error
+            raise
 
     def batch(self) -> SmallBatch:
         """See ChunkStore."""
@@ -73,12 +86,28 @@ class SmallStore:
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:  # noqa: ARG002 - SQLite makes bytes
         """See ChunkStore."""
-        with self._connection() as connection:
-            row = connection.execute("SELECT token FROM tokens WHERE location = ?", (int(location),)).fetchone()
+        try:
+            with self._connection() as connection:
+                row = connection.execute("SELECT token FROM tokens WHERE location = ?", (int(location),)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if is_damaged(error):
+                raise TokenDamaged(f"{self._path}: {error}") from error
+            raise
         if row is None:
             raise FileNotFoundError(f"{self._path}: no token {location}")
         token: bytes = row[0]
         return token
+
+    def holds(self, location: str, sealed_len: int) -> bool:
+        """See ChunkStore."""
+        try:
+            with self._connection() as connection:
+                found = connection.execute("SELECT length(token) FROM tokens WHERE location = ?", (int(location),))
+                return bool(found.fetchone() == (sealed_len,))
+        except sqlite3.DatabaseError as error:
+            if is_damaged(error):
+                return False
+            raise
 
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore."""
@@ -126,14 +155,26 @@ class SmallStore:
         now_ms = self._now_ms()
 
         def fill(connection: sqlite3.Connection) -> None:
-            for chunk, token in tokens:
-                cursor = connection.execute(
-                    "INSERT INTO tokens (chunk, stored_ms, token) VALUES (?, ?, ?)", (chunk, now_ms, token)
-                )
-                locations.append(str(cursor.lastrowid))
+            first = self._unused(connection, len(tokens), now_ms)
+            connection.executemany(
+                "INSERT INTO tokens (location, chunk, stored_ms, token) VALUES (?, ?, ?, ?)",
+                ((location, chunk, now_ms, token) for location, (chunk, token) in enumerate(tokens, first)),
+            )
+            locations.extend(str(location) for location in range(first, first + len(tokens)))
 
         self._write(fill)
         return locations
+
+    def _unused(self, connection: sqlite3.Connection, count: int, now_ms: int) -> int:
+        """The first of `count` locations in a row that nothing has. Within a writing transaction."""
+        while True:
+            first = self._next or ((now_ms << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS) + 1) % 2**63
+            taken = connection.execute(
+                "SELECT 1 FROM tokens WHERE location BETWEEN ? AND ? LIMIT 1", (first, first + count - 1)
+            ).fetchone()
+            self._next = 0 if taken else first + count
+            if not taken:
+                return first
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
         with self._writing, self._connection() as connection:
@@ -169,12 +210,16 @@ class SmallStore:
     def _connect(self) -> sqlite3.Connection:
         # Handed from thread to thread, but never used by two at once.
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone does not reach the platter
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
-        connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: 16 MiB
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone does not reach the platter
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            connection.execute("PRAGMA wal_autocheckpoint = 256")  # pages: 16 MiB
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
 

@@ -60,6 +60,9 @@ class ChunkStore(Protocol):
         `scratch`: opening it finds the damage. Raises: FileNotFoundError, OSError.
         """
 
+    def holds(self, location: str, sealed_len: int) -> bool:
+        """Whether something of that length lies there. Reads none of it. Raises: OSError."""
+
     def delete(self, locations: Iterable[str]) -> None:
         """Remove what lies there. Raises: OSError."""
 

@@ -32,6 +32,11 @@ class TieredStore:
         name, inner = _split(location)
         return self._stores[name].read(inner, sealed_len, scratch)
 
+    def holds(self, location: str, sealed_len: int) -> bool:
+        """See ChunkStore."""
+        name, inner = _split(location)
+        return self._stores[name].holds(inner, sealed_len)
+
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore."""
         inner: dict[str, list[str]] = {name: [] for name in self._stores}

@@ -143,7 +143,8 @@ def _check_stored(
 def _still_there(context: SpaceContext, chunk: ChunkRow) -> bool:
     """Whether the row still says so: garbage collection may have run since the snapshot."""
     with context.catalog.read() as tx:
-        return find_chunk(tx, chunk.id) == chunk
+        found = find_chunk(tx, chunk.id)
+    return found is not None and found.location == chunk.location
 
 
 def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings) -> bool:

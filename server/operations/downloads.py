@@ -6,6 +6,8 @@ has or had. Tokens are opened straight into the body that goes out.
 
 from __future__ import annotations
 
+import errno
+import logging
 from dataclasses import dataclass
 
 from protocol import (
@@ -25,7 +27,7 @@ from protocol import (
     pack_lengths,
     unpack_wants,
 )
-from server.catalog.chunk_rows import ChunkRow, find_chunk
+from server.catalog.chunk_rows import HURT, ChunkRow, find_chunk, mark_hurt
 from server.catalog.engine import Transaction
 from server.catalog.states import HAD_CONTENT, State, StateKind, find_node
 from server.operations.contents import listed_records, packed_records, single_chunk
@@ -36,6 +38,8 @@ from server.operations.places import find_ref, subject_of
 from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType
 from server.vault.tokens import OPEN_SLACK
+
+logger = logging.getLogger(__name__)
 
 _LENGTH_BYTES = 4
 
@@ -165,8 +169,31 @@ def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, m
 def open_chunk(context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview) -> None:
     """Put the data of a chunk at the front of `target`, which has OPEN_SLACK bytes more.
 
+    What is found damaged is marked, so that whoever has the data is asked for them again.
     Raises: TokenDamaged, also for bytes that are not there; OSError.
     """
+    try:
+        _open_chunk(context, row, scratch, target)
+    except TokenDamaged:
+        _mark_hurt(context, row)
+        raise
+    except OSError as error:
+        if error.errno == errno.EIO:  # the disk cannot read it; others say nothing about what lies there
+            _mark_hurt(context, row)
+        raise
+
+
+def _mark_hurt(context: SpaceContext, row: ChunkRow) -> None:
+    if row.offset == HURT:
+        return
+    try:
+        with context.catalog.write() as tx:
+            mark_hurt(tx, row)
+    except SfosError as error:  # it stays unmarked until someone reads it again
+        logger.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)
+
+
+def _open_chunk(context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview) -> None:
     try:
         token = context.store.read(row.location, row.sealed_len, scratch)
         context.sealer.open_into(token, TokenType.CHUNK, row.id, row.length, row.key_no, target)

@@ -6,6 +6,7 @@ leaves bytes without a row, never a row without bytes.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -27,11 +28,13 @@ from protocol import (
     unpack_records,
 )
 from server.catalog.chunk_rows import (
+    HURT,
     ChunkRow,
+    chunk_rows,
     insert_chunks,
     keep_pending,
     make_live,
-    stored_chunks,
+    replace_chunk,
     usable_chunks,
 )
 from server.catalog.engine import Transaction
@@ -39,6 +42,8 @@ from server.catalog.space_row import add_stored_bytes, read_space_row
 from server.operations.context import Caller, SpaceContext
 from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType, sealed_size
+
+logger = logging.getLogger(__name__)
 
 Pieces = Mapping[bytes, memoryview]  # data by chunk id
 
@@ -61,14 +66,15 @@ def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest,
     pieces = check_pieces(context, split_data(unpack_records(body[:front]), body[front:]))
     stored = 0
     absent = set(pieces)
-    while absent:  # again only if garbage collection took, in between, a chunk that was there at first
+    while absent:  # again only if a chunk that was there at first was collected, or found damaged, in between
         with context.catalog.read() as tx:
-            absent -= stored_chunks(tx, pieces)
+            known = chunk_rows(tx, pieces)
+        absent -= {one for one, row in known.items() if _is_sound(context, row)}
         upload = store_pieces(context, caller, {one: pieces[one] for one in absent})
         now_ms = context.now_ms()
         with context.catalog.write() as tx:
             stored += upload.register(tx, caller, live=frozenset(), pending_since_ms=now_ms)
-            there = stored_chunks(tx, pieces)
+            there = {one for one, row in chunk_rows(tx, pieces).items() if row.offset != HURT}
             keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
         upload.discard_rest(context)
         absent = pieces.keys() - there
@@ -94,6 +100,23 @@ class Upload:
     rows: dict[bytes, ChunkRow]
     _registered: set[bytes] = field(default_factory=set)
 
+    def heal(self, context: SpaceContext) -> None:
+        """Let these tokens take the place of damaged ones: every file that has such a chunk is whole again.
+
+        A transaction of its own, for the data are what the ids say whatever becomes of the request.
+        """
+        with context.catalog.read() as tx:
+            known = chunk_rows(tx, self.rows)
+        hurt = [row for row in known.values() if not _is_sound(context, row)]
+        if not hurt:
+            return
+        with context.catalog.write() as tx:
+            healed = [old for old in hurt if replace_chunk(tx, old, self.rows[old.id])]
+            add_stored_bytes(tx, sum(self.rows[old.id].sealed_len - old.sealed_len for old in healed))
+        self._registered |= {old.id for old in healed}
+        context.store.delete([old.location for old in healed])
+        logger.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
+
     def register(
         self,
         tx: Transaction,
@@ -106,7 +129,7 @@ class Upload:
 
         Raises: QuotaExceeded.
         """
-        there = stored_chunks(tx, self.rows)
+        there = chunk_rows(tx, self.rows).keys()
         new = [row for row in self.rows.values() if row.id not in there]
         more = sum(row.sealed_len for row in new)
         if caller.quota_bytes is not None and more and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
@@ -116,7 +139,7 @@ class Upload:
         insert_chunks(tx, pending, since_ms=pending_since_ms, actor=caller.actor)
         make_live(tx, live & there)
         add_stored_bytes(tx, more)
-        self._registered = {row.id for row in new}
+        self._registered |= {row.id for row in new}
         return len(new)
 
     def discard_rest(self, context: SpaceContext) -> None:
@@ -151,12 +174,19 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
             lengths.append(length)
         locations = batch.finish()
     key_no = context.sealer.key_no
-    return Upload(
+    upload = Upload(
         {
             one: ChunkRow(one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip(pieces.items(), locations, lengths, strict=True)
         }
     )
+    upload.heal(context)
+    return upload
+
+
+def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:
+    """Whether the chunk is there as far as one can tell without reading it: what is answered as stored has to be."""
+    return row.offset != HURT and context.store.holds(row.location, row.sealed_len)
 
 
 def _check_fresh(context: SpaceContext, chunk: bytes, data: memoryview, token: memoryview) -> None:

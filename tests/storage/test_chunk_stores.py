@@ -110,6 +110,15 @@ def test_a_location_is_never_used_twice_not_even_after_deletion(store: ChunkStor
         store.delete([location])
 
 
+def test_a_store_tells_what_it_holds_without_reading_it(store: ChunkStore) -> None:
+    chunk, token = token_of(2)
+    (location,) = put(store, (chunk, token))
+    assert store.holds(location, len(token))
+    assert not store.holds(location, len(token) - 1)
+    store.delete([location])
+    assert not store.holds(location, len(token))
+
+
 def test_the_same_chunk_put_twice_lies_in_two_places(store: ChunkStore) -> None:
     one, two = put(store, token_of(1), token_of(1))
     store.delete([one])

@@ -1,0 +1,162 @@
+"""Damaged and lost chunks: whoever uploads their data again heals every file that has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from protocol import DataDamaged, StorageFailed
+from server.maintenance.gc import collect_garbage
+from server.maintenance.verify import verify_space
+from server.operations.context import SpaceContext
+from server.spaces import SpaceRegistry
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
+
+pytestmark = pytest.mark.allows_errors("damage is logged")
+
+BIG = os.urandom(90_000)
+SMALL = b"a small content"
+
+
+def chunk_file(context: SpaceContext) -> Path:
+    (path,) = (path for path in (context.directory / "chunks").rglob("*") if path.is_file())
+    return path
+
+
+def flip(context: SpaceContext) -> None:
+    path = chunk_file(context)
+    token = bytearray(path.read_bytes())
+    token[500] ^= 1
+    path.write_bytes(token)
+
+
+def remove(context: SpaceContext) -> None:
+    chunk_file(context).unlink()
+
+
+def cut(context: SpaceContext) -> None:
+    os.truncate(chunk_file(context), 1_000)
+
+
+@pytest.mark.parametrize("found_by", ["read", "verify"])
+def test_a_damaged_chunk_is_asked_for_again_and_heals_all_files_that_have_it(
+    desk: Desk, context: SpaceContext, found_by: str
+) -> None:
+    desk.put("/one", BIG)
+    desk.put("/two", BIG)
+    flip(context)
+    if found_by == "read":
+        with pytest.raises(DataDamaged):
+            desk.read("/one")
+    else:
+        assert not verify_space(context, full=True).clean
+    ids = [record.chunk_id for record, _ in desk.cut(BIG)]
+    assert desk.have(ids) == [False]
+    records = [record for record, _ in desk.cut(BIG)]
+    results, missing = desk.commit([desk.item("/three", records)], records)
+    assert (results[0].error is not None, missing) == (True, ids)
+    stored = desk.space.usage(desk.caller).bytes_stored
+    desk.put("/three", BIG)
+    assert desk.have(ids) == [True]
+    assert desk.tree() == dict.fromkeys(("/one", "/two", "/three"), BIG)
+    assert desk.space.usage(desk.caller).bytes_stored == stored
+    chunk_file(context)  # the damaged one is gone
+
+
+@pytest.mark.parametrize("harm", [remove, cut])
+def test_a_chunk_that_is_not_there_is_stored_anew_when_its_data_come(
+    desk: Desk, context: SpaceContext, harm: Callable[[SpaceContext], None]
+) -> None:
+    desk.put("/one", BIG)
+    harm(context)
+    desk.upload(BIG)  # nobody has read it yet
+    assert desk.read("/one") == BIG
+
+
+def test_a_commit_that_changes_nothing_heals_all_the_same(desk: Desk, context: SpaceContext) -> None:
+    desk.put_many({"/one": SMALL})
+    with context.store._stores["small"]._connection() as connection:
+        connection.execute("UPDATE tokens SET token = zeroblob(length(token))")
+    with pytest.raises(DataDamaged):
+        desk.read("/one")
+    before = desk.space.cursor()
+    desk.put_many({"/one": SMALL})
+    assert desk.space.cursor() == before
+    assert desk.read("/one") == SMALL
+
+
+def test_a_damaged_pending_chunk_stays_pending_when_it_is_put_again(desk: Desk, context: SpaceContext) -> None:
+    records = desk.upload(BIG)
+    flip(context)
+    assert not verify_space(context, full=True).clean
+    desk.upload(BIG)
+    desk.commit([desk.item("/one", records)], records)
+    assert desk.read("/one") == BIG
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty"])
+def test_after_the_small_chunks_were_lost_no_location_comes_twice(
+    new_registry: Callable[..., SpaceRegistry], tmp_path: Path, loss: str
+) -> None:
+    day_ms = 86_400_000
+    clock = [1_700_000_000_000]
+    directory = tmp_path / "server_storage" / SPACE_ID
+    with closing(new_registry(now_ms=lambda: clock[0])) as first, first.lease(SPACE_ID) as space:
+        for number in range(5):
+            Desk(space).upload(b"never committed %d" % number)
+    for path in directory.glob("small.db*"):
+        path.unlink()
+    if loss == "empty":
+        (directory / "small.db").touch()
+    clock[0] += 1
+    registry = new_registry(now_ms=lambda: clock[0])
+    with registry.lease(SPACE_ID) as space:
+        desk = Desk(space)
+        files = {f"/new{number}": b"new %d" % number for number in range(10)}
+        for path_, data in files.items():
+            desk.put(path_, data)
+        clock[0] += 2 * day_ms
+        with registry.inspect(SPACE_ID) as opened:
+            collect_garbage(opened, grace_ms=day_ms)
+            assert verify_space(opened, full=True).clean
+        assert desk.tree() == files
+
+
+def test_the_loss_of_the_small_chunks_is_said_once_and_what_is_left_is_served(
+    new_registry: Callable[..., SpaceRegistry], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(new_registry()) as first, first.lease(SPACE_ID) as space:
+        Desk(space).put("/big", BIG)
+        Desk(space).put("/small", SMALL)
+    for path in (tmp_path / "server_storage" / SPACE_ID).glob("small.db*"):
+        path.unlink()
+    with new_registry().lease(SPACE_ID) as space:
+        desk = Desk(space)
+        assert [record.message.count("small.db") for record in caplog.records if record.levelname == "ERROR"] == [1]
+        assert desk.read("/big") == BIG
+        with pytest.raises(DataDamaged):
+            desk.read("/small")
+        desk.put("/again", SMALL)
+        assert desk.read("/small") == SMALL
+
+
+@pytest.mark.parametrize("harm", ["small.db", "chunks"])
+def test_stores_that_cannot_be_opened_are_one_clear_line(
+    new_registry: Callable[..., SpaceRegistry], tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str
+) -> None:
+    with closing(new_registry()) as first, first.lease(SPACE_ID) as space:
+        Desk(space).put("/small", SMALL)
+    path = tmp_path / "server_storage" / SPACE_ID / harm
+    if harm == "chunks":
+        path.rmdir()
+    path.write_bytes(b"this is no database" * 1_000)
+    with pytest.raises(StorageFailed), new_registry().lease(SPACE_ID):
+        pass
+    (record,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert str(path) in record.message
+    assert record.exc_info is None
