@@ -370,11 +370,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _count(text: str) -> int:
-    """Raises: ValueError, which argparse turns into a sentence."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    """A whole number from 1. Raises: argparse.ArgumentTypeError."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
 
 
 def _progress(space_id: str) -> Callable[[str, int, int], None]:

@@ -343,6 +343,9 @@ def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
     (tmp_path / "secrets" / "credentials.json").write_text("accounts")
     assert manage_storage.main(["--home", str(tmp_path), "backup", str(backups)]) == 0
     assert "1 spaces; 1 chunks copied" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        manage_storage.main(["--home", str(tmp_path), "backup", str(backups), "--keep", "0"])
+    assert "'0' is no whole number from 1" in capsys.readouterr().err
     home.mkdir()
     lock = manage_storage.HomeLock(home)
     assert manage_storage.main(["--home", str(home), "restore", str(backups)]) == 1
