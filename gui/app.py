@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import tkinter as tk
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -362,13 +361,11 @@ class App:
         self.closed = True
         threading.excepthook = self._previous_hook
         self._collector.stop()
-        try:
-            # Views have timers of their own (a tool tip, a toast); none may fire into a window that is gone.
-            for timer in self.root.tk.splitlist(self.root.tk.call("after", "info")):
-                self.root.after_cancel(timer)
-            self.root.destroy()
-        except tk.TclError:
-            _log.debug("the window was gone already")
+        # Views have timers of their own (a tool tip, a toast); none may fire into a window that is gone. They are
+        # cancelled in Tcl: `after_cancel` also deletes the command, which the timer's widget does again on its end.
+        for timer in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+            self.root.tk.call("after", "cancel", timer)
+        self.root.destroy()
 
 
 def _mode(setting: str) -> Mode | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gui import wording
@@ -175,9 +175,10 @@ class TransferRows(tk.Canvas):
         self._text(at.text, middle - px(8), theme.elide(row.title, room), palette.text, "TkDefaultFont")
         place = f"→ {row.place}"
         self._text(at.text, middle + px(9), theme.elide(place, room, "SfSmallFont"), palette.muted, "SfSmallFont")
+        note, note_colour = self._note(row, palette)
+        at = self._for_note(row, note, at)
         if row.phase != "failed":  # there the reason has all the room
             self._draw_progress(row, at, middle, colour, palette)
-        note, note_colour = self._note(row, palette)
         start, end = _note_room(row, at)
         self._text(
             start, middle, theme.elide(note, end - start, "SfSmallFont", sentence=True), note_colour, "SfSmallFont"
@@ -189,6 +190,16 @@ class TransferRows(tk.Canvas):
             if action is not None:
                 self._button(at.first_button if slot == 0 else at.second_button, middle, action, (index, slot))
         self.create_line(px(12), y + self._row - 1, width - px(12), y + self._row - 1, fill=palette.line)
+
+    def _for_note(self, row: Transfer, note: str, at: _Columns) -> _Columns:
+        """The columns of this row: the bar gives room to a sentence, down to a third of its length."""
+        if row.phase not in _SENTENCES or at.bar is None or at.percent is None:
+            return at
+        start, end = _note_room(row, at)
+        lack = self._theme.measure(note, "SfSmallFont") + self._theme.px(4) - (end - start)
+        shift = max(0, min(lack, (at.bar_end - at.bar) * 2 // 3))
+        amount = at.amount - shift if at.amount is not None else None
+        return replace(at, bar_end=at.bar_end - shift, percent=at.percent - shift, amount=amount, note=at.note - shift)
 
     def _draw_progress(self, row: Transfer, at: _Columns, middle: int, colour: str, palette: Palette) -> None:
         finished, ended = row.phase == "done", row.phase == "cancelled"
@@ -207,8 +218,8 @@ class TransferRows(tk.Canvas):
         if hit is None:
             return None
         row = self._rows[hit[0]]
-        start, end = _note_room(row, self._columns(self.winfo_width()))
         note = self._note(row, self._theme.palette)[0]
+        start, end = _note_room(row, self._for_note(row, note, self._columns(self.winfo_width())))
         return note if start <= x <= end and self._theme.measure(note, "SfSmallFont") > end - start else None
 
     def _text(self, x: int, y: int, text: str, fill: str, font: str, anchor: Literal["w", "e"] = "w") -> None:

@@ -17,18 +17,29 @@ class Gate(ttk.Frame):
         super().__init__(root, style=styles.SIDE)
         self._theme = theme
         self.card: Card | None = None
+        self._half = 0  # of the card's height when it was made
+        self.bind("<Configure>", lambda _event: self._place_card())
 
     def show(self, make: Callable[[Gate, Theme], Card]) -> Card:
         """Cover the window with the card that `make` makes, in place of the one before."""
         if self.card is not None:
             self.card.destroy()
         self.card = make(self, self._theme)
-        # Held by its upper edge: a sentence more makes it longer, and nothing above that jumps.
         self.card.update_idletasks()
-        self.card.place(relx=0.5, rely=0.46, y=-self.card.winfo_reqheight() // 2, anchor="n")
+        self._half = self.card.winfo_reqheight() // 2
+        self._place_card()
         self.place(x=0, y=0, relwidth=1, relheight=1)
         tk.Misc.tkraise(self)
         return self.card
+
+    def _place_card(self) -> None:
+        """Held by its upper edge: a sentence more makes it longer, and nothing above that jumps."""
+        if self.card is not None:
+            height, rim = self.winfo_height(), self._theme.px(4)
+            top = max(rim, round(0.46 * height) - self._half)
+            # Where it is too high for the window, its buttons are needed more than its title.
+            top = min(top, height - self.card.winfo_reqheight() - rim)
+            self.card.place(relx=0.5, y=top, anchor="n")
 
     def leave(self) -> None:
         """Uncover the window."""
