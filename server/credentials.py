@@ -16,7 +16,8 @@ Errors:
     CredentialError
      ├─ NoSuchAccount · AccountExists · UserNameRefused
      ├─ LastAdministrator     the change would leave nobody who may administer
-     └─ CredentialsDamaged    the file is not what this module writes
+     └─ CredentialsUnreadable the file cannot be read just now, or is not there any more
+         └─ CredentialsDamaged    it is not what this module writes
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import base64
 import contextlib
 import datetime as dt
 import fcntl
+import json
 import logging
 import os
 import re
@@ -70,7 +72,11 @@ class LastAdministrator(CredentialError):
     """This is the only enabled administrator; make another one first."""
 
 
-class CredentialsDamaged(CredentialError):
+class CredentialsUnreadable(CredentialError):
+    """The credential file cannot be read just now."""
+
+
+class CredentialsDamaged(CredentialsUnreadable):
     """The credential file cannot be read as one."""
 
 
@@ -114,7 +120,9 @@ class CredentialFile:
     """The accounts in the file at `path`, as they are at each call. Safe to share between threads and processes.
 
     Reading costs one stat (some 2 µs) unless the file has changed. Every method raises CredentialsDamaged if the file
-    is, and OSError if it cannot be read or written; a file that does not exist holds no accounts.
+    is, CredentialsUnreadable if it cannot be read, and OSError if it cannot be written. A file that does not exist
+    holds no accounts; but one that was there and is gone cannot be read, for a disk may be away for a moment, and
+    nobody shall be thrown out for that.
     """
 
     def __init__(self, path: Path) -> None:
@@ -285,11 +293,16 @@ class CredentialFile:
 
     def _read(self) -> _Accounts:
         with self._lock:
-            signature = _signature(self.path)
-            # Without a file the secret of this object stays: it is what the first account will be saved with.
-            if signature != self._signature:
-                self._current = self._load() if signature else replace(self._current, by_name={})
-                self._signature = signature
+            try:
+                signature = _signature(self.path)
+                if signature is None and self._signature is not None:
+                    raise CredentialsUnreadable(f"{self.path} is not there any more")
+                # Without a file the secret of this object stays: it is what the first account will be saved with.
+                if signature != self._signature:
+                    self._current = self._load()
+                    self._signature = signature
+            except OSError as error:
+                raise CredentialsUnreadable(f"{self.path}: {error.strerror or error}") from error
             return self._current
 
     def _load(self) -> _Accounts:
@@ -399,6 +412,7 @@ def _encode(accounts: _Accounts) -> bytes:
 def _decode(data: bytes) -> _Accounts:
     """Raises: ValueError and its kin, MalformedExchange, msgspec.MsgspecError."""
     stored = msgspec.json.decode(data, type=_StoredFile)
+    json.loads(data, object_pairs_hook=_check_keys)
     if stored.format != FORMAT:
         raise ValueError(f"its format is {stored.format}; this program knows {FORMAT}")
     secret = base64.b64decode(stored.mock_secret, validate=True)
@@ -409,6 +423,14 @@ def _decode(data: bytes) -> _Accounts:
     if len(set(ids)) != len(ids):
         raise ValueError("an id occurs twice")
     return _Accounts(MappingProxyType(by_name), frozenset(stored.retired_ids), secret)
+
+
+def _check_keys(pairs: list[tuple[str, object]]) -> None:
+    """Raise ValueError for a key that occurs twice: JSON's readers take either, and here each is another account."""
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice!r} occurs twice")
 
 
 def _account(name: str, stored: _StoredAccount) -> Account:

@@ -26,6 +26,7 @@ from protocol import (
     PermissionDenied,
     RemoteProtocolError,
     RequestEnvelope,
+    ServerBusy,
     ServerFault,
     SessionEnded,
     SfosError,
@@ -37,11 +38,15 @@ from protocol import (
 )
 from server.budget import Lease
 from server.calls import Call, Continuation, Handler, Peer, Services
+from server.credentials import CredentialsUnreadable
 
 _log = logging.getLogger(__name__)
 
 UNKNOWN_ID = 0
 """Under which a message is answered whose own id could not be read. Clients count from 1."""
+
+_NO_ACCOUNTS = "The server cannot check accounts just now; try again shortly, or tell its administrator."
+_ACCOUNTS_AGAIN_S = 5.0
 
 # A password that an administrator has given lets its user choose another one, and nothing else.
 _WITH_A_TEMPORARY_PASSWORD = frozenset({"change_password", "logout"})
@@ -89,6 +94,8 @@ class Dispatcher:
             return self._carry_out(peer, envelope, frame.body)
         except SfosError as error:
             return _failed(envelope, error)
+        except CredentialsUnreadable:  # the watchdog's sweep has it in the log, once
+            return _failed(envelope, ServerBusy(_NO_ACCOUNTS, retry_after_s=_ACCOUNTS_AGAIN_S))
         except Exception as error:  # no request may end the thread, whatever is wrong with its handler
             fault = _unexpected(peer, envelope.command, error)
             return _failed(envelope, fault)

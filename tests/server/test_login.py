@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from protocol import (
     PasswordRefused,
     ReauthenticationRequired,
     Ref,
+    ServerBusy,
     SessionEnded,
     StatRequest,
     TooManyAttempts,
@@ -159,6 +161,31 @@ def test_the_wait_ends_by_itself(serve: Serve, wait_until: Callable[..., None]) 
 
 def change(peer: WirePeer, verifier: Verifier) -> None:
     peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+
+
+@pytest.mark.allows_errors("the accounts are away on purpose")
+@pytest.mark.parametrize("away", ["gone", "damaged"])
+def test_accounts_that_cannot_be_read_for_a_moment_end_no_session_and_sign_ins_are_asked_to_come_again(
+    away: str, server: Running, caplog: pytest.LogCaptureFixture, wait_until: Callable[..., None]
+) -> None:
+    inside, path = server.signed_in(), server.accounts.path
+    kept = path.read_bytes()
+    if away == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"{")
+    wait_until(lambda: "accounts cannot be read" in caplog.text)
+    stranger = server.greeted()
+    for _ in range(2):
+        with pytest.raises(ServerBusy, match="cannot check accounts just now") as told:
+            stranger.login("alice", PASSWORDS["alice"])
+        assert told.value.retryable and told.value.retry_after_s
+    assert inside.call("stat", StatRequest(ref=Ref(path="/")))[0].entry.node
+    path.write_bytes(kept)
+    path.chmod(0o600)
+    stranger.login("alice", PASSWORDS["alice"])
+    said = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(said) == 1, "one line, not one a second"
 
 
 def test_a_changed_password_is_the_one_that_opens_from_then_on(server: Running) -> None:

@@ -177,11 +177,22 @@ def test_writers_at_the_same_time_lose_nothing(accounts: CredentialFile) -> None
     assert len({account.user_id for account in accounts.accounts()}) == 40
 
 
-def test_a_removed_file_means_no_accounts(accounts: CredentialFile) -> None:
+def test_a_file_that_is_gone_for_a_moment_is_an_error_and_no_empty_list(accounts: CredentialFile) -> None:
     accounts.add("alice", PENCIL)
     assert accounts.find("alice")
-    accounts.path.unlink()
-    assert accounts.find("alice") is None
+    aside = accounts.path.rename(accounts.path.with_suffix(".aside"))
+    for use in (accounts.accounts, lambda: accounts.add("bob", PENCIL)):
+        with pytest.raises(credentials.CredentialsUnreadable, match="not there any more"):
+            use()
+    assert not accounts.path.exists()
+    aside.rename(accounts.path)
+    assert accounts.find("alice")
+
+
+def test_what_the_system_does_not_let_be_read_is_named(accounts: CredentialFile) -> None:
+    accounts.path.mkdir(parents=True)
+    with pytest.raises(credentials.CredentialsUnreadable, match=r"credentials\.json: Is a directory"):
+        accounts.accounts()
 
 
 def test_a_write_that_fails_leaves_the_old_file_whole(
@@ -212,6 +223,11 @@ def test_a_file_that_others_can_read_is_complained_about(
     assert "chmod 600" in caplog.text
 
 
+def with_alice_twice(text: str) -> str:
+    alice = json.dumps(json.loads(text)["accounts"]["alice"])
+    return text.replace('"accounts": {', f'"accounts": {{"alice": {alice}, ', 1)
+
+
 def damage(**changes: object):
     def apply(text: str) -> str:
         document = json.loads(text)
@@ -237,6 +253,8 @@ def damage(**changes: object):
         damage(extra=1),
         damage(retired_ids=["0" * 32, "0" * 32]),
         damage(accounts=[]),
+        with_alice_twice,
+        lambda text: text.replace('"must_change": false', '"must_change": true, "must_change": false'),
     ],
 )
 def test_a_damaged_file_is_named_and_not_overwritten(accounts: CredentialFile, spoil) -> None:
