@@ -234,7 +234,7 @@ def _check_master(storage_dir: Path, master: MasterKey) -> None:
             read_keys(storage_dir / space_id, bytes.fromhex(space_id), master)
         except MasterKeyWrong as error:
             wrong = wrong or error
-        except KeysDamaged as error:
+        except (KeysDamaged, OSError) as error:
             logger.error("%s", error)  # the other spaces shall be served all the same
         else:
             return

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from protocol import Buffer
-from server.chunks.files import LocalFiles
+from server.chunks.files import LocalFiles, SyncFailed
 from server.chunks.store import StoredChunk
 from server.storage_faults import StoreStopped
 
@@ -137,8 +137,8 @@ class DiskStore:
         try:
             step(directory)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise  # no room for a directory: nothing was lost
+            if not isinstance(error, SyncFailed) and error.errno != errno.EIO:
+                raise  # no room for a directory, no descriptor left: nothing was promised and nothing lost
             self.stop(error)
             raise StoreStopped(str(error)) from error
 
@@ -203,7 +203,17 @@ class DiskBatch:
         self._files.clear()
 
     def _close_files(self) -> None:
+        failed: OSError | None = None
         for at, (chunk_id, path, descriptor) in enumerate(self._files):
             if descriptor >= 0:
                 self._files[at] = (chunk_id, path, -1)
-                self._store.files.close(descriptor)
+                try:
+                    self._store.files.close(descriptor)
+                except OSError as error:
+                    failed = failed or error
+        if failed is None:
+            return
+        if failed.errno == errno.EIO:  # what was written did not reach the disk
+            self._store.stop(failed)
+            raise StoreStopped(str(failed)) from failed
+        raise failed

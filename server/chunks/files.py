@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from server.vault.master import sync_directory
-
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class SyncFailed(OSError):
+    """An fsync failed: nobody knows what of the data is on the disk."""
 
 
 class LocalFiles:
@@ -46,11 +48,11 @@ class LocalFiles:
     def make_directory(self, path: Path) -> None:
         """A directory, mode 0700, which may be there already; its name is durable when this returns."""
         path.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(path.parent)
+        _sync_names(path.parent)
 
     def sync_directory(self, path: Path) -> None:
-        """Make the names in a directory durable."""
-        sync_directory(path)
+        """Make the names in a directory durable. Raises: SyncFailed, OSError where it was not even tried."""
+        _sync_names(path)
 
     def read(self, path: Path, scratch: memoryview) -> int:
         """Read from the front of the file into `scratch`; how many bytes there were, at most its length."""
@@ -77,3 +79,13 @@ class LocalFiles:
         """What an ordinary user may still write there."""
         status = os.statvfs(path)
         return status.f_bavail * status.f_frsize
+
+
+def _sync_names(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise SyncFailed(error.errno, error.strerror, str(directory)) from error
+    finally:
+        os.close(descriptor)

@@ -107,7 +107,10 @@ def write_keys(directory: Path, keys: SpaceKeys, master: MasterKey) -> None:
 
 
 def read_keys(directory: Path, space: bytes, master: MasterKey) -> SpaceKeys:
-    """The keys of `space`, whose directory is `directory`. Raises: MasterKeyWrong, KeysDamaged."""
+    """The keys of `space`, whose directory is `directory`.
+
+    Raises: MasterKeyWrong, KeysDamaged (also if there is no such file), OSError where the file cannot be read now.
+    """
     path = directory / KEYS_FILE
     fingerprint, token = _read_file(path)
     plain = master.unwrap(token.encode("ascii"))
@@ -130,7 +133,9 @@ def _read_file(path: Path) -> tuple[str, str]:
     """(Fingerprint, token). Raises: KeysDamaged."""
     try:
         magic, fingerprint, token = path.read_text("ascii").split()
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise KeysDamaged(f"{path}: not there") from error
+    except ValueError as error:
         raise KeysDamaged(f"{path}: {type(error).__name__}") from error
     if magic != _MAGIC:
         raise KeysDamaged(f"{path}: not a keys file of this version")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from server.chunks.disk import DiskStore
-from server.chunks.files import LocalFiles
+from server.chunks.files import LocalFiles, SyncFailed
 from server.chunks.small import SmallStore
 from server.chunks.store import ChunkStore
 from server.chunks.tiered import TieredStore
@@ -236,6 +236,68 @@ def test_after_a_failed_fsync_the_store_takes_nothing_more_and_still_reads(
         assert [one.location for one in store.list_stored()] == [location]
         store.delete([location])
     assert not list((tmp_path / "temp").glob("*"))
+
+
+class ShortOfDescriptors(LocalFiles):
+    """Fails at one kind of step, as the system does when it has no descriptors, no rights or no quota left."""
+
+    def __init__(self, step: str, error: int) -> None:
+        self.step, self.error = step, error
+
+    def _fail(self, step: str) -> None:
+        if step == self.step:
+            raise OSError(self.error, os.strerror(self.error))
+
+    def create(self, path: Path) -> int:
+        self._fail("create")
+        return super().create(path)
+
+    def make_directory(self, path: Path) -> None:
+        self._fail("make_directory")
+        super().make_directory(path)
+
+    def sync_directory(self, path: Path) -> None:
+        self._fail("sync_directory")
+        super().sync_directory(path)
+
+
+@pytest.mark.parametrize("step", ["create", "make_directory", "sync_directory"])
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EDQUOT])
+def test_what_is_no_failed_fsync_fails_one_batch_and_the_store_goes_on(
+    tmp_path: Path, syncing: ThreadPoolExecutor, step: str, error: int
+) -> None:
+    files = ShortOfDescriptors(step, error)
+    store = make_disk(tmp_path, syncing, files)
+    with pytest.raises(OSError) as caught:
+        put(store, token_of(1))
+    assert caught.value.errno == error
+    files.step = ""
+    (location,) = put(store, token_of(1))
+    assert read(store, location, len(token_of(1)[1])) == token_of(1)[1]
+
+
+class FailingDirectorySync(LocalFiles):
+    def sync_directory(self, path: Path) -> None:
+        raise SyncFailed(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class FailingClose(LocalFiles):
+    def close(self, descriptor: int) -> None:
+        super().close(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.allows_errors("a failed fsync is logged as critical")
+@pytest.mark.parametrize("files", [FailingDirectorySync(), FailingClose()], ids=["directory", "close"])
+def test_a_write_back_that_failed_stops_the_store(
+    tmp_path: Path, syncing: ThreadPoolExecutor, files: LocalFiles
+) -> None:
+    store = make_disk(tmp_path, syncing, files)
+    with pytest.raises(StoreStopped):
+        put(store, token_of(1), token_of(2))
+    store.files = LocalFiles()
+    with pytest.raises(StoreStopped):
+        put(store, token_of(1))
 
 
 class FullDisk(LocalFiles):

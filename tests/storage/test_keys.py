@@ -11,6 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 import config
+from protocol import StorageFailed
 from server.spaces import SpaceRegistry
 from server.storage_faults import (
     KeysDamaged,
@@ -160,3 +161,24 @@ def test_temp_on_another_device_is_refused_at_the_start(tmp_path: Path, master: 
             SpaceRegistry(tmp_path / "server_storage", elsewhere, master)
     finally:
         elsewhere.rmdir()
+
+
+@pytest.mark.allows_errors("what cannot be read is logged")
+def test_keys_that_cannot_be_read_now_are_not_called_damaged(
+    tmp_path: Path, new_registry: Callable[..., SpaceRegistry], caplog: pytest.LogCaptureFixture
+) -> None:
+    registry = new_registry()
+    with registry.lease(SPACE_ID):
+        pass
+    registry.close()
+    keys = tmp_path / "server_storage" / SPACE_ID / "keys"
+    kept = keys.rename(keys.with_name("kept"))
+    keys.mkdir()  # reading it is an error of the system, not damage
+    registry = new_registry()
+    with pytest.raises(StorageFailed), registry.lease(SPACE_ID):
+        pass
+    assert "restore it from a backup" not in caplog.text
+    keys.rmdir()
+    kept.rename(keys)
+    with registry.lease(SPACE_ID):
+        pass
