@@ -86,7 +86,9 @@ def in_terminal(
     with subprocess.Popen(
         [sys.executable, *arguments],
         cwd=directory,
-        env={**environment, "TERM": "xterm-256color"},
+        # A width that whoever runs the tests has in the environment would count more than that of the terminal.
+        env={name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
+        | {"TERM": "xterm-256color"},
         stdin=slave,
         stdout=slave if output < 0 else output,
         stderr=slave,

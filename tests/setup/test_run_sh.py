@@ -109,7 +109,7 @@ class Running:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, pattern: str, timeout_s: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 90) -> re.Match[str]:
         """The match of the first line that fits `pattern`."""
         found: list[re.Match[str]] = []
 
@@ -122,7 +122,7 @@ class Running:
         assert found, f"no line fits {pattern!r}: {self.lines}"
         return found[0]
 
-    def end(self, timeout_s: float = 30) -> int:
+    def end(self, timeout_s: float = 90) -> int:
         """The exit code, once the run and all that it started are over (whoever lives holds the pipe open)."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout_s)
@@ -343,7 +343,7 @@ def window_of(wait_until: Callable[..., None]) -> Callable[[str], str]:
             found[:] = done.stdout.split()
             return bool(found)
 
-        wait_until(look, 30, what="a window")
+        wait_until(look, 90, what="a window")
         return found[0]
 
     return find
