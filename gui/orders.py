@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tkinter import filedialog
 
 from client.session import Session
 from gui import wording
@@ -17,6 +16,7 @@ from gui.presenters.transfers import TransfersPresenter
 from gui.tasks import TaskBridge
 from gui.viewing import Viewer
 from gui.views.dialogs.ask import PasswordDialog, ask_name, confirm
+from gui.views.dialogs.choose import choose_files, choose_folder
 from gui.views.main_window import MainWindow
 from protocol import Entry, LoginFailed, printable
 
@@ -129,18 +129,16 @@ class Orders:
     # --- up and down -----------------------------------------------------------------------------------------------
 
     def _choose_files(self) -> None:
-        names = filedialog.askopenfilenames(parent=self._window.root, title="Upload files", initialdir=self._chosen_in)
-        if names:
-            self._chosen_in = Path(names[0]).parent
-        self.upload(tuple(Path(name) for name in names))
+        files = choose_files(self._window.root, "Upload files", self._chosen_in)
+        if files:
+            self._chosen_in = files[0].parent
+        self.upload(files)
 
     def _choose_folder(self) -> None:
-        name = filedialog.askdirectory(
-            parent=self._window.root, title="Upload a folder", mustexist=True, initialdir=self._chosen_in
-        )
-        if name:
-            self._chosen_in = Path(name).parent
-            self.upload((Path(name),))
+        folder = choose_folder(self._window.root, "Upload a folder", self._chosen_in)
+        if folder is not None:
+            self._chosen_in = folder.parent
+            self.upload((folder,))
 
     def upload(self, paths: Sequence[Path], place: Place | None = None) -> None:
         """Upload into `place`, or the folder that is shown."""
@@ -148,10 +146,10 @@ class Orders:
 
     def _download_to(self) -> None:
         entries = self.selection.entries
-        name = filedialog.askdirectory(parent=self._window.root, title="Download to", initialdir=self._chosen_in)
-        if name:
-            self._chosen_in = Path(name)
-            self.download(entries, Path(name))
+        folder = choose_folder(self._window.root, "Download to", self._chosen_in)
+        if folder is not None:
+            self._chosen_in = folder
+            self.download(entries, folder)
 
     def download(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
         """Download into `folder`, or the usual one."""

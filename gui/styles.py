@@ -79,6 +79,7 @@ SCROLL_H = "SfScroll.Horizontal.TScrollbar"
 USAGE = "SfUsage.Horizontal.TProgressbar"
 
 ROW_HEIGHT = 28
+SASH = 5  # between two panes
 RADIUS = 4
 
 
@@ -154,7 +155,7 @@ class StyleSheet:
         style.configure(FIELD_BOX, background=p.surface)
         style.configure(PANES, background=p.surface)
         style.configure(PANES_SIDE, background=p.side)
-        style.configure("Sash", sashthickness=self._px(5), gripcount=0, background=p.surface, bordercolor=p.surface)
+        style.configure("Sash", sashthickness=self._px(SASH), gripcount=0, background=p.surface, bordercolor=p.surface)
 
     def _labels(self, style: ttk.Style, p: Palette) -> None:
         for name, background, colour, font in (

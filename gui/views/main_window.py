@@ -235,7 +235,7 @@ class MainWindow:
             self.root.update_idletasks()
             height = self._vertical.winfo_height()
             wanted = self._transfers_height or self.theme.px(_TRANSFERS)
-            _place_sash(self._vertical, 0, max(height * 2 // 3, height - wanted))
+            _place_sash(self._vertical, 0, max(height * 2 // 3, height - wanted - self.theme.px(styles.SASH)))
         elif not shown and self.transfers_shown:
             self._transfers_height = self.transfers.winfo_height()
             self._vertical.forget(self.transfers)
