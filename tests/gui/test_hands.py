@@ -12,7 +12,7 @@ from gui.views.dialogs.base import Dialog
 from gui.views.menus import Menu
 from gui.views.scroll import AutoScrollbar
 from protocol import Ref
-from tests.gui.conftest import Hand
+from tests.gui.conftest import SIZE, Hand
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -152,3 +152,30 @@ def test_a_cancelled_upload_takes_its_question_back_and_says_that_it_was_cancell
     hand.wait(lambda: hand.space.transfers.board.failed, what="the end of the transfer")
     assert hand.space.transfers.board.failed[0].phase == "cancelled"
     assert session.api.read_range(session.api.list_folder(folder)[0]) == b"first"
+
+
+def test_a_small_window_keeps_the_folders_name_and_most_of_the_list(hand: Hand, session: Session, folder: str) -> None:
+    path = folder
+    for name in ("Projects of the year", "A customer with a long name", "Final versions"):
+        path += f"/{name}"
+        session.api.make_folder(path)
+    window, root = hand.app.window, hand.app.root
+    root.geometry("900x600+0+0")
+    try:
+        hand.wait(lambda: root.winfo_width() == 900, what="the small window")
+        hand.go(path)
+        hand.app.root.update()
+        crumb = window.toolbar.breadcrumb
+        last = next(part for part in crumb._parts if str(part.cget("text") or "") == "Final versions")
+        assert last.winfo_x() + last.winfo_reqwidth() <= crumb.winfo_width()
+        window.show_transfers(True)
+        root.update()
+        height = window.transfers.winfo_height()
+        assert height <= 600 // 3
+        for shown in (False, True):
+            window.show_transfers(shown)
+            root.update()
+        assert abs(window.transfers.winfo_height() - height) <= 2, "it comes back as high as it was"
+    finally:
+        root.geometry(SIZE)
+        hand.wait(lambda: root.winfo_width() == 1200, what="the usual window")

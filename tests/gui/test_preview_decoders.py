@@ -16,6 +16,8 @@ from PIL import Image
 from gui.preview import host
 from gui.preview.blocks import FactsBlock, Job, NothingBlock, PictureBlock, TableBlock, TextBlock
 
+DAMAGED = "This image is damaged or of an unknown kind."
+
 
 def never() -> bool:
     return False
@@ -117,7 +119,9 @@ def test_a_picture_bomb_is_refused() -> None:
 
 
 def test_a_broken_picture_says_so() -> None:
-    assert isinstance(show("picture", picture_bytes((50, 50))[:60], "p.png"), NothingBlock)
+    assert show("picture", picture_bytes((50, 50))[:60], "p.png") == NothingBlock(DAMAGED)
+    assert show("picture", b"no picture at all", "p.png") == NothingBlock(DAMAGED)
+    assert show("pdf", b"no document at all", "p.pdf") == NothingBlock("This PDF is damaged or of an unknown kind.")
 
 
 def test_a_page_of_a_pdf_is_shown() -> None:
