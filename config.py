@@ -278,12 +278,19 @@ def load(
     Reads config.toml, if there is one. Raises: ConfigError.
     """
     base = (home or Path(environ.get("SFOS_HOME") or Path(__file__).parent)).expanduser().absolute()
+    line = "the command line"
+    for key in argv_overrides:
+        _check_known(key, line)
+    sources = (
+        _from_file(base / "config.toml"),
+        _from_environment(environ),
+        {key: _Given(value, line) for key, value in argv_overrides.items()},
+    )
     given: dict[str, _Given] = {}
-    given.update(_from_file(base / "config.toml"))
-    given.update(_from_environment(environ))
-    for key, value in argv_overrides.items():
-        _check_known(key, "the command line")
-        given[key] = _Given(value, "the command line")
+    for source in sources:
+        # Each of them, also what another outranks: or it would be found out on the day that the other goes.
+        _check_values(source)
+        given.update(source)
     sections = {name: _section(name, kind, given, base) for name, kind in SECTIONS.items()}
     config = Config(home=base, **sections)
     _check_together(config, given)
@@ -356,6 +363,14 @@ def _section(name: str, kind: type, given: Mapping[str, _Given], home: Path) -> 
             value = home / value.expanduser()
         values[item.name] = value
     return kind(**values)
+
+
+def _check_values(given: Mapping[str, _Given]) -> None:
+    """Raises: ConfigError."""
+    for key, entry in given.items():
+        section, name = key.split(".", 1)
+        (item,) = (item for item in dataclasses.fields(SECTIONS[section]) if item.name == name)
+        _checked(key, item, entry)
 
 
 def _checked(key: str, item: dataclasses.Field[Any], given: _Given) -> object:

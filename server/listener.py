@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from OpenSSL import SSL
 
@@ -40,11 +41,7 @@ class CannotListen(Exception):
 
 def open_sockets(host: str, port: int, backlog: int) -> list[socket.socket]:
     """Listening sockets on every address of `host`, all on one port. Raises: CannotListen, in one clear line."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise CannotListen(f"server.host = {host!r}: {error.strerror or error}") from error
-    addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    addresses = list(dict.fromkeys(_resolved(host, port)))
     sockets: list[socket.socket] = []
     try:
         for family, address in addresses:
@@ -68,6 +65,22 @@ def open_sockets(host: str, port: int, backlog: int) -> list[socket.socket]:
     return sockets
 
 
+def _resolved(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """Family and socket address of all that `host` means. Raises: CannotListen."""
+    if not host.strip():
+        raise CannotListen(
+            "server.host is empty; say which address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all"
+        )
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:  # the latter for a label that is too long
+        raise CannotListen(
+            f"server.host = {host!r} is neither an address nor a name that this machine knows; choose an address of its"
+            f" own: --host 127.0.0.1 ({getattr(error, 'strerror', None) or error})"
+        ) from error
+    return [(family, address) for family, _, _, _, address in found]
+
+
 def _listen_on(family: int, address: tuple[str | int, ...], backlog: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -82,12 +95,8 @@ def _listen_on(family: int, address: tuple[str | int, ...], backlog: int) -> soc
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody outside this machine can reach `host`."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(str(address[0]).split("%", 1)[0]).is_loopback for *_, address in found)
+    """Whether nobody outside this machine can reach `host`. Raises: CannotListen, if it is nothing at all."""
+    return all(ipaddress.ip_address(str(at[0]).split("%", 1)[0]).is_loopback for _, at in _resolved(host, 0))
 
 
 def joined(host: str, port: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -160,24 +160,3 @@ def test_a_folder_where_a_file_is_expected_and_the_other_way_round_and_bad_names
     error = unpack_results(reply, body)[0][0].error
     assert error is not None
     assert error.code == NameNotAllowed.code
-
-
-@pytest.mark.allows_errors("a damaged credential file")
-def test_a_damaged_credential_file_is_said_once_and_who_is_in_stays_in(
-    server: Running, caplog: pytest.LogCaptureFixture, wait_until: Callable[..., None]
-) -> None:
-    peer = server.signed_in()
-    path = server.settings.server.credentials_file
-    good = path.read_bytes()
-
-    def said() -> int:
-        return sum("the accounts cannot be read" in record.getMessage() for record in caplog.records)
-
-    path.write_text("{")
-    wait_until(said)
-    assert peer.call("stat", STAT)[0].entry.node
-    with pytest.raises(ServerFault):
-        server.signed_in("bob")
-    path.write_bytes(good)
-    assert server.signed_in("bob").call("stat", STAT)[0].entry.node
-    assert said() == 1

@@ -198,7 +198,22 @@ def test_a_port_in_use_says_so_and_what_to_do(home: Path) -> None:
 
 def test_a_host_that_is_not_this_machine_says_so(home: Path) -> None:
     assert "no address of this machine" in refusal(home, server__host="192.0.2.1")
-    assert "no.such.host.invalid" in refusal(home, server__host="no.such.host.invalid")
+
+
+@pytest.mark.parametrize("must_change", [False, True])
+def test_a_host_that_is_nothing_at_all_says_so_whatever_the_passwords_are(home: Path, must_change: bool) -> None:
+    from server.credentials import CredentialFile
+
+    accounts = CredentialFile(home / "secrets" / "credentials.json")
+    bob = accounts.find("bob")
+    assert bob is not None
+    accounts.set_verifier("bob", bob.verifier, must_change=must_change)
+    for host in ("no.such.host.invalid", "256.1.1.1", "x" * 64):
+        line = refusal(home, server__host=host)
+        assert host in line and "neither an address nor a name" in line and "--host 127.0.0.1" in line
+    for host in ("", " "):
+        line = refusal(home, server__host=host)
+        assert "server.host is empty" in line and "127.0.0.1" in line and "0.0.0.0" in line
 
 
 def test_another_server_in_the_same_home_is_noticed(home: Path, serve: Serve) -> None:

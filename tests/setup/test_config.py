@@ -148,6 +148,13 @@ def test_a_wrong_value_is_named_with_its_origin_and_what_is_allowed(
     assert str(tmp_path / "config.toml") in text and key in text and allowed in text
 
 
+def test_a_wrong_value_is_named_also_where_another_outranks_it(tmp_path: Path) -> None:
+    write(tmp_path, "[server]\nport = 99999\n")
+    assert "config.toml" in message(tmp_path, {"server.port": "9000"}, SFOS_SERVER_PORT="9001")
+    write(tmp_path, "")
+    assert "SFOS_SERVER_PORT" in message(tmp_path, {"server.port": "9000"}, SFOS_SERVER_PORT="ninety")
+
+
 @pytest.mark.parametrize(
     "line", ["port = true", "port = 1.5", "port = [1]", "host = 1", "storage_dir = 1", "stop_grace_s = false"]
 )
