@@ -17,8 +17,11 @@
     │   └── RevisionConflict · MovedBelowItself · ResyncRequired
     ├── ContentError
     │   └── MissingChunks · BadChunk · ContentMismatch · DataDamaged
+    ├── RepeatError
+    │   └── OpIdReused · AnswerForgotten
     └── CapacityError
-        └── ServerBusy · StorageFull · QuotaExceeded · TooMuch · StorageFailed · ServerFault · ServerStopping
+        ├── ServerBusy · StorageFull · QuotaExceeded · TooMuch
+        └── StorageFailed · StorageMissing · ServerFault · ServerStopping
 
 Server code raises them, dispatch turns them into `ErrorInfo`, and the client raises the same class again
 (`from_info`). An unknown code becomes a plain `SfosError`, so a newer server never breaks an older client.
@@ -272,6 +275,25 @@ class DataDamaged(ContentError):
     code = "data_damaged"
 
 
+class RepeatError(SfosError):
+    """This request cannot be repeated."""
+
+    code = "repeat_error"
+
+
+class OpIdReused(RepeatError):
+    """This request's number was used for another one."""
+
+    code = "op_id_reused"
+    exit_code = 70
+
+
+class AnswerForgotten(RepeatError):
+    """This request was carried out long ago, and its answer is no longer kept."""
+
+    code = "answer_forgotten"
+
+
 class CapacityError(SfosError):
     """The server cannot take this now."""
 
@@ -309,6 +331,12 @@ class StorageFailed(CapacityError):
     """The server's disk reported an error, and nothing was changed; its administrator finds details in the log."""
 
     code = "storage_failed"
+
+
+class StorageMissing(CapacityError):
+    """The storage of this account is missing on the server; its administrator must look."""
+
+    code = "storage_missing"
 
 
 class ServerFault(CapacityError):

@@ -7,6 +7,7 @@ take the space's writer lock → BEGIN IMMEDIATE → is the op_id known? then it
 
 from __future__ import annotations
 
+import hmac
 import logging
 import struct
 from collections.abc import Callable
@@ -14,9 +15,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
+from blake3 import blake3
 from sqlalchemy import bindparam, insert, select
 
-from protocol import Cursor, Reply, SfosError
+from protocol import AnswerForgotten, Buffer, Cursor, OpIdReused, Reply, Request
 from server.catalog.changeset import ChangeSet
 from server.catalog.engine import Transaction
 from server.catalog.head import Head, write_head
@@ -34,7 +36,10 @@ _FIND_REPLY = Statement(
     select(commits.c.reply).where(commits.c.space == bindparam("space"), commits.c.op_id == bindparam("op_id"))
 )
 _INSERT_COMMIT = Statement(insert(commits))
+# A stored reply: the length of its header; with the highest bit set, what it answers (`identify`); header; body.
 _REPLY_FRONT = struct.Struct(">I")
+_BEARS_REQUEST = 1 << 31
+_ASKED_BYTES = 16
 
 _encoder = msgspec.json.Encoder()
 
@@ -72,20 +77,35 @@ class Change:
         return self._before if self.changes_nothing else cursor_after(self.row)
 
 
+def identify(caller: Caller, request: Request, body: Buffer = b"") -> bytes:
+    """What tells a request that is sent again from another one that bears the same op_id: kept with its reply."""
+    asked = _encoder.encode((type(request).__name__, caller.actor, request))
+    hasher = blake3(len(asked).to_bytes(4, "big") + asked)
+    hasher.update(bytes(body))
+    return hasher.digest(length=_ASKED_BYTES)
+
+
 def apply_change(
-    context: SpaceContext, caller: Caller, op_id: bytes, kind: type[R], work: Callable[[Change], Outcome]
+    context: SpaceContext,
+    caller: Caller,
+    op_id: bytes,
+    kind: type[R],
+    work: Callable[[Change], Outcome],
+    *,
+    asked: bytes = bytes(_ASKED_BYTES),
 ) -> tuple[R, bytes]:
     """Carry out `work` as one commit; its reply and body, or those stored under `op_id`.
 
+    `asked`: see `identify`; left out where no client asked for the change.
     What raises changes nothing. Work that changes nothing makes no commit, and is done again if repeated.
-    Raises: what `work` raises.
+    Raises: what `work` raises; OpIdReused, AnswerForgotten.
     """
     seq: int | None = None
     with context.catalog.exclusively():
         with context.catalog.write() as tx:
             stored = tx.one(_FIND_REPLY, op_id=op_id)
             if stored is not None:
-                return _replayed(context, op_id, stored[0], kind)
+                return _replayed(context, op_id, asked, stored[0], kind)
             before = cursor_after(read_space_row(tx))
             change = Change(context, tx, begin_commit(tx), before)
             outcome = work(change)
@@ -93,7 +113,7 @@ def apply_change(
             if change.changes_nothing:
                 tx.undo()
             else:
-                head = _finish(context, caller, op_id, change, outcome)
+                head = _finish(context, caller, op_id, asked, change, outcome)
                 seq = head.seq
         if seq is not None:
             _note_head(context, head)
@@ -102,14 +122,19 @@ def apply_change(
     return outcome.reply, outcome.body
 
 
-def stored_reply(context: SpaceContext, op_id: bytes, kind: type[R]) -> tuple[R, bytes] | None:
-    """What was answered to `op_id`, if it was: asked before costly preparations."""
+def stored_reply(context: SpaceContext, op_id: bytes, asked: bytes, kind: type[R]) -> tuple[R, bytes] | None:
+    """What was answered to `op_id`, if it was: looked up before costly preparations.
+
+    Raises: OpIdReused, AnswerForgotten.
+    """
     with context.catalog.read() as tx:
         stored = tx.one(_FIND_REPLY, op_id=op_id)
-    return None if stored is None else _replayed(context, op_id, stored[0], kind)
+    return None if stored is None else _replayed(context, op_id, asked, stored[0], kind)
 
 
-def _finish(context: SpaceContext, caller: Caller, op_id: bytes, change: Change, outcome: Outcome) -> Head:
+def _finish(
+    context: SpaceContext, caller: Caller, op_id: bytes, asked: bytes, change: Change, outcome: Outcome
+) -> Head:
     row, tree = change.row, change.tree
     tree.flush()
     code = context.rows.commit_code(row.seq, tree.time_ms, caller.actor, op_id)
@@ -117,7 +142,9 @@ def _finish(context: SpaceContext, caller: Caller, op_id: bytes, change: Change,
     digest = digest + tree.digest_delta + context.rows.commits([code])
     sealed = context.rows.seal_digest(digest, row.epoch, row.seq)
     header = _encoder.encode(outcome.reply)
-    reply = context.names.seal_reply(op_id, _REPLY_FRONT.pack(len(header)) + header + outcome.body)
+    reply = context.names.seal_reply(
+        op_id, _REPLY_FRONT.pack(_BEARS_REQUEST | len(header)) + asked + header + outcome.body
+    )
     change.tx.run(_INSERT_COMMIT, seq=row.seq, time_ms=tree.time_ms, actor=caller.actor, op_id=op_id, reply=reply)
     end_commit(
         change.tx,
@@ -138,13 +165,20 @@ def _note_head(context: SpaceContext, head: Head) -> None:
         logger.warning("%s: the HEAD file could not be written: %s", context.directory, error)
 
 
-def _replayed(context: SpaceContext, op_id: bytes, sealed: bytes | None, kind: type[R]) -> tuple[R, bytes]:
+def _replayed(
+    context: SpaceContext, op_id: bytes, asked: bytes, sealed: bytes | None, kind: type[R]
+) -> tuple[R, bytes]:
     if sealed is None:
-        raise SfosError("This request was carried out long ago, and its answer is no longer kept.")
+        raise AnswerForgotten
     plain = context.names.open_reply(op_id, sealed)
     (length,) = _REPLY_FRONT.unpack_from(plain)
     front = _REPLY_FRONT.size
+    if length & _BEARS_REQUEST:  # replies of the first version's beginnings do not
+        length &= ~_BEARS_REQUEST
+        if not hmac.compare_digest(plain[front : front + _ASKED_BYTES], asked):
+            raise OpIdReused
+        front += _ASKED_BYTES
     try:
         return msgspec.json.decode(plain[front : front + length], type=kind), plain[front + length :]
     except msgspec.MsgspecError as error:
-        raise SfosError("The same op_id was used for another request.") from error
+        raise OpIdReused from error

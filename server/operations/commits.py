@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from protocol import (
     MUST_NOT_EXIST,
+    RECORD,
     AlreadyExists,
     ChunkRecord,
     CommitItem,
@@ -34,7 +37,7 @@ from protocol import (
 )
 from server.catalog.chunk_rows import ListRow, insert_lists, known_lists, make_live, usable_chunks
 from server.catalog.states import State, StateKind
-from server.operations.change import Change, Outcome, apply_change, stored_reply
+from server.operations.change import Change, Outcome, apply_change, identify, stored_reply
 from server.operations.contents import seal_list
 from server.operations.context import Caller, SpaceContext
 from server.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
@@ -57,7 +60,10 @@ class _Plan:
 
 def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: memoryview) -> tuple[ItemsReply, bytes]:
     """See CommitRequest. Raises: what concerns the whole request (MalformedMessage, BadChunk, StorageFull, …)."""
-    replayed = stored_reply(context, request.op_id, ItemsReply)
+    # Without the data that it brings along: the records say what they are, and a repeat may have to bring others.
+    said = min(request.items_bytes + request.records * RECORD.size, len(body))
+    asked = identify(caller, msgspec.structs.replace(request, inline=0), body[:said])
+    replayed = stored_reply(context, request.op_id, asked, ItemsReply)
     if replayed is not None:
         return replayed
     parsed = unpack_commit(request, body)
@@ -69,7 +75,7 @@ def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: 
     def work(change: Change) -> Outcome:
         return _Landing(context, caller, change, upload, lists).land(plans, atomic=request.atomic)
 
-    reply, results = apply_change(context, caller, request.op_id, ItemsReply, work)
+    reply, results = apply_change(context, caller, request.op_id, ItemsReply, work, asked=asked)
     upload.discard_rest(context)
     return reply, results
 

@@ -23,7 +23,7 @@ from protocol import (
     pack_results,
 )
 from server.catalog.states import State, StateKind
-from server.operations.change import Change, Outcome, apply_change
+from server.operations.change import Change, Outcome, apply_change, identify
 from server.operations.commits import check_revision, make_folders, new_node
 from server.operations.context import Caller, SpaceContext
 from server.operations.copying import copy_below, copy_onto, copy_single
@@ -51,7 +51,7 @@ def make_folder(context: SpaceContext, caller: Caller, request: MakeFolderReques
         state = new_node(context, change, parent, place.name, StateKind.FOLDER, mtime_ns=mtime_ns, attrs=attrs)
         return _node_reply(change, state)
 
-    return apply_change(context, caller, request.op_id, NodeReply, work)[0]
+    return apply_change(context, caller, request.op_id, NodeReply, work, asked=identify(caller, request))[0]
 
 
 def move(context: SpaceContext, caller: Caller, request: MoveRequest) -> NodeReply:
@@ -71,7 +71,7 @@ def move(context: SpaceContext, caller: Caller, request: MoveRequest) -> NodeRep
         moved = source._replace(parent=place.folder, name_key=place.name_key, name=name)
         return _node_reply(change, change.tree.replace(source, moved))
 
-    return apply_change(context, caller, request.op_id, NodeReply, work)[0]
+    return apply_change(context, caller, request.op_id, NodeReply, work, asked=identify(caller, request))[0]
 
 
 def copy(context: SpaceContext, caller: Caller, request: CopyRequest) -> NodeReply:
@@ -92,7 +92,7 @@ def copy(context: SpaceContext, caller: Caller, request: CopyRequest) -> NodeRep
             copy_below(context, change, source.node, copied.node)
         return _node_reply(change, copied)
 
-    return apply_change(context, caller, request.op_id, NodeReply, work)[0]
+    return apply_change(context, caller, request.op_id, NodeReply, work, asked=identify(caller, request))[0]
 
 
 def delete(context: SpaceContext, caller: Caller, request: DeleteRequest) -> tuple[ItemsReply, bytes]:
@@ -107,7 +107,7 @@ def delete(context: SpaceContext, caller: Caller, request: DeleteRequest) -> tup
         results_bytes, _, body = pack_results(results)
         return Outcome(ItemsReply(cursor=change.cursor, results_bytes=results_bytes), body)
 
-    return apply_change(context, caller, request.op_id, ItemsReply, work)
+    return apply_change(context, caller, request.op_id, ItemsReply, work, asked=identify(caller, request))
 
 
 def _delete_one(context: SpaceContext, change: Change, item: DeleteItem) -> ItemResult:

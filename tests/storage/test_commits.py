@@ -6,26 +6,31 @@ import os
 import threading
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from protocol import (
     AlreadyExists,
+    AnswerForgotten,
     Attributes,
     BadChunk,
     ChunkRecord,
     CommitItem,
     ContentMismatch,
+    CopyRequest,
     IsAFolder,
     MakeFolderRequest,
     MalformedMessage,
     MissingChunks,
+    MoveRequest,
     NameNotAllowed,
     NotAFolder,
     NotFound,
+    OpIdReused,
     PutChunksRequest,
     QuotaExceeded,
+    Ref,
     RevisionConflict,
-    SfosError,
     StorageFull,
     Target,
     chunk_id,
@@ -33,7 +38,7 @@ from protocol import (
     pack_records,
     unpack_results,
 )
-from server.operations.context import StoreLimits
+from server.operations.context import SpaceContext, StoreLimits
 from server.space import Caller, Space
 from server.spaces import SpaceRegistry
 from server.vault.sealing import sealed_size
@@ -303,11 +308,51 @@ def test_the_same_commit_sent_by_many_threads_at_once_applies_once(desk: Desk, s
     assert space.usage(desk.caller).bytes_stored == sealed_size(4)
 
 
-def test_an_op_id_cannot_be_used_for_another_kind_of_request(desk: Desk, space: Space) -> None:
-    op_id = new_op()
-    space.make_folder(desk.caller, MakeFolderRequest(op_id=op_id, target=Target(path="/a")))
-    with pytest.raises(SfosError, match="another request"):
-        desk.commit([desk.item("/b", kind="folder")], op_id=op_id)
+def test_an_op_id_cannot_be_used_for_another_request(desk: Desk, space: Space) -> None:
+    op_id, record = new_op(), desk.upload(b"data")[0]
+    first = MakeFolderRequest(op_id=op_id, target=Target(path="/a"))
+    space.make_folder(desk.caller, first)
+    node = desk.stat("/a").node
+    others: list[Callable[[], object]] = [
+        lambda: desk.commit([desk.item("/b", kind="folder")], op_id=op_id),
+        lambda: space.make_folder(desk.caller, MakeFolderRequest(op_id=op_id, target=Target(path="/b"))),
+        lambda: space.make_folder(Caller("somebody else"), first),
+        lambda: space.move(desk.caller, MoveRequest(op_id=op_id, source=Ref(path="/a"), target=Target(path="/b"))),
+        lambda: space.copy(desk.caller, CopyRequest(op_id=op_id, source=Ref(path="/a"), target=Target(path="/b"))),
+    ]
+    for other in others:
+        with pytest.raises(OpIdReused):
+            other()
+    assert space.make_folder(desk.caller, first).node == node
+    commit_id = new_op()
+    desk.commit([desk.item("/c", [record])], [record], op_id=commit_id)
+    for item in (desk.item("/d", [record]), desk.item("/c", [record], mtime_ns=1)):
+        with pytest.raises(OpIdReused):
+            desk.commit([item], [record], op_id=commit_id)
+    again = desk.commit([desk.item("/c", [record])], [record], [(record, b"data")], op_id=commit_id)
+    assert again[0][0].node == desk.stat("/c").node
+    assert desk.tree() == {"/a": None, "/c": b"data"}
+
+
+def test_the_replies_of_earlier_versions_are_given_again(desk: Desk, space: Space, context: SpaceContext) -> None:
+    request = MakeFolderRequest(op_id=new_op(), target=Target(path="/a"))
+    reply = space.make_folder(desk.caller, request)
+    header = msgspec.json.encode(reply)
+    old = context.names.seal_reply(request.op_id, len(header).to_bytes(4, "big") + header)
+    with context.catalog.core() as connection:
+        connection.exec_driver_sql("UPDATE commits SET reply = ? WHERE op_id = ?", (old, request.op_id))
+    assert space.make_folder(desk.caller, request) == reply
+
+
+def test_a_request_of_long_ago_is_not_carried_out_again(desk: Desk, space: Space, context: SpaceContext) -> None:
+    request = MakeFolderRequest(op_id=new_op(), target=Target(path="/a"))
+    space.make_folder(desk.caller, request)
+    with context.catalog.core() as connection:
+        connection.exec_driver_sql("UPDATE commits SET reply = NULL")
+    desk.delete("/a")
+    with pytest.raises(AnswerForgotten):
+        space.make_folder(desk.caller, request)
+    assert desk.tree() == {}
 
 
 def test_a_chunk_that_is_not_what_its_id_says_is_refused_and_nothing_stored(desk: Desk, space: Space) -> None:
