@@ -14,7 +14,7 @@ from client import places
 from client.options import ClientOptions
 from gui import choices, desktop
 from gui.choices import Choices
-from gui.commands import Command
+from gui.commands import LOOK_COMMANDS, Command
 from gui.keyring_store import PasswordKeeper
 from gui.model import Connection, Notice, Place, TransferBoard
 from gui.palette import Mode
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 VERSION = "0.1.0"
 _SIZE = (1360, 840)
 _LOAD_S = 0.1  # the first picture of the window comes first
-_ONLY_WHEN_SIGNED_OUT = frozenset({Command.HELP, Command.QUIT, Command.THEME})
+_ONLY_WHEN_SIGNED_OUT = frozenset({Command.HELP, Command.QUIT, *LOOK_COMMANDS})
 
 
 class App:
@@ -263,9 +263,8 @@ class App:
         """Do what `command` says."""
         if command is Command.QUIT:
             self.close()
-        elif command is Command.THEME:
-            self.theme.set_mode("light" if self.theme.mode == "dark" else "dark")
-            self._remember(theme=self.theme.mode)
+        elif command in LOOK_COMMANDS:
+            self._change_look(command)
         elif command is Command.HELP:
             fingerprint = self.workspace.session.fingerprint if self.workspace is not None else ""
             show_help(self.root, self.theme, version=VERSION, fingerprint=fingerprint)
@@ -275,6 +274,20 @@ class App:
             self.workspace.orders.run(command)
             if command is Command.DETAILS_PANE:
                 self._remember(details=self.window.details_shown)
+
+    def _change_look(self, command: Command) -> None:
+        theme = self.theme
+        if command is Command.THEME:
+            theme.set_mode("light" if theme.mode == "dark" else "dark")
+            self._remember(theme=theme.mode)
+        elif command is Command.CONTRAST:
+            theme.set_high_contrast(not theme.high_contrast)
+            self._remember(contrast="high" if theme.high_contrast else "normal")
+        else:
+            steps = {Command.TEXT_LARGER: 1, Command.TEXT_SMALLER: -1}
+            scale = theme.text_scale + 0.1 * steps[command] if command in steps else 1.0
+            theme.set_text_scale(scale)
+            self._remember(text_scale=theme.text_scale)
 
     def _set_limit(self, workspace: Workspace, limit: int | None) -> None:
         workspace.transfers.set_limit(limit)

@@ -36,6 +36,10 @@ class Command(Enum):
     NEXT_PANE = "next_pane"
     MENU = "menu"
     THEME = "theme"
+    CONTRAST = "contrast"
+    TEXT_LARGER = "text_larger"
+    TEXT_SMALLER = "text_smaller"
+    TEXT_NORMAL = "text_normal"
     CHANGE_PASSWORD = "change_password"  # noqa: S105 - the name of a command
     SIGN_OUT = "sign_out"
     HELP = "help"
@@ -88,13 +92,35 @@ COMMANDS: dict[Command, Spec] = {
     Command.NEXT_PANE: Spec("Go to the next pane", ("F6",), "window-split", "window", "Window"),
     Command.MENU: Spec("Menu of the selection", ("Shift+F10",), "three-dots", "list", "Window"),
     Command.THEME: Spec("Switch between light and dark", (), "circle-half", "none", "Window"),
+    Command.CONTRAST: Spec("Switch strong contrast on or off", (), "brightness-high", "none", "Window"),
+    Command.TEXT_LARGER: Spec("Larger text", ("Ctrl+plus", "Ctrl+equal"), "zoom-in", "window", "Window"),
+    Command.TEXT_SMALLER: Spec("Smaller text", ("Ctrl+minus",), "zoom-out", "window", "Window"),
+    Command.TEXT_NORMAL: Spec("Text of the usual size", ("Ctrl+0",), "fonts", "window", "Window"),
     Command.CHANGE_PASSWORD: Spec("Change the password…", (), "key", "none", "Window"),
     Command.SIGN_OUT: Spec("Sign out", (), "box-arrow-right", "none", "Window"),
     Command.HELP: Spec("Keys and help", ("F1",), "question-circle", "window", "Window"),
     Command.QUIT: Spec("Close the window", ("Ctrl+Q",), "x-lg", "window", "Window"),
 }
+# What changes the look of the window, whoever is signed in.
+LOOK_COMMANDS = (
+    Command.THEME,
+    Command.CONTRAST,
+    Command.TEXT_LARGER,
+    Command.TEXT_SMALLER,
+    Command.TEXT_NORMAL,
+)
 
-_SHOWN = {"Left": "←", "Right": "→", "Up": "↑", "Return": "Enter", "space": "Space", "Delete": "Del"}
+_SHOWN = {
+    "Left": "←",
+    "Right": "→",
+    "Up": "↑",
+    "Return": "Enter",
+    "space": "Space",
+    "Delete": "Del",
+    "plus": "+",
+    "equal": "=",
+    "minus": "−",
+}
 _MODIFIERS = {"Ctrl": "Control", "Alt": "Alt", "Shift": "Shift"}
 _MAC_MODIFIERS = {"Ctrl": "Command", "Alt": "Option", "Shift": "Shift"}
 _NAMED = {"Backspace": "BackSpace"}

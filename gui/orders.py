@@ -7,7 +7,7 @@ from pathlib import Path
 
 from client.session import Session
 from gui import wording
-from gui.commands import Command
+from gui.commands import LOOK_COMMANDS, Command
 from gui.model import Listing, Notice, Place, Selection
 from gui.presenters.browser import BrowserPresenter
 from gui.presenters.conflicts import ConflictsPresenter
@@ -24,7 +24,7 @@ _ALWAYS = frozenset(
     {
         Command.REFRESH, Command.EDIT_PATH, Command.SEARCH, Command.UPLOAD_FILES, Command.UPLOAD_FOLDER,
         Command.NEW_FOLDER, Command.SELECT_ALL, Command.TRANSFERS, Command.DETAILS_PANE, Command.DETAILS,
-        Command.NEXT_PANE, Command.MENU, Command.THEME, Command.CHANGE_PASSWORD, Command.SIGN_OUT, Command.HELP,
+        Command.NEXT_PANE, Command.MENU, *LOOK_COMMANDS, Command.CHANGE_PASSWORD, Command.SIGN_OUT, Command.HELP,
         Command.QUIT,
     }
 )  # fmt: skip

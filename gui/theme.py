@@ -51,6 +51,7 @@ _MONO_FAMILIES: tuple[tuple[str, float], ...] = (
     ("Consolas", 1.04),
 )
 TEXT_SIZE, SMALL_SIZE, HEADING_SIZE, TITLE_SIZE, MONO_SIZE = 13.0, 12.0, 15.0, 19.0, 13.0
+TEXT_SCALES = (0.8, 1.6)  # beyond it, either nothing can be read or nothing has room
 ICON = 16
 _LISTED_FONTS = ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont", "TkCaptionFont", "TkTooltipFont")
 
@@ -96,8 +97,8 @@ class Theme:
     ) -> None:
         self.root = root
         self.factor = scaling.apply(root, scale)
-        self.text_scale = text_scale
-        self._high_contrast = high_contrast
+        self.text_scale = min(TEXT_SCALES[1], max(TEXT_SCALES[0], text_scale))
+        self.high_contrast = high_contrast
         self.palette: Palette = palette_for(mode, high_contrast=high_contrast)
         self._listeners: list[Callable[[], None]] = []
         self._shelf = IconShelf(root)
@@ -213,7 +214,22 @@ class Theme:
     def set_mode(self, mode: Mode) -> None:
         """Show the other palette, in every window at once."""
         if mode != self.mode:
-            self.palette = palette_for(mode, high_contrast=self._high_contrast)
+            self.palette = palette_for(mode, high_contrast=self.high_contrast)
+            self._use()
+
+    def set_high_contrast(self, high: bool) -> None:
+        """Show secondary text and borders as strongly as the main text, or not."""
+        if high != self.high_contrast:
+            self.high_contrast = high
+            self.palette = palette_for(self.mode, high_contrast=high)
+            self._use()
+
+    def set_text_scale(self, scale: float) -> None:
+        """Show all text larger or smaller, within `TEXT_SCALES`."""
+        scale = round(min(TEXT_SCALES[1], max(TEXT_SCALES[0], scale)), 2)
+        if scale != self.text_scale:
+            self.text_scale = scale
+            self._fonts()
             self._use()
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -221,7 +237,7 @@ class Theme:
         self._listeners.append(listener)
 
     def _use(self) -> None:
-        name = _name(self.palette.mode, self._high_contrast)
+        name = _name(self.palette.mode, self.high_contrast)
         if self._style.theme_use() != name:
             self._style.theme_use(name)
         self._sheet.apply(self.palette)

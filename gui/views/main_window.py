@@ -42,7 +42,8 @@ _FOLDER_MENU: tuple[Command | None, ...] = (
     Command.REFRESH,
 )  # fmt: skip
 _SETTINGS_MENU: tuple[Command | None, ...] = (
-    Command.THEME, Command.DETAILS_PANE, Command.TRANSFERS, None,
+    Command.THEME, Command.CONTRAST, Command.TEXT_LARGER, Command.TEXT_SMALLER, None,
+    Command.DETAILS_PANE, Command.TRANSFERS, None,
     Command.CHANGE_PASSWORD, Command.SIGN_OUT, None,
     Command.HELP, Command.QUIT,
 )  # fmt: skip

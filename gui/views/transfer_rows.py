@@ -90,7 +90,6 @@ class TransferRows(tk.Canvas):
         self._rows: Sequence[Transfer] = ()
         self._chosen: int | None = None
         self._hover: tuple[int, int] | None = None  # row index and button, 0 or 1
-        self._row = theme.px(ROW)
         self.empty_text = ""
         self.bind("<Configure>", lambda _event: self.redraw())
         self.bind("<Button-1>", self._click)
@@ -103,6 +102,12 @@ class TransferRows(tk.Canvas):
             self.bind(sequence, self._wheel)
         Tooltip(self, theme, self._tip_at)
         theme.on_change(self.redraw)
+
+    @property
+    def _row(self) -> int:
+        """The height of a row: two lines of text and some air."""
+        lines = self._theme.line_height() + self._theme.line_height("SfSmallFont")
+        return max(self._theme.px(ROW), lines + self._theme.px(14))
 
     def show(self, rows: Sequence[Transfer]) -> None:
         """Draw `rows` in place of what was there."""
@@ -172,9 +177,12 @@ class TransferRows(tk.Canvas):
         icon = "upload" if row.direction == "up" else "download"
         self.create_image(px(28), middle, image=theme.icon(icon, colour, 17))
         room = at.text_end - at.text
-        self._text(at.text, middle - px(8), theme.elide(row.title, room), palette.text, "TkDefaultFont")
+        large, small = theme.line_height(), theme.line_height("SfSmallFont")
+        self._text(at.text, middle - small // 2 - 1, theme.elide(row.title, room), palette.text, "TkDefaultFont")
         place = f"→ {row.place}"
-        self._text(at.text, middle + px(9), theme.elide(place, room, "SfSmallFont"), palette.muted, "SfSmallFont")
+        self._text(
+            at.text, middle + large // 2 + 1, theme.elide(place, room, "SfSmallFont"), palette.muted, "SfSmallFont"
+        )
         note, note_colour = self._note(row, palette)
         at = self._for_note(row, note, at)
         if row.phase != "failed":  # there the reason has all the room
