@@ -123,7 +123,9 @@ class Connection:
 
     def _serve(self) -> None:
         stream, peer, around = self._stream, self._peer, self._around
-        while not peer.leaving and not around.stopping():
+        while not peer.leaving:
+            if around.stopping():
+                raise Interrupted("server is stopping")
             try:
                 frame = stream.read_frame()
             except (FrameTooLong, MalformedMessage, ServerBusy) as error:

@@ -92,6 +92,8 @@ def test_a_command_that_runs_when_the_server_stops_is_answered(
         held.execute("ROLLBACK")
     envelope, _ = peer.receive()
     assert envelope.error is None
+    with pytest.raises(ServerStopping):
+        raise_for_error(peer.receive()[0])
     peer.expect_end()
     peer.close()
     stopping.join()
