@@ -23,12 +23,20 @@ from config import Config
 from protocol import ServerStopping
 from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
+from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.guard import as_storage_error
 from server.operations.list_cache import ListCache
 from server.space import Space
 from server.space_directory import Surroundings, create_space, directory_of, is_space_id, open_space
-from server.storage_faults import KeysDamaged, MasterKeyMissing, MasterKeyWrong, StorageFault, StorageMisplaced
+from server.storage_faults import (
+    KeysDamaged,
+    MasterKeyMissing,
+    MasterKeyWrong,
+    SpaceMissing,
+    StorageFault,
+    StorageMisplaced,
+)
 from server.vault.keyring import read_keys
 from server.vault.master import MasterKey, load_master_key
 
@@ -67,9 +75,11 @@ class SpaceRegistry:
         sync_threads: int = _SYNC_THREADS,
         now_ms: Callable[[], int] = wall_clock_ms,
         files: LocalFiles | None = None,
+        known: KnownSpaces | None = None,
     ) -> None:
         """Nothing is written before the master key is known to be the right one.
 
+        `known`: the spaces that there have been before; none of them is ever made anew.
         Raises: MasterKeyWrong, StorageMisplaced, OSError.
         """
         _check_master(storage_dir, master)
@@ -87,6 +97,12 @@ class SpaceRegistry:
             files=files or LocalFiles(),
         )
         self._keep_open = keep_open
+        self._known = KnownSpaces(None) if known is None else known
+        if known is not None:
+            stored = _stored_ids(storage_dir)
+            known.add(*stored)
+            if lost := known.missing(stored):
+                logger.error("%s", SpaceMissing(f"{storage_dir} lacks {len(lost)} of the spaces in {known.path}"))
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
         self._closed = False
@@ -101,7 +117,9 @@ class SpaceRegistry:
         given = os.environ.get(MASTER_KEY_VARIABLE)
         if storage.master_key_source == "environment" and not given:
             raise MasterKeyMissing(f"it should be in {MASTER_KEY_VARIABLE}, which is not set")
-        nothing_stored = not _stored_ids(server.storage_dir)
+        known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
+        stored = _stored_ids(server.storage_dir)
+        nothing_stored = not stored and not known.missing(stored)
         master = load_master_key(storage.master_key_file, given, may_create=nothing_stored)
         return cls(
             server.storage_dir,
@@ -115,6 +133,7 @@ class SpaceRegistry:
             ),
             keep_open=storage.open_catalogs,
             sync_threads=server.worker_threads,
+            known=known,
         )
 
     def on_commit(self, listener: Callable[[str], None]) -> Callable[[], None]:
@@ -133,7 +152,8 @@ class SpaceRegistry:
     def lease(self, space_id: str, *, create: bool = True) -> Iterator[Space]:
         """The space as long as the block lasts, made if it is not there (unless `create` is false).
 
-        Whether the caller may have it is for the caller to know. Raises: NotFound, DataDamaged, StorageFailed.
+        Whether the caller may have it is for the caller to know. One that there has been is not made anew.
+        Raises: NotFound, DataDamaged, StorageFailed, StorageMissing.
         """
         slot = self._take(space_id)
         try:
@@ -213,10 +233,17 @@ class SpaceRegistry:
     def _opened(self, slot: _Slot, space_id: str, *, create: bool) -> SpaceContext:
         with slot.opening:  # not the registry's lock: opening one space must not hold up the others
             if slot.context is None:
-                if create and not directory_of(self._around, space_id).is_dir():
-                    create_space(self._around, space_id)
-                    logger.info("made space %s", space_id)
+                directory = directory_of(self._around, space_id)
+                if not directory.is_dir():
+                    if space_id in self._known:
+                        raise SpaceMissing(
+                            f"{directory}; to begin anew without it, take its line out of {self._known.path}"
+                        )
+                    if create:
+                        create_space(self._around, space_id)
+                        logger.info("made space %s", space_id)
                 slot.context = open_space(self._around, space_id)
+                self._known.add(space_id)
             return slot.context
 
 

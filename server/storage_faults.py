@@ -6,6 +6,7 @@
     ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
     ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
     ├── SmallChunksUnreadable · SmallChunksLost          small.db of a space
+    ├── SpaceMissing                  a space that there once was
     ├── StoreStopped                  after a failed fsync
     └── StorageMisplaced              directories that cannot work together
 
@@ -54,6 +55,10 @@ class CatalogTooNew(StorageFault):
 
 class CatalogRolledBack(StorageFault):
     """The catalog of a space is older than its HEAD file says; someone put an old one back."""
+
+
+class SpaceMissing(StorageFault):
+    """A space that this home has had is not there; is the storage mounted? Otherwise restore it from a backup."""
 
 
 class SmallChunksUnreadable(StorageFault):

@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from protocol import DataDamaged, SfosError, StorageFailed, StorageFull
+from protocol import DataDamaged, SfosError, StorageFailed, StorageFull, StorageMissing
 from server.sqlite_faults import as_wire_error
-from server.storage_faults import StorageFault, TokenDamaged
+from server.storage_faults import SpaceMissing, StorageFault, TokenDamaged
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def as_storage_error(error: Exception) -> SfosError:
         return DataDamaged()
     if isinstance(error, StorageFault):
         logger.error("%s", error)
-        return StorageFailed()
+        return StorageMissing() if isinstance(error, SpaceMissing) else StorageFailed()
     if isinstance(error, OSError) and error.errno in _FULL:
         logger.warning("the disk is full: %s", error)
         return StorageFull()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from protocol import NotFound, ServerStopping, SfosError
+import config
+from protocol import NotFound, ServerStopping, SfosError, StorageMissing
 from server.space import Space
 from server.spaces import SpaceRegistry
+from server.storage_faults import MasterKeyMissing
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -192,3 +196,40 @@ def test_a_space_that_cannot_be_opened_can_be_once_it_is_mended(registry: SpaceR
     directory.rmdir()
     with registry.lease(SPACE_ID) as space:
         assert isinstance(space, Space)
+
+
+@pytest.mark.allows_errors("the missing storage is logged")
+def test_a_space_that_there_was_is_missed_and_not_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=tmp_path)
+    storage, away = settings.server.storage_dir, tmp_path / "away"
+    with closing(SpaceRegistry.open(settings)) as registry, registry.lease(SPACE_ID) as space:
+        Desk(space).put("/a", b"precious")
+    storage.rename(away)  # as if it were not mounted
+    with closing(SpaceRegistry.open(settings)) as registry:
+        assert str(storage) in caplog.text
+        for create in (True, False):
+            with pytest.raises(StorageMissing), registry.lease(SPACE_ID, create=create):
+                pass
+        with pytest.raises(NotFound), registry.lease("1" * 32, create=False):
+            pass
+        with registry.lease("1" * 32):  # a new account
+            pass
+        assert [path.name for path in storage.iterdir()] == ["1" * 32]
+        (away / SPACE_ID).rename(storage / SPACE_ID)
+        with registry.lease(SPACE_ID) as space:
+            assert Desk(space).read("/a") == b"precious"
+
+
+@pytest.mark.allows_errors("the missing storage is logged")
+def test_a_home_from_before_the_list_of_spaces_gets_one_from_what_is_there(tmp_path: Path) -> None:
+    settings = config.load(environ={}, home=tmp_path)
+    with closing(SpaceRegistry.open(settings)) as registry, registry.lease(SPACE_ID):
+        pass
+    (tmp_path / "secrets" / "spaces").unlink()
+    SpaceRegistry.open(settings).close()
+    shutil.rmtree(settings.server.storage_dir)
+    with closing(SpaceRegistry.open(settings)) as registry, pytest.raises(StorageMissing), registry.lease(SPACE_ID):
+        pass
+    settings.storage.master_key_file.unlink()
+    with pytest.raises(MasterKeyMissing):  # what is missing needs the old key
+        SpaceRegistry.open(settings)
