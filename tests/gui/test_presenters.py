@@ -1,0 +1,371 @@
+"""The presenters, without a display, on a real session: going, listing, changing, watching, previewing, signing in."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from client.address import Address
+from client.options import ClientOptions
+from client.session import Session
+from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
+from client.trust import Trust, TrustStore
+from gui.keyring_store import PasswordKeeper
+from gui.model import Conflicting, Listing, Notice, Place
+from gui.presenters.access import AccessPresenter, AskSignIn, AskTrust, Entered, Step
+from gui.presenters.browser import BrowserPresenter
+from gui.presenters.conflicts import ConflictsPresenter
+from gui.presenters.folders import FoldersPresenter
+from gui.presenters.operations import OperationsPresenter
+from gui.presenters.previews import PreviewPresenter, Shown
+from gui.presenters.watching import WatchPresenter
+from gui.preview.blocks import NothingBlock, TextBlock
+from gui.tasks import TaskBridge
+from protocol import Change, Entry
+from tests.gui.conftest import PASSWORD, USER
+from tests.support.server_process import ServerProcess
+
+Settle = Callable[..., None]
+
+
+@dataclass
+class Browsing:
+    """A browser and what it told."""
+
+    browser: BrowserPresenter
+    place: Place
+    listings: list[Listing] = field(default_factory=list)
+    revealed: list[tuple[int, ...]] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        return [row.name for row in self.browser.listing.rows]
+
+
+@pytest.fixture
+def browsing(bridge: TaskBridge, session: Session, folder: str, settle: Settle) -> Browsing:
+    entry = session.api.stat(folder)
+    told = Browsing(None, Place().child(entry.node, entry.name))  # type: ignore[arg-type]
+    told.browser = BrowserPresenter(
+        bridge, session.api, on_listing=told.listings.append, on_notice=told.notices.append,
+        on_reveal=lambda nodes: told.revealed.append(tuple(nodes)),
+    )  # fmt: skip
+    told.browser.go(told.place)
+    settle(lambda: told.browser.listing.phase == "ready")
+    return told
+
+
+def put(session: Session, tmp_path: Path, folder: str, **files: str) -> None:
+    paths = []
+    for name, content in files.items():
+        path = tmp_path / f"{name}.txt"
+        path.write_text(content)
+        paths.append(path)
+    with TransferEngine(session) as engine:
+        assert engine.upload(paths, folder).wait(30)
+
+
+def changes_to(session: Session, since: str) -> Sequence[Change]:
+    return session.api.changes(since)[0]
+
+
+# --- Browsing -----------------------------------------------------------------------------------------------------
+
+
+def test_going_back_forward_and_up_leads_where_one_was(
+    browsing: Browsing, session: Session, folder: str, settle: Settle
+) -> None:
+    node = session.api.make_folder(f"{folder}/sub").node
+    browser = browsing.browser
+    browser.go(browsing.place.child(node, "sub"))
+    settle(lambda: browser.place.path == f"{folder}/sub" and browser.listing.phase == "ready")
+    assert browser.listing.can_back and not browser.listing.can_forward
+    browser.go_up()
+    settle(lambda: browser.place.path == folder and browser.listing.phase == "ready")
+    assert browsing.revealed[-1] == (node,), "the folder one came from is selected"
+    browser.go_back()
+    settle(lambda: browser.place.path == f"{folder}/sub" and browser.listing.phase == "ready")
+    browser.go_forward()
+    settle(lambda: browser.place.path == folder and browser.listing.phase == "ready")
+    assert not browser.listing.can_forward
+
+
+def test_a_known_folder_is_shown_at_once_and_then_corrected(
+    browsing: Browsing, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    put(session, tmp_path, folder, one="1")
+    browser = browsing.browser
+    browser.refresh()
+    settle(lambda: browsing.names == ["one.txt"])
+    browser.go(Place())
+    settle(lambda: browser.place == Place() and browser.listing.phase == "ready")
+    put(session, tmp_path, folder, two="2")
+    browser.go(browsing.place)
+    assert browsing.names == ["one.txt"], "what is known comes without asking"
+    assert browser.listing.phase == "loading"
+    settle(lambda: browsing.names == ["one.txt", "two.txt"])
+
+
+def test_a_slow_answer_shows_a_skeleton_and_a_late_one_is_dropped(
+    browsing: Browsing, session: Session, folder: str, settle: Settle
+) -> None:
+    first = session.api.make_folder(f"{folder}/first").node
+    second = session.api.make_folder(f"{folder}/second").node
+    browser = browsing.browser
+    with session._control_lock:  # nobody's request goes through while this is held
+        browser.go(browsing.place.child(first, "first"))
+        settle(lambda: browser.listing.phase == "skeleton")
+        assert browser.place.path == f"{folder}/first"
+        browser.go(browsing.place.child(second, "second"))
+    settle(lambda: browser.place.path == f"{folder}/second" and browser.listing.phase == "ready")
+    later = len(browsing.listings)
+    settle(lambda: not browser._bridge.alive())
+    assert all(listing.place.path != f"{folder}/first" for listing in browsing.listings[later:])
+
+
+def test_a_folder_that_is_gone_says_so(browsing: Browsing, session: Session, folder: str, settle: Settle) -> None:
+    browsing.browser.go(browsing.place.child(999_999, "gone"))
+    settle(lambda: browsing.browser.listing.phase == "failed")
+    assert "no longer there" in (browsing.browser.listing.problem or "")
+
+
+def test_changes_are_shown_together_and_in_order(
+    browsing: Browsing, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    since = session.info.home.cursor
+    put(session, tmp_path, folder, b="b", a="a", c="c")
+    before = len(browsing.listings)
+    browsing.browser.apply(changes_to(session, since))
+    settle(lambda: browsing.names == ["a.txt", "b.txt", "c.txt"])
+    assert len(browsing.listings) == before + 1
+    session.api.delete([f"{folder}/b.txt"])
+    session.api.move(f"{folder}/a.txt", f"{folder}/z.txt")
+    browsing.browser.apply(changes_to(session, since))
+    settle(lambda: browsing.names == ["c.txt", "z.txt"])
+
+
+def test_a_node_revealed_before_it_is_there_is_selected_when_it_comes(
+    browsing: Browsing, session: Session, folder: str, settle: Settle
+) -> None:
+    since = session.info.home.cursor
+    node = session.api.make_folder(f"{folder}/new").node
+    browsing.browser.reveal(node)
+    assert browsing.revealed == []
+    browsing.browser.apply(changes_to(session, since))
+    settle(lambda: browsing.revealed == [(node,)])
+
+
+def test_a_typed_path_to_a_file_shows_its_folder_with_the_file_selected(
+    browsing: Browsing, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    put(session, tmp_path, folder, note="x")
+    browsing.browser.go(Place())
+    browsing.browser.go_path(f"{folder}/note.txt")
+    settle(lambda: browsing.browser.place.path == folder and browsing.revealed)
+    assert browsing.revealed[-1] == (session.api.stat(f"{folder}/note.txt").node,)
+
+
+def test_folders_are_read_once_and_kept_up_to_date(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle
+) -> None:
+    told: dict[int, list[str]] = {}
+    folders = FoldersPresenter(
+        bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
+    )
+    node = session.api.stat(folder).node
+    since = session.info.home.cursor
+    session.api.make_folder(f"{folder}/b2")
+    folders.expand(node)
+    folders.expand(node)
+    settle(lambda: node in told)
+    session.api.make_folder(f"{folder}/b10")
+    session.api.make_folder(f"{folder}/a")
+    folders.apply(changes_to(session, since))
+    assert told[node] == ["a", "b2", "b10"]
+    session.api.move(f"{folder}/a", f"{folder}/c")
+    session.api.delete([f"{folder}/b2"])
+    folders.apply(changes_to(session, since))
+    assert told[node] == ["b10", "c"]
+
+
+# --- Changing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_changed_by_others_since_it_was_shown_is_not_deleted(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    put(session, tmp_path, folder, doc="old")
+    shown = session.api.stat(f"{folder}/doc.txt")
+    put(session, tmp_path, folder, doc="new and longer")
+    notices: list[Notice] = []
+    operations = OperationsPresenter(bridge, session.api, on_notice=notices.append, on_done=lambda _node: None)
+    operations.delete([shown])
+    settle(lambda: notices)
+    assert notices[0].severity == "error"
+    assert "was not deleted" in notices[0].text
+    assert session.api.exists(f"{folder}/doc.txt") is not None
+
+
+def test_a_name_that_is_taken_is_told(bridge: TaskBridge, session: Session, folder: str, settle: Settle) -> None:
+    session.api.make_folder(f"{folder}/taken")
+    notices: list[Notice] = []
+    operations = OperationsPresenter(bridge, session.api, on_notice=notices.append, on_done=lambda _node: None)
+    entry = session.api.stat(folder)
+    operations.make_folder(Place().child(entry.node, entry.name), "TAKEN")
+    settle(lambda: notices)
+    assert notices[0].severity == "error" and "already there" in notices[0].text
+
+
+# --- Watching -----------------------------------------------------------------------------------------------------
+
+
+def test_changes_arrive_as_they_happen_and_stopping_ends_the_thread(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle
+) -> None:
+    seen: list[str] = []
+    online: list[bool] = []
+
+    def fail(*_values: object) -> None:
+        pytest.fail("the watch ended, or lost its connection")
+
+    watch = WatchPresenter(
+        bridge, session, on_changes=lambda found: seen.extend(change.entry.name for change in found), on_missed=fail,
+        on_online=lambda: online.append(True), on_offline=fail, on_ended=fail,
+    )  # fmt: skip
+    watch.start(session.info.home.cursor)
+    settle(lambda: online)
+    session.api.make_folder(f"{folder}/watched")
+    settle(lambda: "watched" in seen)
+    watch.stop()
+    settle(lambda: not bridge.alive())
+
+
+# --- Previews -----------------------------------------------------------------------------------------------------
+
+
+def test_only_the_last_of_several_quick_selections_is_fetched(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    put(session, tmp_path, folder, a="aaa", b="bbb")
+    shown: list[Shown] = []
+    preview = PreviewPresenter(bridge, session.api, 1_000_000, shown.append)
+    first, second = (session.api.stat(f"{folder}/{name}.txt") for name in "ab")
+    preview.show(first)
+    preview.show(second)
+    settle(lambda: isinstance(preview.shown.block, TextBlock))
+    blocks = [each for each in shown if each.block is not None]
+    assert [each.entry for each in blocks] == [second]
+    preview.show(first, at_once=True)
+    settle(lambda: preview.shown.block is not None and preview.shown.entry == first)
+    preview.show(second)
+    assert preview.shown.block is not None, "what was decoded before is shown at once"
+
+
+def test_a_large_picture_is_not_fetched_and_an_empty_file_is_told(
+    bridge: TaskBridge, session: Session, settle: Settle
+) -> None:
+    shown: list[Shown] = []
+    preview = PreviewPresenter(bridge, session.api, 1_000, shown.append)
+    preview.show(Entry(node=5, parent=1, name="x.png", kind="file", revision="1", size=2_000))
+    assert isinstance(shown[-1].block, NothingBlock) and "Larger than" in shown[-1].block.reason
+    preview.show(Entry(node=6, parent=1, name="x.png", kind="file", revision="1", size=0))
+    assert isinstance(shown[-1].block, NothingBlock) and "empty" in shown[-1].block.reason
+
+
+# --- Questions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conflict(tmp_path: Path) -> Conflict:
+    remote = Entry(node=5, parent=1, name="a.txt", kind="file", revision="1", size=10, mtime_ns=10**18)
+    return Conflict(Direction.UPLOAD, "a.txt", tmp_path / "a.txt", 12, 2 * 10**18, remote, "/docs/a.txt")
+
+
+def test_questions_are_asked_one_after_the_other_and_answered_where_they_came_from(
+    bridge: TaskBridge, settle: Settle, conflict: Conflict
+) -> None:
+    open_now: list[tuple[Conflicting, Callable[[ConflictAnswer], None]]] = []
+
+    def show(question: Conflicting, answer: Callable[[ConflictAnswer], None]) -> Callable[[], None]:
+        open_now.append((question, answer))
+        return lambda: None
+
+    conflicts = ConflictsPresenter(bridge, show)
+    answers: list[ConflictAnswer] = []
+    jobs = [conflicts.for_job() for _ in range(2)]
+    threads = [threading.Thread(target=lambda job=job: answers.append(job.ask(conflict))) for job in jobs]
+    for thread in threads:
+        thread.start()
+    settle(lambda: open_now)
+    question, answer = open_now[0]
+    assert question.coming.newer and not question.existing.newer
+    assert question.place == "/docs"
+    bridge.drain()
+    assert len(open_now) == 1, "the second waits for the first"
+    answer(ConflictAnswer(OnConflict.SKIP))
+    settle(lambda: len(open_now) == 2)
+    conflicts.close()
+    settle(lambda: len(answers) == 2)
+    for thread in threads:
+        thread.join()
+    assert [each.choice for each in answers] == [OnConflict.SKIP, OnConflict.CANCEL]
+
+
+# --- Signing in ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sign_in_steps(bridge: TaskBridge, tmp_path: Path) -> Iterator[tuple[AccessPresenter, list[Step]]]:
+    steps: list[Step] = []
+    trust = Trust(TrustStore(tmp_path / "pins.json"))
+    yield AccessPresenter(bridge, lambda: trust, ClientOptions(), PasswordKeeper(), steps.append), steps
+    for step in steps:
+        if isinstance(step, Entered):
+            step.session.logout()
+
+
+def test_signing_in_takes_a_password_and_a_confirmed_fingerprint(
+    sign_in_steps: tuple[AccessPresenter, list[Step]], server: ServerProcess, settle: Settle, tmp_path: Path
+) -> None:
+    access, steps = sign_in_steps
+    access.begin(server.address, USER)
+    access.submit(server.address, USER, PASSWORD, False)
+    settle(lambda: isinstance(steps[-1], AskTrust))
+    asked = steps[-1]
+    assert isinstance(asked, AskTrust)
+    assert not (tmp_path / "pins.json").exists()
+    access.trust(asked.key)
+    settle(lambda: isinstance(steps[-1], Entered))
+    pin = TrustStore(tmp_path / "pins.json").pin_of(Address.parse(server.address, 1))
+    assert pin is not None and pin.fingerprint == asked.key.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("server_text", "user", "password", "told"),
+    [("not an address", "u", "p", "host:port"), ("h:1", "", "p", "user name"), ("h:1", "u", "", "password")],
+)
+def test_what_is_missing_is_told_without_asking_the_server(
+    sign_in_steps: tuple[AccessPresenter, list[Step]], server_text: str, user: str, password: str, told: str
+) -> None:
+    access, steps = sign_in_steps
+    access.submit(server_text, user, password, False)
+    last = steps[-1]
+    assert isinstance(last, AskSignIn)
+    assert told in (last.state.problem or "")
+    assert not last.state.busy
+
+
+def test_an_attempt_that_was_given_up_does_not_sign_in_later(
+    sign_in_steps: tuple[AccessPresenter, list[Step]], server: ServerProcess, settle: Settle, bridge: TaskBridge
+) -> None:
+    access, steps = sign_in_steps
+    access.begin(server.address, USER)
+    access.submit(server.address, USER, PASSWORD, False)
+    access.cancel()
+    settle(lambda: not bridge.alive())
+    assert not any(isinstance(step, Entered | AskTrust) for step in steps)
