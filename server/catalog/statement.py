@@ -66,7 +66,7 @@ class Statement:
 class InStatement:
     """A family of statements that take many values of one kind (`… IN (…)`), a block of them at a time."""
 
-    _BLOCKS = (256, 16, 1)
+    _BLOCKS = (256, 64, 16, 4, 1)
 
     def __init__(self, build: Callable[[list[str]], ClauseElement]) -> None:
         """`build` gets the names of the parameters that bear the values."""
@@ -79,9 +79,9 @@ class InStatement:
         at = 0
         while at < len(values):
             left = len(values) - at
-            size = next((size for size in self._BLOCKS if size <= left), 1)
-            if size == 16 and left > 128:
-                size = 256
+            # The smallest that takes all that is left, if it is half full; else the largest that is filled.
+            size = min((size for size in self._BLOCKS if left <= size < 2 * left), default=0)
+            size = size or next(size for size in self._BLOCKS if size <= left)
             block = list(values[at : at + size])
             block += block[-1:] * (size - len(block))
             yield self.statements[size], {f"value_{number}": value for number, value in enumerate(block)}

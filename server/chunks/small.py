@@ -16,7 +16,7 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -31,10 +31,11 @@ logger = logging.getLogger(__name__)
 
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
+_READ_AT_ONCE = 256
 _RANDOM_BITS = 17  # behind the milliseconds; 18 digits until the year 2211
 
-# Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49 instead
-# of 139, one alone as fast as ever (0.3 ms). The price: tokens of 33 to 64 KiB have a page each.
+# Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49
+# instead of 139, one alone as fast as ever (0.3 ms). The price: tokens of 33 to 64 KiB have a page each.
 _SCHEMA = """
     PRAGMA page_size = 65536;
     PRAGMA auto_vacuum = 2;
@@ -108,6 +109,17 @@ class SmallStore:
             if is_damaged(error):
                 return False
             raise
+
+    def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:
+        """See ChunkStore."""
+        found: dict[str, bytes] = {}
+        with self._connection() as connection:
+            for at in range(0, len(locations), _READ_AT_ONCE):
+                wanted = [int(location) for location in locations[at : at + _READ_AT_ONCE]]
+                marks = ",".join("?" * len(wanted))
+                rows = connection.execute(f"SELECT location, token FROM tokens WHERE location IN ({marks})", wanted)  # noqa: S608
+                found.update((str(location), token) for location, token in rows)
+        return found
 
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore."""

@@ -15,7 +15,7 @@ Rules that every implementation holds, and `tests/storage/test_chunk_stores.py` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
@@ -62,6 +62,12 @@ class ChunkStore(Protocol):
 
     def holds(self, location: str, sealed_len: int) -> bool:
         """Whether something of that length lies there. Reads none of it. Raises: OSError."""
+
+    def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:
+        """Those tokens that can be had together for little more than one; all others are to be `read`. Raises: OSError.
+
+        Never more than what was asked for, nor anything that is not there.
+        """
 
     def delete(self, locations: Iterable[str]) -> None:
         """Remove what lies there. Raises: OSError."""

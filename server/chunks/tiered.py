@@ -5,7 +5,7 @@ A location says which one holds it: `small:<row>` or `disk:<directory>/<file>`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
@@ -36,6 +36,13 @@ class TieredStore:
         """See ChunkStore."""
         name, inner = _split(location)
         return self._stores[name].holds(inner, sealed_len)
+
+    def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:
+        """See ChunkStore."""
+        front = f"{_SMALL}:"
+        inner = [location.removeprefix(front) for location in locations if location.startswith(front)]
+        found = self._stores[_SMALL].read_short(inner) if inner else {}
+        return {front + location: token for location, token in found.items()}
 
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocol import (
     MAX_BODY,
@@ -27,10 +29,10 @@ from protocol import (
     pack_lengths,
     unpack_wants,
 )
-from server.catalog.chunk_rows import HURT, ChunkRow, find_chunk, mark_hurt
+from server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, mark_hurt
 from server.catalog.engine import Transaction
-from server.catalog.states import HAD_CONTENT, State, StateKind, find_node
-from server.operations.contents import listed_records, packed_records, single_chunk
+from server.catalog.states import HAD_CONTENT, State, StateKind, find_nodes
+from server.operations.contents import listed_records, packed_records
 from server.operations.context import SpaceContext
 from server.operations.entries import check_row, revision_of
 from server.operations.guard import as_storage_error
@@ -75,14 +77,26 @@ def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -
     chosen = _Chosen(min(request.max_bytes, MAX_BODY))
     with context.catalog.read() as tx:
         try:
+            # The id is an unsigned number on the wire, and a signed one in the database.
+            found = _Found(
+                find_nodes(tx, [want.node for want in wants if want.node < 2**63]),
+                chunk_rows(tx, [want.content for want in wants]),
+            )
             for want in wants:
-                if not _choose(context, tx, want, chosen):
+                if not _choose(context, tx, want, found, chosen):
                     break
         except (SfosError, TokenDamaged) as error:
             chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error)
     if not chosen.rows:
         raise chosen.stopped or MalformedMessage("No chunk is wanted.")
     return _read_all(context, chosen)
+
+
+class _Found(NamedTuple):
+    """What all wants of a request need, asked for at once: the nodes' states, and the contents that are one chunk."""
+
+    states: dict[int, State]
+    chunks: dict[bytes, ChunkRow]
 
 
 @dataclass(slots=True)
@@ -106,33 +120,43 @@ class _Chosen:
         self.rows.append(row)
         return True
 
+    def most(self, records: Sequence[tuple[bytes, int]]) -> int:
+        """How many of `records` need to be looked at: those that fit, and the one that does not."""
+        room = self.room
+        for count, (_, length) in enumerate(records, 1):
+            room -= length + _LENGTH_BYTES
+            if room < 0:
+                return max(count, 1)
+        return len(records)
 
-def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, chosen: _Chosen) -> bool:
+
+def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, found: _Found, chosen: _Chosen) -> bool:
     """Take the chunks of one run; False when no more fit. Raises: NotFound, TokenDamaged, MalformedMessage."""
-    state = _state_with(tx, want)
+    state = _state_with(tx, want, found)
     check_row(context, state)
-    single = single_chunk(tx, want.content, state.size)
-    if single is not None:
+    single = found.chunks.get(want.content)
+    if single is not None and single.length == state.size:
         if want.first != 0 or want.chunks > 1:
             raise MalformedMessage("The file has only one chunk.")
         return want.chunks == 0 or chosen.take(single)
     records = listed_records(context, tx, want.content) if state.size else b""
     if (want.first + want.chunks) * RECORD.size > len(records):
         raise MalformedMessage("The file does not have that many chunks.")
-    for ordinal in range(want.first, want.first + want.chunks):
-        chunk_id, length = RECORD.unpack_from(records, ordinal * RECORD.size)
-        row = find_chunk(tx, chunk_id)
+    wanted = list(RECORD.iter_unpack(records[want.first * RECORD.size : (want.first + want.chunks) * RECORD.size]))
+    looked_at = wanted[: chosen.most(wanted)]
+    rows = chunk_rows(tx, {chunk_id for chunk_id, _ in looked_at})
+    for chunk_id, length in looked_at:
+        row = rows.get(chunk_id)
         if row is None or row.length != length:
             raise TokenDamaged(f"the catalog does not have the chunk {chunk_id.hex()[:16]}… of node {want.node}")
         if not chosen.take(row):
             return False
-    return True
+    return len(looked_at) == len(wanted)
 
 
-def _state_with(tx: Transaction, want: ChunkWant) -> State:
+def _state_with(tx: Transaction, want: ChunkWant, found: _Found) -> State:
     """A state, live or closed, in which the node has the content. Raises: NotFound."""
-    # The id is an unsigned number on the wire, and a signed one in the database.
-    state = find_node(tx, want.node) if want.node < 2**63 else None
+    state = found.states.get(want.node)
     if state is None or state.content != want.content:
         row = tx.one(HAD_CONTENT, node=want.node, content=want.content) if want.node < 2**63 else None
         if row is None:
@@ -148,9 +172,10 @@ def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, m
     at = front
     done = 0
     with context.scratch.lend() as scratch:
+        short = context.store.read_short([row.location for row in chosen.rows]) if len(lengths) > 1 else {}
         for row in chosen.rows:
             try:
-                open_chunk(context, row, scratch, body[at:])
+                open_chunk(context, row, scratch, body[at:], short.get(row.location))
             except (TokenDamaged, OSError) as error:
                 chosen.stopped = as_storage_error(error)
                 break
@@ -166,14 +191,16 @@ def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, m
     return reply, body[:at]
 
 
-def open_chunk(context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview) -> None:
-    """Put the data of a chunk at the front of `target`, which has OPEN_SLACK bytes more.
+def open_chunk(
+    context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview, token: Buffer | None = None
+) -> None:
+    """Put the data of a chunk at the front of `target`, which has OPEN_SLACK bytes more. `token`: if it is at hand.
 
     What is found damaged is marked, so that whoever has the data is asked for them again.
     Raises: TokenDamaged, also for bytes that are not there; OSError.
     """
     try:
-        _open_chunk(context, row, scratch, target)
+        _open_chunk(context, row, scratch, target, token)
     except TokenDamaged:
         _mark_hurt(context, row)
         raise
@@ -193,9 +220,12 @@ def _mark_hurt(context: SpaceContext, row: ChunkRow) -> None:
         logger.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)
 
 
-def _open_chunk(context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview) -> None:
+def _open_chunk(
+    context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview, token: Buffer | None
+) -> None:
     try:
-        token = context.store.read(row.location, row.sealed_len, scratch)
+        if token is None:
+            token = context.store.read(row.location, row.sealed_len, scratch)
         context.sealer.open_into(token, TokenType.CHUNK, row.id, row.length, row.key_no, target)
     except FileNotFoundError:
         raise TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there") from None
