@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -52,16 +52,20 @@ def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = Non
         return LocalProblem(path, shown, explain_os_error(error, path))
 
 
-def scan_folder(folder: Path, *, follow_symlinks: bool = False) -> Iterator[LocalEntry | LocalProblem]:
-    """What is in `folder`, sorted by name. One that cannot be read is one problem."""
+def scan_folder(
+    folder: Path, *, follow_symlinks: bool = False, settled: Callable[[os.DirEntry[str]], bool] | None = None
+) -> Iterator[LocalEntry | LocalProblem]:
+    """What is in `folder`, sorted by name, but for what is `settled`. One that cannot be read is one problem."""
     try:
         with os.scandir(folder) as listing:
             found = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
         yield LocalProblem(folder, printable(folder.name), explain_os_error(error, folder))
         return
-    taken: dict[bytes, str] = {}
-    for listed in found:
+    left, over = _divided(found, settled)
+    # A settled name can have a double, which differs in case alone, only beside others.
+    taken = {fold_name(name): name for name in over} if left else {}
+    for listed in left:
         entry = look_at_listed(folder, listed, follow_symlinks)
         if isinstance(entry, LocalEntry):
             folded = fold_name(entry.name)
@@ -72,6 +76,22 @@ def scan_folder(folder: Path, *, follow_symlinks: bool = False) -> Iterator[Loca
                     entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path))
                 )
         yield entry
+
+
+def _divided(
+    found: list[os.DirEntry[str]], settled: Callable[[os.DirEntry[str]], bool] | None
+) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """What is to be looked at, and the names of what is settled."""
+    if settled is None:
+        return found, []
+    left: list[os.DirEntry[str]] = []
+    over: list[str] = []
+    for listed in found:
+        if settled(listed):
+            over.append(listed.name)
+        else:
+            left.append(listed)
+    return left, over
 
 
 def look_at_listed(folder: Path, listed: os.DirEntry[str], follow_symlinks: bool) -> LocalEntry | LocalProblem:

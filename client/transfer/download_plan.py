@@ -200,7 +200,7 @@ class DownloadPlanner:
         if row is None:
             shown = printable(name if name is not None else entry.name)
             size = max(0, entry.size) if entry.kind == "file" else 0
-            row = self._ledger.add(opened.path / shown, printable(remote), entry.kind, size)
+            row = self._ledger.add(opened.path, printable(remote), entry.kind, size, leaf=shown)
         self.roots_of[row.number] = Root(entry, folder, name)
         try:
             local = self._local_name(entry, folder, name)
@@ -224,7 +224,7 @@ class DownloadPlanner:
             choice = self._choose(entry, remote, opened.path / name, there.st_size, there.st_mtime_ns)
             if choice is OnConflict.KEEP_BOTH:
                 name, replace = self._free_name(opened, folder, name), False
-                row.local = opened.path / name
+                row.leaf = name
             elif choice is OnConflict.REPLACE or (choice is OnConflict.NEWER and entry.mtime_ns > there.st_mtime_ns):
                 replace = True
             else:

@@ -87,16 +87,25 @@ ConflictPolicy = OnConflict | AskConflict
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One file, folder or symlink of a job, as it stands now. `number` is its place in the job, from 0."""
+    """One file, folder or symlink of a job, as it stands now. `number` is its place in the job, from 0.
+
+    `leaf`: its name in the local `folder`, or "" for the folder itself. Most are never shown, and paths are dear.
+    """
 
     number: int
-    local: Path
+    folder: Path
+    leaf: str
     remote: str
     kind: str
     size: int
     bytes_done: int
     state: ItemState
     error: SfosError | None = None
+
+    @property
+    def local(self) -> Path:
+        """Where it is, or will be, on this computer."""
+        return self.folder / self.leaf
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -20,13 +20,14 @@ _ENDED = frozenset((ItemState.DONE, ItemState.UNCHANGED, ItemState.SKIPPED, Item
 
 
 class Row:
-    """One item, as the books hold it. Changed by the ledger alone."""
+    """One item, as the books hold it; `leaf`: see `Item`. Changed by the ledger alone."""
 
-    __slots__ = ("bytes_done", "error", "kind", "local", "number", "remote", "size", "state")
+    __slots__ = ("bytes_done", "error", "folder", "kind", "leaf", "number", "remote", "size", "state")
 
-    def __init__(self, number: int, local: Path, remote: str, kind: str, size: int) -> None:
+    def __init__(self, number: int, folder: Path, leaf: str, remote: str, kind: str, size: int) -> None:
         self.number = number
-        self.local = local
+        self.folder = folder
+        self.leaf = leaf
         self.remote = remote
         self.kind = kind
         self.size = size
@@ -36,7 +37,22 @@ class Row:
 
     def view(self) -> Item:
         """As others see it."""
-        return Item(self.number, self.local, self.remote, self.kind, self.size, self.bytes_done, self.state, self.error)
+        return Item(
+            self.number,
+            self.folder,
+            self.leaf,
+            self.remote,
+            self.kind,
+            self.size,
+            self.bytes_done,
+            self.state,
+            self.error,
+        )
+
+    @property
+    def local(self) -> Path:
+        """See `Item`."""
+        return self.folder / self.leaf
 
 
 class Ledger:
@@ -60,14 +76,26 @@ class Ledger:
 
     # ── items ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def add(self, local: Path, remote: str, kind: str, size: int) -> Row:
-        """A new item."""
+    def add(self, local: Path, remote: str, kind: str, size: int, *, leaf: str = "") -> Row:
+        """A new item: `local`, or `leaf` in it."""
         with self._lock:
-            row = Row(len(self._rows), local, remote, kind, size)
+            row = Row(len(self._rows), local, leaf, remote, kind, size)
             self._rows.append(row)
             self._total += size
             self._touched = True
             return row
+
+    def add_unchanged(self, folder: Path, leaf: str, remote: str, size: int) -> None:
+        """A new item that is over at once: a file that is the same on both sides. In one step, as there are so many."""
+        with self._lock:
+            row = Row(len(self._rows), folder, leaf, remote, "file", size)
+            row.bytes_done, row.state = size, ItemState.UNCHANGED
+            self._rows.append(row)
+            self._total += size
+            self._done += size
+            self._ended += 1
+            self._touched = True
+            self._news.append(ItemFinished(self._job, row.view()))
 
     def again(self, row: Row, size: int) -> None:
         """An item that failed is tried once more; it may have another size by now."""

@@ -16,7 +16,7 @@ from protocol import Entry
 
 
 def item(number: int, state: ItemState = ItemState.DONE, *, size: int = 1000, kind: str = "file") -> Item:
-    return Item(number, Path(f"/here/{number}"), f"/there/{number}", kind, size if kind == "file" else 0, 0, state)
+    return Item(number, Path("/here"), str(number), f"/there/{number}", kind, size if kind == "file" else 0, 0, state)
 
 
 def state(**changes: object) -> Progress:
