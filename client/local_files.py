@@ -28,7 +28,7 @@ import msgspec
 
 from client.chunking import explain_os_error
 from client.errors import LocalAccess, LocalDiskFull, LocalFileError
-from protocol import AlreadyExists, Attributes, IsAFolder
+from protocol import AlreadyExists, Attributes, IsAFolder, printable
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,12 @@ def local_error(error: OSError, path: Path) -> LocalFileError:
         return LocalAccess(
             "A link or a file is in the way; links below the destination are not followed.", subject=str(path)
         )
-    if isinstance(error, PermissionError):
-        return LocalAccess("You may not write here.", subject=str(path))
+    if isinstance(error, FileNotFoundError | PermissionError):
+        # In the sentence, for the subject may be what was to be downloaded. A missing file is one that could not be
+        # made, as below /proc.
+        folder = printable(str(path if os.path.isdir(path) else path.parent))  # noqa: PTH112 - is_dir() may raise
+        may = "You may not write" if isinstance(error, PermissionError) else "Nothing can be written"
+        return LocalAccess(f"{may} to {folder} on this computer.", subject=str(path))
     return explain_os_error(error, path)
 
 

@@ -126,7 +126,7 @@ def _into_device(api: Api, entry: Entry, device: Path) -> None:
         with device.open("wb") as target:
             write_content(api, entry, target)
     except OSError as error:
-        raise LocalAccess(f"{error.strerror or error}.") from error
+        raise LocalAccess(f"{error.strerror or error}.", subject=str(device)) from error
 
 
 def _entries(api: Api, sources: Sequence[RemoteSource], failures: Failures) -> list[Entry]:

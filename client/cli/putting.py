@@ -19,7 +19,7 @@ from client.cli.transferring import Transfers
 from client.errors import LocalAccess, LocalFileError
 from client.session import Session
 from client.transfer import OnConflict
-from protocol import IsAFolder, NotFound
+from protocol import IsAFolder, NotAFolder, NotFound
 
 _STANDARD_INPUT = "-"
 _PIECE_BYTES = 1024 * 1024
@@ -95,12 +95,25 @@ def _look(text: str, options: PutOptions) -> LocalSource:
 
 def _standing(api: Api, destination: RemotePath) -> Standing:
     """What is at the destination. Raises: NotFound, if even the folder that it would be in is missing."""
-    there = api.exists(destination.path)
+    try:
+        there = api.exists(destination.path)
+    except NotAFolder as error:
+        raise NotAFolder(subject=_no_folder_above(api, destination)) from error
     if there is not None:
         return Standing.of(there)
     if api.exists(destination.parent) is None:
         raise NotFound("There is no such folder; make it first (mkdir -p).", subject=destination.parent)
     return Standing.MISSING
+
+
+def _no_folder_above(api: Api, path: RemotePath) -> str:
+    """What stands in the way of `path`: the highest path above it that is no folder."""
+    above = RemotePath(path.parent)
+    try:
+        api.exists(above.path)
+    except NotAFolder:
+        return _no_folder_above(api, above)
+    return above.path
 
 
 def _paths(sources: Sequence[LocalSource], failures: Failures) -> list[Path]:

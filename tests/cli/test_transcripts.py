@@ -132,6 +132,8 @@ def test_put_follows_the_rules_of_cp(cli: Cli) -> None:
         (("put", "a", "nowhere/"), 4, "sfos: nowhere/: There is no such folder"),
         (("put", "a", "no/where"), 4, "sfos: /no: There is no such folder"),
         (("put", "a", "b", "file"), 5, "sfos: file: This is not a folder"),
+        (("put", "a", "file/x"), 5, "sfos: /file: This is not a folder."),
+        (("put", "a", "/file/x/y/z"), 5, "sfos: /file: This is not a folder."),
         (("put", "-r", "t", "file"), 5, "sfos: file: A folder cannot take the place of a file."),
         (("put", "t"), 5, "sfos: t: This is a folder; put -r takes it"),
         (("put", "missing"), 7, "sfos: missing: No such file or folder on this computer."),

@@ -91,6 +91,18 @@ def test_the_destination_itself_may_be_a_link(tmp_path: Path, outside: Path) -> 
     assert (outside / "file").read_bytes() == b"content"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only where there is a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_named() -> None:
+    """Whoever reads it sees it beside the remote name, which is not to blame."""
+    destination = Destination(Path("/proc"))
+    with (
+        pytest.raises(LocalAccess, match="Nothing can be written to /proc on this computer"),
+        destination.folder(()) as opened,
+    ):
+        opened.open_partial(partial_name(b"id", "file"))
+    destination.close()
+
+
 def test_what_appeared_in_the_meantime_is_not_replaced_unasked(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"theirs")
     with pytest.raises(AlreadyExists):
