@@ -313,7 +313,7 @@ def test_questions_are_asked_one_after_the_other_and_answered_where_they_came_fr
     settle(lambda: len(answers) == 2)
     for thread in threads:
         thread.join()
-    assert [each.choice for each in answers] == [OnConflict.SKIP, OnConflict.CANCEL]
+    assert {each.choice for each in answers} == {OnConflict.SKIP, OnConflict.CANCEL}
 
 
 # --- Signing in ---------------------------------------------------------------------------------------------------
