@@ -265,14 +265,17 @@ def photograph(address: str, files: Path, place: Path, mode: str, *, first: bool
     assert window is not None
     window.close()
     hand.select("hero@2x.png")
-    for name, size in ((f"wireframes-{mode}.fig", 12_000_000), (f"rehearsal-{mode}.mov", 60_000_000)):
+    space.transfers.set_limit(6_000_000)
+    for name, size in (("wireframes-v3.fig", 42_000_000), ("rehearsal.mov", 61_700_000), ("photos.zip", 90_000_000)):
         (place / name).write_bytes(os.urandom(size))
-        space.transfers.set_limit(6_000_000)
         space.orders.upload([place / name])
-    hand.wait(lambda: len(space.transfers.board.active) == 2, "two uploads")
+        hand.wait(lambda: space.transfers.board.active, "an upload")
     hand.wait(lambda: hand.app.window.transfers_shown, "the panel")
-    hand.wait(lambda: all((row.fraction or 0) > 0.05 for row in space.transfers.board.active), "progress")
-    hand.settle(1.5)
+    fractions = lambda: [row.fraction or 0 for row in space.transfers.board.active]  # noqa: E731 - short-lived
+    hand.wait(lambda: min(fractions()[:2]) > 0.07, "progress")
+    space.transfers.act(space.transfers.board.active[1].key, "pause")
+    hand.wait(lambda: space.transfers.board.active[1].phase == "paused", "a pause")
+    hand.wait(lambda: fractions()[0] > 0.35, "more progress")
     hand.app.window.toast.hide()
     hand.take(f"main-{mode}")
     for row in space.transfers.board.active:
