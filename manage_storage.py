@@ -33,6 +33,7 @@ from server.audit.chain import KeyUnusable
 from server.audit.verify import verify_audit
 from server.credentials import CredentialFile
 from server.home_lock import SECRETS, HomeLock, HomeTaken
+from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.maintenance.backup import back_up
 from server.maintenance.expire import expire_history
 from server.maintenance.gc import collect_garbage, remove_old_half_written
@@ -306,6 +307,7 @@ def _shred(options: argparse.Namespace, loaded: config.Config) -> bool:
             if sys.stdin.readline().strip() != options.user:
                 raise _RefusedError("that is not the name; nothing was shredded")
         shred_space(storage_dir / space_id)
+        KnownSpaces(loaded.server.credentials_file.parent / KNOWN_FILE).forget(space_id)
     _say(f"{space_id}: shredded. Backups still have it; the account is there still (create_credentials.py remove)")
     return True
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from server.space_directory import is_space_id
-from server.vault.master import sync_directory
+from server.vault.master import sync_directory, write_durably
 
 KNOWN_FILE = "spaces"
 
@@ -41,6 +41,13 @@ class KnownSpaces:
             if new and self.path is not None:
                 _append(self.path, "".join(f"{one}\n" for one in new).encode("ascii"))
             self._ids.update(new)
+
+    def forget(self, space_id: str) -> None:
+        """It is gone on purpose: nobody misses it any more. Durable. The home's lock is held. Raises: OSError."""
+        with self._lock:
+            self._ids.discard(space_id)
+            if self.path is not None and self.path.exists():
+                write_durably(self.path, "".join(f"{one}\n" for one in sorted(self._ids)).encode("ascii"), mode=0o600)
 
 
 def _append(path: Path, lines: bytes) -> None:

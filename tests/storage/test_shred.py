@@ -13,6 +13,7 @@ import pytest
 import manage_storage
 from protocol import MIN_ITERATIONS, make_verifier
 from server.credentials import CredentialFile
+from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.maintenance import shred
 from server.maintenance.recover import recover_space
 from server.maintenance.shred import shred_space
@@ -85,6 +86,8 @@ def test_the_script_asks_for_the_name_and_shreds_only_that(
     accounts = CredentialFile(tmp_path / "secrets" / "credentials.json")
     alice = accounts.add("alice", make_verifier("a password for alice", bytes(16), MIN_ITERATIONS))
     directory = stored.rename(stored.with_name(alice.user_id))
+    known = KnownSpaces(tmp_path / "secrets" / KNOWN_FILE)
+    known.add(alice.user_id, OTHER, "b" * 32)
     home = ["--home", str(tmp_path)]
     for typed in ("alic\n", ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
@@ -100,3 +103,5 @@ def test_the_script_asks_for_the_name_and_shreds_only_that(
     assert manage_storage.main([*home, "shred", "alice", "--yes"]) == 1
     assert manage_storage.main([*home, "shred", OTHER, "--yes"]) == 0
     assert list((tmp_path / "server_storage").iterdir()) == []
+    # What was shredded is missed by nobody; what is away for another reason still is.
+    assert (tmp_path / "secrets" / KNOWN_FILE).read_text() == "b" * 32 + "\n"
