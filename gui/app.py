@@ -14,12 +14,13 @@ from client import places
 from client.options import ClientOptions
 from gui import choices, desktop
 from gui.choices import Choices
+from gui.collector import Collector
 from gui.commands import LOOK_COMMANDS, Command
 from gui.keyring_store import PasswordKeeper
 from gui.model import Connection, Notice, Place, TransferBoard
 from gui.palette import Mode
 from gui.presenters.access import AccessPresenter, AskSignIn, AskTrust, Entered, Step, WarnChanged
-from gui.tasks import Collector, TaskBridge, TkPump
+from gui.tasks import TaskBridge, TkPump
 from gui.theme import Theme, Window
 from gui.views.dialogs.ask import confirm
 from gui.views.dialogs.gate import Gate
