@@ -26,6 +26,8 @@ def check_name(name: str) -> str:
     """
     if len(name) > MAX_NAME_BYTES:  # before normalising, which is slow on hostile input
         raise NameNotAllowed(f"A name can be {MAX_NAME_BYTES} bytes long at the most.", subject=printable(name[:40]))
+    if name.isascii() and name.isprintable() and name and "/" not in name and "\\" not in name and name[0] != ".":
+        return name  # nearly all names; the others get their reason, or are fine too
     normal = name if name.isascii() else unicodedata.normalize("NFC", name)
     reason = _reason_against(normal)
     if reason:
@@ -93,7 +95,7 @@ def printable(text: str) -> str:
 
     For names and messages that come from the other side (CVE-2019-6109).
     """
-    if text.isprintable() and not _BIDI_CONTROLS.intersection(text):
+    if text.isprintable() and (text.isascii() or not _BIDI_CONTROLS.intersection(text)):
         return text
     return "".join(
         character

@@ -16,7 +16,6 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from client.contents import single_chunk
 from client.errors import LocalFileError
 from client.local_files import Destination, finish_file, local_error, mode_of, write_all
 from client.transfer.download_exchanges import Manifest, Range, SmallFiles
@@ -25,7 +24,7 @@ from client.transfer.events import ItemState
 from client.transfer.lane import Exchange
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
-from protocol import MAX_CHUNK_BYTES, SfosError, SpaceInfo, chunk_id
+from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SfosError, SpaceInfo, chunk_id
 
 if sys.platform != "win32":
     import fcntl
@@ -57,8 +56,10 @@ class DownloadWork:
         self._destination = destination
         self._fsync_small = fsync_small
         self._changed = threading.Condition()
-        self._small = deque(file for file in files if is_small(file))
-        self._large = deque(file for file in files if not is_small(file))
+        self._small: deque[DownloadFile] = deque()
+        self._large: deque[DownloadFile] = deque()
+        for file in files:
+            (self._small if is_small(file) else self._large).append(file)
         self._open: list[DownloadFile] = []
         self._returned: deque[Exchange] = deque()
         self._active = 0
@@ -301,7 +302,7 @@ class DownloadWork:
 
 def is_small(file: DownloadFile) -> bool:
     """Whether its content is one chunk, whose name is the content's."""
-    return single_chunk(file.entry) is not None
+    return file.entry.size <= MIN_CHUNK_BYTES
 
 
 def _bytes_present(file: DownloadFile) -> int:
