@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tkinter as tk
@@ -11,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from PIL import ImageGrab
 
 import config
 from client.address import Address
@@ -160,7 +162,8 @@ class Hand:
 
     def screenshot(self, path: Path) -> Path:
         """A picture of the screen."""
-        subprocess.run(["import", "-window", "root", str(path)], check=True)
+        with ImageGrab.grab(xdisplay=os.environ["DISPLAY"]) as picture:
+            picture.save(path)
         return path
 
 
