@@ -166,8 +166,9 @@ class ChangeSet:
         return touched
 
     def _begun(self, state: State) -> State:
-        begun = state._replace(seq_from=self.seq)
-        return begun._replace(mac=mac_of(self._rows, begun))
+        if state.seq_from != self.seq:
+            state = state._replace(seq_from=self.seq)
+        return State(*state[:-1], mac_of(self._rows, state))
 
     # --- writing ------------------------------------------------------------------------------------------------
 

@@ -63,16 +63,17 @@ STATE_FIELDS = State._fields
 
 def mac_of(rows: RowAuthenticator, state: State) -> bytes:
     """The code that the state should bear."""
+    node, parent, _, seq_from, kind, name, size, mtime_ns, attrs, content, _ = state
     return rows.mac(
-        node=state.node,
-        parent=state.parent,
-        seq_from=state.seq_from,
-        kind=state.kind,
-        size=state.size,
-        mtime_ns=state.mtime_ns,
-        name=state.name,
-        attrs=state.attrs,
-        content=state.content,
+        node=node,
+        parent=parent,
+        seq_from=seq_from,
+        kind=kind,
+        size=size,
+        mtime_ns=mtime_ns,
+        name=name,
+        attrs=attrs,
+        content=content,
     )
 
 

@@ -161,7 +161,7 @@ class SmallStore:
         while self._idle:
             self._idle.pop().close()
 
-    def insert(self, tokens: list[tuple[bytes, bytes]]) -> list[str]:
+    def insert(self, tokens: list[tuple[Buffer, Buffer]]) -> list[str]:
         """Store (chunk id, token) pairs in one transaction, durable when this returns; their locations."""
         locations: list[str] = []
         now_ms = self._now_ms()
@@ -240,11 +240,12 @@ class SmallBatch:
 
     def __init__(self, store: SmallStore) -> None:
         self._store = store
-        self._tokens: list[tuple[bytes, bytes]] = []
+        self._tokens: list[tuple[Buffer, Buffer]] = []
 
     def add(self, chunk_id: bytes, token: memoryview) -> None:
         """See Batch."""
-        self._tokens.append((chunk_id, bytes(token)))
+        # Not as bytes, for which sqlite3 asks in vain for an adapter (server.catalog.statement).
+        self._tokens.append((bytearray(chunk_id), bytearray(token)))
 
     def finish(self) -> list[str]:
         """See Batch."""

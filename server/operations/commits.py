@@ -7,7 +7,7 @@ data: a content id is a hash over its list), small chunks that came along are ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -47,8 +47,7 @@ from server.operations.uploads import Upload, check_pieces, store_pieces
 _MAX_MISSING_IDS = 32_768  # 1 MiB of the reply's body; who lacks more asks again
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     """An item that is right in itself. `packed`: its records, if it has several."""
 
     item: CommitItem
@@ -102,11 +101,16 @@ def _plan(context: SpaceContext, item: CommitItem, records: list[ChunkRecord]) -
         if item.kind == "symlink" and (item.attrs is None or not item.attrs.link):
             raise MalformedMessage("A symlink needs to point somewhere.")
         return _Plan(item, None, records, b"", attrs)
-    packed = pack_records(records)
-    content = content_id(context.keys.chunk_id, packed)
-    if item.content not in (None, content) or item.size != sum(record.length for record in records):
+    if len(records) == 1:  # whose content has the name of its only chunk, and which needs no list
+        ((content, size),) = records
+        packed = b""
+    else:
+        packed = pack_records(records)
+        content = content_id(context.keys.chunk_id, packed)
+        size = sum(record.length for record in records)
+    if item.content not in (None, content) or item.size != size:
         raise ContentMismatch
-    return _Plan(item, content, records, packed if len(records) > 1 else b"", attrs)
+    return _Plan(item, content, records, packed, attrs)
 
 
 def _seal_lists(context: SpaceContext, plans: list[_Plan | SfosError]) -> dict[bytes, ListRow]:
@@ -160,7 +164,7 @@ def new_node(
             node=node,
             parent=parent,
             name_key=name_key or context.names.key(parent, name),
-            seq_from=0,
+            seq_from=change.tree.seq,
             kind=kind,
             name=context.names.seal_name(parent, name),
             size=size,

@@ -6,7 +6,7 @@ whole path cannot be asked at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, cast, literal, select
 
@@ -125,8 +125,7 @@ def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], subjec
     return root_state(tx) if state is None else state
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first.
 
     `name_key` is that of the name in `folder`; b"" while folders are missing.
@@ -136,7 +135,12 @@ class Place:
     missing: tuple[str, ...]
     name: str
     name_key: bytes
-    subject: str
+    target: Target
+
+    @property
+    def subject(self) -> str:
+        """What an error about it is about."""
+        return subject_of(self.target)
 
 
 class PlaceFinder:
@@ -151,34 +155,34 @@ class PlaceFinder:
 
     def find(self, target: Target) -> Place:
         """Raises: NotFound (the parent), NotAFolder, NameNotAllowed, MalformedMessage."""
-        subject = subject_of(target)
+        if target.path is None and target.parent is not None and target.name is not None:
+            if target.parent not in self._checked:
+                self._check_parent(target.parent, subject_of(target))
+            return self._place(target.parent, (), target.name, target)
         if target.path is not None and target.parent is None and target.name is None:
             front, _, last = target.path.removesuffix("/").rpartition("/")
             if not last or not target.path.startswith("/") or front.endswith("/"):
                 split_path(target.path)  # says what is wrong, unless it is the root
-                raise NameNotAllowed("This needs a name.", subject=subject)
-            folder, missing = self._folder(front, subject)
-            return self._place(folder, missing, last, subject)
-        if target.path is None and target.parent is not None and target.name is not None:
-            self._check_parent(target.parent, subject)
-            return self._place(target.parent, (), target.name, subject)
+                raise NameNotAllowed("This needs a name.", subject=subject_of(target))
+            folder, missing = self._folder(front, target)
+            return self._place(folder, missing, last, target)
         raise MalformedMessage("A target has either a path, or a parent and a name.")
 
-    def _place(self, folder: int, missing: tuple[str, ...], name: str, subject: str) -> Place:
+    def _place(self, folder: int, missing: tuple[str, ...], name: str, target: Target) -> Place:
         name = check_name(name)
-        return Place(folder, missing, name, b"" if missing else self._context.names.key(folder, name), subject)
+        return Place(folder, missing, name, b"" if missing else self._context.names.key(folder, name), target)
 
     def made(self) -> None:
         """Something has been made: look again for all that was missing, for it may be that, or in the way of that."""
         self._lacking.clear()
 
-    def _folder(self, path: str, subject: str) -> tuple[int, tuple[str, ...]]:
+    def _folder(self, path: str, target: Target) -> tuple[int, tuple[str, ...]]:
         known = self._known.get(path)
         if known is not None:
             return known, ()
         found = self._lacking.get(path)
         if found is None:
-            found = self._look(split_path(path or "/"), subject)
+            found = self._look(split_path(path or "/"), subject_of(target))
             if found[1]:
                 self._lacking[path] = found
             else:
@@ -199,8 +203,6 @@ class PlaceFinder:
         return folder, ()
 
     def _check_parent(self, parent: int, subject: str) -> None:
-        if parent in self._checked:
-            return
         state = self._changes.node(parent)
         if state is None:
             raise NotFound("The folder is not there any more.", subject=subject)
