@@ -9,24 +9,22 @@ The tables below are the only list of settings; `python config.py` writes them a
 Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths start at SFOS_HOME.
 """
 
-# ruff: noqa: RUF009 - every field is declared by _setting, whose defaults are all immutable
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import difflib
 import math
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 try:
+    import msgspec
+
     from wire.passwords import PasswordPolicy
     from wire.scram import MAX_ITERATIONS, MIN_ITERATIONS
 except ModuleNotFoundError as missing:
@@ -50,87 +48,103 @@ class ConfigError(Exception):
     """A setting has a wrong name or value."""
 
 
-def _setting(
-    default: Any,
-    doc: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A field of a section: its default, its sentence for people, and what is allowed (both bounds inclusive)."""
-    return field(default=default, metadata={"doc": doc, "low": low, "high": high, "choices": choices})
+class Rule(NamedTuple):
+    """What a setting is: its sentence for people, and what is allowed (both bounds inclusive)."""
+
+    doc: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Where the server listens, how much it takes on, and where it keeps things."""
 
-    host: str = _setting("127.0.0.1", "Address to listen on. 0.0.0.0 or :: listens to the network.")
-    port: int = _setting(8443, "TCP port; 0 takes any free one.", low=0, high=65_535)
-    max_connections: int = _setting(1_100, "Open connections in all.", low=1, high=100_000)
-    max_connections_per_address: int = _setting(
-        128, "Open connections from one address (from one /64 with IPv6).", low=1, high=100_000
+    host: Annotated[str, Rule("Address to listen on. 0.0.0.0 or :: listens to the network.")] = "127.0.0.1"
+    port: Annotated[int, Rule("TCP port; 0 takes any free one.", low=0, high=65_535)] = 8443
+    max_connections: Annotated[int, Rule("Open connections in all.", low=1, high=100_000)] = 1_100
+    max_connections_per_address: Annotated[
+        int, Rule("Open connections from one address (from one /64 with IPv6).", low=1, high=100_000)
+    ] = 128
+    max_unauthenticated: Annotated[int, Rule("Open connections that have not signed in yet.", low=1, high=100_000)] = 64
+    listen_backlog: Annotated[int, Rule("Connections that may wait to be accepted.", low=1, high=65_535)] = 128
+    handshake_timeout_s: Annotated[float, Rule("A TLS handshake is over after this time.", low=0.1, high=600)] = 10.0
+    login_timeout_s: Annotated[float, Rule("From the handshake to the end of signing in.", low=0.1, high=600)] = 20.0
+    stall_timeout_s: Annotated[
+        float, Rule("A frame that has begun must go on within this time.", low=0.1, high=3_600)
+    ] = 30.0
+    min_rate_bytes_s: Annotated[
+        int, Rule("A frame that comes or goes more slowly than this is cut off; 0 allows any.", low=0, high=GIB)
+    ] = 1_024
+    socket_buffer_bytes: Annotated[
+        int,
+        Rule(
+            "The kernel's buffer for each direction of a connection; 0 leaves it to the system.", low=0, high=64 * MIB
+        ),
+    ] = 0
+    memory_budget_bytes: Annotated[
+        int, Rule("Bytes of bodies that all connections together hold in memory.", low=32 * MIB, high=1_024 * GIB)
+    ] = 256 * MIB
+    handler_slots: Annotated[
+        int,
+        Rule(
+            "Small requests that are worked on at the same moment; more only compete for the interpreter.",
+            low=1,
+            high=64,
+        ),
+    ] = 2
+    worker_threads: Annotated[
+        int, Rule("Threads that make chunks durable (fsync); more gained nothing.", low=1, high=256)
+    ] = 4
+    stop_grace_s: Annotated[
+        float, Rule("When stopping, running commands have this long to finish.", low=0, high=600)
+    ] = 10.0
+    storage_dir: Annotated[Path, Rule("Directory of the encrypted files, one folder for each space.")] = Path(
+        "server_storage"
     )
-    max_unauthenticated: int = _setting(64, "Open connections that have not signed in yet.", low=1, high=100_000)
-    listen_backlog: int = _setting(128, "Connections that may wait to be accepted.", low=1, high=65_535)
-    handshake_timeout_s: float = _setting(10.0, "A TLS handshake is over after this time.", low=0.1, high=600)
-    login_timeout_s: float = _setting(20.0, "From the handshake to the end of signing in.", low=0.1, high=600)
-    stall_timeout_s: float = _setting(30.0, "A frame that has begun must go on within this time.", low=0.1, high=3_600)
-    min_rate_bytes_s: int = _setting(
-        1_024, "A frame that comes or goes more slowly than this is cut off; 0 allows any.", low=0, high=GIB
+    temp_dir: Annotated[Path, Rule("Directory of half-written files; on the same device as storage_dir.")] = Path(
+        "temp"
     )
-    socket_buffer_bytes: int = _setting(
-        0, "The kernel's buffer for each direction of a connection; 0 leaves it to the system.", low=0, high=64 * MIB
+    certificate_file: Annotated[Path, Rule("The server's certificate.")] = Path("secrets/certificate.pem")
+    private_key_file: Annotated[Path, Rule("The private key of the certificate.")] = Path("secrets/private_key.pem")
+    credentials_file: Annotated[Path, Rule("The accounts; create_credentials.py edits it.")] = Path(
+        "secrets/credentials.json"
     )
-    memory_budget_bytes: int = _setting(
-        256 * MIB, "Bytes of bodies that all connections together hold in memory.", low=32 * MIB, high=1_024 * GIB
-    )
-    handler_slots: int = _setting(
-        2,
-        "Small requests that are worked on at the same moment; more only compete for the interpreter.",
-        low=1,
-        high=64,
-    )
-    worker_threads: int = _setting(4, "Threads that make chunks durable (fsync); more gained nothing.", low=1, high=256)
-    stop_grace_s: float = _setting(10.0, "When stopping, running commands have this long to finish.", low=0, high=600)
-    storage_dir: Path = _setting(Path("server_storage"), "Directory of the encrypted files, one folder for each space.")
-    temp_dir: Path = _setting(Path("temp"), "Directory of half-written files; on the same device as storage_dir.")
-    certificate_file: Path = _setting(Path("secrets/certificate.pem"), "The server's certificate.")
-    private_key_file: Path = _setting(Path("secrets/private_key.pem"), "The private key of the certificate.")
-    credentials_file: Path = _setting(Path("secrets/credentials.json"), "The accounts; create_credentials.py edits it.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Security:
+class Security(msgspec.Struct, frozen=True, kw_only=True):
     """Signing in: how often one may be wrong, how long a session lives, what a password must be."""
 
-    login_attempts: int = _setting(
-        5, "Wrong passwords that cost no wait, for an account and for an address.", low=1, high=100
-    )
-    penalty_base_s: float = _setting(1.0, "Wait after the first attempt beyond those.", low=0, high=3_600)
-    penalty_growth: float = _setting(2.0, "Each further wrong attempt multiplies the wait by this.", low=1, high=10)
-    penalty_max_s: float = _setting(900.0, "No wait is longer: nobody locks a user out for good.", low=0, high=_DAY_S)
-    penalty_forget_s: float = _setting(
-        3_600.0, "Wrong attempts are forgotten after this time.", low=1, high=30 * _DAY_S
-    )
-    session_idle_timeout_s: float = _setting(
-        1_800.0, "A session without commands ends after this time.", low=1, high=30 * _DAY_S
-    )
-    session_absolute_timeout_s: float = _setting(
-        43_200.0, "A session ends after this time, busy or not.", low=1, high=365 * _DAY_S
-    )
-    max_sessions_per_user: int = _setting(64, "Sessions of one user at the same time.", low=1, high=10_000)
-    password_min_length: int = _setting(10, "Characters that a new password needs.", low=1, high=128)
-    password_max_length: int = _setting(256, "Characters that a new password may have.", low=64, high=1_024)
-    password_min_classes: int = _setting(
-        1, "Kinds of characters it needs, of lower case, upper case, digits, others.", low=1, high=4
-    )
-    password_min_distinct: int = _setting(5, "Different characters it needs.", low=1, high=64)
-    password_refuse_common: bool = _setting(True, "Refuse the passwords that everybody tries first.")
-    scram_iterations: int = _setting(
-        600_000, "Work that one guess at a stolen credential file costs.", low=MIN_ITERATIONS, high=MAX_ITERATIONS
-    )
+    login_attempts: Annotated[
+        int, Rule("Wrong passwords that cost no wait, for an account and for an address.", low=1, high=100)
+    ] = 5
+    penalty_base_s: Annotated[float, Rule("Wait after the first attempt beyond those.", low=0, high=3_600)] = 1.0
+    penalty_growth: Annotated[
+        float, Rule("Each further wrong attempt multiplies the wait by this.", low=1, high=10)
+    ] = 2.0
+    penalty_max_s: Annotated[
+        float, Rule("No wait is longer: nobody locks a user out for good.", low=0, high=_DAY_S)
+    ] = 900.0
+    penalty_forget_s: Annotated[
+        float, Rule("Wrong attempts are forgotten after this time.", low=1, high=30 * _DAY_S)
+    ] = 3_600.0
+    session_idle_timeout_s: Annotated[
+        float, Rule("A session without commands ends after this time.", low=1, high=30 * _DAY_S)
+    ] = 1_800.0
+    session_absolute_timeout_s: Annotated[
+        float, Rule("A session ends after this time, busy or not.", low=1, high=365 * _DAY_S)
+    ] = 43_200.0
+    max_sessions_per_user: Annotated[int, Rule("Sessions of one user at the same time.", low=1, high=10_000)] = 64
+    password_min_length: Annotated[int, Rule("Characters that a new password needs.", low=1, high=128)] = 10
+    password_max_length: Annotated[int, Rule("Characters that a new password may have.", low=64, high=1_024)] = 256
+    password_min_classes: Annotated[
+        int, Rule("Kinds of characters it needs, of lower case, upper case, digits, others.", low=1, high=4)
+    ] = 1
+    password_min_distinct: Annotated[int, Rule("Different characters it needs.", low=1, high=64)] = 5
+    password_refuse_common: Annotated[bool, Rule("Refuse the passwords that everybody tries first.")] = True
+    scram_iterations: Annotated[
+        int, Rule("Work that one guess at a stolen credential file costs.", low=MIN_ITERATIONS, high=MAX_ITERATIONS)
+    ] = 600_000
 
     @property
     def password_policy(self) -> PasswordPolicy:
@@ -143,110 +157,124 @@ class Security:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """How files are kept."""
 
-    free_space_floor_bytes: int = _setting(
-        GIB, "With less free space than this, uploads are refused; deleting still works.", low=0, high=1_024 * GIB
-    )
-    quota_bytes: int = _setting(
-        0, "Stored bytes that one user may have, history included; 0 is no limit.", low=0, high=2**62
-    )
-    gc_grace_s: float = _setting(
-        float(_DAY_S),
-        "Chunks that nothing refers to are kept this long, so that uploads can resume.",
-        low=0,
-        high=365 * _DAY_S,
-    )
-    gc_every_s: float = _setting(
-        float(_DAY_S // 4), "How often the server removes what nothing refers to; 0 is never.", low=0, high=365 * _DAY_S
-    )
-    history_kept_s: float = _setting(
-        90.0 * _DAY_S, "Earlier versions and deleted files are kept this long.", low=0, high=100 * 365 * _DAY_S
-    )
-    expire_every_s: float = _setting(
-        float(_DAY_S), "How often the server forgets history older than that; 0 is never.", low=0, high=365 * _DAY_S
-    )
-    small_chunk_limit_bytes: int = _setting(
-        64 * KIB, "Chunks whose token is at most this long live in a database instead of a file each.", low=0, high=MIB
-    )
-    open_catalogs: int = _setting(64, "Spaces whose catalog stays open.", low=1, high=4_096)
-    busy_timeout_s: float = _setting(30.0, "How long a catalog waits for a lock of another process.", low=0, high=600)
-    verify_after_seal: bool = _setting(
-        False, "Open each fresh token before storing it: finds faulty memory, costs a good part of the upload rate."
-    )
-    master_key_source: str = _setting(
-        "file",
-        "Where the master key is: in SFOS_MASTER_KEY if set, else in master_key_file; or in the variable alone.",
-        choices=("file", "environment"),
-    )
-    master_key_file: Path = _setting(
-        Path("secrets/master.key"), "The master key, one or several lines, newest first; better on another device."
-    )
+    free_space_floor_bytes: Annotated[
+        int, Rule("With less free space than this, uploads are refused; deleting still works.", low=0, high=1_024 * GIB)
+    ] = GIB
+    quota_bytes: Annotated[
+        int, Rule("Stored bytes that one user may have, history included; 0 is no limit.", low=0, high=2**62)
+    ] = 0
+    gc_grace_s: Annotated[
+        float,
+        Rule("Chunks that nothing refers to are kept this long, so that uploads can resume.", low=0, high=365 * _DAY_S),
+    ] = float(_DAY_S)
+    gc_every_s: Annotated[
+        float, Rule("How often the server removes what nothing refers to; 0 is never.", low=0, high=365 * _DAY_S)
+    ] = float(_DAY_S // 4)
+    history_kept_s: Annotated[
+        float, Rule("Earlier versions and deleted files are kept this long.", low=0, high=100 * 365 * _DAY_S)
+    ] = 90.0 * _DAY_S
+    expire_every_s: Annotated[
+        float, Rule("How often the server forgets history older than that; 0 is never.", low=0, high=365 * _DAY_S)
+    ] = float(_DAY_S)
+    small_chunk_limit_bytes: Annotated[
+        int, Rule("Chunks whose token is at most this long live in a database instead of a file each.", low=0, high=MIB)
+    ] = 64 * KIB
+    open_catalogs: Annotated[int, Rule("Spaces whose catalog stays open.", low=1, high=4_096)] = 64
+    busy_timeout_s: Annotated[
+        float, Rule("How long a catalog waits for a lock of another process.", low=0, high=600)
+    ] = 30.0
+    verify_after_seal: Annotated[
+        bool,
+        Rule("Open each fresh token before storing it: finds faulty memory, costs a good part of the upload rate."),
+    ] = False
+    master_key_source: Annotated[
+        str,
+        Rule(
+            "Where the master key is: in SFOS_MASTER_KEY if set, else in master_key_file; or in the variable alone.",
+            choices=("file", "environment"),
+        ),
+    ] = "file"
+    master_key_file: Annotated[
+        Path, Rule("The master key, one or several lines, newest first; better on another device.")
+    ] = Path("secrets/master.key")
 
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Logging:
+class Logging(msgspec.Struct, frozen=True, kw_only=True):
     """What is written down, and where."""
 
-    level: str = _setting("INFO", "What goes into the log files.", choices=_LEVELS)
-    console_level: str = _setting("WARNING", "What goes to the terminal as well.", choices=_LEVELS)
-    format: str = _setting(
-        "%(asctime)s %(levelname)-7s %(name)s %(message)s", "One line of a log file, as Python's logging writes it."
+    level: Annotated[str, Rule("What goes into the log files.", choices=_LEVELS)] = "INFO"
+    console_level: Annotated[str, Rule("What goes to the terminal as well.", choices=_LEVELS)] = "WARNING"
+    format: Annotated[str, Rule("One line of a log file, as Python's logging writes it.")] = (
+        "%(asctime)s %(levelname)-7s %(name)s %(message)s"
     )
-    date_format: str = _setting("%Y-%m-%dT%H:%M:%S%z", "The time in it, as strftime writes it.")
-    server_file: Path = _setting(Path("logs/server.log"), "What the server does.")
-    audit_file: Path = _setting(Path("logs/audit.log"), "Who did what, one JSON object a line.")
-    client_file: Path = _setting(Path("logs/client.log"), "What the window does.")
-    max_bytes: int = _setting(
-        10 * MIB, "A log file of this size is put aside and a new one begun.", low=4 * KIB, high=GIB
-    )
-    backups: int = _setting(10, "Log files put aside that are kept.", low=0, high=1_000)
+    date_format: Annotated[str, Rule("The time in it, as strftime writes it.")] = "%Y-%m-%dT%H:%M:%S%z"
+    server_file: Annotated[Path, Rule("What the server does.")] = Path("logs/server.log")
+    audit_file: Annotated[Path, Rule("Who did what, one JSON object a line.")] = Path("logs/audit.log")
+    client_file: Annotated[Path, Rule("What the window does.")] = Path("logs/client.log")
+    max_bytes: Annotated[
+        int, Rule("A log file of this size is put aside and a new one begun.", low=4 * KIB, high=GIB)
+    ] = 10 * MIB
+    backups: Annotated[int, Rule("Log files put aside that are kept.", low=0, high=1_000)] = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(msgspec.Struct, frozen=True, kw_only=True):
     """The window and the command line."""
 
-    server: str = _setting("127.0.0.1:8443", "The server they offer first, HOST:PORT.")
-    user: str = _setting("", "The user name they offer first.")
-    connections: int = _setting(
-        2, "Connections for large files; more than two bring nothing on two cores.", low=1, high=16
-    )
-    depth: int = _setting(16, "Requests under way on one connection.", low=1, high=32)
-    connect_timeout_s: float = _setting(10.0, "Reaching the server and the handshake.", low=0.1, high=600)
-    request_timeout_s: float = _setting(60.0, "A server that says nothing for so long is given up.", low=1, high=3_600)
-    retries: int = _setting(5, "A transfer is taken up again this often after a broken connection.", low=0, high=100)
-    retry_base_s: float = _setting(0.5, "Wait before the first of those; each further one doubles it.", low=0, high=60)
-    batch_bytes: int = _setting(
-        4 * MIB, "Small files that travel in one request, together.", low=64 * KIB, high=7 * MIB
-    )
-    upload_limit_bytes_s: int = _setting(0, "Bytes a second that uploads may take; 0 is no limit.", low=0, high=2**40)
-    download_limit_bytes_s: int = _setting(0, "The same for downloads.", low=0, high=2**40)
-    preview_max_bytes: int = _setting(
-        32 * MIB, "Larger files are not fetched for a preview unless asked for.", low=0, high=GIB
-    )
-    download_dir: Path = _setting(Path("~/Downloads"), "Where the window puts files unless told.")
-    state_dir: Path = _setting(
-        Path(), "Pinned servers, the transfer queue, remembered choices; empty is the system's place for them."
-    )
-    theme: str = _setting("system", "Colours of the window.", choices=("system", "light", "dark"))
-    ui_scale: float = _setting(
-        0.0, "Size of the window's contents; 0 asks the system, 2 is twice as large.", low=0, high=4
-    )
+    server: Annotated[str, Rule("The server they offer first, HOST:PORT.")] = "127.0.0.1:8443"
+    user: Annotated[str, Rule("The user name they offer first.")] = ""
+    connections: Annotated[
+        int, Rule("Connections for large files; more than two bring nothing on two cores.", low=1, high=16)
+    ] = 2
+    depth: Annotated[int, Rule("Requests under way on one connection.", low=1, high=32)] = 16
+    connect_timeout_s: Annotated[float, Rule("Reaching the server and the handshake.", low=0.1, high=600)] = 10.0
+    request_timeout_s: Annotated[
+        float, Rule("A server that says nothing for so long is given up.", low=1, high=3_600)
+    ] = 60.0
+    retries: Annotated[
+        int, Rule("A transfer is taken up again this often after a broken connection.", low=0, high=100)
+    ] = 5
+    retry_base_s: Annotated[
+        float, Rule("Wait before the first of those; each further one doubles it.", low=0, high=60)
+    ] = 0.5
+    batch_bytes: Annotated[
+        int, Rule("Small files that travel in one request, together.", low=64 * KIB, high=7 * MIB)
+    ] = 4 * MIB
+    fsync_small_downloads: Annotated[
+        bool,
+        Rule(
+            "Sync downloaded files of up to 256 KiB to disk as well, 0.5 to 1 ms each; without, repeating a download"
+            " mends what a power cut has spoilt."
+        ),
+    ] = False
+    upload_limit_bytes_s: Annotated[
+        int, Rule("Bytes a second that uploads may take; 0 is no limit.", low=0, high=2**40)
+    ] = 0
+    download_limit_bytes_s: Annotated[int, Rule("The same for downloads.", low=0, high=2**40)] = 0
+    preview_max_bytes: Annotated[
+        int, Rule("Larger files are not fetched for a preview unless asked for.", low=0, high=GIB)
+    ] = 32 * MIB
+    download_dir: Annotated[Path, Rule("Where the window puts files unless told.")] = Path("~/Downloads")
+    state_dir: Annotated[
+        Path, Rule("Pinned servers, the transfer queue, remembered choices; empty is the system's place for them.")
+    ] = Path()
+    theme: Annotated[str, Rule("Colours of the window.", choices=("system", "light", "dark"))] = "system"
+    ui_scale: Annotated[
+        float, Rule("Size of the window's contents; 0 asks the system, 2 is twice as large.", low=0, high=4)
+    ] = 0.0
 
 
-SECTIONS: Mapping[str, type] = MappingProxyType(
+SECTIONS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
     {"server": Server, "security": Security, "storage": Storage, "logging": Logging, "client": Client}
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of one program run. `home` is absolute; so is every path below, but an empty one."""
 
     home: Path
@@ -260,8 +288,7 @@ class Config:
 # --- Loading ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(NamedTuple):
     """A value somebody gave, and the place to look for it."""
 
     value: object
@@ -299,16 +326,44 @@ def load(
 
 def setting_keys() -> Iterable[str]:
     """Every key, as "server.port", in the order of the tables."""
-    return (f"{name}.{item.name}" for name, kind in SECTIONS.items() for item in dataclasses.fields(kind))
+    return (f"{name}.{field}" for name, kind in SECTIONS.items() for field in kind.__struct_fields__)
+
+
+class Setting(NamedTuple):
+    """One setting of a section. `kind`: its type."""
+
+    name: str
+    kind: type
+    default: Any
+    rule: Rule
+
+
+@cache
+def settings_of(section: type[msgspec.Struct]) -> Mapping[str, Setting]:
+    """The settings of a section, by name. Reading annotations takes time, so ask where something is said of it only."""
+    hints = get_type_hints(section, include_extras=True)
+    settings: dict[str, Setting] = {}
+    for name, default in _defaults(section).items():
+        kind, rule = get_args(hints[name])
+        settings[name] = Setting(name, kind, default, rule)
+    return settings
+
+
+def _defaults(section: type[msgspec.Struct]) -> dict[str, Any]:
+    return dict(zip(section.__struct_fields__, section.__struct_defaults__, strict=True))
 
 
 def _from_file(path: Path) -> dict[str, _Given]:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
+    import tomllib  # only now: most programs have no such file, and start sooner without it
+
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
     given: dict[str, _Given] = {}
@@ -344,24 +399,26 @@ def _check_known(key: str, origin: str) -> None:
         return
     section = key.split(".", 1)[0]
     if section in SECTIONS:
-        allowed = ", ".join(item.name for item in dataclasses.fields(SECTIONS[section]))
+        allowed = ", ".join(SECTIONS[section].__struct_fields__)
         raise ConfigError(f"{key} (from {origin}): no such setting{_nearest(key, keys)}; [{section}] has {allowed}")
     raise ConfigError(f"{key} (from {origin}): no such setting{_nearest(key, keys)}; sections: {', '.join(SECTIONS)}")
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, list(names), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _section(name: str, kind: type, given: Mapping[str, _Given], home: Path) -> Any:
+def _section(name: str, kind: type[msgspec.Struct], given: Mapping[str, _Given], home: Path) -> Any:
     values: dict[str, object] = {}
-    for item in dataclasses.fields(kind):
-        entry = given.get(f"{name}.{item.name}")
-        value = item.default if entry is None else _checked(f"{name}.{item.name}", item, entry)
+    for field, default in _defaults(kind).items():
+        key = f"{name}.{field}"
+        value = _checked(key, settings_of(kind)[field], given[key]) if key in given else default
         if isinstance(value, Path) and value != Path():
             value = home / value.expanduser()
-        values[item.name] = value
+        values[field] = value
     return kind(**values)
 
 
@@ -369,43 +426,42 @@ def _check_values(given: Mapping[str, _Given]) -> None:
     """Raises: ConfigError."""
     for key, entry in given.items():
         section, name = key.split(".", 1)
-        (item,) = (item for item in dataclasses.fields(SECTIONS[section]) if item.name == name)
-        _checked(key, item, entry)
+        _checked(key, settings_of(SECTIONS[section])[name], entry)
 
 
-def _checked(key: str, item: dataclasses.Field[Any], given: _Given) -> object:
+def _checked(key: str, setting: Setting, given: _Given) -> object:
     """The value as the type that the setting has.
 
     Raises: ConfigError.
     """
-    parse = {"int": _whole_number, "float": _number, "bool": _switch, "str": _text, "Path": _path}[str(item.type)]
+    parse = {int: _whole_number, float: _number, bool: _switch, str: _text, Path: _path}[setting.kind]
     try:
         value = parse(given.value)
     except (ValueError, TypeError) as error:
-        raise _wrong(key, item, given) from error
-    low, high, choices = item.metadata["low"], item.metadata["high"], item.metadata["choices"]
+        raise _wrong(key, setting, given) from error
+    _, low, high, choices = setting.rule
     if choices:
         value = next((choice for choice in choices if choice.lower() == str(value).lower()), None)
     below = low is not None and isinstance(value, int | float) and value < low
     above = high is not None and isinstance(value, int | float) and value > high
     if value is None or below or above:
-        raise _wrong(key, item, given)
+        raise _wrong(key, setting, given)
     return value
 
 
-def _wrong(key: str, item: dataclasses.Field[Any], given: _Given) -> ConfigError:
+def _wrong(key: str, setting: Setting, given: _Given) -> ConfigError:
     shown = repr(given.value)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return ConfigError(f"{key} = {shown} (from {given.origin}): must be {allowed_values(item)}")
+    return ConfigError(f"{key} = {shown} (from {given.origin}): must be {allowed_values(setting)}")
 
 
-def allowed_values(item: dataclasses.Field[Any]) -> str:
+def allowed_values(setting: Setting) -> str:
     """What a setting may be, as a phrase: "a whole number from 0 to 65535"."""
-    low, high, choices = item.metadata["low"], item.metadata["high"], item.metadata["choices"]
+    _, low, high, choices = setting.rule
     if choices:
         return "one of " + ", ".join(choices)
-    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text", "Path": "a path"}
-    phrase = kinds[str(item.type)]
+    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    phrase = kinds[setting.kind]
     if low is None:
         return phrase
     return f"{phrase} from {low:.15g} to {high:.15g}"
@@ -516,9 +572,9 @@ def example_toml() -> str:
     ]
     for name, kind in SECTIONS.items():
         lines += ["", "", f"# {(kind.__doc__ or '').splitlines()[0]}", f"[{name}]"]
-        for item in dataclasses.fields(kind):
-            lines += ["", f"# {item.metadata['doc']}", f"# Allowed: {allowed_values(item)}."]
-            lines.append(f"# {item.name} = {_toml(item.default)}")
+        for setting in settings_of(kind).values():
+            lines += ["", f"# {setting.rule.doc}", f"# Allowed: {allowed_values(setting)}."]
+            lines.append(f"# {setting.name} = {_toml(setting.default)}")
     return "\n".join(lines) + "\n"
 
 

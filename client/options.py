@@ -70,5 +70,6 @@ class ClientOptions(msgspec.Struct, frozen=True):
                 download_rate=settings.download_limit_bytes_s,
                 retries=settings.retries,
                 retry_base_s=settings.retry_base_s,
+                fsync_small_downloads=settings.fsync_small_downloads,
             ),
         )
