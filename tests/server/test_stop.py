@@ -329,9 +329,10 @@ def test_commands_that_run_on_after_the_grace_period_end_with_the_process_and_th
             held.execute("BEGIN IMMEDIATE")
             for number, peer in enumerate(peers):
                 peer.send("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{number}")))
+            wait_until(lambda: all(has_been_read(peer) for peer in peers), what="the commands to begin")
             running.send_signal(signal.SIGTERM)
-            wait_until(lambda: is_free(home), timeout_s=20)
-            assert running.wait(2) == 4, "the process went on without its lock"
+            wait_until(lambda: is_free(home), timeout_s=30)
+            assert running.wait(10) == 4, "the process went on without its lock"
         assert running.stderr is not None
         assert "commands that took too long were cut off" in running.stderr.read()
         for peer in peers:
@@ -341,6 +342,16 @@ def test_commands_that_run_on_after_the_grace_period_end_with_the_process_and_th
         peer.hello()
         peer.login("alice", PASSWORDS["alice"])
         assert peer.call("stat", StatRequest(ref=Ref(path="/acknowledged")))[0].entry.kind == "folder"
+
+
+def has_been_read(peer: WirePeer) -> bool:
+    """Whether the server has taken all that was sent to it (Linux: the receive queue of its end of the connection)."""
+    ours, theirs = (f":{end[1]:04X}" for end in (peer.sock.getsockname(), peer.sock.getpeername()))
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues = line.split()[:5]
+        if local.endswith(theirs) and remote.endswith(ours):
+            return int(queues.split(":")[1], 16) == 0
+    return False
 
 
 def is_free(home: Path) -> bool:
