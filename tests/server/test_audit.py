@@ -8,10 +8,11 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 import manage_storage
 from config import Logging
@@ -280,7 +281,7 @@ def test_a_line_that_a_full_disk_cuts_short_is_taken_back_and_counted(
 
 
 def test_many_threads_write_one_chain_while_it_is_marked_and_verified(place: Place) -> None:
-    place = Place(replace(place.logging, max_bytes=32 * 1024), place.secrets)  # two rotations or three
+    place = Place(structs.replace(place.logging, max_bytes=32 * 1024), place.secrets)  # two rotations or three
     audit = place.open()
 
     def write() -> None:
