@@ -74,6 +74,8 @@ class App:
         self._hooks()
         self._place_window()
         self.access.begin(server or self._server(), user or self._user())
+        # Before it shows: a window that is closed while the rest is made would be destroyed under it.
+        self.root.protocol("WM_DELETE_WINDOW", self.close)
         self.root.deiconify()
         self.root.update_idletasks()  # the form is on the screen; what it covers can be made behind it
         self.window = MainWindow(self.root, self.theme, self._reactions())
