@@ -21,7 +21,7 @@ from client.local_files import Destination, finish_file, local_error, mode_of, w
 from client.transfer.download_exchanges import Manifest, Range, SmallFiles
 from client.transfer.download_plan import DownloadFile
 from client.transfer.events import ItemState
-from client.transfer.lane import Exchange
+from client.transfer.feed import Exchange, Feed
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
 from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SfosError, SpaceInfo, chunk_id
@@ -36,7 +36,7 @@ _LARGE_FILES_OPEN = 8
 _RANGE_BYTES = MAX_CHUNK_BYTES
 
 
-class DownloadWork:
+class DownloadWork(Feed):
     """The feed of a download's lanes, and where what they fetch goes. Thread-safe."""
 
     def __init__(
@@ -50,40 +50,20 @@ class DownloadWork:
         fsync_small: bool,
     ) -> None:
         """`files`: the small and large ones; not links and empty files, which need no server."""
+        super().__init__(switch)
         self.space = space
         self._ledger = ledger
-        self._switch = switch
         self._destination = destination
         self._fsync_small = fsync_small
-        self._changed = threading.Condition()
         self._small: deque[DownloadFile] = deque()
         self._large: deque[DownloadFile] = deque()
         for file in files:
             (self._small if is_small(file) else self._large).append(file)
         self._open: list[DownloadFile] = []
         self._returned: deque[Exchange] = deque()
-        self._active = 0
         self._place_lock = threading.Lock()  # where the system cannot write at a place without moving to it
 
-    def wake(self) -> None:
-        """Somebody cancelled or paused: look again."""
-        with self._changed:
-            self._changed.notify_all()
-
     # ── for the lanes (Feed) ────────────────────────────────────────────────────────────────────────────────────
-
-    def next(self, lane: int, *, block: bool) -> Exchange | None:
-        """See `Feed`."""
-        with self._changed:
-            while True:
-                self._switch.check()
-                exchange = None if self._switch.paused else self._pick(lane)
-                if exchange is not None:
-                    self._active += 1
-                    return exchange
-                if not block or self._idle():
-                    return None
-                self._changed.wait()
 
     def _pick(self, lane: int) -> Exchange | None:
         if self._returned:
@@ -128,21 +108,11 @@ class DownloadWork:
         file.next_ordinal = ordinal
         return Range(self, file, first, ordinal - first) if ordinal > first else None
 
-    def _idle(self) -> bool:
+    def _ended(self) -> bool:
         return not (self._active or self._small or self._large or self._returned or self._open)
 
-    def answered(self, follow: Sequence[Exchange]) -> None:
-        """See `Feed`."""
-        with self._changed:
-            self._active += len(follow) - 1
-            self._changed.notify_all()
-
-    def give_back(self, exchanges: Sequence[Exchange]) -> None:
-        """See `Feed`."""
-        with self._changed:
-            self._active -= len(exchanges)
-            self._returned.extendleft(reversed(exchanges))
-            self._changed.notify_all()
+    def _put_back(self, exchange: Exchange) -> None:
+        self._returned.appendleft(exchange)
 
     # ── small files ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,7 +9,8 @@ from client.connection import Answer, Connection
 from client.contents import MANIFEST_PAGE, REPLY_BYTES, check_manifest, manifest_page, most_chunks, unpack_chunks
 from client.errors import LocalDiskFull
 from client.transfer.download_plan import DownloadFile
-from client.transfer.lane import PASSING, Exchange
+from client.transfer.feed import Exchange
+from client.transfer.lane import PASSING
 from protocol import (
     MAX_BODY,
     RECORD,

@@ -6,6 +6,7 @@ mean the same file are an error of the second.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,11 @@ from pathlib import Path
 import msgspec
 
 from client.api import Api
-from client.chunking import Cutter, name_whole, open_source
 from client.errors import Cancelled
 from client.local_files import Destination, LocalFolder, partial_name
 from client.local_names import numbered, to_local
-from client.transfer.events import Conflict, ConflictPolicy, Direction, ItemState, OnConflict
+from client.transfer.conflicts import Conflicts
+from client.transfer.events import ConflictPolicy, Direction, ItemState, OnConflict
 from client.transfer.ledger import Ledger, Row
 from client.transfer.switch import Switch
 from protocol import (
@@ -86,10 +87,9 @@ class DownloadPlanner:
         destination: Destination,
     ) -> None:
         self._api = api
-        self._space = space
         self._ledger = ledger
         self._switch = switch
-        self._policy = policy
+        self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space)
         self._destination = destination
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
@@ -214,47 +214,30 @@ class DownloadPlanner:
         self, entry: Entry, remote: str, folder: tuple[str, ...], opened: LocalFolder, name: str, row: Row
     ) -> None:
         there = None if self._destination.was_made(folder) else opened.look(name)
-        replace = self._policy is OnConflict.REPLACE
+        replace = self._conflicts.replaces
         if there is not None:
+            path = opened.path / name
             if stat.S_ISDIR(there.st_mode):
-                raise IsAFolder("A folder of this name is here.", subject=str(opened.path / name))
-            if self._same(entry, there.st_size, there.st_mtime_ns, there.st_mode, opened.path / name):
+                raise IsAFolder("A folder of this name is here.", subject=str(path))
+            if self._same(entry, there, path):
                 self._ledger.end(row, ItemState.UNCHANGED)
                 return
-            choice = self._choose(entry, remote, opened.path / name, there.st_size, there.st_mtime_ns)
-            if choice is OnConflict.KEEP_BOTH:
-                name, replace = self._free_name(opened, folder, name), False
-                row.leaf = name
-            elif choice is OnConflict.REPLACE or (choice is OnConflict.NEWER and entry.mtime_ns > there.st_mtime_ns):
-                replace = True
-            else:
+            choice, _ = self._conflicts.settle(name, path, there.st_size, there.st_mtime_ns, entry, printable(remote))
+            if choice is OnConflict.SKIP:
                 self._ledger.end(row, ItemState.SKIPPED)
                 return
+            replace = choice is OnConflict.REPLACE
+            if choice is OnConflict.KEEP_BOTH:
+                name = row.leaf = self._free_name(opened, folder, name)
         self.files.append(DownloadFile(row, entry, entry.content or b"", folder, name, replace))
 
-    def _same(self, entry: Entry, size: int, mtime_ns: int, mode: int, path: Path) -> bool:
+    def _same(self, entry: Entry, there: os.stat_result, path: Path) -> bool:
         if entry.kind == "symlink":
-            return stat.S_ISLNK(mode) and entry.attrs is not None and str(path.readlink()) == entry.attrs.link
-        if not stat.S_ISREG(mode) or size != entry.size:
+            is_link = stat.S_ISLNK(there.st_mode)
+            return is_link and entry.attrs is not None and str(path.readlink()) == entry.attrs.link
+        if not stat.S_ISREG(there.st_mode):
             return False
-        if mtime_ns == entry.mtime_ns:
-            return True
-        # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
-        if self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict):
-            with open_source(path) as source:
-                return name_whole(self._space, Cutter(self._space.cut_seed), source)[0] == entry.content
-        return False
-
-    def _choose(self, entry: Entry, remote: str, local: Path, size: int, mtime_ns: int) -> OnConflict:
-        if isinstance(self._policy, OnConflict):
-            return self._policy
-        answer = self._policy(Conflict(Direction.DOWNLOAD, local.name, local, size, mtime_ns, entry, printable(remote)))
-        if answer.choice is OnConflict.CANCEL:
-            self._switch.cancel()
-            raise Cancelled
-        if answer.for_all:
-            self._policy = answer.choice
-        return answer.choice
+        return self._conflicts.same_file(path, there.st_size, there.st_mtime_ns, entry)
 
     def _free_name(self, opened: LocalFolder, folder: tuple[str, ...], name: str) -> str:
         taken = self._taken.setdefault(folder, set())

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
-from client.connection import LARGE_REPLY_BYTES, SMALL_UNANSWERED_BYTES, Answer, Connection
+from client.connection import LARGE_REPLY_BYTES, SMALL_UNANSWERED_BYTES, Connection
 from client.errors import ConnectionFailed
 from client.session import Session
+from client.transfer.feed import Exchange, Feed
 from client.transfer.switch import Switch
 from client.waits import growing_waits
 from protocol import ServerBusy, ServerStopping, SfosError
@@ -24,33 +24,6 @@ _LONGEST_WAIT_S = 30.0
 
 # What passes by itself: the request is sent again, on a new connection.
 PASSING = (ConnectionFailed, ServerBusy, ServerStopping)
-
-
-class Exchange(Protocol):
-    """A request to be sent, and what its answer means. The same one is sent again when a connection is lost."""
-
-    request_bytes: int
-    most_reply_bytes: int
-    first_lane_only: bool
-
-    def send(self, connection: Connection) -> None:
-        """Send it."""
-
-    def answered(self, answer: Answer) -> Sequence[Exchange]:
-        """Take the answer; what is to be sent next. Raises: PASSING errors to be sent again; others end the job."""
-
-
-class Feed(Protocol):
-    """Where lanes get their work from. Thread-safe."""
-
-    def next(self, lane: int, *, block: bool) -> Exchange | None:
-        """Something to send; None if there is nothing now or, with `block`, if there never will be."""
-
-    def answered(self, follow: Sequence[Exchange]) -> None:
-        """One exchange was answered; the lane goes on with `follow`."""
-
-    def give_back(self, exchanges: Sequence[Exchange]) -> None:
-        """These were not answered: somebody has to send them again."""
 
 
 class Lane:

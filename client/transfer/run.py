@@ -12,7 +12,8 @@ import msgspec
 from client.errors import Cancelled
 from client.options import TransferOptions
 from client.session import Session
-from client.transfer.lane import Feed, Lane
+from client.transfer.feed import Feed
+from client.transfer.lane import Lane
 from client.transfer.ledger import Ledger, Row
 from client.transfer.limiter import RateLimiter
 from client.transfer.switch import Switch

@@ -10,7 +10,6 @@ and carries small files (one writer on the server, no convoy: measured 20 % fast
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from client.chunking import Cutter, SourceFile, open_source
 from client.errors import Cancelled, FileChanged
 from client.transfer.events import ItemState
-from client.transfer.lane import Exchange
+from client.transfer.feed import Exchange, Feed
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, Block, CommitFiles
@@ -43,29 +42,22 @@ _BLOCK_LINGER_S = 0.5  # small files wait so long for company while a large one 
 _LEAST_BLOCKS = 4
 
 
-class UploadWork:
+class UploadWork(Feed):
     """The feed of an upload's lanes, and where its reader puts things. Thread-safe."""
 
     def __init__(self, space: SpaceInfo, ledger: Ledger, switch: Switch, blocks: int, block_bytes: int) -> None:
+        super().__init__(switch)
         self.space = space
         self.ledger = ledger
-        self._switch = switch
         self._small_bytes = block_bytes
-        self._changed = threading.Condition()
         self._free_blocks = max(blocks, _LEAST_BLOCKS)
         self._buffers: list[bytearray] = []
         self._small: deque[Exchange] = deque()
         self._large: deque[Exchange] = deque()
         self._ready: deque[UploadFile] = deque()
-        self._active = 0
         self._commits = 0
         self._reading = True
         self._again: deque[UploadFile] = deque()
-
-    def wake(self) -> None:
-        """Somebody cancelled or paused: look again."""
-        with self._changed:
-            self._changed.notify_all()
 
     # ── for the reader ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,19 +138,6 @@ class UploadWork:
 
     # ── for the lanes (Feed) ────────────────────────────────────────────────────────────────────────────────────
 
-    def next(self, lane: int, *, block: bool) -> Exchange | None:
-        """See `Feed`."""
-        with self._changed:
-            while True:
-                self._switch.check()
-                exchange = None if self._switch.paused else self._pick(lane)
-                if exchange is not None:
-                    self._active += 1
-                    return exchange
-                if not block or (not self._reading and self._idle()):
-                    return None
-                self._changed.wait()
-
     def _pick(self, lane: int) -> Exchange | None:
         if lane == 0:
             if self._ready and not self._commits:
@@ -181,19 +160,11 @@ class UploadWork:
     def _idle(self) -> bool:
         return not (self._active or self._small or self._large or self._ready or self._again)
 
-    def answered(self, follow: Sequence[Exchange]) -> None:
-        """See `Feed`."""
-        with self._changed:
-            self._active += len(follow) - 1
-            self._changed.notify_all()
+    def _ended(self) -> bool:
+        return not self._reading and self._idle()
 
-    def give_back(self, exchanges: Sequence[Exchange]) -> None:
-        """See `Feed`."""
-        with self._changed:
-            self._active -= len(exchanges)
-            for exchange in reversed(exchanges):
-                (self._small if exchange.first_lane_only else self._large).appendleft(exchange)
-            self._changed.notify_all()
+    def _put_back(self, exchange: Exchange) -> None:
+        (self._small if exchange.first_lane_only else self._large).appendleft(exchange)
 
 
 class Reader:

@@ -8,7 +8,8 @@ from typing import Protocol
 from client.api import new_op_id
 from client.connection import Answer, Connection
 from client.transfer.events import ItemState
-from client.transfer.lane import PASSING, Exchange
+from client.transfer.feed import Exchange
+from client.transfer.lane import PASSING
 from client.transfer.ledger import Ledger
 from client.transfer.upload_plan import UploadFile
 from protocol import (

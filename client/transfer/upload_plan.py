@@ -17,10 +17,10 @@ from pathlib import Path
 import msgspec
 
 from client.api import Api, Listing, new_op_id
-from client.chunking import Cutter, name_whole, open_source
 from client.errors import Cancelled
 from client.local_scan import LocalEntry, LocalProblem, look_at, scan_folder
-from client.transfer.events import Conflict, ConflictPolicy, Direction, ItemState, OnConflict
+from client.transfer.conflicts import Conflicts
+from client.transfer.events import ConflictPolicy, Direction, ItemState, OnConflict
 from client.transfer.ledger import Ledger, Row
 from client.transfer.remote_folder import RemoteFolder
 from client.transfer.switch import Switch
@@ -120,10 +120,9 @@ class UploadPlanner:
         follow_symlinks: bool,
     ) -> None:
         self._api = api
-        self._space = space
         self._ledger = ledger
         self._switch = switch
-        self._policy = policy
+        self._conflicts = Conflicts(Direction.UPLOAD, policy, switch, space)
         self._follow = follow_symlinks
         self._visited: set[tuple[int, int]] = set()
         self.files: list[UploadFile] = []
@@ -236,19 +235,18 @@ class UploadPlanner:
     def _decide(self, local: LocalEntry, remote: RemoteFolder, row: Row) -> None:
         there = remote.find(local.name)
         if there is None:
-            self._add(row, local, remote, local.name, None if self._policy is OnConflict.REPLACE else MUST_NOT_EXIST)
+            self._add(row, local, remote, local.name, None if self._conflicts.replaces else MUST_NOT_EXIST)
             return
         if there.kind == "folder":
             raise IsAFolder("On the server a folder has this name.", subject=row.remote)
         if self._same(local, there):
             self._ledger.end(row, ItemState.UNCHANGED)
             return
-        choice, asked = self._choose(local, there, row)
+        facts = local.facts
+        choice, seen = self._conflicts.settle(local.name, local.path, facts.size, facts.mtime_ns, there, row.remote)
         if choice is OnConflict.REPLACE:
             # Who was asked has seen this version; who said "replace" beforehand means whatever is there.
-            self._add(row, local, remote, there.name, there.revision if asked else None)
-        elif choice is OnConflict.NEWER and local.facts.mtime_ns > there.mtime_ns:
-            self._add(row, local, remote, there.name, there.revision)
+            self._add(row, local, remote, there.name, there.revision if seen else None)
         elif choice is OnConflict.KEEP_BOTH:
             self._add(row, local, remote, remote.free_name(local.name), MUST_NOT_EXIST)
         else:
@@ -259,31 +257,8 @@ class UploadPlanner:
             return False
         if local.kind == "symlink":
             return there.attrs is not None and there.attrs.link == local.link
-        if local.facts.size != there.size:
-            return False
-        if local.facts.mtime_ns == there.mtime_ns:
-            return True
-        # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
-        if self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict):
-            with open_source(local.path, follow_symlinks=self._follow) as source:
-                return name_whole(self._space, Cutter(self._space.cut_seed), source)[0] == there.content
-        return False
-
-    def _choose(self, local: LocalEntry, there: Entry, row: Row) -> tuple[OnConflict, bool]:
-        """The choice, and whether somebody was asked about this very file."""
-        if isinstance(self._policy, OnConflict):
-            return self._policy, False
-        answer = self._policy(
-            Conflict(
-                Direction.UPLOAD, local.name, local.path, local.facts.size, local.facts.mtime_ns, there, row.remote
-            )
-        )
-        if answer.choice is OnConflict.CANCEL:
-            self._switch.cancel()
-            raise Cancelled
-        if answer.for_all:
-            self._policy = answer.choice
-        return answer.choice, True
+        facts = local.facts
+        return self._conflicts.same_file(local.path, facts.size, facts.mtime_ns, there, follow_symlinks=self._follow)
 
     def _add(self, row: Row, local: LocalEntry, remote: RemoteFolder, name: str, if_revision: Revision | None) -> None:
         if name != local.name:

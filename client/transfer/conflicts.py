@@ -1,0 +1,62 @@
+"""What becomes of a file whose name is taken where it goes: one policy for a whole job, or a person who is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from client.chunking import Cutter, name_whole, open_source
+from client.errors import Cancelled
+from client.transfer.events import Conflict, ConflictPolicy, Direction, OnConflict
+from client.transfer.switch import Switch
+from protocol import Entry, SpaceInfo
+
+
+class Conflicts:
+    """The conflicts of one job, in its own thread. Sizes in bytes, times in nanoseconds since 1970."""
+
+    def __init__(self, direction: Direction, policy: ConflictPolicy, switch: Switch, space: SpaceInfo) -> None:
+        self._direction = direction
+        self._policy = policy
+        self._switch = switch
+        self._space = space
+
+    @property
+    def replaces(self) -> bool:
+        """Whether whatever is there is replaced, unseen."""
+        return self._policy is OnConflict.REPLACE
+
+    def same_file(self, local: Path, size: int, mtime_ns: int, remote: Entry, *, follow_symlinks: bool = False) -> bool:
+        """Whether a local file and one on the server need nothing done. May read the file. Raises: LocalAccess."""
+        if size != remote.size:
+            return False
+        if mtime_ns == remote.mtime_ns:
+            return True
+        # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
+        if self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict):
+            with open_source(local, follow_symlinks=follow_symlinks) as source:
+                return name_whole(self._space, Cutter(self._space.cut_seed), source)[0] == remote.content
+        return False
+
+    def settle(
+        self, name: str, local: Path, size: int, mtime_ns: int, remote: Entry, remote_path: str
+    ) -> tuple[OnConflict, bool]:
+        """REPLACE, SKIP or KEEP_BOTH, and whether that holds for just this state of the other side. May ask, and block.
+
+        Raises: Cancelled, if that was the answer.
+        """
+        if isinstance(self._policy, OnConflict):
+            choice, seen = self._policy, False
+        else:
+            answer = self._policy(Conflict(self._direction, name, local, size, mtime_ns, remote, remote_path))
+            if answer.choice is OnConflict.CANCEL:
+                self._switch.cancel()
+                raise Cancelled
+            if answer.for_all:
+                self._policy = answer.choice
+            choice, seen = answer.choice, True
+        if choice is not OnConflict.NEWER:
+            return choice, seen
+        coming, there = mtime_ns, remote.mtime_ns
+        if self._direction is Direction.DOWNLOAD:
+            coming, there = there, coming
+        return (OnConflict.REPLACE if coming > there else OnConflict.SKIP), True
