@@ -47,6 +47,7 @@ usage() {
 ./run.sh check           style, types and floors
 ./run.sh bench …         this project side by side with its peers  (python bench/compare.py …)
 ./run.sh bench NAME …    another program of bench/; --list names them
+./run.sh torture …       try for an hour to break what is promised (docs/reliability.md); --list names the attempts
 
 SFOS_HOME    where keys, files and logs are kept  (default: the folder of run.sh)
 SFOS_VENV    the Python environment               (default: .venv in the folder of run.sh)
@@ -389,6 +390,15 @@ run_tests() {
     exec "$venv/bin/python" -m pytest "$@"
 }
 
+run_torture() {
+    ensure_environment requirements-dev.txt .sfos-dev
+    if [ "$(uname -s)" = Linux ] && ! command -v strace >/dev/null 2>&1; then
+        install_packages strace || complain "kills by the kernel will be left out for lack of strace. Install: $(install_command strace)"
+    fi
+    cd "$root"
+    exec "$venv/bin/python" -m tests.torture "$@"
+}
+
 run_checks() {
     local status=0
     ensure_environment requirements-dev.txt .sfos-dev
@@ -449,6 +459,7 @@ main() {
         test) run_tests "$@" ;;
         check) run_checks ;;
         bench) run_bench "$@" ;;
+        torture) run_torture "$@" ;;
         help | -h | --help) usage ;;
         *)
             complain "unknown word: $word"

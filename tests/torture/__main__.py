@@ -1,0 +1,15 @@
+"""`./run.sh torture`: try to break every promise of docs/reliability.md for an hour, or until the figures are reached.
+
+Exit codes: 0 nothing broken · 1 a promise is broken, each with the line that repeats it · 2 wrong arguments ·
+130 interrupted, after the figures so far.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.torture.registry import SCENARIOS
+from tests.torture.runner import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], SCENARIOS, sys.stdout))
