@@ -44,7 +44,7 @@ def main(arguments: Sequence[str], scenarios: Sequence[Scenario], out: TextIO) -
     end = time.monotonic() + chosen.seconds
     for position, scenario in enumerate(picked):
         shares = sum(one.share for one in picked[position:])
-        seconds = max(1.0, (end - time.monotonic()) * scenario.share / shares)
+        seconds = max(0.05, (end - time.monotonic()) * scenario.share / shares)
         print(f"{scenario.name}: {scenario.promise} ({seconds:.0f} s)", file=out, flush=True)
         outcome = _run(scenario, chosen.seed, seconds)
         outcomes.append(outcome)
