@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from protocol import Fingerprint
-from server.vault.master import write_durably
+from server.durable_files import write_durably
 
 DEFAULT_DAYS = 825  # the longest that Apple's systems accept from any server certificate
 MAX_DAYS = 36_500

@@ -41,7 +41,7 @@ from typing import get_args
 import msgspec
 
 from protocol import MalformedExchange, Role, Verifier, mock_verifier
-from server.vault.master import write_durably
+from server.durable_files import write_durably
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
+from server.durable_files import sync_directory, write_durably
 from server.space_directory import is_space_id
-from server.vault.master import sync_directory, write_durably
 
 KNOWN_FILE = "spaces"
 

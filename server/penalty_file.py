@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from server.durable_files import write_durably
 from server.penalties import Penalties, PenaltyState
-from server.vault.master import write_durably
 
 _log = logging.getLogger(__name__)
 

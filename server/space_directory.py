@@ -35,12 +35,13 @@ from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
 from server.chunks.small import SmallStore
 from server.chunks.tiered import TieredStore
+from server.durable_files import sync_directory
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.entries import epoch_tag
 from server.operations.list_cache import ListCache
 from server.storage_faults import CatalogRolledBack, CatalogUnreadable, SmallChunksLost, StorageMisplaced
 from server.vault.keyring import SpaceKeys, read_keys, write_keys
-from server.vault.master import MasterKey, sync_directory
+from server.vault.master import MasterKey
 from server.vault.names import NameSealer
 from server.vault.rows import RowAuthenticator
 from server.vault.sealing import Sealer

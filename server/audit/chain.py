@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.vault.master import write_durably
+from server.durable_files import write_durably
 
 KEY_FILE = "audit.key"
 MARK_FILE = "audit.mark"

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.vault.master import write_durably
+from server.durable_files import write_durably
 
 HEAD_FILE = "HEAD"
 _MAGIC = "sfos-head-1"

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from server.catalog.head import HEAD_FILE, Head
+from server.durable_files import sync_directory, write_durably
 from server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
     LOSSES_FILE,
@@ -37,7 +38,6 @@ from server.maintenance.prune import prune_backups
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault
 from server.vault.keyring import KEYS_FILE
-from server.vault.master import sync_directory, write_durably
 
 _PARTIAL = ".partial"
 

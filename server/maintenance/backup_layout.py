@@ -23,8 +23,8 @@ from itertools import islice
 from pathlib import Path
 
 from server.chunks.small import SmallStore
+from server.durable_files import sync_directory
 from server.storage_faults import StorageFault
-from server.vault.master import sync_directory
 
 MARKER = "sfos-backup"
 STORES = "stores"

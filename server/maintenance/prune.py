@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from server.durable_files import sync_directory
 from server.maintenance.backup_layout import (
     SNAPSHOTS,
     STORES,
@@ -17,7 +18,6 @@ from server.maintenance.backup_layout import (
     snapshots_in,
 )
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, is_space_id
-from server.vault.master import sync_directory
 
 _GOING = ".going-"
 

@@ -16,6 +16,7 @@ from server.catalog.migrations import migrate
 from server.catalog.schema import spaces
 from server.catalog.space_row import read_space_row
 from server.catalog.statement import Statement
+from server.durable_files import sync_directory
 from server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
     LOSSES_FILE,
@@ -31,7 +32,7 @@ from server.maintenance.backup_layout import (
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault
 from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys
-from server.vault.master import MasterKey, sync_directory
+from server.vault.master import MasterKey
 from server.vault.rows import RowAuthenticator
 
 _SET_EPOCH = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["epoch", "digest"])

@@ -7,8 +7,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from server.durable_files import sync_directory
 from server.vault.keyring import KEYS_FILE
-from server.vault.master import sync_directory
 
 
 def shred_space(directory: Path) -> None:

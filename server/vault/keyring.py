@@ -24,8 +24,9 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from server.durable_files import write_durably
 from server.storage_faults import KeysDamaged, MasterKeyWrong
-from server.vault.master import MasterKey, write_durably
+from server.vault.master import MasterKey
 
 KEYS_FILE = "keys"
 _MAGIC = "sfos-keys-1"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from server.durable_files import write_durably
 from server.storage_faults import MasterKeyMissing, MasterKeyUnreadable
 
 
@@ -88,28 +87,3 @@ def _create(path: Path) -> MasterKey:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durably(path, Fernet.generate_key() + b"\n", mode=0o600)
     return MasterKey.parse(path.read_text("ascii"))
-
-
-def write_durably(path: Path, data: bytes, *, mode: int) -> None:
-    """Put a small file in place whole or not at all, so that once this returns it survives power loss."""
-    half_written = path.with_name(path.name + ".new")
-    with contextlib.suppress(FileNotFoundError):
-        half_written.unlink()
-    descriptor = os.open(half_written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    half_written.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in `directory` durable. Where directories cannot be opened (Windows) there is nothing to do."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,12 +11,12 @@ from sqlalchemy import select
 
 import config
 import manage_storage
+from server import durable_files
 from server.catalog.schema import chunks, contents
 from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
 from server.maintenance.verify import verify_space
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
-from server.vault import master as master_module
 from server.vault.keyring import read_keys, wrapped_under
 from server.vault.master import MasterKey
 from tests.storage.conftest import SPACE_ID
@@ -145,7 +145,7 @@ def test_wherever_a_rotation_stops_everything_opens_and_the_next_run_ends_it(
 
         keys_before = len(key_file.read_text().split())
         with monkeypatch.context() as patched:
-            patched.setattr(master_module.os, "fsync", sync)
+            patched.setattr(durable_files.os, "fsync", sync)
             try:
                 rotate()
                 stopped = False
