@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from client import keyring_store
 from client.cli import password
 from client.cli.options import LoginOptions, LogoutOptions, PasswordOptions
 from client.cli.output import counted, duration
@@ -33,7 +34,7 @@ def _login(way_in: Entrance, options: LoginOptions) -> int:
         shell.note(
             f"Signed in as {account}; commands that name no server and user mean this account from now on.{ends}"
         )
-    if options.remember and not password.keep_in_keyring(account.user, account.address, secret):
+    if options.remember and not keyring_store.put(account.user, account.address, secret):
         shell.warn("The password is not kept: this computer has no keyring, or it is locked.")
         return 1
     return 0
@@ -60,7 +61,7 @@ def _logout(way_in: Entrance, options: LogoutOptions) -> int:
         code = shell.error(error)
     way_in.tickets.forget(account.address, account.user)
     way_in.remember(forget=True)
-    if options.forget and password.forget_in_keyring(account.user, account.address):
+    if options.forget and keyring_store.forget(account.user, account.address):
         shell.note("The password is no longer in the keyring.")
     return code
 
@@ -93,8 +94,8 @@ def _passwd(way_in: Entrance, options: PasswordOptions) -> int:
             way_in.tickets.save(session.ticket)
         except LocalAccess as error:
             shell.error(error)
-    if password.from_keyring(account.user, account.address) is not None:
-        password.keep_in_keyring(account.user, account.address, new)
+    if keyring_store.get(account.user, account.address) is not None:
+        keyring_store.put(account.user, account.address, new)
     shell.note(f"The password of {account} is changed; its other sessions have ended.")
     return 0
 

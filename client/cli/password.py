@@ -1,7 +1,4 @@
-"""Where passwords come from: --password-file, SFOS_PASSWORD, the keyring, or the person at the terminal; in this order.
-
-The keyring is the operating system's, and only a real one: keyring's fallbacks keep nothing, or keep it in the open.
-"""
+"""Where passwords come from, in this order: --password-file, SFOS_PASSWORD, the keyring, the person at the terminal."""
 
 from __future__ import annotations
 
@@ -9,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 
+from client import keyring_store
 from client.address import Address
 from client.cli.shell import Shell
 from client.errors import LocalAccess
 from protocol import LoginRequired
 
 ENVIRONMENT_VARIABLE = "SFOS_PASSWORD"
-KEYRING_SERVICE = "secure-file-orchestration"
 STANDARD_INPUT = "-"
 _PROMPTS = 3  # as ssh asks; more only feeds the server's penalties
 
@@ -53,7 +50,7 @@ def candidates(
     if ENVIRONMENT_VARIABLE in environ:
         yield lambda: environ[ENVIRONMENT_VARIABLE], Origin.ENVIRONMENT
         return
-    kept = from_keyring(user, address) if keyring else None
+    kept = keyring_store.get(user, address) if keyring else None
     if kept is not None:
         yield lambda: kept, Origin.KEYRING
     if not shell.can_ask:
@@ -80,51 +77,3 @@ def from_file(shell: Shell, name: str) -> str:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise LocalAccess(f"The password file cannot be read: {reason}.", subject=name) from error
     return text.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")
-
-
-def from_keyring(user: str, address: Address) -> str | None:
-    """The password kept for `user`, if there is a real keyring and it holds one. May ask the person to unlock it."""
-    import keyring
-    import keyring.errors
-
-    if not keyring_is_real():
-        return None
-    try:
-        return keyring.get_password(KEYRING_SERVICE, f"{user}@{address}")
-    except keyring.errors.KeyringError:
-        return None  # locked and not unlocked, or broken: the prompt still works
-
-
-def keep_in_keyring(user: str, address: Address, password: str) -> bool:
-    """Keep the password; whether that worked."""
-    import keyring
-    import keyring.errors
-
-    if not keyring_is_real():
-        return False
-    try:
-        keyring.set_password(KEYRING_SERVICE, f"{user}@{address}", password)
-    except keyring.errors.KeyringError:
-        return False
-    return True
-
-
-def forget_in_keyring(user: str, address: Address) -> bool:
-    """Delete the password; whether one was there."""
-    import keyring
-    import keyring.errors
-
-    if not keyring_is_real():
-        return False
-    try:
-        keyring.delete_password(KEYRING_SERVICE, f"{user}@{address}")
-    except keyring.errors.KeyringError:
-        return False
-    return True
-
-
-def keyring_is_real() -> bool:
-    """Whether the system has a keyring that keeps secrets (keyring calls priority 1 and above “recommended”)."""
-    import keyring
-
-    return float(keyring.get_keyring().priority) >= 1

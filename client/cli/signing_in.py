@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from client import places
+from client import keyring_store, places
 from client.address import Address
 from client.cli import password, remembering
 from client.cli.options import ConnectionOptions
@@ -115,7 +115,7 @@ class Entrance(msgspec.Struct, frozen=True):
             return None if file == password.STANDARD_INPUT else password.from_file(self.shell, file)
         if password.ENVIRONMENT_VARIABLE in self.environ:
             return self.environ[password.ENVIRONMENT_VARIABLE]
-        return password.from_keyring(account.user, account.address)
+        return keyring_store.get(account.user, account.address)
 
     def _accepts(self, unknown: UnknownServerKey) -> bool:
         if not self.shell.can_ask:

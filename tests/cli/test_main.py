@@ -13,11 +13,12 @@ from pathlib import Path
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
+from keyring.compat.properties import classproperty
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
 import config
+from client import keyring_store
 from client.address import Address
-from client.cli import password
 from client.cli.main import run
 from client.cli.password import Origin, candidates
 from client.cli.shell import Shell
@@ -128,7 +129,7 @@ def found(shell: Shell, environ: dict[str, str], file: str | None = None) -> lis
 def test_the_file_comes_before_the_environment_and_that_before_the_keyring(
     pipe: Shell, memory_keyring: MemoryKeyring, tmp_path: Path
 ) -> None:
-    password.keep_in_keyring("anna", HERE, "kept")
+    keyring_store.put("anna", HERE, "kept")
     file = tmp_path / "file"
     file.write_bytes(b"\xef\xbb\xbffiled \r\nmore")
     environ = {"SFOS_PASSWORD": "variable"}
@@ -161,16 +162,57 @@ def test_a_password_file_that_cannot_be_read_says_why(pipe: Shell, tmp_path: Pat
 
 
 def test_the_keyring_keeps_one_password_for_each_user_and_server(memory_keyring: MemoryKeyring) -> None:
-    assert password.from_keyring("anna", HERE) is None
-    assert password.keep_in_keyring("anna", HERE, "one")
-    assert password.keep_in_keyring("anna", Address("other", 8443), "two")
-    assert password.from_keyring("anna", HERE) == "one"
-    assert password.forget_in_keyring("anna", HERE)
-    assert not password.forget_in_keyring("anna", HERE)
-    assert password.from_keyring("anna", Address("other", 8443)) == "two"
+    assert keyring_store.get("anna", HERE) is None
+    assert keyring_store.put("anna", HERE, "one")
+    assert keyring_store.put("anna", Address("other", 8443), "two")
+    assert keyring_store.get("anna", HERE) == "one"
+    assert keyring_store.forget("anna", HERE)
+    assert not keyring_store.forget("anna", HERE)
+    assert keyring_store.get("anna", Address("other", 8443)) == "two"
     assert list(memory_keyring.kept) == [("secure-file-orchestration", "anna@other:8443")]  # where the window looks
 
 
 def test_a_keyring_that_keeps_nothing_is_not_used() -> None:
-    assert not password.keyring_is_real()  # the tests' own: keyring.backends.null
-    assert not password.keep_in_keyring("anna", HERE, "secret")
+    assert keyring_store.refusal() is not None  # the tests' own: keyring.backends.null
+    assert not keyring_store.put("anna", HERE, "secret")
+    assert not keyring_store.forget("anna", HERE)
+
+
+class NothingUnderIt(KeyringBackend):
+    """What a backend looks like whose service does not run: it says so by whatever its library raises."""
+
+    @classproperty
+    def priority(cls) -> float:  # type: ignore[override] # noqa: N805 - of the class
+        raise RuntimeError("no session bus")
+
+    get_password = set_password = delete_password = None  # type: ignore[assignment]
+
+
+class FailsLater(MemoryKeyring):
+    """One that answers, and whose service then goes away."""
+
+    def get_password(self, service: str, username: str) -> str | None:
+        raise ConnectionResetError("the bus is gone")
+
+    set_password = get_password  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("backend", [NothingUnderIt, FailsLater])
+def test_a_keyring_that_breaks_in_its_own_way_counts_as_none(
+    memory_keyring: MemoryKeyring, backend: type[KeyringBackend]
+) -> None:
+    keyring.set_keyring(backend())
+    assert keyring_store.get("anna", HERE) is None
+    assert not keyring_store.put("anna", HERE, "secret")
+    assert not keyring_store.forget("anna", HERE)
+
+
+def test_a_chain_of_fallbacks_is_no_keyring(memory_keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    from keyring.backends import null
+    from keyring.backends.chainer import ChainerBackend
+
+    monkeypatch.setattr(ChainerBackend, "backends", [null.Keyring(), null.Keyring()])
+    keyring.set_keyring(ChainerBackend())
+    assert keyring_store.refusal() is not None
+    monkeypatch.setattr(ChainerBackend, "backends", [memory_keyring, null.Keyring()])
+    assert keyring_store.refusal() is None
