@@ -15,7 +15,6 @@ With `SFOS_REQUIRE_ALL=1` (as in `.ci/run`) a skipped test fails, unless its rea
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import shutil
@@ -29,12 +28,9 @@ from pathlib import Path
 
 import pytest
 
-# Long enough for a thread on a loaded machine to see that its socket was shut, short beside the 120 s of a hung test.
-LEAK_GRACE_S = float(os.environ.get("SFOS_TEST_LEAK_GRACE_S", "5"))
-POLL_S = 0.005
+from tests.support.leaks import Resources
 
-# Descriptors that libraries open once for the whole process and rightly keep.
-_PROCESS_WIDE = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/pts/", "/dev/tty", "/proc/", "anon_inode:inotify")
+POLL_S = 0.005
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -78,57 +74,16 @@ def wait_until() -> Callable[..., None]:
 # --- Nothing leaks, nothing fails unseen --------------------------------------------------------------------------
 
 
-def _descriptors() -> dict[int, str]:
-    """What each open descriptor of this process points to; empty where there is no /proc."""
-    found: dict[int, str] = {}
-    if sys.platform != "linux":
-        return found
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            target = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115 - "socket:[7]" is not a path
-        except OSError:
-            continue  # the descriptor of this very listing
-        if not target.startswith(_PROCESS_WIDE):
-            found[int(name)] = target
-    return found
-
-
-def _until_deadline(left: Callable[[], list[str]]) -> list[str]:
-    """What `left()` still names when the grace is over, [] as soon as it names nothing."""
-    deadline = time.monotonic() + LEAK_GRACE_S
-    pause = threading.Event()
-    remaining = left()
-    while remaining and time.monotonic() < deadline:
-        pause.wait(POLL_S)
-        remaining = left()
-    return remaining
-
-
-def _new_threads(before: set[threading.Thread]) -> list[str]:
-    return sorted(f"{t.name} (daemon={t.daemon})" for t in threading.enumerate() if t not in before and t.is_alive())
-
-
-def _new_descriptors(before: dict[int, str]) -> list[str]:
-    def look() -> list[str]:
-        return sorted(f"{fd} -> {target}" for fd, target in _descriptors().items() if before.get(fd) != target)
-
-    if not look():
-        return []
-    gc.collect()  # objects in a cycle close their files only now
-    return _until_deadline(look)
-
-
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest, display_when_marked: None) -> Iterator[None]:
     """Fails the test that leaves a thread or a file descriptor behind."""
-    threads = set(threading.enumerate())
-    descriptors = _descriptors()
+    before = Resources.now()
     yield
     if request.node.get_closest_marker("keeps_resources"):
         return
-    leaked = _until_deadline(lambda: _new_threads(threads))
+    leaked = before.new_threads()
     assert not leaked, f"threads outlive the test: {leaked}"
-    open_files = _new_descriptors(descriptors)
+    open_files = before.new_descriptors()
     assert not open_files, f"file descriptors left open: {open_files}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from protocol import (
     Attributes,
@@ -60,6 +60,7 @@ class Desk:
         self.space = space
         self.caller = Caller(actor, quota_bytes)
         self.key = space.info().chunk_key
+        self.new_op: Callable[[], bytes] = new_op  # replaced by who wants to send a request again
 
     # --- chunks -----------------------------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class Desk:
         atomic: bool = False,
     ) -> tuple[list[ItemResult], list[bytes]]:
         """What became of the items, and the ids of missing chunks."""
-        request, body = pack_commit(op_id or new_op(), items, records, inline, atomic=atomic)
+        request, body = pack_commit(op_id or self.new_op(), items, records, inline, atomic=atomic)
         reply, results = self.space.commit(self.caller, request, memoryview(body))
         return unpack_results(reply, memoryview(results))
 
@@ -134,7 +135,7 @@ class Desk:
 
     def make_folder(self, path: str, *, parents: bool = False) -> NodeReply:
         return self.space.make_folder(
-            self.caller, MakeFolderRequest(op_id=new_op(), target=Target(path=path), parents=parents)
+            self.caller, MakeFolderRequest(op_id=self.new_op(), target=Target(path=path), parents=parents)
         )
 
     def move(
@@ -143,7 +144,7 @@ class Desk:
         return self.space.move(
             self.caller,
             MoveRequest(
-                op_id=new_op(),
+                op_id=self.new_op(),
                 source=Ref(path=source),
                 target=Target(path=target),
                 replace=replace,
@@ -154,17 +155,17 @@ class Desk:
     def copy(self, source: str, target: str, *, replace: bool = False) -> NodeReply:
         return self.space.copy(
             self.caller,
-            CopyRequest(op_id=new_op(), source=Ref(path=source), target=Target(path=target), replace=replace),
+            CopyRequest(op_id=self.new_op(), source=Ref(path=source), target=Target(path=target), replace=replace),
         )
 
     def delete_all(self, paths: Sequence[str], *, atomic: bool = False) -> list[ItemResult]:
         items = tuple(DeleteItem(ref=Ref(path=path)) for path in paths)
-        reply, body = self.space.delete(self.caller, DeleteRequest(op_id=new_op(), items=items, atomic=atomic))
+        reply, body = self.space.delete(self.caller, DeleteRequest(op_id=self.new_op(), items=items, atomic=atomic))
         return unpack_results(reply, memoryview(body))[0]
 
     def delete(self, path: str, *, if_revision: Revision | None = None) -> ItemResult:
         items = (DeleteItem(ref=Ref(path=path), if_revision=if_revision),)
-        reply, body = self.space.delete(self.caller, DeleteRequest(op_id=new_op(), items=items))
+        reply, body = self.space.delete(self.caller, DeleteRequest(op_id=self.new_op(), items=items))
         return _one(unpack_results(reply, memoryview(body))[0])
 
     # --- reading ----------------------------------------------------------------------------------------------
