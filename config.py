@@ -166,6 +166,9 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     quota_bytes: Annotated[
         int, Rule("Stored bytes that one user may have, history included; 0 is no limit.", low=0, high=2**62)
     ] = 0
+    quota_files: Annotated[
+        int, Rule("Files, folders and links that one user may have at a time; 0 is no limit.", low=0, high=2**62)
+    ] = 0
     gc_grace_s: Annotated[
         float,
         Rule("Chunks that nothing refers to are kept this long, so that uploads can resume.", low=0, high=365 * _DAY_S),

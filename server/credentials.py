@@ -4,7 +4,8 @@
      "mock_secret": "…",                     from which users who do not exist get their salt
      "accounts": {"alice": {"id": "32 hex digits", "role": "user", "verifier": "SCRAM-SHA-256$600000:…",
                             "must_change": false, "disabled": false, "created": "2026-01-31T12:00:00Z",
-                            "temporary": true, "quota_bytes": 1073741824}},      these two only where they are set
+                            "temporary": true, "quota_bytes": 1073741824, "quota_files": 100000}},
+                                                             these three only where they are set
      "retired_ids": ["…"]}                   of removed accounts: their space is never given to anyone else
 
 A change happens under an exclusive flock on a file beside it (the file itself is replaced, so a lock on it would be a
@@ -85,7 +86,8 @@ class Account:
     """One user. `user_id` (32 hex digits) is also the id of their home space and is never given to anyone else.
 
     `temporary`: an administrator has given the password; its user must choose another one before anything else.
-    `quota_bytes`: of stored bytes; None is what the server allows everybody, 0 is no limit.
+    `quota_bytes`: of stored bytes; `quota_files`: of files, folders and links. Of both, None is what the server allows
+    everybody, and 0 is no limit.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Account:
     created: dt.datetime
     temporary: bool = False
     quota_bytes: int | None = None
+    quota_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,7 @@ class CredentialFile:
         must_change: bool = False,
         temporary: bool = False,
         quota_bytes: int | None = None,
+        quota_files: int | None = None,
     ) -> Account:
         """The new account, once it is durable, with an id that no account ever had.
 
@@ -184,7 +188,7 @@ class CredentialFile:
             if name in current.by_name:
                 raise AccountExists(f"there is an account {name} already")
             account = _new_account(current, name, verifier, role, must_change)
-            account = replace(account, temporary=temporary, quota_bytes=quota_bytes)
+            account = replace(account, temporary=temporary, quota_bytes=quota_bytes, quota_files=quota_files)
             save(replace(current, by_name={**current.by_name, name: account}))
         return account
 
@@ -218,6 +222,8 @@ class CredentialFile:
         role: Role | None = None,
         quota_bytes: int | None = None,
         default_quota: bool = False,
+        quota_files: int | None = None,
+        default_quota_files: bool = False,
     ) -> Account:
         """Change what is given, all at once. A new verifier is a temporary one.
 
@@ -232,7 +238,8 @@ class CredentialFile:
                 must_change=old.must_change and verifier is None,
                 disabled=old.disabled if disabled is None else disabled,
                 role=role or old.role,
-                quota_bytes=None if default_quota else old.quota_bytes if quota_bytes is None else quota_bytes,
+                quota_bytes=_quota_after(old.quota_bytes, quota_bytes, default_quota),
+                quota_files=_quota_after(old.quota_files, quota_files, default_quota_files),
             )
 
         return self._change(name, user_id, change)
@@ -317,6 +324,12 @@ class CredentialFile:
             raise CredentialsDamaged(f"{self.path} is damaged: {error}") from error
 
 
+def _quota_after(old: int | None, given: int | None, default: bool) -> int | None:
+    if default:
+        return None
+    return old if given is None else given
+
+
 def check_user_name(name: str) -> None:
     """Raise UserNameRefused unless an account may have this name."""
     if not _USER_NAME.fullmatch(name):
@@ -378,6 +391,7 @@ class _StoredAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     created: dt.datetime
     temporary: bool = False
     quota_bytes: int | None = None
+    quota_files: int | None = None
 
 
 class _StoredFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -401,6 +415,7 @@ def _encode(accounts: _Accounts) -> bytes:
                 created=account.created,
                 temporary=account.temporary,
                 quota_bytes=account.quota_bytes,
+                quota_files=account.quota_files,
             )
             for name, account in sorted(accounts.by_name.items())
         },
@@ -447,10 +462,11 @@ def _account(name: str, stored: _StoredAccount) -> Account:
         created=stored.created,
         temporary=stored.temporary,
         quota_bytes=_quota(stored.quota_bytes),
+        quota_files=_quota(stored.quota_files),
     )
 
 
-def _quota(quota_bytes: int | None) -> int | None:
-    if quota_bytes is not None and quota_bytes < 0:
+def _quota(quota: int | None) -> int | None:
+    if quota is not None and quota < 0:
         raise ValueError("a quota is negative")
-    return quota_bytes
+    return quota

@@ -63,7 +63,8 @@ class Session:
     temporary: bool = False
     """Its password was given by an administrator: nothing but choosing another is allowed."""
     quota_bytes: int | None = None
-    """As `Account` has it; at most a second old."""
+    quota_files: int | None = None
+    """Both as `Account` has them; at most a second old."""
     revoked: bool = False
     """Ended by a person: a program does not sign in again by itself."""
     coming_verifier: Verifier | None = field(default=None, repr=False)
@@ -106,6 +107,7 @@ class Sessions:
             must_change=account.must_change or account.temporary,
             temporary=account.temporary,
             quota_bytes=account.quota_bytes,
+            quota_files=account.quota_files,
             opened=now,
             last_used=now,
             address=address,
@@ -234,7 +236,7 @@ class Sessions:
             if reason is not None:
                 self.end(session, reason)
             elif account is not None:
-                session.quota_bytes = account.quota_bytes
+                session.quota_bytes, session.quota_files = account.quota_bytes, account.quota_files
 
     def _of(self, user_id: str) -> list[Session]:
         return [session for session in self._by_id.values() if session.user_id == user_id]

@@ -20,26 +20,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.exc import DBAPIError
 
 from protocol import NotFound
 from server.catalog.engine import Catalog
 from server.catalog.head import Head, read_head, write_head
 from server.catalog.migrations import create_catalog, migrate
-from server.catalog.schema import chunks
 from server.catalog.space_row import SpaceRow, read_space_row
-from server.catalog.statement import Statement
 from server.chunks.disk import DiskStore
 from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
 from server.chunks.small import SmallStore
 from server.chunks.tiered import TieredStore
 from server.durable_files import sync_directory
+from server.lost_chunks import find_lost_small_chunks
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.entries import epoch_tag
 from server.operations.list_cache import ListCache
-from server.storage_faults import CatalogRolledBack, CatalogUnreadable, SmallChunksLost, StorageMisplaced
+from server.storage_faults import CatalogRolledBack, CatalogUnreadable, StorageMisplaced
 from server.vault.keyring import SpaceKeys, read_keys, write_keys
 from server.vault.master import MasterKey
 from server.vault.names import NameSealer
@@ -52,9 +50,6 @@ CATALOG_FILE = "catalog.db"
 SMALL_FILE = "small.db"
 CHUNKS_DIRECTORY = "chunks"
 
-_IN_SMALL_STORE = Statement(
-    select(chunks.c.id).where(chunks.c.space == bindparam("space"), chunks.c.location.like("small:%")).limit(1)
-)
 _SPACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -140,8 +135,10 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         catalog = Catalog(directory / CATALOG_FILE, space, busy_timeout_s=around.limits.busy_timeout_s)
         opened.callback(catalog.close)
         row = _checked_row(catalog, directory, rolled_back_too=rolled_back_too)
-        _check_stores(catalog, directory)
-        store = _open_store(around, directory)
+        _check_chunk_directory(directory)
+        store, small = _open_store(around, directory, row)
+        opened.callback(store.close)
+        lost = find_lost_small_chunks(catalog, small, row.small_mark)
         opened.pop_all()
     return SpaceContext(
         space_id=space_id,
@@ -159,32 +156,30 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         scratch=around.scratch,
         lists=around.lists,
         listeners=around.listeners,
+        faults=() if lost is None else (lost,),
     )
 
 
-def _check_stores(catalog: Catalog, directory: Path) -> None:
-    """That both chunk stores are what they should be. What is lost is said, and the rest is served.
-
-    Raises: StorageMisplaced, OSError.
-    """
+def _check_chunk_directory(directory: Path) -> None:
+    """Raises: StorageMisplaced, OSError."""
     chunks_directory = directory / CHUNKS_DIRECTORY
     try:
         chunks_directory.mkdir(mode=0o700, exist_ok=True)
     except FileExistsError:
         raise StorageMisplaced(f"{chunks_directory} is no directory") from None
-    small = directory / SMALL_FILE
-    if small.is_file() and small.stat().st_size:
-        return
-    with catalog.read() as tx:
-        if tx.one(_IN_SMALL_STORE) is not None:
-            logger.error("%s", SmallChunksLost(str(small)))
 
 
-def _open_store(around: Surroundings, directory: Path) -> TieredStore:
+def _open_store(around: Surroundings, directory: Path, row: SpaceRow) -> tuple[TieredStore, SmallStore]:
     limits = around.limits
-    small = SmallStore(directory / SMALL_FILE, around.now_ms, busy_timeout_s=limits.busy_timeout_s, files=around.files)
+    small = SmallStore(
+        directory / SMALL_FILE,
+        around.now_ms,
+        busy_timeout_s=limits.busy_timeout_s,
+        files=around.files,
+        above=row.small_mark,
+    )
     disk = DiskStore(directory / CHUNKS_DIRECTORY, around.temp_dir, around.syncing, files=around.files)
-    return TieredStore(small, disk, limits.small_token_bytes)
+    return TieredStore(small, disk, limits.small_token_bytes), small
 
 
 def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) -> SpaceRow:

@@ -5,7 +5,7 @@
     ├── KeysDamaged                   the keys file of a space
     ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
     ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
-    ├── SmallChunksUnreadable · SmallChunksLost          small.db of a space
+    ├── SmallChunksUnreadable · SmallChunksLost · SmallChunksRolledBack          small.db of a space
     ├── SpaceMissing                  a space that there once was
     ├── StoreStopped                  after a failed fsync
     └── StorageMisplaced              directories that cannot work together
@@ -67,6 +67,10 @@ class SmallChunksUnreadable(StorageFault):
 
 class SmallChunksLost(StorageFault):
     """The database of small chunks of a space is gone; what was in it has to be restored or uploaded again."""
+
+
+class SmallChunksRolledBack(StorageFault):
+    """The database of small chunks of a space is older than its catalog; restore or upload again what it lacks."""
 
 
 class StoreStopped(StorageFault):

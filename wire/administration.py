@@ -11,7 +11,7 @@ from wire.sessions import SessionId
 
 MAX_ACCOUNTS_PAGE = 1_000
 MAX_AUDIT_LINES = 10_000
-NO_QUOTA = 0  # as `quota_bytes`: as much as the disk holds
+NO_QUOTA = 0  # as `quota_bytes` or `quota_files`: as much as the disk holds
 
 UserName = Annotated[str, Meta(max_length=64)]
 VerifierText = Annotated[str, Meta(max_length=512)]
@@ -29,7 +29,8 @@ class AccountsRequest(Request, frozen=True, kw_only=True):
 class AccountEntry(Reply, frozen=True, kw_only=True):
     """An account. `must_change`: its password is a first one or was given by an administrator.
 
-    `quota_bytes`: of stored bytes; None is what the server allows everybody, 0 is no limit. `sessions`: open now.
+    `quota_bytes`: of stored bytes; `quota_files`: of files and folders; of both None is what the server allows
+    everybody, and 0 is no limit. `sessions`: open now.
     """
 
     name: str
@@ -39,16 +40,18 @@ class AccountEntry(Reply, frozen=True, kw_only=True):
     must_change: bool = False
     created_ms: int = 0
     quota_bytes: int | None = None
+    quota_files: int | None = None
     sessions: int = 0
 
 
 class AccountsReply(Reply, frozen=True, kw_only=True):
-    """`more`: ask again. `iterations`: what a new verifier is to be made with. `default_quota_bytes`: 0 is no limit."""
+    """`more`: ask again. `iterations`: what a new verifier is to be made with. Of the default quotas 0 is no limit."""
 
     accounts: tuple[AccountEntry, ...] = ()
     more: bool = False
     iterations: int = 0
     default_quota_bytes: int = 0
+    default_quota_files: int = 0
 
 
 class AddAccountRequest(Request, frozen=True, kw_only=True):
@@ -61,12 +64,13 @@ class AddAccountRequest(Request, frozen=True, kw_only=True):
     verifier: VerifierText
     role: Role = "user"
     quota_bytes: Count | None = None
+    quota_files: Count | None = None
 
 
 class ChangeAccountRequest(Request, frozen=True, kw_only=True):
     """Change what is given. A new `verifier` makes its user choose another password at once, and ends their sessions.
 
-    `default_quota`: the quota is again what the server allows everybody.
+    `default_quota`, `default_quota_files`: that quota is again what the server allows everybody.
     """
 
     name: UserName
@@ -75,6 +79,8 @@ class ChangeAccountRequest(Request, frozen=True, kw_only=True):
     role: Role | None = None
     quota_bytes: Count | None = None
     default_quota: bool = False
+    quota_files: Count | None = None
+    default_quota_files: bool = False
 
 
 class AccountReply(Reply, frozen=True, kw_only=True):

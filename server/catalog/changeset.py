@@ -89,6 +89,7 @@ class ChangeSet:
         self.next_node = row.next_node
         self.bytes_delta = 0
         self.files_delta = 0
+        self.entries_delta = 0
         self.digest_delta = Digest()
         self.is_empty = True
         self._rows = rows
@@ -216,6 +217,7 @@ class ChangeSet:
         self.digest_delta -= self._rows.live(state.mac for state in before)
         self.digest_delta += self._rows.live(state.mac for state in now)
         self.digest_delta += self._rows.ended((state.mac, self.seq, int(end)) for state, end in closed)
+        self.entries_delta += len(now) - len(before)
         for states, sign in ((before, -1), (now, 1)):
             files = [state.size for state in states if state.kind == StateKind.FILE]
             self.files_delta += sign * len(files)
@@ -234,6 +236,7 @@ class ChangeSet:
             self.tx.run(_CLOSE_FOLDER, parent=parent, seq=self.seq)
             self.tx.run(_EMPTY_FOLDER, parent=parent)
             files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]
+            self.entries_delta -= len(found)
             self.files_delta -= len(files)
             self.bytes_delta -= sum(files)
             self.digest_delta -= self._rows.live(mac for _, _, _, mac, _ in found)

@@ -25,7 +25,23 @@ from server.vault.rows import RowAuthenticator
 logger = logging.getLogger(__name__)
 
 Migration = Callable[[Connection, bytes], None]  # gets the connection and the space's id
-MIGRATIONS: Mapping[int, Migration] = {}  # by the version that it starts from
+
+
+def _count_entries_and_mark_small_chunks(connection: Connection, space: bytes) -> None:
+    for name in ("entries_current", "small_mark"):
+        connection.exec_driver_sql(f"ALTER TABLE spaces ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0")
+    connection.exec_driver_sql(
+        "UPDATE spaces SET"
+        " entries_current = (SELECT count(*) FROM nodes WHERE nodes.space = spaces.space) - 1,"
+        " small_mark = (SELECT coalesce(max(CAST(substr(location, 7) AS INTEGER)), 0) FROM chunks"
+        "  WHERE chunks.space = spaces.space AND location LIKE 'small:%')"
+        " WHERE space = ?",
+        (space,),
+    )
+
+
+# By the version that each starts from.
+MIGRATIONS: Mapping[int, Migration] = {1: _count_entries_and_mark_small_chunks}
 
 
 def create_catalog(catalog: Catalog, epoch: bytes, rows: RowAuthenticator) -> None:
@@ -56,6 +72,8 @@ def create_catalog(catalog: Catalog, epoch: bytes, rows: RowAuthenticator) -> No
                 "bytes_current": 0,
                 "files_current": 0,
                 "bytes_stored": 0,
+                "entries_current": 0,
+                "small_mark": 0,
                 "digest": rows.seal_digest(rows.live([mac]), epoch, 0),
                 "schema_version": SCHEMA_VERSION,
                 "unidata_version": unicodedata.unidata_version,

@@ -9,6 +9,9 @@ about it), `chunks.pending_by` (`have` counts the caller's own pending chunks on
 sealed list refers to, for garbage collection), `spaces.digest`, the node in the index `nodes_seq` (a page of changes
 comes out of it in order, also in the middle of a commit of 100,000 rows), and the index `past_moved`, without which a
 node that was moved into a folder and deleted with it would stay with whoever saw neither.
+
+Version 2 added `spaces.entries_current` (files, folders and links, for quotas) and `spaces.small_mark` (the highest
+location in small.db that the catalog has registered, so that an older copy of that file is noticed).
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -70,6 +73,8 @@ spaces = Table(
     _integer("bytes_current"),
     _integer("files_current"),
     _integer("bytes_stored"),
+    _integer("entries_current"),
+    _integer("small_mark"),
     Column("digest", LargeBinary(32), nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("unidata_version", String(16), nullable=False),

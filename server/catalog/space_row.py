@@ -13,7 +13,11 @@ from server.storage_faults import CatalogUnreadable
 
 
 class SpaceRow(NamedTuple):
-    """`horizon`: the oldest commit from which `changes` can still start. `digest`: sealed (server.vault.rows)."""
+    """`horizon`: the oldest commit from which `changes` can still start. `digest`: sealed (server.vault.rows).
+
+    `entries_current`: files, folders and links, without the root. `small_mark`: the highest location in small.db that
+    the catalog has ever registered: it may lag behind that file, and never leads.
+    """
 
     epoch: bytes
     seq: int
@@ -22,6 +26,8 @@ class SpaceRow(NamedTuple):
     bytes_current: int
     files_current: int
     bytes_stored: int
+    entries_current: int
+    small_mark: int
     digest: bytes
 
 
@@ -33,13 +39,19 @@ _BEGIN_COMMIT = Statement(
 )
 _END_COMMIT = Statement(
     update(spaces).where(spaces.c.space == bindparam("space")),
-    columns=["next_node", "bytes_current", "files_current", "digest"],
+    columns=["next_node", "bytes_current", "files_current", "entries_current", "digest"],
 )
 _ADD_STORED = Statement(
     update(spaces)
     .where(spaces.c.space == bindparam("space"))
     .values(bytes_stored=spaces.c.bytes_stored + bindparam("more"))
 )
+_RAISE_SMALL_MARK = Statement(
+    update(spaces)
+    .where(spaces.c.space == bindparam("space"), spaces.c.small_mark < bindparam("highest"))
+    .values(small_mark=bindparam("highest"))
+)
+_SET_SMALL_MARK = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["small_mark"])
 _COMMIT_TIME = Statement(
     select(commits.c.time_ms).where(commits.c.space == bindparam("space"), commits.c.seq == bindparam("seq"))
 )
@@ -68,6 +80,7 @@ def end_commit(tx: Transaction, row: SpaceRow) -> None:
         next_node=row.next_node,
         bytes_current=row.bytes_current,
         files_current=row.files_current,
+        entries_current=row.entries_current,
         digest=row.digest,
     )
 
@@ -76,6 +89,17 @@ def add_stored_bytes(tx: Transaction, more: int) -> None:
     """Count sealed bytes that came (or went, if negative)."""
     if more:
         tx.run(_ADD_STORED, more=more)
+
+
+def raise_small_mark(tx: Transaction, highest: int) -> None:
+    """Note that small.db has given out the location `highest`, and so must have it from now on."""
+    if highest:
+        tx.run(_RAISE_SMALL_MARK, highest=highest)
+
+
+def set_small_mark(tx: Transaction, highest: int) -> None:
+    """Take small.db as it is now for the right one."""
+    tx.run(_SET_SMALL_MARK, small_mark=highest)
 
 
 def commit_time_ms(tx: Transaction, seq: int) -> int:

@@ -187,6 +187,49 @@ def children_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit:
     return sorted(page + closed, key=lambda state: state.name_key)[:limit]
 
 
+class Listed(NamedTuple):
+    """Of a state, what a list of names needs."""
+
+    name_key: bytes
+    node: int
+    kind: int
+    name: bytes
+
+
+_LISTED_PAGE = Statement(
+    select(*(nodes.c[name] for name in Listed._fields))
+    .where(
+        nodes.c.space == bindparam("space"),
+        nodes.c.parent == bindparam("parent"),
+        nodes.c.name_key > bindparam("after"),
+        nodes.c.seq_from <= bindparam("at"),
+    )
+    .order_by(nodes.c.name_key)
+    .limit(bindparam("limit"))
+)
+_PAST_LISTED_PAGE = Statement(
+    select(*(past.c[name] for name in Listed._fields))
+    .where(
+        past.c.space == bindparam("space"),
+        past.c.parent == bindparam("parent"),
+        past.c.seq_to > bindparam("at"),
+        past.c.seq_from <= bindparam("at"),
+        past.c.name_key > bindparam("after"),
+    )
+    .order_by(past.c.name_key)
+    .limit(bindparam("limit"))
+)
+
+
+def listed_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[Listed]:
+    """`children_page`, with no more than a list of names needs."""
+    page = list(map(Listed._make, tx.all(_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit)))
+    if at == now:
+        return page
+    closed = map(Listed._make, tx.all(_PAST_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit))
+    return sorted([*page, *closed], key=lambda listed: listed.name_key)[:limit]
+
+
 def root_state(tx: Transaction) -> State:
     """The space's root folder."""
     root = find_node(tx, ROOT_NODE)

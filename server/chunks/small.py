@@ -5,8 +5,9 @@ rowid table (a third faster than WITHOUT ROWID for rows that carry blobs). SQLit
 store, so this speaks to the standard library's module directly.
 
 Locations are numbers that grow with the time of day, so that none comes twice, not even after the file was lost or an
-old copy of it was put back: the milliseconds at which a store began to number, 17 random bits, and counting from there.
-(The first version counted from 1; its AUTOINCREMENT stays in the table, and is not relied upon.)
+old copy of it was put back: the milliseconds at which a store began to number, 17 random bits, and counting from there,
+but always above the highest that was ever given out (AUTOINCREMENT keeps it, whatever is deleted). So that number tells
+an older copy of the file from a newer one; the catalog remembers how high it was (`small_mark`).
 """
 
 from __future__ import annotations
@@ -59,8 +60,10 @@ class SmallStore:
         *,
         busy_timeout_s: float = 30.0,
         files: LocalFiles | None = None,
+        above: int = 0,
     ) -> None:
-        self._path = path
+        """`above`: no location up to this one is given out, for it was before, or so someone says."""
+        self.path = path
         self._busy_timeout_ms = int(busy_timeout_s * 1_000)
         self._now_ms = now_ms
         self._files = files or LocalFiles()
@@ -68,6 +71,7 @@ class SmallStore:
         self._idle: deque[sqlite3.Connection] = deque()
         self._stopped: str | None = None
         self._closed = False
+        self._above = above
         self._next = 0  # the next location; 0: begin to number anew
         path.touch(mode=0o600)  # SQLite would make it readable by all
         try:
@@ -92,10 +96,10 @@ class SmallStore:
                 row = connection.execute("SELECT token FROM tokens WHERE location = ?", (int(location),)).fetchone()
         except sqlite3.DatabaseError as error:
             if is_damaged(error):
-                raise TokenDamaged(f"{self._path}: {error}") from error
+                raise TokenDamaged(f"{self.path}: {error}") from error
             raise
         if row is None:
-            raise FileNotFoundError(f"{self._path}: no token {location}")
+            raise FileNotFoundError(f"{self.path}: no token {location}")
         token: bytes = row[0]
         return token
 
@@ -151,9 +155,25 @@ class SmallStore:
             # `execute` would take one step of it, and so free one page; executescript runs it to its end.
             connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
 
+    def highest_location(self) -> int:
+        """The highest location that was ever given out; 0 if none was. Raises: sqlite3.Error."""
+        with self._connection() as connection:
+            return _highest(connection)
+
+    def which_are_there(self, locations: Sequence[str]) -> set[str]:
+        """Those of `locations` where something lies. Reads none of it. Raises: sqlite3.Error."""
+        found: set[str] = set()
+        with self._connection() as connection:
+            for at in range(0, len(locations), _READ_AT_ONCE):
+                wanted = [int(location) for location in locations[at : at + _READ_AT_ONCE]]
+                marks = ",".join("?" * len(wanted))
+                rows = connection.execute(f"SELECT location FROM tokens WHERE location IN ({marks})", wanted)  # noqa: S608
+                found.update(str(location) for (location,) in rows)
+        return found
+
     def free_bytes(self) -> int:
         """See ChunkStore."""
-        return self._files.free_bytes(self._path.parent)
+        return self._files.free_bytes(self.path.parent)
 
     def close(self) -> None:
         """See ChunkStore."""
@@ -180,7 +200,8 @@ class SmallStore:
     def _unused(self, connection: sqlite3.Connection, count: int, now_ms: int) -> int:
         """The first of `count` locations in a row that nothing has. Within a writing transaction."""
         while True:
-            first = self._next or ((now_ms << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS) + 1) % 2**63
+            by_time = ((now_ms << _RANDOM_BITS) + secrets.randbits(_RANDOM_BITS) + 1) % 2**62
+            first = self._next or max(by_time, self._above + 1, _highest(connection) + 1)
             taken = connection.execute(
                 "SELECT 1 FROM tokens WHERE location BETWEEN ? AND ? LIMIT 1", (first, first + count - 1)
             ).fetchone()
@@ -197,7 +218,7 @@ class SmallStore:
             except sqlite3.Error as error:
                 if is_broken_disk(error):
                     self._stopped = str(error)
-                    logger.critical("%s takes no more writes: %s", self._path, error)
+                    logger.critical("%s takes no more writes: %s", self.path, error)
                     raise StoreStopped(str(error)) from error
                 raise
             finally:
@@ -221,7 +242,7 @@ class SmallStore:
 
     def _connect(self) -> sqlite3.Connection:
         # Handed from thread to thread, but never used by two at once.
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             connection.execute("PRAGMA synchronous = FULL")
@@ -233,6 +254,11 @@ class SmallStore:
             connection.close()
             raise
         return connection
+
+
+def _highest(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 class SmallBatch:

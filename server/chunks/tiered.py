@@ -111,3 +111,8 @@ def _split(location: str) -> tuple[str, str]:
     if name not in (_SMALL, _DISK):
         raise FileNotFoundError(f"no store holds {location!r}")
     return name, rest
+
+
+def highest_small(locations: Iterable[str]) -> int:
+    """The highest number among those of `locations` that lie in the small store; 0 if none does."""
+    return max((int(location[len(_SMALL) + 1 :]) for location in locations if location.startswith(_SMALL)), default=0)

@@ -67,6 +67,7 @@ def accounts(call: Call[AccountsRequest]) -> Answer:
             more=len(found) > args.limit,
             iterations=services.security.scram_iterations,
             default_quota_bytes=services.storage.quota_bytes,
+            default_quota_files=services.storage.quota_files,
         )
     )
 
@@ -78,8 +79,16 @@ def add_account(call: Call[AddAccountRequest]) -> Answer:
     if present is not None and present.verifier == verifier:
         return Answer(AccountReply(account=_entry(call, present)))  # a repeat, after a reply that was lost
     with _as_wire_errors(args.name):
-        account = services.accounts.add(args.name, verifier, args.role, temporary=True, quota_bytes=args.quota_bytes)
-    _note(call, "account_added", account.name, role=account.role, quota_bytes=account.quota_bytes)
+        account = services.accounts.add(
+            args.name,
+            verifier,
+            args.role,
+            temporary=True,
+            quota_bytes=args.quota_bytes,
+            quota_files=args.quota_files,
+        )
+    quotas = {"quota_bytes": account.quota_bytes, "quota_files": account.quota_files}
+    _note(call, "account_added", account.name, role=account.role, **quotas)
     return Answer(AccountReply(account=_entry(call, account)))
 
 
@@ -87,6 +96,8 @@ def change_account(call: Call[ChangeAccountRequest]) -> Answer:
     services, args = call.services, call.args
     if args.default_quota and args.quota_bytes is not None:
         raise MalformedMessage("A quota is either a number of bytes or the server's own.")
+    if args.default_quota_files and args.quota_files is not None:
+        raise MalformedMessage("A quota is either a number of files or the server's own.")
     with _as_wire_errors(args.name):
         present = services.accounts.find(args.name)
         if present is None:
@@ -102,6 +113,8 @@ def change_account(call: Call[ChangeAccountRequest]) -> Answer:
             role=args.role,
             quota_bytes=args.quota_bytes,
             default_quota=args.default_quota,
+            quota_files=args.quota_files,
+            default_quota_files=args.default_quota_files,
         )
     services.sessions.sweep(services.accounts.find_id)  # at once, not at the watchdog's next look
     _note(
@@ -113,6 +126,8 @@ def change_account(call: Call[ChangeAccountRequest]) -> Answer:
         role=args.role,
         quota_bytes=args.quota_bytes,
         default_quota=args.default_quota or None,
+        quota_files=args.quota_files,
+        default_quota_files=args.default_quota_files or None,
     )
     return Answer(AccountReply(account=_entry(call, account)))
 
@@ -135,6 +150,7 @@ def _entry(call: Call[Any], account: Account) -> AccountEntry:
         must_change=account.must_change or account.temporary,
         created_ms=round(account.created.timestamp() * 1000),
         quota_bytes=account.quota_bytes,
+        quota_files=account.quota_files,
         sessions=len(call.services.sessions.of_user(account.user_id)),
     )
 

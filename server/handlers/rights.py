@@ -32,6 +32,7 @@ def spaces_in(*references: Ref | Target) -> list[str | None]:
 
 def caller(call: Call[Any]) -> Caller:
     """On whose behalf the storage works."""
-    own = call.session.quota_bytes
-    quota = call.services.storage.quota_bytes if own is None else own
-    return Caller(call.session.user_id, quota or None)
+    session, default = call.session, call.services.storage
+    quota_bytes = default.quota_bytes if session.quota_bytes is None else session.quota_bytes
+    quota_files = default.quota_files if session.quota_files is None else session.quota_files
+    return Caller(session.user_id, quota_bytes or None, quota_files or None)

@@ -28,7 +28,7 @@ _PAST_WITH = Statement(select(past.c.content).where(past.c.space == bindparam("s
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong. `about`: catalog, row, digest, counters, head, list or chunk.
+    """One thing that is wrong. `about`: catalog, row, digest, counters, head, list, chunk or small (small.db).
 
     `paths`: live files that are hurt; `versions`: how many closed states are.
     """

@@ -14,8 +14,9 @@ from server.catalog.engine import Catalog
 from server.catalog.head import Head, write_head
 from server.catalog.migrations import migrate
 from server.catalog.schema import spaces
-from server.catalog.space_row import read_space_row
+from server.catalog.space_row import read_space_row, set_small_mark
 from server.catalog.statement import Statement
+from server.chunks.small import SmallStore
 from server.durable_files import sync_directory
 from server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
@@ -109,12 +110,16 @@ def _restore_space(snapshot: Path, store: Path, target: Path, keys: SpaceKeys, d
     done.chunks += copy_small(store / small_file(named.epoch), target / SMALL_FILE, named.small, losses)
     for name in (CATALOG_FILE, KEYS_FILE):
         copy_durably(snapshot / name, target / name)
-    _begin_epoch(target, keys)
+    small = SmallStore(target / SMALL_FILE, lambda: 0)
+    # A backup has what its snapshot names, and not the highest that there was: from here on that is the highest.
+    small_mark = small.highest_location()
+    small.close()
+    _begin_epoch(target, keys, small_mark)
     sync_directory(target)
     done.losses += [f"space {target.name}: {loss}" for loss in losses]
 
 
-def _begin_epoch(directory: Path, keys: SpaceKeys) -> None:
+def _begin_epoch(directory: Path, keys: SpaceKeys, small_mark: int) -> None:
     rows = RowAuthenticator(keys)
     with contextlib.closing(Catalog(directory / CATALOG_FILE, keys.space)) as catalog:
         migrate(catalog)
@@ -123,4 +128,5 @@ def _begin_epoch(directory: Path, keys: SpaceKeys) -> None:
             epoch = secrets.token_bytes(16)
             digest = rows.seal_digest(rows.open_digest(row.digest, row.epoch, row.seq), epoch, row.seq)
             tx.run(_SET_EPOCH, epoch=epoch, digest=digest)
+            set_small_mark(tx, small_mark)
     write_head(directory, Head(epoch, row.seq, digest))

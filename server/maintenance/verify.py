@@ -64,6 +64,8 @@ def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lamb
 
 def _verify(context: SpaceContext, result: Verified, findings: Findings, progress: Progress, *, full: bool) -> None:
     progress("database pages", 0, 1)
+    for fault in context.faults:
+        findings.add("small", str(fault))
     _check_pages(context, findings)
     head = _read_head(context, findings)  # before the snapshot: a running server would be ahead of it at once
     with context.catalog.read() as tx:

@@ -59,6 +59,7 @@ def check_rows(
         findings.add("digest", error.detail)
     _compare(findings, "current files", live.files, row.files_current)
     _compare(findings, "current bytes", live.bytes, row.bytes_current)
+    _compare(findings, "current entries", live.count - 1, row.entries_current)
     if max(live.highest, closed.highest) >= row.next_node:
         findings.add("counters", "the next node's id is in use already")
     return contents

@@ -18,7 +18,7 @@ import msgspec
 from blake3 import blake3
 from sqlalchemy import bindparam, insert, select
 
-from protocol import AnswerForgotten, Buffer, Cursor, OpIdReused, Reply, Request
+from protocol import AnswerForgotten, Buffer, Cursor, OpIdReused, QuotaExceeded, Reply, Request
 from server.catalog.changeset import ChangeSet
 from server.catalog.engine import Transaction
 from server.catalog.head import Head, write_head
@@ -55,8 +55,9 @@ class Outcome:
 class Change:
     """A change at work: its rows, and what its reply needs to know."""
 
-    def __init__(self, context: SpaceContext, tx: Transaction, row: SpaceRow, before: Cursor) -> None:
+    def __init__(self, context: SpaceContext, caller: Caller, tx: Transaction, row: SpaceRow, before: Cursor) -> None:
         self.context = context
+        self._quota_files = caller.quota_files
         self.tx = tx
         self.row = row
         self._before = before
@@ -75,6 +76,19 @@ class Change:
     def cursor(self) -> Cursor:
         """Where the history stands once this is done."""
         return self._before if self.changes_nothing else cursor_after(self.row)
+
+    def flush(self) -> None:
+        """Write what has been collected, unless it is more than the caller may have.
+
+        What takes entries away is never too much, even above the quota. Raises: QuotaExceeded.
+        """
+        self.tree.flush()
+        more = self.tree.entries_delta
+        if self._quota_files is not None and more > 0 and self.row.entries_current + more > self._quota_files:
+            raise QuotaExceeded(
+                f"Your quota of {self._quota_files:,} files and folders is used up; delete some or ask the"
+                " administrator."
+            )
 
 
 def identify(caller: Caller, request: Request, body: Buffer = b"") -> bytes:
@@ -98,7 +112,7 @@ def apply_change(
 
     `asked`: see `identify`; left out where no client asked for the change.
     What raises changes nothing. Work that changes nothing makes no commit, and is done again if repeated.
-    Raises: what `work` raises; OpIdReused, AnswerForgotten.
+    Raises: what `work` raises; OpIdReused, AnswerForgotten, QuotaExceeded.
     """
     seq: int | None = None
     with context.catalog.exclusively():
@@ -107,7 +121,7 @@ def apply_change(
             if stored is not None:
                 return _replayed(context, op_id, asked, stored[0], kind)
             before = cursor_after(read_space_row(tx))
-            change = Change(context, tx, begin_commit(tx), before)
+            change = Change(context, caller, tx, begin_commit(tx), before)
             outcome = work(change)
             assert isinstance(outcome.reply, kind)
             if change.changes_nothing:
@@ -136,7 +150,7 @@ def _finish(
     context: SpaceContext, caller: Caller, op_id: bytes, asked: bytes, change: Change, outcome: Outcome
 ) -> Head:
     row, tree = change.row, change.tree
-    tree.flush()
+    change.flush()
     code = context.rows.commit_code(row.seq, tree.time_ms, caller.actor, op_id)
     digest = context.rows.open_digest(row.digest, row.epoch, row.seq - 1)
     digest = digest + tree.digest_delta + context.rows.commits([code])
@@ -152,6 +166,7 @@ def _finish(
             next_node=tree.next_node,
             bytes_current=row.bytes_current + tree.bytes_delta,
             files_current=row.files_current + tree.files_delta,
+            entries_current=row.entries_current + tree.entries_delta,
             digest=sealed,
         ),
     )

@@ -12,6 +12,7 @@ from server.catalog.engine import Catalog
 from server.chunks.scratch import ScratchBuffers
 from server.chunks.store import ChunkStore
 from server.operations.list_cache import ListCache
+from server.storage_faults import StorageFault
 from server.vault.keyring import SpaceKeys
 from server.vault.names import NameSealer
 from server.vault.rows import RowAuthenticator
@@ -22,10 +23,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """On whose behalf something is done. `actor`: the account's opaque id. `quota_bytes`: of stored bytes, or None."""
+    """On whose behalf something is done. `actor`: the account's opaque id. The quotas: None is no limit.
+
+    `quota_bytes`: of stored bytes, history and pending ones included. `quota_files`: of files, folders and links now.
+    """
 
     actor: str
     quota_bytes: int | None = None
+    quota_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,10 @@ class Listeners:
 
 @dataclass(frozen=True, slots=True)
 class SpaceContext:
-    """One opened space. `now_ms`: the clock, milliseconds since 1970. `epoch_tag`: the epoch as revisions bear it."""
+    """One opened space. `now_ms`: the clock, milliseconds since 1970. `epoch_tag`: the epoch as revisions bear it.
+
+    `faults`: what was found wrong when it was opened, and does not keep the rest from being served.
+    """
 
     space_id: str
     directory: Path
@@ -88,6 +96,7 @@ class SpaceContext:
     scratch: ScratchBuffers
     lists: ListCache
     listeners: Listeners
+    faults: tuple[StorageFault, ...] = ()
 
     def close(self) -> None:
         """Let go of connections and descriptors."""

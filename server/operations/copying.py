@@ -41,7 +41,10 @@ def copy_onto(context: SpaceContext, change: Change, source: State, existing: St
 
 
 def copy_below(context: SpaceContext, change: Change, source: int, target: int) -> None:
-    """Copies of all that is below the folder `source`, below the folder `target`, which is not in it."""
+    """Copies of all that is below the folder `source`, below the folder `target`, which is not in it.
+
+    Raises: TokenDamaged, QuotaExceeded (as soon as it is clear).
+    """
     folders = [(source, target)]
     waiting = 0
     while folders:
@@ -53,7 +56,7 @@ def copy_below(context: SpaceContext, change: Change, source: int, target: int) 
                 folders.append((child.node, copied.node))
             waiting += 1
         if waiting >= _FLUSH_EVERY:
-            change.tree.flush()
+            change.flush()
             waiting = 0
 
 

@@ -81,6 +81,8 @@ def usage(context: SpaceContext, caller: Caller) -> UsageReply:
         files_current=row.files_current,
         bytes_stored=row.bytes_stored,
         quota_bytes=caller.quota_bytes,
+        entries_current=row.entries_current,
+        quota_files=caller.quota_files,
     )
 
 

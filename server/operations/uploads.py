@@ -38,7 +38,8 @@ from server.catalog.chunk_rows import (
     usable_chunks,
 )
 from server.catalog.engine import Transaction
-from server.catalog.space_row import add_stored_bytes, read_space_row
+from server.catalog.space_row import add_stored_bytes, raise_small_mark, read_space_row
+from server.chunks.tiered import highest_small
 from server.operations.context import Caller, SpaceContext
 from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType, sealed_size
@@ -113,6 +114,7 @@ class Upload:
         with context.catalog.write() as tx:
             healed = [old for old in hurt if replace_chunk(tx, old, self.rows[old.id])]
             add_stored_bytes(tx, sum(self.rows[old.id].sealed_len - old.sealed_len for old in healed))
+            raise_small_mark(tx, highest_small(self.rows[old.id].location for old in healed))
         self._registered |= {old.id for old in healed}
         context.store.delete([old.location for old in healed])
         logger.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
@@ -132,13 +134,14 @@ class Upload:
         there = chunk_rows(tx, self.rows).keys()
         new = [row for row in self.rows.values() if row.id not in there]
         more = sum(row.sealed_len for row in new)
-        if caller.quota_bytes is not None and more and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
-            raise QuotaExceeded
+        if more:
+            _check_quota(caller, tx, more)
         insert_chunks(tx, (row for row in new if row.id in live), since_ms=None, actor=None)
         pending = (row for row in new if row.id not in live)
         insert_chunks(tx, pending, since_ms=pending_since_ms, actor=caller.actor)
         make_live(tx, live & there)
         add_stored_bytes(tx, more)
+        raise_small_mark(tx, highest_small(row.location for row in new))
         self._registered |= {row.id for row in new}
         return len(new)
 
@@ -162,8 +165,7 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
         raise StorageFull
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
-            if read_space_row(tx).bytes_stored + more > caller.quota_bytes:
-                raise QuotaExceeded
+            _check_quota(caller, tx, more)
     lengths: list[int] = []
     with context.scratch.lend() as scratch, context.store.batch() as batch:
         for one, data in pieces.items():
@@ -182,6 +184,15 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     )
     upload.heal(context)
     return upload
+
+
+def _check_quota(caller: Caller, tx: Transaction, more: int) -> None:
+    """That `more` bytes may be stored. Raises: QuotaExceeded."""
+    if caller.quota_bytes is not None and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
+        raise QuotaExceeded(
+            "Your quota of stored bytes, earlier versions included, is used up; delete something or ask the"
+            " administrator."
+        )
 
 
 def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:

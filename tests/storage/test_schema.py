@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 
 import config
 from server.catalog.migrations import MIGRATIONS, migrate
-from server.catalog.schema import SCHEMA_VERSION
+from server.catalog.schema import SCHEMA_VERSION, metadata
+from server.catalog.space_row import read_space_row
 from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
 from server.spaces import SpaceRegistry
@@ -69,6 +70,37 @@ def test_a_store_of_every_version_opens_with_all_that_was_in_it(
             assert verify_space(context, full=True).findings == []
 
 
+def test_a_store_without_counted_entries_gets_them_and_knows_its_small_chunks(
+    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]],
+) -> None:
+    """What version 2 added, of a store that version 1 wrote."""
+    registry, expected = open_version(1)
+    tree = expected["tree"]
+    assert isinstance(tree, dict)
+    with registry.inspect(str(expected["space"])) as context:
+        assert context.faults == ()
+        with context.catalog.read() as tx:
+            row = read_space_row(tx)
+        assert row.entries_current == len(tree)
+        with closing(sqlite3.connect(context.directory / "small.db")) as small:
+            assert small.execute("SELECT max(location) FROM tokens").fetchone() == (row.small_mark,)
+
+
+def test_a_migrated_catalog_has_the_columns_of_a_new_one(
+    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]], context: SpaceContext
+) -> None:
+    registry, expected = open_version(1)
+    with registry.inspect(str(expected["space"])) as migrated:
+        for table in metadata.tables:
+            assert columns_of(migrated, table) == columns_of(context, table)
+
+
+def columns_of(context: SpaceContext, table: str) -> set[tuple[object, ...]]:
+    """(Name, type, not null, place in the primary key) of each."""
+    with context.catalog.read() as tx:
+        return {(row[1], row[2], row[3], row[5]) for row in tx.execute(f"PRAGMA table_info({table})")}
+
+
 def schema_of(path: Path) -> list[tuple[str, str, str]]:
     with closing(sqlite3.connect(path)) as connection:
         return sorted(connection.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master"))
@@ -114,19 +146,22 @@ def test_steps_run_in_order_each_with_its_record(desk: Desk, context: SpaceConte
     def noted(connection: Connection, space: bytes) -> None:
         steps.append(2)
 
-    assert migrate(context.catalog, target=3, migrations={1: add_column, 2: noted}) == 1
-    assert (version_of(context), steps) == (3, [2])
-    assert migrate(context.catalog, target=3, migrations={}) == 3
+    last = SCHEMA_VERSION + 2
+    migrations = {SCHEMA_VERSION: add_column, SCHEMA_VERSION + 1: noted}
+    assert migrate(context.catalog, target=last, migrations=migrations) == SCHEMA_VERSION
+    assert (version_of(context), steps) == (last, [2])
+    assert migrate(context.catalog, target=last, migrations={}) == last
     with pytest.raises(CatalogTooNew):
-        migrate(context.catalog, target=2, migrations={})
+        migrate(context.catalog, target=last - 1, migrations={})
 
 
 def test_a_step_that_fails_is_undone_and_can_be_run_again(context: SpaceContext) -> None:
+    now, following = SCHEMA_VERSION, SCHEMA_VERSION + 1
     with pytest.raises(ZeroDivisionError):
-        migrate(context.catalog, target=2, migrations={1: fail})
-    assert version_of(context) == 1
-    assert migrate(context.catalog, target=2, migrations={1: add_column}) == 1
-    assert version_of(context) == 2
+        migrate(context.catalog, target=following, migrations={now: fail})
+    assert version_of(context) == now
+    assert migrate(context.catalog, target=following, migrations={now: add_column}) == now
+    assert version_of(context) == following
 
 
 def test_pragmas_are_as_durability_needs_them(context: SpaceContext) -> None:

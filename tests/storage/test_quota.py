@@ -1,0 +1,96 @@
+"""Quotas in bytes and in files: enforced in the transaction, named when met, never in the way of deletions."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from protocol import QuotaExceeded
+from server.operations.context import Caller
+from server.space import Space
+from tests.storage.desk import Desk
+
+
+@pytest.fixture
+def bounded(desk: Desk, space: Space) -> Desk:
+    """Someone who may have five files and folders."""
+    one = Desk(space)
+    one.caller = Caller("u1", quota_files=5)
+    return one
+
+
+def entries(desk: Desk) -> int:
+    return desk.space.usage(desk.caller).entries_current
+
+
+def test_files_folders_and_copies_count_and_the_quota_is_named(bounded: Desk) -> None:
+    bounded.put("/docs/a", b"a")
+    bounded.put_many({"/docs/b": b"b", "/docs/c": b"c"})
+    assert (entries(bounded), bounded.space.usage(bounded.caller).quota_files) == (4, 5)
+    bounded.make_folder("/e")
+    before = bounded.tree()
+    with pytest.raises(QuotaExceeded, match="5 files and folders"):
+        bounded.make_folder("/f")
+    with pytest.raises(QuotaExceeded, match="5 files and folders"):
+        bounded.put_many({"/g": b"g"})
+    with pytest.raises(QuotaExceeded, match="5 files and folders"):
+        bounded.copy("/docs", "/docs2")
+    assert (bounded.tree(), entries(bounded)) == (before, 5)
+
+
+def test_who_is_at_the_quota_can_still_overwrite_move_and_delete(bounded: Desk) -> None:
+    bounded.put_many({f"/{number}": b"%d" % number for number in range(5)})
+    bounded.put("/0", b"a second version")
+    bounded.move("/1", "/moved")
+    bounded.copy("/2", "/3", replace=True)
+    bounded.delete("/4")
+    bounded.put("/5", b"in its place")
+    assert entries(bounded) == 5
+
+
+def test_a_quota_below_what_is_there_keeps_nobody_from_making_room(desk: Desk, bounded: Desk) -> None:
+    desk.put_many({f"/folder/{number}": b"x" for number in range(8)})
+    desk.put("/other", b"x")
+    with pytest.raises(QuotaExceeded):
+        bounded.put("/more", b"x")
+    bounded.delete("/folder/0")
+    bounded.delete("/folder")
+    assert entries(bounded) == 1
+    bounded.put("/more", b"x")
+
+
+def test_a_commit_that_would_go_over_it_changes_nothing_at_all(bounded: Desk) -> None:
+    with pytest.raises(QuotaExceeded):
+        bounded.put_many({f"/{number}": b"x" for number in range(6)})
+    assert (bounded.tree(), entries(bounded)) == ({}, 0)
+    bounded.put_many({f"/{number}": b"x" for number in range(5)})
+
+
+def test_many_at_once_do_not_get_past_it_together(bounded: Desk, space: Space) -> None:
+    refused: list[int] = []
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        own = Desk(space)
+        own.caller = bounded.caller
+        try:
+            own.put(f"/{number}", b"x")
+        except QuotaExceeded:
+            refused.append(number)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (failures, len(refused), entries(bounded)) == ([], 7, 5)
+
+
+def test_the_quota_of_bytes_says_that_it_is_that_one(desk: Desk, space: Space) -> None:
+    narrow = Desk(space, quota_bytes=50_000)
+    with pytest.raises(QuotaExceeded, match="stored bytes"):
+        narrow.put("/a", os.urandom(60_000))
