@@ -5,6 +5,9 @@ It needs a certificate and accounts, which `generate_certificate.py` and `create
 does all three. Once it listens it prints one line, `ready HOST:PORT`. SIGTERM or Ctrl+C stops it: running commands
 finish first, 10 seconds at most, then they are cut off; a second signal stops it at once. Nothing that was
 acknowledged is lost either way.
+
+A renewed certificate is taken without a restart, a few seconds after its files were replaced, or at once on SIGHUP;
+what cannot be used is refused with a line in the log. (When its terminal is closed, SIGHUP stops the server.)
 """
 
 from __future__ import annotations
@@ -12,29 +15,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import logging
 import os
 import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import NoReturn
 
 import config
-from server import logs
+from server import logs, preflight, supervisor
 from server.app import CannotStart, Server
 from server.listener import joined
 
 # A signal that whoever started this program had it ignore stays ignored (nohup; a shell that runs it in the background
 # does so with SIGINT): once blocked for sigwait, it would come after all.
 _STOP_SIGNALS = frozenset(
-    number
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    if signal.getsignal(number) is not signal.SIG_IGN
+    number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) is not signal.SIG_IGN
 )
+_SIGNALS = _STOP_SIGNALS | ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else set())
 
 _EPILOG = """exit codes: 0 stopped when told to · 1 could not start, with the reason · 2 wrong arguments or settings
             3 stopped at once by a second signal · 4 stopped, but commands that took too long were cut off
+            with --check-config: 0 it would start (there may be warnings) · 1 there are errors · 2 wrong settings
 """
 
 # Beyond the grace period: to cut peers off and close files. Then the process ends, whatever hangs.
@@ -53,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--host", help="address to listen on (server.host)")
     parser.add_argument("--port", help="port to listen on (server.port)")
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="look at all that a start needs, print a line for each thing, change nothing and start nothing",
+    )
     config.add_options(parser)
     options = parser.parse_args(arguments)
     given = {"server.host": options.host, "server.port": options.port}
@@ -60,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = config.load_from(options, {key: value for key, value in given.items() if value is not None})
     except config.ConfigError as error:
         return _fail(str(error), 2)
+    if options.check_config:
+        return _check(settings)
     # Blocked before any thread begins, and so in all of them: signals are taken by sigwait below, in no one's middle.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         undo_logging = logs.configure(settings.logging)
     except OSError as error:
@@ -72,7 +84,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         undo_logging()
 
 
+def _check(settings: config.Config) -> int:
+    # What is wrong is among the findings; the log has no place for it, for nothing is to be changed.
+    logging.getLogger().addHandler(logging.NullHandler())
+    counts: Counter[str] = Counter()
+    for finding in preflight.examine(settings):
+        counts[finding.level] += 1
+        sys.stdout.write(f"{finding}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{counts['error']} error(s), {counts['warning']} warning(s)\n")
+    return 1 if counts["error"] else 0
+
+
 def _serve(settings: config.Config) -> int:
+    terminal = _has_terminal()
     try:
         server = Server(settings)
     except CannotStart as error:
@@ -85,8 +110,20 @@ def _serve(settings: config.Config) -> int:
     server.start()
     sys.stdout.write(f"ready {joined(*server.address)}\n")
     sys.stdout.flush()
-    signal.sigwait(_STOP_SIGNALS)
+    supervisor.tell(supervisor.READY)
+    while signal.sigwait(_SIGNALS) == signal.SIGHUP and _has_terminal() == terminal:
+        server.reload_certificate()
+    supervisor.tell(supervisor.STOPPING)
     return 0 if _stop(server, settings.server.stop_grace_s) else 3
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a terminal. One that is closed sends SIGHUP too, and is gone by then."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _stop(server: Server, grace_s: float) -> bool:

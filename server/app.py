@@ -21,15 +21,17 @@ from server.events import Bell, SpaceEvents
 from server.gate import Caps, Gate
 from server.handlers import HANDLERS
 from server.home_lock import SECRETS, HomeLock, HomeTaken
-from server.listener import CannotListen, Listener, is_loopback, joined, open_sockets
+from server.listener import CannotListen, Listener, joined, open_sockets
 from server.maintenance.upkeep import Upkeep, chores_of
 from server.penalties import Penalties, PenaltyRule
 from server.penalty_file import PENALTY_FILE, PenaltyFile
+from server.preflight import AccountsUnfit, check_accounts, descriptors_wanted
 from server.sessions import Lifetimes, Session, Sessions
 from server.spaces import SpaceRegistry
 from server.storage_faults import StorageFault
 from server.stream import Pace
-from server.tls import CertificateUnusable, load_context
+from server.tls import CertificateUnusable
+from server.tls_reload import CurrentIdentity
 from server.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -37,8 +39,11 @@ _log = logging.getLogger(__name__)
 # How often the accounts and the sessions' times are looked at: so soon a disabled account is out.
 _SWEEP_S = 1.0
 # How often the end of the audit log is marked and the penalties are saved: lines cut off within so long are not
-# missed, and a server that is killed forgets the wrong sign-ins of so long.
+# missed, and a server that is killed forgets the wrong sign-ins of so long. A renewed certificate is seen then as well.
 _KEEP_S = 2.0
+
+
+_HINDRANCES = (HomeTaken, CertificateUnusable, CannotListen, StorageFault, CredentialError, AccountsUnfit, KeyUnusable)
 
 
 class CannotStart(Exception):
@@ -56,7 +61,7 @@ class Server:
         with contextlib.ExitStack() as opened:
             try:
                 self._build(config, opened)
-            except (HomeTaken, CertificateUnusable, CannotListen, StorageFault, CredentialError, KeyUnusable) as error:
+            except _HINDRANCES as error:
                 raise CannotStart(str(error)) from error
             except OSError as error:
                 where = f"{error.filename}: " if error.filename else ""
@@ -69,9 +74,9 @@ class Server:
         _raise_descriptor_limit(config)
         opened.callback(HomeLock(config.home).release)
         accounts = CredentialFile(settings.credentials_file)
-        _check_accounts(accounts, settings.host)
-        context = load_context(settings.certificate_file, settings.private_key_file)
+        check_accounts(accounts, settings.host)
         self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, config.home / SECRETS)))
+        self._identity = CurrentIdentity(settings.certificate_file, settings.private_key_file, self._audit)
         spaces = SpaceRegistry.open(config)
         opened.callback(_close_spaces, spaces)
         if left := spaces.remove_half_written():
@@ -109,7 +114,7 @@ class Server:
         caps = Caps(settings.max_connections, settings.max_connections_per_address, settings.max_unauthenticated)
         self._listener = Listener(
             open_sockets(settings.host, settings.port, settings.listen_backlog),
-            context,
+            self._identity.context,
             Gate(caps),
             Pace(settings.stall_timeout_s, settings.min_rate_bytes_s),
             around,
@@ -117,7 +122,7 @@ class Server:
             settings.socket_buffer_bytes,
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep)
-        self._bookkeeper = Bookkeeper((self._audit.mark, self._penalty_file.save), _KEEP_S)
+        self._bookkeeper = Bookkeeper((self._audit.mark, self._penalty_file.save, self._identity.look), _KEEP_S)
         self._upkeep = Upkeep(spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)
         self._swept = 0.0
         self._accounts_fault = ""
@@ -132,6 +137,10 @@ class Server:
     def services(self) -> Services:
         """What it works with, for tests and for whoever looks on."""
         return self._services
+
+    def reload_certificate(self) -> bool:
+        """Use the certificate and key as their files are now. Whether they are good; else the ones in use stay."""
+        return self._identity.reload()
 
     def connections(self) -> int:
         """How many are open now."""
@@ -201,22 +210,9 @@ class Server:
         self._audit.write("session_ended", user=session.user, session=session.ticket_id, reason=reason)
 
 
-def _check_accounts(accounts: CredentialFile, host: str) -> None:
-    """Raises: CannotStart, if nobody could sign in, or if anybody could."""
-    known = accounts.accounts()
-    if not known:
-        raise CannotStart(f"there are no accounts in {accounts.path}; make some: python create_credentials.py")
-    open_to_all = [account.name for account in known if account.must_change and not account.disabled]
-    if open_to_all and not is_loopback(host):
-        raise CannotStart(
-            f"{', '.join(open_to_all)} still has the password that everybody knows, so the server does not listen on"
-            f" {host}; change it: python create_credentials.py passwd {open_to_all[0]}"
-        )
-
-
 def _raise_descriptor_limit(config: Config) -> None:
-    """Most systems give a program 1,024 open files unless it asks for more, and each connection is one, a watch two."""
-    wanted = 2 * config.server.max_connections + 8 * config.storage.open_catalogs + 256
+    """Most systems give a program 1,024 open files unless it asks for more."""
+    wanted = descriptors_wanted(config)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < possible:

@@ -14,7 +14,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from OpenSSL import SSL
@@ -39,23 +39,30 @@ class CannotListen(Exception):
     """The server cannot listen."""
 
 
-def open_sockets(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Listening sockets on every address of `host`, all on one port. Raises: CannotListen, in one clear line."""
+class PortTaken(CannotListen):
+    """Somebody else listens there."""
+
+
+def open_sockets(host: str, port: int, backlog: int | None) -> list[socket.socket]:
+    """Listening sockets on every address of `host`, all on one port; with no backlog they do not listen yet.
+
+    Raises: CannotListen, in one clear line.
+    """
     addresses = list(dict.fromkeys(_resolved(host, port)))
     sockets: list[socket.socket] = []
     try:
         for family, address in addresses:
             taken = sockets[0].getsockname()[1] if sockets else port
-            sockets.append(_listen_on(family, (address[0], taken, *address[2:]), backlog))
+            sockets.append(_bound_to(family, (address[0], taken, *address[2:]), backlog))
     except OSError as error:
         for opened in sockets:
             opened.close()
         if error.errno == errno.EADDRINUSE:
-            line = (
+            raise PortTaken(
                 f"port {port} is in use; stop what uses it, or choose another"
                 f" (SFOS_SERVER_PORT={port + 1} ./run.sh, or --port {port + 1})"
-            )
-        elif error.errno == errno.EACCES:
+            ) from error
+        if error.errno == errno.EACCES:
             line = f"port {port} needs rights that this user lacks; choose one above 1023: --port 8443"
         elif error.errno == errno.EADDRNOTAVAIL:
             line = f"{host} is no address of this machine; choose one of its own: --host 127.0.0.1"
@@ -81,12 +88,13 @@ def _resolved(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-def _listen_on(family: int, address: tuple[str | int, ...], backlog: int) -> socket.socket:
+def _bound_to(family: int, address: tuple[str | int, ...], backlog: int | None) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-        sock.listen(backlog)
+        if backlog is not None:
+            sock.listen(backlog)
         sock.setblocking(False)  # a peer may be gone between poll() and accept()
     except BaseException:
         sock.close()
@@ -110,14 +118,14 @@ class Listener:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        context: SSL.Context,
+        context: Callable[[], SSL.Context],
         gate: Gate,
         pace: Pace,
         around: Surroundings,
         audit: AuditLog,
         socket_buffer_bytes: int = 0,
     ) -> None:
-        """Owns `sockets` from now on."""
+        """Owns `sockets` from now on. `context()`: the one for a connection that begins now."""
         self._sockets = list(sockets)
         host, port = self._sockets[0].getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
@@ -194,7 +202,7 @@ class Listener:
         if self._socket_buffer_bytes:
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 sock.setsockopt(socket.SOL_SOCKET, option, self._socket_buffer_bytes)
-        stream = TlsStream(sock, self._context, self._pace, self._around.stop)
+        stream = TlsStream(sock, self._context(), self._pace, self._around.stop)
         number = next(self._numbers)
         connection = Connection(number, stream, address, group, place, self._around, self._ended)
         thread = threading.Thread(target=connection.run, name=f"connection-{number}")

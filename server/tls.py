@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL
+
+from protocol import Fingerprint
 
 # SSL_MODE_ENABLE_PARTIAL_WRITE (openssl/ssl.h), which pyOpenSSL sets and does not name. Without it one SSL_write sends
 # the whole buffer, instead of returning to Python after each record of 16 KiB.
@@ -18,8 +22,17 @@ class CertificateUnusable(Exception):
     """The certificate or its private key cannot be used."""
 
 
-def load_context(certificate_file: Path, private_key_file: Path) -> SSL.Context:
-    """A server's context. It is frozen by its first use: to change the certificate, make another one and swap it.
+@dataclass(frozen=True, slots=True)
+class TlsIdentity:
+    """A context, and who it says that this server is: the certificate, and the fingerprint by which it is pinned."""
+
+    context: SSL.Context
+    certificate: x509.Certificate
+    fingerprint: Fingerprint
+
+
+def load_identity(certificate_file: Path, private_key_file: Path) -> TlsIdentity:
+    """What these files say. The context is frozen by its first use: see server.tls_reload.
 
     Raises: CertificateUnusable, in one line that names the file and the script that makes it.
     """
@@ -43,7 +56,10 @@ def load_context(certificate_file: Path, private_key_file: Path) -> SSL.Context:
             f"{certificate_file} and {private_key_file} do not belong together; "
             "make a new pair: python generate_certificate.py --new-key"
         ) from error
-    return context
+    info = (
+        chain[0].public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return TlsIdentity(context, chain[0], Fingerprint.of(info))
 
 
 def _read_chain(path: Path) -> list[x509.Certificate]:
@@ -51,7 +67,7 @@ def _read_chain(path: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except FileNotFoundError as error:
         raise CertificateUnusable(f"{path} is missing; make it: python generate_certificate.py") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
             f"{path} cannot be read as a certificate ({_reason(error)}); make it anew: python generate_certificate.py"
         ) from error
@@ -62,7 +78,7 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError as error:
         raise CertificateUnusable(f"{path} is missing; make it: python generate_certificate.py") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
             f"{path} cannot be read as a private key ({_reason(error)}); "
             "make it anew: python generate_certificate.py --new-key"
