@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from wire.messages import Count, Reply, Request, Role
+from wire.messages import Count, Reply, Request, Role, TimeMs
 from wire.sessions import SessionId
 
 MAX_ACCOUNTS_PAGE = 1_000
@@ -38,10 +38,10 @@ class AccountEntry(Reply, frozen=True, kw_only=True):
     role: Role
     disabled: bool = False
     must_change: bool = False
-    created_ms: int = 0
-    quota_bytes: int | None = None
-    quota_files: int | None = None
-    sessions: int = 0
+    created_ms: TimeMs = 0
+    quota_bytes: Count | None = None
+    quota_files: Count | None = None
+    sessions: Count = 0
 
 
 class AccountsReply(Reply, frozen=True, kw_only=True):
@@ -49,9 +49,9 @@ class AccountsReply(Reply, frozen=True, kw_only=True):
 
     accounts: tuple[AccountEntry, ...] = ()
     more: bool = False
-    iterations: int = 0
-    default_quota_bytes: int = 0
-    default_quota_files: int = 0
+    iterations: Count = 0
+    default_quota_bytes: Count = 0
+    default_quota_files: Count = 0
 
 
 class AddAccountRequest(Request, frozen=True, kw_only=True):
@@ -117,16 +117,16 @@ class PenaltyEntry(Reply, frozen=True, kw_only=True):
 
     kind: PenaltyKind
     name: str
-    failures: int
+    failures: Count
     wait_s: float = 0.0
-    last_ms: int = 0
+    last_ms: TimeMs = 0
 
 
 class PenaltiesReply(Reply, frozen=True, kw_only=True):
     """The first thousand, who waits longest first. `total`: how many there are."""
 
     penalties: tuple[PenaltyEntry, ...] = ()
-    total: int = 0
+    total: Count = 0
 
 
 class LiftPenaltiesRequest(Request, frozen=True, kw_only=True):
@@ -145,4 +145,4 @@ class AuditTailRequest(Request, frozen=True, kw_only=True):
 class AuditTailReply(Reply, frozen=True, kw_only=True):
     """Body: the lines, each a JSON object and a line feed, the oldest first."""
 
-    lines: int
+    lines: Count

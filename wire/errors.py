@@ -34,6 +34,7 @@ from typing import ClassVar
 import msgspec
 
 MAX_MESSAGE_CHARS = 500  # an error's sentence; longer is cut, so that no peer fills a log or a window
+MAX_RETRY_AFTER_S = 86_400.0  # as the longest penalty; a peer's 1e300 would be more than any clock can wait
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -366,8 +367,11 @@ ERRORS: dict[str, type[SfosError]] = _tree(SfosError)
 
 def from_info(info: ErrorInfo) -> SfosError:
     """The exception that `info` describes; one of an unknown code is a plain SfosError that bears the code."""
+    wait_s = info.retry_after_s
     error = ERRORS.get(info.code, SfosError)(
-        info.message[:MAX_MESSAGE_CHARS], subject=info.subject, retry_after_s=info.retry_after_s
+        info.message[:MAX_MESSAGE_CHARS],
+        subject=info.subject,
+        retry_after_s=None if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S),
     )
     error.remote_code = info.code
     return error

@@ -23,6 +23,7 @@ MAX_HAVE_IDS = 65_536
 
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Signed = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
+TimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999: what calendars can show
 NodeId = Annotated[int, Meta(ge=1, le=MAX_INT)]
 SpaceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 OpId = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -83,14 +84,14 @@ class Entry(Reply, frozen=True, kw_only=True):
     `mtime_ns`: nanoseconds since 1970, as the client said. `path` is there only where it was asked for (stat).
     """
 
-    node: int
-    parent: int
+    node: NodeId
+    parent: Count
     name: str
     kind: Kind
     revision: Revision
-    size: int = 0
-    mtime_ns: int = 0
-    content: bytes | None = None
+    size: Count = 0
+    mtime_ns: Signed = 0
+    content: Hash | None = None
     attrs: Attributes | None = None
     path: str | None = None
 
@@ -108,9 +109,9 @@ class HelloRequest(Request, frozen=True, kw_only=True):
 class HelloReply(Reply, frozen=True, kw_only=True):
     """`time_ms`: the server's clock, milliseconds since 1970."""
 
-    version: int
+    version: Count
     server: str = ""
-    time_ms: int = 0
+    time_ms: TimeMs = 0
 
 
 class LoginStartRequest(Request, frozen=True, kw_only=True):
@@ -135,8 +136,8 @@ class SpaceInfo(Reply, frozen=True, kw_only=True):
     """A space that the session may open, with the secrets by which all of its clients cut and name alike."""
 
     space: SpaceId
-    chunk_key: bytes
-    cut_seed: int
+    chunk_key: Hash
+    cut_seed: Count
     cursor: Cursor
 
 
@@ -219,7 +220,7 @@ class ListRequest(Request, frozen=True, kw_only=True):
 class ListedFolder(Reply, frozen=True, kw_only=True):
     """One folder of a list: its node, or why it could not be listed."""
 
-    node: int | None = None
+    node: NodeId | None = None
     error: ErrorInfo | None = None
 
 
@@ -229,9 +230,9 @@ class NamesIn(Reply, frozen=True, kw_only=True):
     `folders`: (ordinal among these names from 0 on, node) of those that are folders themselves.
     """
 
-    folder: int
-    count: int
-    folders: tuple[tuple[int, int], ...] = ()
+    folder: Count
+    count: Count
+    folders: tuple[tuple[Count, NodeId], ...] = ()
 
 
 class ListReply(Reply, frozen=True, kw_only=True):
@@ -244,7 +245,7 @@ class ListReply(Reply, frozen=True, kw_only=True):
     at: Cursor
     folders: tuple[ListedFolder, ...] = ()
     next: str | None = None
-    names_at: int = 0
+    names_at: Count = 0
 
 
 class ManifestRequest(Request, frozen=True, kw_only=True):
@@ -258,12 +259,12 @@ class ManifestRequest(Request, frozen=True, kw_only=True):
 class ManifestReply(Reply, frozen=True, kw_only=True):
     """Body: 36-byte records. `chunks`: how many there are in all."""
 
-    node: int
+    node: NodeId
     revision: Revision
-    content: bytes
-    size: int
-    chunks: int
-    first: int = 0
+    content: Hash
+    size: Count
+    chunks: Count
+    first: Count = 0
 
 
 class GetChunksRequest(Request, frozen=True, kw_only=True):
@@ -281,7 +282,7 @@ class GetChunksRequest(Request, frozen=True, kw_only=True):
 class GetChunksReply(Reply, frozen=True, kw_only=True):
     """Body: uint32 length of each chunk, then their data. `stopped`: why the next one could not be read, if so."""
 
-    chunks: int
+    chunks: Count
     stopped: ErrorInfo | None = None
 
 
@@ -340,12 +341,12 @@ class UsageReply(Reply, frozen=True, kw_only=True):
     `quota_files` bounds `entries_current`: files, folders and links, as they are now.
     """
 
-    bytes_current: int
-    files_current: int
-    bytes_stored: int
-    quota_bytes: int | None = None
-    entries_current: int = 0
-    quota_files: int | None = None
+    bytes_current: Count
+    files_current: Count
+    bytes_stored: Count
+    quota_bytes: Count | None = None
+    entries_current: Count = 0
+    quota_files: Count | None = None
 
 
 # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -354,7 +355,7 @@ class UsageReply(Reply, frozen=True, kw_only=True):
 class ItemResult(Reply, frozen=True, kw_only=True):
     """What became of one item of a request: its node and new revision, or an error."""
 
-    node: int | None = None
+    node: NodeId | None = None
     revision: Revision | None = None
     error: ErrorInfo | None = None
 
@@ -392,7 +393,7 @@ class CopyRequest(Request, frozen=True, kw_only=True):
 class NodeReply(Reply, frozen=True, kw_only=True):
     """The node that now stands at the target."""
 
-    node: int
+    node: NodeId
     revision: Revision
     cursor: Cursor
 
@@ -416,8 +417,8 @@ class ItemsReply(Reply, frozen=True, kw_only=True):
     """Body: JSON array of ItemResult (`results_bytes` long), then `missing` chunk ids (commit only)."""
 
     cursor: Cursor
-    results_bytes: int
-    missing: int = 0
+    results_bytes: Count
+    missing: Count = 0
 
 
 class HaveRequest(Request, frozen=True, kw_only=True):
@@ -441,7 +442,7 @@ class PutChunksRequest(Request, frozen=True, kw_only=True):
 class PutChunksReply(Reply, frozen=True, kw_only=True):
     """`stored`: how many were new."""
 
-    stored: int
+    stored: Count
 
 
 class CommitItem(Request, frozen=True, kw_only=True):

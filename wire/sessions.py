@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from wire.messages import Reply, Request
+from wire.messages import Count, Reply, Request, TimeMs
 
 SessionId = Annotated[str, Meta(pattern="^[0-9a-f]{1,64}$")]
 
@@ -25,9 +25,9 @@ class SessionEntry(Reply, frozen=True, kw_only=True):
     user: str
     address: str = ""
     client: str = ""
-    since_ms: int = 0
-    last_used_ms: int = 0
-    connections: int = 0
+    since_ms: TimeMs = 0
+    last_used_ms: TimeMs = 0
+    connections: Count = 0
     current: bool = False
 
 
@@ -46,4 +46,4 @@ class EndSessionsRequest(Request, frozen=True, kw_only=True):
 class EndedReply(Reply, frozen=True, kw_only=True):
     """`ended`: how many there were to end."""
 
-    ended: int
+    ended: Count

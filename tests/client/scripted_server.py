@@ -55,11 +55,20 @@ VERIFIER = make_verifier(PASSWORD, b"s" * 16, 600_000)
 
 
 class RawAnswer(Exception):
-    """Raised by a handler: send these bytes instead of a reply."""
+    """Raised by a handler: send these bytes instead of a reply, or what is made of the request's id, and hang up."""
 
-    def __init__(self, data: bytes, *, drip_s: float = 0.0) -> None:
+    def __init__(self, data: bytes | Callable[[int], bytes], *, drip_s: float = 0.0, hang_up: bool = True) -> None:
         self.data = data
         self.drip_s = drip_s
+        self.hang_up = hang_up
+
+    def bytes_for(self, request_id: int) -> bytes:
+        """What to send."""
+        return self.data if isinstance(self.data, bytes) else self.data(request_id)
+
+
+class HonestAnswer(Exception):
+    """Raised by a handler: answer as if there were none."""
 
 
 Answer = tuple[Reply, bytes]
@@ -129,20 +138,26 @@ class ScriptedServer:
         request = decode_args(COMMANDS[envelope.command].request, envelope.args)
         handler = self.handlers.get(envelope.command)
         try:
-            if handler is not None:
-                reply, body = handler(request, bytes(frame.body))
-            else:
-                reply, body = self._honest(peer, request), b""
+            reply, body = self._reply(peer, handler, request, bytes(frame.body))
             tls.sendall(encode_frame(encode_result(envelope.id, reply), body))
         except SfosError as error:
             tls.sendall(encode_frame(encode_error(envelope.id, error)))
         except RawAnswer as raw:
+            data = raw.bytes_for(envelope.id)
             if not raw.drip_s:
-                tls.sendall(raw.data)
-                raise SSL.Error from raw  # and hang up
-            for byte in raw.data:
+                tls.sendall(data)
+                if raw.hang_up:
+                    raise SSL.Error from raw
+                return
+            for byte in data:
                 tls.sendall(bytes([byte]))
                 self.stopping.wait(raw.drip_s)
+
+    def _reply(self, peer: _Peer, handler: Handler | None, request: Request, body: bytes) -> Answer:
+        if handler is not None:
+            with suppress(HonestAnswer):
+                return handler(request, body)
+        return self._honest(peer, request), b""
 
     def _honest(self, peer: _Peer, request: Request) -> Reply:
         if isinstance(request, LoginStartRequest):

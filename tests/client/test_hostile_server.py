@@ -52,6 +52,7 @@ from protocol import (
     encode_error,
     encode_frame,
     encode_result,
+    from_info,
     pack_lengths,
     pack_records,
 )
@@ -460,3 +461,43 @@ def test_an_answer_for_other_chunks_than_were_asked_about_ends_the_upload(
     assert finish(job) is JobState.FAILED
     assert isinstance(job.failed_items()[0].error, RemoteProtocolError)
     assert "commit" not in server.requests
+
+
+# ── replies that cannot be read ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("nonsense", [b"{", b"{}", b'{"id":"x","result":{}}', b'{"id":4,"result":{},"event":{}}'])
+def test_a_reply_that_cannot_be_read_costs_the_connection_and_not_the_session(
+    server: ScriptedServer, session: Session, nonsense: bytes
+) -> None:
+    def once(request: Request, body: bytes) -> Answer:
+        server.handlers["stat"] = answering((StatReply(entry=ROOT), b""))
+        raise RawAnswer(encode_frame(nonsense), hang_up=False)
+
+    server.handlers["stat"] = once
+    with pytest.raises(MalformedMessage):
+        session.api.stat("/")
+    assert session.api.stat("/") == ROOT
+
+
+@pytest.mark.parametrize(
+    "field", ['"node":18446744073709551616', '"size":-1', '"mtime_ns":9223372036854775808', '"content":"AAAA"']
+)
+def test_an_entry_with_what_no_entry_can_have_is_refused_when_it_is_read(
+    server: ScriptedServer, session: Session, field: str
+) -> None:
+    def one(request: Request, body: bytes) -> Answer:
+        raise RawAnswer(lambda number: encode_frame(reply(number)), hang_up=False)
+
+    def reply(number: int) -> bytes:
+        entry = f'"node":7,"parent":1,"name":"x","kind":"file","revision":"1","size":7,{field}'
+        return f'{{"id":{number},"result":{{"entry":{{{entry}}}}}}}'.encode()
+
+    server.handlers["stat"] = one
+    with pytest.raises(MalformedMessage):
+        session.api.stat("/x")
+
+
+@pytest.mark.parametrize(("said", "heard"), [(1e300, 86_400.0), (-1e300, 0.0), (2.5, 2.5)])
+def test_a_wait_that_a_server_asks_for_is_one_that_a_clock_can_wait(said: float, heard: float) -> None:
+    assert from_info(ServerBusy(retry_after_s=said).info()).retry_after_s == heard

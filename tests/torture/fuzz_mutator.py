@@ -19,14 +19,18 @@ NASTY_TOKENS: tuple[bytes, ...] = (
     *(b"0.5", b"2147483648", b"4294967295", b"4294967296", b"9223372036854775807", b"9223372036854775808"),
     *(b"-9223372036854775808", b"-9223372036854775809", b"18446744073709551615", b"18446744073709551616"),
     *(b"9" * 40, b"9" * 400, b"9" * 5_000, b"-" + b"9" * 400, b"1" + b"0" * 30),
-    *(b'""', b'"x"', b'"0"', b'"\\ud800"', b'"\\udfff\\ud800"', b'"\\u0000"', b'"\\u202egpj.exe"', b'"\\u001b]0;x\\u0007"'),
+    *(b'""', b'"x"', b'"0"', b'"\\ud800"', b'"\\udfff\\ud800"', b'"\\u0000"', b'"\\u202egpj.exe"'),
+    *(b'"\\u001b]0;x\\u0007"', b'"\\r\\n"'),
     *(b'"\xff\xfe"', b'"\xed\xa0\x80"', b'"\xc0\xaf"', b'"\xf4\x90\x80\x80"', b'"\\x"', b'"\n"', b'"unterminated'),
-    *(b'"../../etc/passwd"', b'"/"', b'"//"', b'"/a/../b"', b'"/\\u0000"', b'"a\\\\b"', b'"C:\\\\x"', b'"CON"', b'"aux.c"'),
+    *(b'"../../etc/passwd"', b'"/"', b'"//"', b'"/a/../b"', b'"/\\u0000"', b'"a\\\\b"', b'"C:\\\\x"'),
+    *(b'"CON"', b'"aux.c"'),
     *(b'"' + b"A" * 256 + b'"', b'"' + "é".encode() * 200 + b'"', b'"/' + b"a/" * 400 + b'"', _HUGE_TEXT),
     *(b'"' + b"A" * 42 + b'="', b'"' + b"A" * 43 + b'="', b'"' + b"A" * 22 + b'=="', b'"AAAA"', b'"AAA"', b'"====="'),
-    *(b'"' + b"0" * 32 + b'"', b'"' + b"f" * 32 + b'"', b'"' + b"f" * 33 + b'"', b'"1.0.000000000000"', b'"9.9.ffffffffffff"'),
+    *(b'"' + b"0" * 32 + b'"', b'"' + b"f" * 32 + b'"', b'"' + b"f" * 33 + b'"',),
+    *(b'"1.0.000000000000"', b'"9.9.ffffffffffff"'),
     *(b"[]", b"{}", b"[[]]", b"[null]", b"null", b"true", b"false", b"[" * 300 + b"]" * 300, b"[" * 100_000),
-    *(b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b"nul", b"'x'", b"/**/", b"\x00", b"\xef\xbb\xbf", b"{", b"]", b",", b":"),
+    *(b'{"a":' * 2_000 + b"1" + b"}" * 2_000, b"nul", b"'x'", b"/**/", b"\x00", b"\xef\xbb\xbf"),
+    *(b"{", b"]", b",", b":"),
 )  # fmt: skip
 
 NASTY_TEXTS: tuple[str, ...] = (
@@ -100,7 +104,11 @@ class Mutator:
         """A value like this one: a number beside it, or a text of nearly its length."""
         if token[:1] == b'"':
             inside = token[1:-1]
-            return b'"' + self._chance.choice((inside[:-1], inside * 2, inside[::-1], inside + b" ", inside.upper())) + b'"'
+            return (
+                b'"'
+                + self._chance.choice((inside[:-1], inside * 2, inside[::-1], inside + b" ", inside.upper()))
+                + b'"'
+            )
         try:
             number = int(token[:30])
         except ValueError:
@@ -157,7 +165,9 @@ class Mutator:
             elif how == 4 and self._chance.random() < 0.3:
                 del damaged[at:]
             else:
-                damaged[at : at + 4] = self._chance.choice((b"\xff\xff\xff\xff", bytes(4), b"\x7f\xff\xff\xff", b"\0\0\0\1"))
+                damaged[at : at + 4] = self._chance.choice(
+                    (b"\xff\xff\xff\xff", bytes(4), b"\x7f\xff\xff\xff", b"\0\0\0\1")
+                )
         return bytes(damaged)
 
     def text(self, text: str) -> str:
@@ -168,7 +178,11 @@ class Mutator:
             if how == 0:
                 text = text[:at] + self._chance.choice(NASTY_TEXTS) + text[to:]
             elif how == 1:
-                text = text[:at] + chr(self._chance.choice((self._chance.randrange(256), self._chance.randrange(0x110000)))) + text[at:]
+                text = (
+                    text[:at]
+                    + chr(self._chance.choice((self._chance.randrange(256), self._chance.randrange(0x110000))))
+                    + text[at:]
+                )
             elif how == 2:
                 text = text[:at] + text[to:]
             elif how == 3:
