@@ -22,13 +22,27 @@ MAX_LINK_BYTES = 4096
 
 
 class LocalEntry(msgspec.Struct, frozen=True):
-    """A local file, folder or symlink. `name`: what it is called on the server. `link`: where a symlink points."""
+    """A local file, folder or symlink. `name`: what it is called on the server. `link`: where a symlink points.
 
-    path: Path
+    `leaf`: its name in `folder`, or "" for the folder itself. Most need no Path of their own, and each costs 2 µs.
+    """
+
+    folder: Path
+    leaf: str
     name: str
     kind: Kind
     facts: FileFacts
     link: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder / self.leaf
+
+    @property
+    def text(self) -> str:
+        """The same, for the system."""
+        return f"{self.folder}{os.sep}{self.leaf}" if self.leaf else str(self.folder)
 
 
 class LocalProblem(msgspec.Struct, frozen=True):
@@ -45,7 +59,7 @@ def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = Non
     try:
         status = path.stat() if follow_symlinks else path.lstat()
         remote = to_remote(name if name is not None else path.name or path.resolve().name)
-        return _entry(path, remote, status)
+        return _entry(path, "", remote, status)
     except SfosError as error:
         return LocalProblem(path, shown, error)
     except (OSError, ValueError) as error:
@@ -96,26 +110,27 @@ def _divided(
 
 def look_at_listed(folder: Path, listed: os.DirEntry[str], follow_symlinks: bool) -> LocalEntry | LocalProblem:
     """As `look_at`, with what the folder's listing says already."""
-    path = folder / listed.name
+    leaf = listed.name
     try:
-        return _entry(path, to_remote(listed.name), listed.stat(follow_symlinks=follow_symlinks))
+        return _entry(folder, leaf, to_remote(leaf), listed.stat(follow_symlinks=follow_symlinks))
     except SfosError as error:
-        return LocalProblem(path, printable(listed.name), error)
+        return LocalProblem(folder / leaf, printable(leaf), error)
     except (OSError, ValueError) as error:
-        return LocalProblem(path, printable(listed.name), explain_os_error(error, path))
+        return LocalProblem(folder / leaf, printable(leaf), explain_os_error(error, folder / leaf))
 
 
-def _entry(path: Path, name: str, status: os.stat_result) -> LocalEntry:
+def _entry(folder: Path, leaf: str, name: str, status: os.stat_result) -> LocalEntry:
     facts = FileFacts.of(status)
     if stat.S_ISREG(status.st_mode):
-        return LocalEntry(path, name, "file", facts)
+        return LocalEntry(folder, leaf, name, "file", facts)
     if stat.S_ISDIR(status.st_mode):
-        return LocalEntry(path, name, "folder", facts)
+        return LocalEntry(folder, leaf, name, "folder", facts)
+    path = folder / leaf
     if stat.S_ISLNK(status.st_mode):
         link = str(path.readlink())
         if len(os.fsencode(link)) > MAX_LINK_BYTES or not _is_text(link):
             raise LocalAccess("The link points to something that cannot be written down.", subject=str(path))
-        return LocalEntry(path, name, "symlink", facts, link)
+        return LocalEntry(folder, leaf, name, "symlink", facts, link)
     raise LocalAccess("This is neither a file nor a folder nor a link.", subject=str(path))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -33,6 +32,7 @@ from client.transfer import (
     JobState,
     OnConflict,
     Progress,
+    Tally,
     TransferEngine,
     TransferEvent,
 )
@@ -74,7 +74,7 @@ class Transfers:
         self._view: ProgressView = view(shell)
         self._reasons: Counter[str] = Counter()
         self._refused = 0
-        self.engine = TransferEngine(session, session.options.transfer, self._hear)
+        self.engine = TransferEngine(session, session.options.transfer, self._hear, tell_all=shell.verbose)
 
     def __enter__(self) -> Self:
         return self
@@ -86,9 +86,8 @@ class Transfers:
         self.engine.close()
 
     def _hear(self, event: TransferEvent) -> None:
-        """What the main thread wants to know of, goes to it; a hundred thousand files that went well, it does not."""
-        if not isinstance(event, ItemFinished) or event.item.state is ItemState.FAILED or self._shell.verbose:
-            self._inbox.put(event)
+        """To the main thread."""
+        self._inbox.put(event)
 
     # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -160,7 +159,7 @@ class Transfers:
             self._shell.note(self._summary(job, time.monotonic() - began))
 
     def _summary(self, job: Job, seconds: float) -> str:
-        return summarise(job.items(), job.direction, job.state, seconds, refused=self._refused)
+        return summarise(job.tally(), job.direction, job.state, seconds, refused=self._refused)
 
     def _follow(self, job: Job, reported: set[int]) -> None:
         while True:
@@ -230,25 +229,21 @@ def conflict_lines(conflict: Conflict) -> list[str]:
     return [f"{printable(conflict.name)} is there already:", *("  " + line for line in output.table(marked))]
 
 
-def summarise(items: Sequence[Item], direction: Direction, state: JobState, seconds: float, *, refused: int = 0) -> str:
+def summarise(tally: Tally, direction: Direction, state: JobState, seconds: float, *, refused: int = 0) -> str:
     """One sentence on what a job did: `Uploaded 12 files (3.4 MB) in 0.8 s; 2 unchanged, 1 failed.`
 
     `refused`: how many were skipped for want of an answer, which is a failure.
     """
-    states = Counter(item.state for item in items)
-    done = [item for item in items if item.state is ItemState.DONE]
-    files = sum(item.kind != "folder" for item in done)
-    folders = len(done) - files
+    files, folders, states = tally.files_done, tally.folders_done, tally.states
     verb = "Uploaded" if direction is Direction.UPLOAD else "Downloaded"
     text = f"Cancelled: {verb.lower()}" if state is JobState.CANCELLED else verb
     text += f" {output.counted(files, 'file')}"
     if folders:
         text += f" and {output.counted(folders, 'folder')}"
     if files:
-        amount = sum(item.size for item in done)
-        text += f" ({output.size(amount)}) in {output.duration(seconds)}"
+        text += f" ({output.size(tally.bytes_done)}) in {output.duration(seconds)}"
         if seconds >= 1:
-            text += f", {output.size(round(amount / seconds))}/s"
+            text += f", {output.size(round(tally.bytes_done / seconds))}/s"
     rest = [
         f"{states[state] - minus:,} {word}"
         for state, minus, word in (

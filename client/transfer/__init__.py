@@ -15,6 +15,7 @@ from client.transfer.events import (
     Listener,
     OnConflict,
     Progress,
+    Tally,
     TransferEvent,
 )
 from client.transfer.job import Job
@@ -34,6 +35,7 @@ __all__ = [
     "Listener",
     "OnConflict",
     "Progress",
+    "Tally",
     "TransferEngine",
     "TransferEvent",
 ]

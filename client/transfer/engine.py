@@ -30,13 +30,19 @@ class TransferEngine:
     """Runs uploads and downloads in threads of its own. Methods may be called from any thread and return at once."""
 
     def __init__(
-        self, session: Session, options: TransferOptions | None = None, listener: Listener | None = None
+        self,
+        session: Session,
+        options: TransferOptions | None = None,
+        listener: Listener | None = None,
+        *,
+        tell_all: bool = True,
     ) -> None:
         """`listener` is called from one thread of the engine, never twice at a time; keep it short. `options`: else
-        the session's."""
+        the session's. `tell_all`: each item's end is told of; otherwise only of those that failed."""
         self._session = session
         self._options = options or session.options.transfer
         self._listener = listener
+        self._tell_all = tell_all and listener is not None
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
         self._queue: deque[Job] = deque()
@@ -121,7 +127,7 @@ class TransferEngine:
 
     def _add(self, direction: Direction, title: str, destination: str, task: Task) -> Job:
         with self._changed:
-            job = Job(self._next_number, direction, title, destination, task, self._enqueue)
+            job = Job(self._next_number, direction, title, destination, task, self._enqueue, tell_all=self._tell_all)
             self._next_number += 1
             self._jobs.append(job)
             if self._reporter is None and not self._closing:

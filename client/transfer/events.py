@@ -6,6 +6,7 @@ counts as done. Show a time left only while `speed_stable`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
@@ -106,6 +107,15 @@ class Item(msgspec.Struct, frozen=True):
     def local(self) -> Path:
         """Where it is, or will be, on this computer."""
         return self.folder / self.leaf
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How a job's items stand: how many in each state, and what is DONE."""
+
+    states: Counter[ItemState]
+    files_done: int
+    folders_done: int
+    bytes_done: int
 
 
 class Progress(msgspec.Struct, frozen=True):

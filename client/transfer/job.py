@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from client.errors import Cancelled
-from client.transfer.events import Direction, Item, ItemState, JobState, Progress, TransferEvent
+from client.transfer.events import Direction, Item, ItemState, JobState, Progress, Tally, TransferEvent
 from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, Task
 from client.transfer.switch import Switch
@@ -27,16 +27,18 @@ class Job:
         destination: str,
         task: Task,
         enqueue: Callable[[Job], None],
+        *,
+        tell_all: bool = True,
     ) -> None:
         """The engine makes them. `title`: what was asked for, for people: "report.pdf" or "14 items"; `destination`:
-        the remote folder of an upload, the local one of a download."""
+        the remote folder of an upload, the local one of a download; `tell_all`: see `TransferEngine`."""
         self.number = number
         self.direction = direction
         self.title = title
         self.destination = destination
         self._task = task
         self._enqueue = enqueue
-        self._ledger = Ledger(number)
+        self._ledger = Ledger(number, tell_all=tell_all)
         self._lock = threading.Lock()
         self._switch = Switch()
         self._again: list[Row] = []
@@ -58,6 +60,10 @@ class Job:
     def items(self, first: int = 0, limit: int | None = None) -> list[Item]:
         """The items from `first` on, as of now."""
         return self._ledger.rows(first, limit)
+
+    def tally(self) -> Tally:
+        """How many items stand where, as of now."""
+        return self._ledger.tally()
 
     def failed_items(self) -> list[Item]:
         """What failed, each with its error."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from client.transfer.events import Item, ItemFinished, ItemState, JobChanged, JobState, Progress, TransferEvent
+import msgspec
+
+from client.transfer.events import Item, ItemFinished, ItemState, JobChanged, JobState, Progress, Tally, TransferEvent
 from protocol import SfosError
 
 _SPEED_WINDOW_S = 4.0
@@ -55,14 +58,33 @@ class Row:
         return self.folder / self.leaf
 
 
+class _Unchanged(msgspec.Struct, frozen=True):
+    """Files of one folder that were found to be the same on both sides, which is all there is to say of each."""
+
+    first: int
+    folder: Path
+    remote: str  # the path of the folder, with a slash
+    leaves: Sequence[str]
+    sizes: Sequence[int]
+
+    def view(self, number: int) -> Item:
+        """One of them, as others see it."""
+        leaf, size = self.leaves[number - self.first], self.sizes[number - self.first]
+        remote = self.remote + leaf
+        return Item(number, self.folder, leaf, remote, "file", size, size, ItemState.UNCHANGED)
+
+
 class Ledger:
     """Thread-safe. Totals never fall; an item's bytes never fall and end at its size unless it fails."""
 
-    def __init__(self, job: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, job: int, clock: Callable[[], float] = time.monotonic, *, tell_all: bool = True) -> None:
+        """`tell_all`: whether there is an ItemFinished for each item, or for those alone that failed."""
         self._job = job
         self._clock = clock
+        self._tell_all = tell_all
         self._lock = threading.Lock()
-        self._rows: list[Row] = []
+        self._rows: list[Row | None] = []  # None: see `_unchanged`
+        self._unchanged: list[_Unchanged] = []
         self._state = JobState.WAITING
         self._waiting_for: SfosError | None = None
         self._planned = False
@@ -85,17 +107,21 @@ class Ledger:
             self._touched = True
             return row
 
-    def add_unchanged(self, folder: Path, leaf: str, remote: str, size: int) -> None:
-        """A new item that is over at once: a file that is the same on both sides. In one step, as there are so many."""
+    def add_unchanged(self, folder: Path, remote: str, leaves: Sequence[str], sizes: Sequence[int]) -> None:
+        """New items that are over at once: files of `folder` that are the same in the `remote` one, a path with "/"
+        at its end. All in one, as there are so many: nothing is spent on each."""
         with self._lock:
-            row = Row(len(self._rows), folder, leaf, remote, "file", size)
-            row.bytes_done, row.state = size, ItemState.UNCHANGED
-            self._rows.append(row)
+            run = _Unchanged(len(self._rows), folder, remote, leaves, sizes)
+            self._unchanged.append(run)
+            self._rows += [None] * len(leaves)
+            size = sum(sizes)
             self._total += size
             self._done += size
-            self._ended += 1
+            self._ended += len(leaves)
             self._touched = True
-            self._news.append(ItemFinished(self._job, row.view()))
+            if self._tell_all:
+                numbers = range(run.first, run.first + len(leaves))
+                self._news += [ItemFinished(self._job, run.view(number)) for number in numbers]
 
     def again(self, row: Row, size: int) -> None:
         """An item that failed is tried once more; it may have another size by now."""
@@ -141,35 +167,62 @@ class Ledger:
     def end(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
         """It came to its end; only the first end counts."""
         with self._lock:
-            if row.state in _ENDED:
-                return
-            row.state, row.error = state, error
-            self._active.pop(row.number, None)
-            self._ended += 1
-            self._touched = True
-            if state is ItemState.FAILED:
-                self._failed += 1
-            elif state is not ItemState.CANCELLED:
-                self._done += row.size - row.bytes_done
-                row.bytes_done = row.size
+            self._end(row, state, error)
+
+    def end_all_of(self, rows: Iterable[Row], state: ItemState) -> None:
+        """Many came to this end together."""
+        with self._lock:
+            for row in rows:
+                self._end(row, state, None)
+
+    def _end(self, row: Row, state: ItemState, error: SfosError | None) -> None:
+        if row.state in _ENDED:
+            return
+        row.state, row.error = state, error
+        self._active.pop(row.number, None)
+        self._ended += 1
+        self._touched = True
+        if state is ItemState.FAILED:
+            self._failed += 1
+        elif state is not ItemState.CANCELLED:
+            self._done += row.size - row.bytes_done
+            row.bytes_done = row.size
+        if self._tell_all or state is ItemState.FAILED:
             self._news.append(ItemFinished(self._job, row.view()))
 
     def end_all(self, state: ItemState, error: SfosError | None) -> None:
         """Everything that has not come to its end comes to this one."""
         with self._lock:
-            open_rows = [row for row in self._rows if row.state not in _ENDED]
-        for row in open_rows:
-            self.end(row, state, error)
+            for row in self._rows:
+                if row is not None:
+                    self._end(row, state, error)
 
     def rows(self, first: int = 0, limit: int | None = None) -> list[Item]:
         """The items from `first` on."""
         with self._lock:
-            return [row.view() for row in self._rows[first : None if limit is None else first + limit]]
+            found = self._rows[first : None if limit is None else first + limit]
+            return [
+                row.view() if row is not None else self._unchanged_item(number)
+                for number, row in enumerate(found, first)
+            ]
+
+    def _unchanged_item(self, number: int) -> Item:
+        return self._unchanged[bisect_right(self._unchanged, number, key=lambda run: run.first) - 1].view(number)
 
     def failed_rows(self) -> list[Row]:
         """What failed."""
         with self._lock:
-            return [row for row in self._rows if row.state is ItemState.FAILED]
+            return [row for row in self._rows if row is not None and row.state is ItemState.FAILED]
+
+    def tally(self) -> Tally:
+        """How many items came to which end."""
+        with self._lock:
+            rows = [row for row in self._rows if row is not None]
+            states = Counter(row.state for row in rows)
+            states[ItemState.UNCHANGED] += len(self._rows) - len(rows)
+            done = [row for row in rows if row.state is ItemState.DONE]
+            folders = sum(row.kind == "folder" for row in done)
+            return Tally(states, len(done) - folders, folders, sum(row.size for row in done))
 
     # ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -19,12 +19,13 @@ class RemoteFolder:
         self._api = api
         self.node = node
         self.path = path
+        self._above = path.rstrip("/") + "/"
         self._named = None if entries is None else {entry.name: entry for entry in entries}
         self._folded: dict[bytes, Entry] | None = None
 
     def path_of(self, name: str) -> str:
         """For people."""
-        return f"{self.path.rstrip('/')}/{name}"
+        return self._above + name
 
     def named(self, name: str) -> Entry | None:
         """What is known to have exactly this name."""

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from client.chunking import Cutter, SourceFile, open_source
+from client.chunking import Cutter, SourceFile, open_source, read_small
 from client.errors import Cancelled, FileChanged
 from client.transfer.events import ItemState
 from client.transfer.feed import Exchange, Feed
@@ -214,6 +214,12 @@ class Reader:
             file.mtime_ns = file.local.facts.mtime_ns
             self._add_small(file, None)
             return
+        if file.local.facts.size <= MIN_CHUNK_BYTES and not file.tries:
+            small = read_small(file.local.text, file.local.facts, follow_symlinks=self._follow)
+            if small is not None:
+                file.size, file.mtime_ns = len(small), file.local.facts.mtime_ns
+                self._add_small(file, small)
+                return
         with open_source(file.local.path, follow_symlinks=self._follow) as source:
             file.size, file.mtime_ns = source.facts.size, source.facts.mtime_ns
             self._work.ledger.resize(file.row, file.size)

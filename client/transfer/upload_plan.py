@@ -179,13 +179,15 @@ class UploadPlanner:
     def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
         """What is in a local folder, but for the files that are the same on both sides: those are done with here.
 
-        They are most of what there is, and this is all that is spent on each (6 µs, measured).
+        They are most of what there is, and this is all that is spent on each.
         """
-        follow, add_unchanged, above = self._follow, self._ledger.add_unchanged, remote.path_of("")
+        follow, named = self._follow, remote.named
+        leaves: list[str] = []
+        sizes: list[int] = []
 
         def settled(listed: os.DirEntry[str]) -> bool:
             name = listed.name
-            there = remote.named(name)
+            there = named(name)
             if there is None or there.kind != "file" or _WINDOWS:  # where a name may stand for another
                 return False
             try:
@@ -195,10 +197,13 @@ class UploadPlanner:
             same = status.st_size == there.size and status.st_mtime_ns == there.mtime_ns
             if not same or not stat.S_ISREG(status.st_mode):
                 return False
-            add_unchanged(folder, name, above + name, there.size)
+            leaves.append(name)
+            sizes.append(there.size)
             return True
 
-        return scan_folder(folder, follow_symlinks=follow, settled=settled)
+        yield from scan_folder(folder, follow_symlinks=follow, settled=settled)
+        if leaves:
+            self._ledger.add_unchanged(folder, remote.path_of(""), leaves, sizes)
 
     def _take(
         self,
@@ -215,7 +220,7 @@ class UploadPlanner:
         else:
             size = found.facts.size if found.kind == "file" else 0
             if row is None:
-                row = self._ledger.add(found.path, path, found.kind, size)
+                row = self._ledger.add(found.folder, path, found.kind, size, leaf=found.leaf)
             else:
                 self._ledger.again(row, size)
             try:

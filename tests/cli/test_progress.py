@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from client.cli import progress
 from client.cli.shell import Shell
 from client.cli.transferring import conflict_lines, summarise
-from client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress
+from client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress, Tally
+from client.transfer.ledger import Ledger
 from protocol import Entry
 
 
@@ -99,21 +100,33 @@ def test_nothing_is_drawn_in_the_first_moments(monkeypatch: pytest.MonkeyPatch) 
 # ── at the end ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def tally(*states: ItemState, folders: int = 0) -> Tally:
+    """Of folders that are there, and files of 1,000 bytes, each in its state."""
+    ledger = Ledger(1)
+    for _ in range(folders):
+        ledger.end(ledger.add(Path("f"), "/f", "folder", 0), ItemState.DONE)
+    for state in states:
+        row = ledger.add(Path("f"), "/f", "file", 1000)
+        if state is not ItemState.WAITING:
+            ledger.end(row, state)
+    return ledger.tally()
+
+
 def test_the_summary_counts_what_happened() -> None:
-    items = [item(0, kind="folder"), item(1), item(2), item(3, ItemState.UNCHANGED), item(4, ItemState.SKIPPED),
-             item(5, ItemState.SKIPPED), item(6, ItemState.FAILED)]  # fmt: skip
-    said = summarise(items, Direction.UPLOAD, JobState.FAILED, 2.0)
+    done, skipped = ItemState.DONE, ItemState.SKIPPED
+    found = tally(done, done, ItemState.UNCHANGED, skipped, skipped, ItemState.FAILED, folders=1)
+    said = summarise(found, Direction.UPLOAD, JobState.FAILED, 2.0)
     assert said == "Uploaded 2 files and 1 folder (2.0 kB) in 2.0 s, 1.0 kB/s; 1 unchanged, 2 skipped, 1 failed."
 
 
 def test_what_was_refused_for_want_of_an_answer_has_failed() -> None:
-    said = summarise([item(0, ItemState.SKIPPED)], Direction.DOWNLOAD, JobState.FINISHED, 0.1, refused=1)
+    said = summarise(tally(ItemState.SKIPPED), Direction.DOWNLOAD, JobState.FINISHED, 0.1, refused=1)
     assert said == "Downloaded 0 files; 1 failed."
 
 
 def test_a_cancelled_transfer_says_how_far_it_came() -> None:
-    items = [item(0), item(1, ItemState.CANCELLED), item(2, ItemState.WAITING)]
-    said = summarise(items, Direction.UPLOAD, JobState.CANCELLED, 0.5)
+    found = tally(ItemState.DONE, ItemState.CANCELLED, ItemState.WAITING)
+    said = summarise(found, Direction.UPLOAD, JobState.CANCELLED, 0.5)
     assert said == "Cancelled: uploaded 1 file (1.0 kB) in 0.5 s; 2 not reached."
 
 

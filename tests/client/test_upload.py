@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -294,8 +295,8 @@ def test_a_file_does_not_replace_a_folder_nor_a_folder_a_file(
     assert isinstance(job.failed_items()[0].error, NotAFolder)
 
 
-@pytest.mark.parametrize("size", [1_000, 5_000_000])
-def test_a_file_that_changes_once_while_it_is_read_is_read_again(
+@pytest.mark.parametrize(("size", "times"), [(1_000, 1), (1_000, 2), (5_000_000, 1)])
+def test_a_file_that_changes_while_it_is_read_is_read_again(
     session: Session,
     engine: TransferEngine,
     folder: str,
@@ -303,10 +304,11 @@ def test_a_file_that_changes_once_while_it_is_read_is_read_again(
     finish: Finish,
     monkeypatch: pytest.MonkeyPatch,
     size: int,
+    times: int,
 ) -> None:
     path = source / "file"
     path.write_bytes(noise(size))
-    _change_when_planned(monkeypatch, path, times=1)
+    _change_when_planned(monkeypatch, path, times)
     assert finish(engine.upload([path], folder)) is JobState.FINISHED
     assert contents(session, folder) == {"file": path.read_bytes()}
 
@@ -338,20 +340,24 @@ def test_a_file_that_keeps_changing_fails_alone(
 
 
 def _change_when_planned(monkeypatch: pytest.MonkeyPatch, path: Path, times: int) -> None:
-    """Another program writes to `path` each time that it has been opened, `times` times."""
+    """Another program writes to `path` each time that somebody begins to read it, `times` times."""
     from client import chunking
 
-    fstat, left = os.fstat, [times]
+    left = [times]
 
-    def writing_fstat(descriptor: int) -> os.stat_result:
-        facts = fstat(descriptor)
-        if left[0] and facts.st_ino == path.stat().st_ino and facts.st_size:
-            left[0] -= 1
-            with path.open("ab") as file:
-                file.write(b"more")
-        return facts
+    def after_a_change(read: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(descriptor: int, *rest: Any) -> Any:
+            begins = left[0] and os.fstat(descriptor).st_ino == path.stat().st_ino
+            if begins and os.lseek(descriptor, 0, os.SEEK_CUR) == 0:
+                left[0] -= 1
+                with path.open("ab") as file:
+                    file.write(b"more")
+            return read(descriptor, *rest)
 
-    monkeypatch.setattr(chunking.os, "fstat", writing_fstat)
+        return changed
+
+    for name in ("read", "readv"):
+        monkeypatch.setattr(chunking.os, name, after_a_change(getattr(os, name)))
 
 
 def test_what_failed_can_be_tried_again(
