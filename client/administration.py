@@ -8,6 +8,8 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from msgspec import UNSET, UnsetType
+
 from client.commands import Commands
 from protocol import (
     MAX_ITERATIONS,
@@ -36,15 +38,17 @@ from protocol import (
 
 _MOST_ACCOUNTS = 1_000_000
 _GENERATED_BYTES = 12
+_MOST_GENERATED_BYTES = 768  # whatever length a server asks for: as many characters as a password can have
 _ATTEMPTS = 100  # a requirement of four kinds of characters is met by chance
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """All accounts, and what the server allows who has no quota of their own (0: no limit)."""
+    """All accounts, and what the server allows who has no quotas of their own (0: no limit)."""
 
     entries: tuple[AccountEntry, ...]
     default_quota_bytes: int
+    default_quota_files: int = 0
 
 
 class Administration:
@@ -66,7 +70,7 @@ class Administration:
                 raise RemoteProtocolError("The server's list of accounts has no order.")
             entries += reply.accounts
             if not reply.more:
-                return Accounts(tuple(entries), reply.default_quota_bytes)
+                return Accounts(tuple(entries), reply.default_quota_bytes, reply.default_quota_files)
             if not reply.accounts or len(entries) > _MOST_ACCOUNTS:
                 raise RemoteProtocolError("The server's list of accounts has no end.")
 
@@ -77,13 +81,22 @@ class Administration:
                 return entry
         raise NotFound("There is no such account.", subject=name)
 
-    def add(self, name: str, password: str, role: Role = "user", quota_bytes: int | None = None) -> AccountEntry:
+    def add(
+        self,
+        name: str,
+        password: str,
+        role: Role = "user",
+        quota_bytes: int | None = None,
+        quota_files: int | None = None,
+    ) -> AccountEntry:
         """A new account, whose user has to choose another password. Blocks for PBKDF2.
 
         Raises: PasswordRefused with the reasons, AlreadyExists, NameNotAllowed.
         """
         verifier = self._verifier(name, password)
-        request = AddAccountRequest(name=name, verifier=verifier, role=role, quota_bytes=quota_bytes)
+        request = AddAccountRequest(
+            name=name, verifier=verifier, role=role, quota_bytes=quota_bytes, quota_files=quota_files
+        )
         return self._commands.admin_add_account(request).account
 
     def reset_password(self, name: str, password: str) -> AccountEntry:
@@ -102,9 +115,17 @@ class Administration:
         """Its sessions end. Raises: as `set_disabled`."""
         return self._commands.admin_change_account(ChangeAccountRequest(name=name, role=role)).account
 
-    def set_quota(self, name: str, quota_bytes: int | None) -> AccountEntry:
-        """None: what the server allows everybody; 0: no limit. Raises: NotFound."""
-        request = ChangeAccountRequest(name=name, quota_bytes=quota_bytes, default_quota=quota_bytes is None)
+    def set_quota(
+        self, name: str, quota_bytes: int | None | UnsetType = UNSET, quota_files: int | None | UnsetType = UNSET
+    ) -> AccountEntry:
+        """Change those that are given. None: what the server allows everybody; 0: no limit. Raises: NotFound."""
+        request = ChangeAccountRequest(
+            name=name,
+            quota_bytes=quota_bytes if isinstance(quota_bytes, int) else None,
+            default_quota=quota_bytes is None,
+            quota_files=quota_files if isinstance(quota_files, int) else None,
+            default_quota_files=quota_files is None,
+        )
         return self._commands.admin_change_account(request).account
 
     def remove(self, name: str) -> None:
@@ -119,7 +140,7 @@ class Administration:
 
     def generate_password(self, name: str) -> str:
         """One that meets the requirements, of at least 96 random bits."""
-        count = max(_GENERATED_BYTES, self._policy.min_length)
+        count = max(_GENERATED_BYTES, min(self._policy.min_length, _MOST_GENERATED_BYTES))
         for _ in range(_ATTEMPTS):
             password = secrets.token_urlsafe(count)
             if not check_password(password, name, self._policy):

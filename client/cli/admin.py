@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
-from client.administration import Administration
+from client.administration import Accounts, Administration
 from client.cli import output, password
 from client.cli.admin_options import (
     AdminAddOptions,
@@ -45,8 +46,9 @@ def run(session: Session, shell: Shell, options: AdminOptions) -> int:
             account = admin.set_role(options.name, options.role)
             return _changed(shell, account, f"{account.name} is now: {account.role}.", as_json=options.json)
         case AdminQuotaOptions():
-            account = admin.set_quota(options.name, options.quota)
-            said = f"{account.name} may store: {_quota(account, admin.accounts().default_quota_bytes)}."
+            account = admin.set_quota(options.name, options.quota, options.files)
+            found = admin.accounts()
+            said = f"{account.name} may store: {_quota(account, found)}; files and folders: {_files(account, found)}."
             return _changed(shell, account, said, as_json=options.json)
         case AdminRemoveOptions():
             return _remove(admin, shell, options)
@@ -74,13 +76,14 @@ def _users(admin: Administration, shell: Shell, options: AdminUsersOptions) -> i
         for account in found.entries:
             shell.result(output.json_line(account_json(account)))
         return 0
-    rows = [["user", "role", "state", "quota", "sessions", "since"]]
+    rows = [["user", "role", "state", "quota", "files", "sessions", "since"]]
     rows += [
         [
             printable(account.name),
             account.role,
             "disabled" if account.disabled else "must change the password" if account.must_change else "enabled",
-            _quota(account, found.default_quota_bytes),
+            _quota(account, found),
+            _files(account, found),
             str(account.sessions),
             output.moment(account.created_ms * 1_000_000),
         ]
@@ -91,14 +94,22 @@ def _users(admin: Administration, shell: Shell, options: AdminUsersOptions) -> i
     return 0
 
 
-def _quota(account: AccountEntry, default_bytes: int) -> str:
-    limit = default_bytes if account.quota_bytes is None else account.quota_bytes
-    shown = output.size(limit) if limit else "no limit"
-    return f"{shown} (as all)" if account.quota_bytes is None else shown
+def _quota(account: AccountEntry, found: Accounts) -> str:
+    return _limit(account.quota_bytes, found.default_quota_bytes, output.size)
+
+
+def _files(account: AccountEntry, found: Accounts) -> str:
+    return _limit(account.quota_files, found.default_quota_files, output.exact)
+
+
+def _limit(own: int | None, default: int, show: Callable[[int], str]) -> str:
+    limit = default if own is None else own
+    shown = show(limit) if limit else "no limit"
+    return f"{shown} (as all)" if own is None else shown
 
 
 def account_json(account: AccountEntry) -> dict[str, object]:
-    """An account for programs. `quota_bytes` null: as the server allows everybody; 0: no limit."""
+    """An account for programs. Of the quotas, null is as the server allows everybody, and 0 no limit."""
     return {
         "user": account.name,
         "id": account.id,
@@ -107,6 +118,7 @@ def account_json(account: AccountEntry) -> dict[str, object]:
         "must_change": account.must_change,
         "created": iso(account.created_ms),
         "quota_bytes": account.quota_bytes,
+        "quota_files": account.quota_files,
         "sessions": account.sessions,
     }
 
@@ -123,7 +135,7 @@ def _changed(shell: Shell, account: AccountEntry, sentence: str, *, as_json: boo
 
 def _add(admin: Administration, shell: Shell, options: AdminAddOptions) -> int:
     secret = _first_password(admin, shell, options)
-    account = admin.add(options.name, secret, options.role, options.quota)
+    account = admin.add(options.name, secret, options.role, options.quota, options.files)
     said = f"Made {account.name} ({account.role}); at the first sign-in it has to choose another password."
     return _changed(shell, account, said, as_json=options.json, generated=secret if options.generate else None)
 

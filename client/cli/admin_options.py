@@ -14,11 +14,12 @@ class AdminUsersOptions(msgspec.Struct, frozen=True):
 
 
 class AdminAddOptions(msgspec.Struct, frozen=True):
-    """`admin add`. `quota`: bytes; None as the server allows everybody, 0 no limit."""
+    """`admin add`. `quota`: bytes; `files`: how many. None is as the server allows everybody, 0 no limit."""
 
     name: str
     role: Role = "user"
     quota: int | None = None
+    files: int | None = None
     new_password_file: str | None = None
     generate: bool = False
     json: bool = False
@@ -50,10 +51,11 @@ class AdminRoleOptions(msgspec.Struct, frozen=True):
 
 
 class AdminQuotaOptions(msgspec.Struct, frozen=True):
-    """`admin quota`. `quota` as in `admin add`."""
+    """`admin quota`. Both as in `admin add`; what is not given stays as it is."""
 
     name: str
-    quota: int | None
+    quota: int | None | msgspec.UnsetType = msgspec.UNSET
+    files: int | None | msgspec.UnsetType = msgspec.UNSET
     json: bool = False
 
 

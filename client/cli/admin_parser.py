@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol, get_args
 
+from msgspec import UNSET, UnsetType
+
 from client.cli.admin_options import (
     AdminAddOptions,
     AdminAuditOptions,
@@ -29,13 +31,14 @@ DETAILS = """\
   admin add anna --generate             an account, with a password that is shown once
   admin reset anna                      another password, which she has to change at once; her sessions end
   admin quota anna "50 GB"              what she may store, history included; “none”, or “default”
+  admin quota anna --files 100000       how many files and folders she may have at a time
   admin logout anna                     end her sessions
   admin lift --address 192.0.2.7        let that address try again
 No command here shows or opens anybody's files. The last enabled administrator cannot be disabled, demoted or removed.
 """
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
-_MOST_BYTES = 2**63 - 1
+_MOST = 2**63 - 1
 
 
 class Commands(Protocol):
@@ -74,7 +77,7 @@ def _accounts(commands: Commands, take: Take) -> None:
         "role NAME ROLE", "make an account an administrator's, or a user's", lambda g: take(AdminRoleOptions, g)
     )
     quota = commands.add(
-        "quota NAME SIZE", "say how much an account may store", lambda given: take(AdminQuotaOptions, given)
+        "quota NAME [SIZE]", "say how much an account may store", lambda given: _quota(take(AdminQuotaOptions, given))
     )
     remove = commands.add(
         "remove NAME", "remove an account; its files stay on the server's disk", lambda g: take(AdminRemoveOptions, g)
@@ -89,9 +92,22 @@ def _accounts(commands: Commands, take: Take) -> None:
         how.add_argument("--new-password-file", metavar="FILE", help="read it from FILE; “-” is standard input")
     add.add_argument("--role", choices=get_args(Role), default="user", help="default: user")
     add.add_argument("--quota", type=quota_bytes, metavar="SIZE", help="as in quota")
+    for command in (add, quota):
+        command.add_argument(
+            "--files",
+            type=quota_files,
+            metavar="N",
+            default=argparse.SUPPRESS,
+            help="so many files, folders and links at a time; “none”, or “default”",
+        )
     role.add_argument("role", choices=get_args(Role), metavar="ROLE", help="user or admin")
     quota.add_argument(
-        "quota", type=quota_bytes, metavar="SIZE", help="as “50 GB” or “50 GiB”; “none”, or “default” as for all"
+        "quota",
+        type=quota_bytes,
+        nargs="?",
+        metavar="SIZE",
+        default=UNSET,  # not SUPPRESS, which argparse would give to `type` here
+        help="as “50 GB” or “50 GiB”, earlier versions included; “none”, or “default” as for all",
     )
     remove.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -134,9 +150,27 @@ def quota_bytes(text: str) -> int | None:
     if found is not None:
         power = " KMGTP".index(found[2].upper() or " ")
         size: int = round(float(found[1]) * (1024 if found[3] else 1000) ** power)
-        if 0 < size <= _MOST_BYTES:
+        if 0 < size <= _MOST:
             return size
     raise argparse.ArgumentTypeError(f"“{text}” is no size: write 50 GB, 50 GiB, none or default")
+
+
+def quota_files(text: str) -> int | None:
+    """`text` as a number of files: 100000 or 100,000; 0 for “none”, None for “default”."""
+    word = text.strip().lower()
+    if word in ("none", "default"):
+        return 0 if word == "none" else None
+    digits = word.replace(",", "")
+    if digits.isascii() and digits.isdigit() and 0 < int(digits) <= _MOST:
+        return int(digits)
+    raise argparse.ArgumentTypeError(f"“{text}” is no number of files: write 100000, none or default")
+
+
+def _quota(options: AdminQuotaOptions) -> AdminQuotaOptions:
+    """Raises: ValueError where neither is given."""
+    if isinstance(options.quota, UnsetType) and isinstance(options.files, UnsetType):
+        raise ValueError("give a size, --files, or both")
+    return options
 
 
 def _lines(text: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from client.cli.options import SortBy
@@ -140,10 +140,30 @@ def arrange(
     return ordered
 
 
+def arrange_names(
+    names: Sequence[str], folders: Collection[int], *, folders_first: bool = False, reverse: bool = False
+) -> list[tuple[str, bool]]:
+    """The names as `arrange` orders entries, each with whether it is a folder. `folders`: the ordinals of those."""
+    if names and "".join(names).isascii():  # a third of the time
+        ordered = sorted(zip(map(str.lower, names), names, range(len(names)), strict=True), reverse=reverse)
+    else:
+        keys = [fold_name(name).decode(errors="surrogatepass") for name in names]
+        ordered = sorted(zip(keys, names, range(len(names)), strict=True), reverse=reverse)
+    arranged = [(name, at in folders) for _, name, at in ordered]
+    if folders_first:
+        arranged.sort(key=lambda pair: not pair[1])
+    return arranged
+
+
 def display_name(entry: Entry, name: str | None = None) -> str:
     """The name (or `name` in its place), escaped, with a “/” after a folder."""
-    shown = printable(entry.name if name is None else name)
-    return shown + "/" if entry.kind == "folder" and not shown.endswith("/") else shown
+    return marked_name(entry.name if name is None else name, is_folder=entry.kind == "folder")
+
+
+def marked_name(name: str, *, is_folder: bool) -> str:
+    """The same of a name alone."""
+    shown = printable(name)
+    return shown + "/" if is_folder and not shown.endswith("/") else shown
 
 
 def long_rows(entries: Iterable[tuple[Entry, str]], *, in_bytes: bool = False, zone: tzinfo | None = None) -> list[str]:
@@ -195,6 +215,9 @@ def usage_lines(usage: UsageReply, *, in_bytes: bool = False) -> list[str]:
     if usage.quota_bytes is not None:
         left = max(0, usage.quota_bytes - usage.bytes_stored)
         rows.append(("quota", f"{shown(usage.quota_bytes)}, of which {shown(left)} are left"))
+    if usage.quota_files is not None:
+        left = max(0, usage.quota_files - usage.entries_current)
+        rows.append(("", f"{exact(usage.quota_files)} files and folders, of which {exact(left)} are left"))
     return table(rows)
 
 
@@ -242,6 +265,8 @@ def usage_json(usage: UsageReply) -> dict[str, object]:
         "files_current": usage.files_current,
         "bytes_stored": usage.bytes_stored,
         "quota_bytes": usage.quota_bytes,
+        "entries_current": usage.entries_current,
+        "quota_files": usage.quota_files,
     }
 
 

@@ -58,6 +58,7 @@ def test_admin_commands_are_understood_with_the_options_of_all_commands_anywhere
     assert parse(["admin", "enable", "anna"]).command == AdminDisableOptions("anna", disabled=False)
     assert parse(["admin", "disable", "anna"]).command == AdminDisableOptions("anna", disabled=True)
     assert parse(["admin", "quota", "anna", "default"]).command == AdminQuotaOptions("anna", None)
+    assert parse(["admin", "quota", "anna", "--files", "1,000"]).command == AdminQuotaOptions("anna", files=1000)
     assert parse(["admin", "lift", "--account", "anna"]).command == AdminLiftOptions(account="anna")
 
 
@@ -94,6 +95,9 @@ def test_what_is_no_size_is_no_quota(text: str) -> None:
         ["admin", "lift", "--all", "--account", "anna"],
         ["admin", "audit", "-n", "0"],
         ["admin", "add", "anna", "--generate", "--new-password-file", "x"],
+        ["admin", "quota", "anna"],
+        ["admin", "quota", "anna", "--files", "many"],
+        ["admin", "quota", "anna", "--files", "0"],
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_happens(words: list[str]) -> None:
@@ -148,12 +152,29 @@ def test_a_reset_ends_the_sessions_and_a_disabled_user_is_out(admin: Cli, anna: 
 
 def test_a_quota_is_set_and_seen_by_its_user(admin: Cli, anna: Cli) -> None:
     own = chooses_own(anna)
-    assert "may store: 3.0 kB." in admin("admin", "quota", anna.user, "3 kB").err
+    assert "may store: 3.0 kB;" in admin("admin", "quota", anna.user, "3 kB").err
     assert json.loads(own.ok("usage", "--json"))["quota_bytes"] == 3000
     own.write("large.bin", os.urandom(5000))
     assert own("put", "large.bin").code == 9
     assert "no limit (as all)" in admin("admin", "quota", anna.user, "default").err
     assert own("put", "large.bin").code == 0
+
+
+def test_a_quota_of_files_is_set_listed_met_and_taken_back(admin: Cli, anna: Cli) -> None:
+    own = chooses_own(anna)
+    assert "files and folders: 2." in admin("admin", "quota", anna.user, "--files", "2").err
+    assert (account(admin, anna.user)["quota_files"], account(admin, anna.user)["quota_bytes"]) == (2, None)
+    own.ok("mkdir", "/docs")
+    own.write("small.txt", b"small")
+    own.ok("put", "small.txt", "/docs/one")
+    refused = own("put", "small.txt", "/docs/two")
+    assert (refused.code, "2 files and folders" in refused.err) == (9, True)
+    assert json.loads(own.ok("usage", "--json"))["entries_current"] == 2
+    assert "2 files and folders, of which 0 are left" in own.ok("usage")
+    assert "2" in admin.ok("admin", "users")
+    admin.ok("admin", "quota", anna.user, "50 GB", "--files", "default")
+    assert (account(admin, anna.user)["quota_files"], account(admin, anna.user)["quota_bytes"]) == (None, 50 * 10**9)
+    assert own("put", "small.txt", "/docs/two").code == 0
 
 
 def test_the_last_administrator_stays_and_the_reason_is_said(admin: Cli) -> None:

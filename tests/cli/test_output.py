@@ -166,6 +166,8 @@ def test_usage_with_and_without_a_quota() -> None:
     assert output.usage_lines(usage) == ["files now  1.5 kB in 1 file", "stored     2.5 MB, history included"]
     limited = UsageReply(bytes_current=0, files_current=0, bytes_stored=70, quota_bytes=100)
     assert output.usage_lines(limited, in_bytes=True)[-1] == "quota      100 bytes, of which 30 bytes are left"
+    counted = UsageReply(bytes_current=0, files_current=7, bytes_stored=70, entries_current=9, quota_files=10_000)
+    assert output.usage_lines(counted)[-1] == "           10,000 files and folders, of which 9,991 are left"
 
 
 def test_json_is_one_line_that_reads_back_equal() -> None:

@@ -196,10 +196,28 @@ def test_a_quota_holds_for_open_sessions_too_and_can_be_taken_back(
     assert change(root, "alice", default_quota=True).quota_bytes is None
 
 
+def test_a_quota_of_files_holds_at_once_and_is_told(server: Running) -> None:
+    root, peer = server.signed_in("root"), server.signed_in("alice")
+
+    def make(name: str) -> None:
+        peer.call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{name}")))
+
+    assert change(root, "alice", quota_files=1).quota_files == 1
+    assert peer.call("usage", UsageRequest())[0].quota_files == 1
+    make("one")
+    with pytest.raises(QuotaExceeded, match="files and folders"):
+        make("two")
+    assert change(root, "alice", default_quota_files=True).quota_files is None
+    assert peer.call("usage", UsageRequest())[0].quota_files is None
+    make("two")
+
+
 def test_a_quota_of_both_kinds_is_refused_and_unknown_names_are_not_found(server: Running) -> None:
     root = server.signed_in("root")
     with pytest.raises(MalformedMessage):
         change(root, "bob", quota_bytes=5, default_quota=True)
+    with pytest.raises(MalformedMessage):
+        change(root, "bob", quota_files=5, default_quota_files=True)
     with pytest.raises(NotFound):
         change(root, "nobody", disabled=True)
 

@@ -338,7 +338,7 @@ def test_a_file_of_the_time_before_quotas_is_opened_and_stays_as_it_is_where_non
     accounts.path.chmod(0o600)
     alice = accounts.find("alice")
     assert alice is not None
-    assert (alice.quota_bytes, alice.temporary) == (None, False)
+    assert (alice.quota_bytes, alice.quota_files, alice.temporary) == (None, None, False)
     accounts.set_verifier("alice", ERASER)
     again = json.loads(accounts.path.read_text())["accounts"]["alice"]
     assert again == BEFORE_QUOTAS["accounts"]["alice"] | {"verifier": ERASER.format()}  # type: ignore[index]
@@ -346,10 +346,10 @@ def test_a_file_of_the_time_before_quotas_is_opened_and_stays_as_it_is_where_non
 
 def test_a_quota_and_a_given_password_are_kept(accounts: CredentialFile) -> None:
     alice = accounts.add("alice", PENCIL, "admin")
-    accounts.administer("alice", user_id=alice.user_id, verifier=ERASER, quota_bytes=10**12)
+    accounts.administer("alice", user_id=alice.user_id, verifier=ERASER, quota_bytes=10**12, quota_files=10**5)
     found = CredentialFile(accounts.path).find("alice")
     assert found is not None
-    assert (found.quota_bytes, found.temporary, found.verifier) == (10**12, True, ERASER)
+    assert (found.quota_bytes, found.quota_files, found.temporary, found.verifier) == (10**12, 10**5, True, ERASER)
     accounts.administer("alice", user_id=alice.user_id, default_quota=True)
     changed = accounts.set_verifier("alice", PENCIL)
     assert (changed.quota_bytes, changed.temporary) == (None, False)
