@@ -16,15 +16,24 @@ from gui import choices, desktop
 from gui.choices import Choices
 from gui.collector import Collector
 from gui.commands import LOOK_COMMANDS, Command
-from gui.keyring_store import PasswordKeeper
 from gui.model import Connection, Notice, Place, TransferBoard
 from gui.palette import Mode
-from gui.presenters.access import AccessPresenter, AskSignIn, AskTrust, Entered, Step, WarnChanged
+from gui.presenters.access import (
+    AccessPresenter,
+    AskNewPassword,
+    AskSignIn,
+    AskTrust,
+    Entered,
+    Step,
+    WarnChanged,
+    ended_notice,
+)
 from gui.tasks import TaskBridge, TkPump
 from gui.theme import Theme, Window
 from gui.views.dialogs.ask import confirm
 from gui.views.dialogs.gate import Gate
 from gui.views.dialogs.help import show_help
+from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from gui.views.dialogs.trust import ChangedKeyCard, TrustCard
 from gui.views.drop import DropTarget
@@ -68,9 +77,8 @@ class App:
         self.workspace: Workspace | None = None
         self.gate = Gate(self.root, self.theme)
         self.access = AccessPresenter(
-            self.bridge, self._open_trust, ClientOptions.of(settings.client, f"window {VERSION}"), PasswordKeeper(),
-            self._step,
-        )  # fmt: skip
+            self.bridge, self._open_trust, ClientOptions.of(settings.client, f"window {VERSION}"), self._step
+        )
         self._hooks()
         self._place_window()
         self.access.begin(server or self._server(), user or self._user())
@@ -196,6 +204,17 @@ class App:
                         on_replace=lambda: access.replace_key(changed), on_disconnect=access.distrust,
                     )
                 )  # fmt: skip
+            case AskNewPassword(state=asked):
+                form = self.gate.card
+                if not isinstance(form, NewPasswordCard):
+                    self.gate.show(
+                        lambda parent, theme: NewPasswordCard(
+                            parent, theme, asked, on_choose=access.choose_password,
+                            on_later=access.postpone_password, on_sign_out=access.refuse_password,
+                        )
+                    )  # fmt: skip
+                else:
+                    form.show(asked)
             case Entered(session=session):
                 self._enter(session)
 
@@ -216,7 +235,7 @@ class App:
         self.root.update_idletasks()
         self.gate.leave()
 
-    def _leave(self, *, logout: bool, problem: str | None = None) -> None:
+    def _leave(self, *, logout: bool, notice: Notice | None = None) -> None:
         workspace, self.workspace = self.workspace, None
         if workspace is None:
             return
@@ -228,10 +247,11 @@ class App:
         self.window.offline_banner.show(None)
         self.window.banner.show(None)
         self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
-        self.access.begin(address, user, problem=problem, automatic=False)
+        self.access.begin(address, user, notice=notice, automatic=False)
 
-    def _session_ended(self, reason: str) -> None:
-        self._leave(logout=False, problem=reason)
+    def _session_ended(self, error: Exception) -> None:
+        unfinished = self.workspace is not None and bool(self.workspace.transfers.unfinished)
+        self._leave(logout=False, notice=ended_notice(error, unfinished=unfinished))
 
     # --- what the person does --------------------------------------------------------------------------------------
 
@@ -367,6 +387,7 @@ class App:
         self._closing = True
         if self.root.state() == "normal":
             self._remember(width=self.root.winfo_width(), height=self.root.winfo_height())
+        self.access.close()
         if self.workspace is not None:
             self.workspace.close()
             self.workspace = None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from protocol import ROOT_NODE, Entry
+from protocol import ROOT_NODE, Entry, PasswordPolicy
 
 SortColumn = Literal["name", "size", "modified", "type"]
 
@@ -185,7 +185,8 @@ class Conflicting:
 @dataclass(frozen=True, slots=True)
 class SignInState:
     """What the form for signing in shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can.
-    `wrong`: the field that `problem` is about.
+    `wrong`: the field that `problem` is about. `notice`: why one is here again. `held_up`: the server lets nobody try
+    for a while.
     """
 
     server: str = ""
@@ -195,3 +196,20 @@ class SignInState:
     keep: bool = False
     keep_refused: str | None = "Looking for a keyring…"
     wrong: Literal["server", "user", "password"] | None = None
+    notice: Notice | None = None
+    held_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewPasswordState:
+    """What the form for a new password shows. `old`: the one that is to be replaced.
+
+    `forced`: an administrator has given the old one, and the server does nothing before there is another.
+    """
+
+    user: str = ""
+    old: str = field(default="", repr=False)
+    policy: PasswordPolicy = field(default_factory=PasswordPolicy)
+    forced: bool = False
+    busy: bool = False
+    problem: str = ""

@@ -15,8 +15,9 @@ from gui.presenters.operations import OperationsPresenter, deletion_text, name_p
 from gui.presenters.transfers import TransfersPresenter
 from gui.tasks import TaskBridge
 from gui.viewing import Viewer
-from gui.views.dialogs.ask import PasswordDialog, ask_name, confirm
+from gui.views.dialogs.ask import ask_name, confirm
 from gui.views.dialogs.choose import choose_files, choose_folder
+from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.main_window import MainWindow
 from protocol import Entry, LoginFailed, printable
 
@@ -231,7 +232,6 @@ class Orders:
             self._window.say(Notice("The password was changed.", "success"))
 
         dialog = PasswordDialog(
-            self._window.root, self._window.theme, on_submit=submit,
-            requirements=f"At least {policy.min_length} characters. Your other sessions will end.",
+            self._window.root, self._window.theme, user=self._session.user, policy=policy, on_submit=submit,
         )  # fmt: skip
         dialog.open()

@@ -120,12 +120,13 @@ class _Task:
 class TaskBridge:
     """Runs work in threads and brings callbacks back to the thread that drains it.
 
-    `clock` gives seconds that only grow. `post`, `post_latest` may be called from any thread, all else only from the
+    `post`, `post_latest` may be called from any thread, all else only from the
     thread that calls `drain`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self.clock = clock
+        """Seconds that only grow."""
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._latest: dict[Hashable, Callable[[], None]] = {}
         self._latest_lock = threading.Lock()
@@ -216,7 +217,7 @@ class TaskBridge:
 
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
         """Call `callback` in this thread once `delay_s` have passed."""
-        timer = Timer(self._clock() + delay_s, callback)
+        timer = Timer(self.clock() + delay_s, callback)
         heapq.heappush(self._timers, (timer.due, next(self._order), timer))
         self.rescheduled()
         return timer
@@ -225,7 +226,7 @@ class TaskBridge:
         """Seconds until the next timer, 0 if one is due; None without any."""
         while self._timers and self._timers[0][2].callback is None:
             heapq.heappop(self._timers)
-        return max(0.0, self._timers[0][0] - self._clock()) if self._timers else None
+        return max(0.0, self._timers[0][0] - self.clock()) if self._timers else None
 
     # --- draining --------------------------------------------------------------------------------------------------
 
@@ -234,7 +235,7 @@ class TaskBridge:
 
         A callback that raises does not stop the others: its error goes to `on_error`.
         """
-        end = self._clock() + budget_s
+        end = self.clock() + budget_s
         while True:
             callback = self._next()
             if callback is None:
@@ -243,7 +244,7 @@ class TaskBridge:
                 callback()
             except Exception as error:  # the top of a callback from the loop, like Tk's own report_callback_exception
                 self.on_error(error)
-            if self._clock() >= end:
+            if self.clock() >= end:
                 return not self._queue.empty() or self.next_due_s() == 0.0
 
     def _next(self) -> Callable[[], object] | None:

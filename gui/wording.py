@@ -63,6 +63,15 @@ def duration(seconds: float) -> str:
     return count(round(hours / 24), "day")
 
 
+def countdown(seconds: int) -> str:
+    """A time that is counted down: `41 s`, `3:05 min`, `1:02:05 h`."""
+    minutes, rest = divmod(max(0, seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02} h"
+    return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
+
+
 def local_now() -> dt.datetime:
     """The time of the clock on the wall, as `moment` takes it."""
     return dt.datetime.now()  # noqa: DTZ005 - local time is what people read

@@ -36,7 +36,7 @@ class Workspace:
         settings: config.Client,
         *,
         limit: int | None,
-        on_session_ended: Callable[[str], None],
+        on_session_ended: Callable[[Exception], None],
     ) -> None:
         self.session = session
         self._window, self._bridge = window, bridge
@@ -182,7 +182,7 @@ class Workspace:
 
     def _ended(self, error: Exception) -> None:
         if not self._closed:
-            self._on_session_ended(getattr(error, "message", str(error)))
+            self._on_session_ended(error)
 
     def _changed_by_us(self, node: int | None) -> None:
         if self._closed:

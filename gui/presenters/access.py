@@ -1,19 +1,20 @@
-"""Getting in: address, trust, password; and staying signed in, where the system has a keyring."""
+"""Getting in: address, trust, password, if need be a new password; and staying signed in, where there is a keyring."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from client import keyring_store
 from client.address import DEFAULT_PORT, Address
 from client.errors import ChangedServerKey, ConnectionFailed, UnknownServerKey
 from client.options import ClientOptions
 from gui import wording
-from gui.keyring_store import PasswordKeeper
-from gui.model import SignInState
-from gui.tasks import CancelToken, TaskBridge
-from protocol import LoginFailed, SfosError, TooManyAttempts
+from gui.model import NewPasswordState, Notice, SignInState
+from gui.tasks import CancelToken, TaskBridge, Timer
+from protocol import LoginFailed, PasswordChangeRequired, SessionEnded, SessionRevoked, SfosError, TooManyAttempts
 
 if TYPE_CHECKING:  # OpenSSL and its like take a fifth of a second to load: the window is shown before
     from client.session import Session
@@ -45,13 +46,20 @@ class WarnChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AskNewPassword:
+    """Signed in with a password that is not to be kept: ask for another."""
+
+    state: NewPasswordState
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """Signed in."""
 
     session: Session
 
 
-Step = AskSignIn | AskTrust | WarnChanged | Entered
+Step = AskSignIn | AskTrust | WarnChanged | AskNewPassword | Entered
 
 
 class AccessPresenter:
@@ -62,31 +70,36 @@ class AccessPresenter:
         bridge: TaskBridge,
         open_trust: Callable[[], Trust],
         options: ClientOptions,
-        keeper: PasswordKeeper,
         on_step: Callable[[Step], None],
     ) -> None:
         self._bridge, self._open_trust, self._options = bridge, open_trust, options
-        self._keeper, self._on_step = keeper, on_step
+        self._on_step = on_step
         self._state = SignInState()
         self._token = CancelToken()
         self._password = ""
+        self._wait_timer: Timer | None = None
+        self._choice = NewPasswordState()
+        self._session: Session | None = None  # signed in, and not let in before a new password is chosen
 
-    def begin(self, server: str, user: str, *, problem: str | None = None, automatic: bool = True) -> None:
-        """Show the form; sign in by itself if the keyring has the password and `automatic` is set."""
-        self._state = SignInState(server, user, problem=problem)
+    def begin(self, server: str, user: str, *, notice: Notice | None = None, automatic: bool = True) -> None:
+        """Show the form; sign in by itself if the keyring has the password and `automatic` is set.
+
+        `notice`: why one is here again.
+        """
+        self._stop_waiting()
+        self._state = SignInState(server, user, notice=notice)
         self._on_step(AskSignIn(self._state, fresh=True))
 
         def work(_token: CancelToken) -> tuple[str | None, str | None]:
             # Looking for a keyring loads its backends, which takes a while: not on Tk's thread.
-            refused = self._keeper.refusal()
+            refused = keyring_store.refusal()
             address = _address(server)
-            kept = self._keeper.get(str(address), user) if refused is None and address and user else None
-            return refused, kept
+            return refused, keyring_store.get(user, address) if address and user else None
 
         def found(result: tuple[str | None, str | None]) -> None:
             refused, kept = result
             self._state = replace(self._state, keep_refused=refused, keep=kept is not None)
-            if kept is not None and automatic and not self._state.busy and problem is None:
+            if kept is not None and automatic and not self._state.busy:
                 self.submit(server, user, kept, True)
             else:
                 self._show()
@@ -108,6 +121,7 @@ class AccessPresenter:
             wrong, problem = "user", "Type your user name."
         elif not password:
             wrong, problem = "password", "Type your password."
+        self._stop_waiting()
         self._state = replace(
             self._state, server=server, user=user, keep=keep, problem=problem, wrong=wrong, busy=problem is None
         )
@@ -121,21 +135,23 @@ class AccessPresenter:
     def _connect(self, address: Address) -> None:
         user, password, keep = self._state.user, self._password, self._state.keep
 
-        def work(token: CancelToken) -> Session:
+        def work(token: CancelToken) -> tuple[Session, Duty]:
             from client.session import Session
 
             session = Session.sign_in(address, user, password, self._open_trust(), self._options)
-            if token.cancelled:
+            try:
+                token.check()
+                duty = _duty(session)
+            except BaseException:
                 session.close()
-            token.check()
-            if self._keeper.refusal() is None:
-                if keep:
-                    self._keeper.put(str(address), user, password)
-                else:
-                    self._keeper.forget(str(address), user)
-            return session
+                raise
+            if keep:
+                keyring_store.put(user, address, password)
+            else:
+                keyring_store.forget(user, address)
+            return session, duty
 
-        self._token = self._bridge.run_in_thread(work, self._entered, self._failed, name="gui-sign-in")
+        self._token = self._bridge.run_in_thread(work, self._signed_in, self._failed, name="gui-sign-in")
 
     def cancel(self) -> None:
         """Give up the attempt under way."""
@@ -144,9 +160,22 @@ class AccessPresenter:
             self._state = replace(self._state, busy=False, problem=None)
             self._show()
 
-    def _entered(self, session: Session) -> None:
+    def _signed_in(self, found: tuple[Session, Duty]) -> None:
+        session, duty = found
+        if duty is None:
+            self._enter(session)
+            return
+        self._session = session
+        self._choice = NewPasswordState(
+            session.user, self._password, session.info.password_policy, forced=duty == "forced"
+        )
+        self._on_step(AskNewPassword(self._choice))
+
+    def _enter(self, session: Session) -> None:
         self._password = ""
-        self._state = replace(self._state, busy=False, problem=None)
+        self._session = None
+        self._choice = NewPasswordState()
+        self._state = replace(self._state, busy=False, problem=None, notice=None)
         self._on_step(Entered(session))
 
     def _failed(self, error: Exception) -> None:
@@ -154,6 +183,9 @@ class AccessPresenter:
             self._on_step(AskTrust(error))
         elif isinstance(error, ChangedServerKey):
             self._on_step(WarnChanged(error))
+        elif isinstance(error, TooManyAttempts) and error.retry_after_s:
+            self._password = ""
+            self._wait_until(self._bridge.clock() + error.retry_after_s, fresh=True)
         else:
             self._back_to_form(sign_in_problem(error), "server" if isinstance(error, ConnectionFailed) else None)
 
@@ -164,6 +196,76 @@ class AccessPresenter:
 
     def _show(self) -> None:
         self._on_step(AskSignIn(self._state, fresh=False))
+
+    # --- too many attempts -----------------------------------------------------------------------------------------
+
+    def _wait_until(self, end: float, *, fresh: bool = False) -> None:
+        """Count down, and offer the button again at the `end`."""
+        left = math.ceil(end - self._bridge.clock())
+        if left > 0:
+            text = f"Too many failed attempts. Signing in is possible again in {wording.countdown(left)}."
+            self._wait_timer = self._bridge.call_later(
+                min(1.0, end - self._bridge.clock() - left + 1), lambda: self._wait_until(end)
+            )
+        else:
+            self._wait_timer, text = None, "You can try again now."
+        self._state = replace(self._state, busy=False, problem=text, wrong=None, held_up=left > 0)
+        self._on_step(AskSignIn(self._state, fresh=fresh))
+
+    def _stop_waiting(self) -> None:
+        if self._wait_timer is not None:
+            self._wait_timer.cancel()
+            self._wait_timer = None
+        self._state = replace(self._state, held_up=False)
+
+    # --- a new password --------------------------------------------------------------------------------------------
+
+    def choose_password(self, new: str) -> None:
+        """Take `new` in place of the password that one has signed in with, and go on."""
+        session, old, keep = self._session, self._password, self._state.keep
+        if session is None or self._choice.busy:
+            return
+        self._show_choice(busy=True)
+
+        def work(_token: CancelToken) -> None:
+            session.change_password(old, new)
+            if keep:
+                keyring_store.put(session.user, session.address, new)
+
+        self._bridge.run_in_thread(work, lambda _nothing: self._enter(session), self._not_chosen, name="gui-password")
+
+    def _show_choice(self, *, busy: bool = False, problem: str = "") -> None:
+        self._choice = replace(self._choice, busy=busy, problem=problem)
+        self._on_step(AskNewPassword(self._choice))
+
+    def _not_chosen(self, error: Exception) -> None:
+        if isinstance(error, (LoginFailed, SessionEnded)):
+            self._end_session()
+            self._back_to_form("Your password was changed from elsewhere meanwhile. Sign in with the new one.")
+        else:
+            self._show_choice(problem=sign_in_problem(error))
+
+    def postpone_password(self) -> None:
+        """Go on with the password as it is, where the server allows it."""
+        if self._session is not None and not self._choice.forced and not self._choice.busy:
+            self._enter(self._session)
+
+    def refuse_password(self) -> None:
+        """Choose none: sign out again."""
+        self._end_session()
+        self._back_to_form(None)
+
+    def _end_session(self) -> None:
+        session, self._session = self._session, None
+        self._choice = NewPasswordState()
+        if session is not None:
+            self._bridge.run_in_thread(
+                lambda _token: session.logout(), lambda _nothing: None, lambda _error: None, name="gui-session-end"
+            )
+
+    def close(self) -> None:
+        """The window closes: leave nothing open."""
+        self._end_session()
 
     # --- who the server is -----------------------------------------------------------------------------------------
 
@@ -189,6 +291,21 @@ class AccessPresenter:
         self._back_to_form("Not connected: you did not confirm the server's key.")
 
 
+# What has to be done about the password: nothing, or choosing another, which the server insists on or only advises.
+Duty = Literal["forced", "advised"] | None
+
+
+def _duty(session: Session) -> Duty:
+    """In a thread: asks the server for something small, for it does not say by itself whether it insists."""
+    if not session.info.must_change_password:
+        return None
+    try:
+        session.api.usage()
+    except PasswordChangeRequired:
+        return "forced"
+    return "advised"
+
+
 def _address(text: str) -> Address | None:
     try:
         return Address.parse(text)
@@ -198,10 +315,22 @@ def _address(text: str) -> Address | None:
 
 def sign_in_problem(error: Exception) -> str:
     """Why signing in failed and what to do, in one sentence or two."""
-    if isinstance(error, LoginFailed):
-        return "Wrong user name or password."
-    if isinstance(error, TooManyAttempts) and error.retry_after_s:
-        return f"Too many failed attempts. Try again in {wording.duration(error.retry_after_s)}."
-    if isinstance(error, SfosError):
-        return error.message
-    return wording.explain(error)
+    return error.message if isinstance(error, SfosError) else wording.explain(error)
+
+
+def ended_notice(error: Exception, *, unfinished: bool) -> Notice:
+    """Why one is no longer signed in, and by whose doing, as far as the server tells it.
+
+    `unfinished`: transfers were under way.
+    """
+    if isinstance(error, SessionRevoked):
+        text = error.message
+    elif isinstance(error, SessionEnded):
+        text = f"{error.message} That happens when it is not used for long, and when your password is changed."
+    elif isinstance(error, LoginFailed):
+        text = "Your password was changed, or an administrator has disabled your account."
+    else:
+        text = wording.explain(error)
+    if unfinished:
+        text += " Your unfinished transfers are kept: they can go on when you are signed in again."
+    return Notice(text, "warning")

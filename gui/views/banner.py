@@ -49,7 +49,8 @@ class Banner(ttk.Frame):
         """Show `notice`; `act` is behind its action, `close` (None: it cannot be closed) behind the cross."""
         self._notice = notice
         if notice is None:
-            self.grid_remove()
+            if self.winfo_manager() == "grid":
+                self.grid_remove()
             return
         self._text.configure(text=notice.text)
         if notice.action and act:
@@ -63,7 +64,8 @@ class Banner(ttk.Frame):
         else:
             self._close.grid_remove()
         self._recolour()
-        self.grid()
+        if self.winfo_manager() != "pack":
+            self.grid()
 
     @property
     def notice(self) -> Notice | None:

@@ -18,11 +18,13 @@ import config
 from client.address import Address
 from client.options import ClientOptions
 from client.session import Session
+from client.transfer import TransferEngine
 from client.trust import ACCEPT_NEW, Trust, TrustStore
 from gui.app import App
 from gui.choices import Choices
 from gui.tasks import TaskBridge
 from gui.views.dialogs.base import Dialog
+from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from gui.views.dialogs.trust import TrustCard
 from gui.workspace import Workspace
@@ -206,9 +208,9 @@ def signed_out(app: App, server: ServerProcess, wait_until: Wait) -> Iterator[Ha
     app.root.focus_force()
     card = app.gate.card
     assert isinstance(card, SignInCard)
-    card.server.delete(0, "end")
-    card.server.insert(0, server.address)
-    card.password.delete(0, "end")
+    for field, value in ((card.server, server.address), (card.user, USER), (card.password, "")):
+        field.delete(0, "end")
+        field.insert(0, value)
     hand.wait(lambda: not app.bridge.alive(), what="the keyring")
     yield hand
     tidy_up(hand)
@@ -231,18 +233,28 @@ def tidy_up(hand: Hand) -> None:
     app.window.banner.show(None)
 
 
-def sign_in(hand: Hand, password: str = PASSWORD) -> None:
-    """Sign in as a person does: type the password, compare the fingerprint, trust."""
+def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None:
+    """Sign in as a person does: type the password, compare the fingerprint, trust; and `later` choose another password.
+
+    Without `later`, one stands before the question for a new password, or is in.
+    """
     card = hand.app.gate.card
     assert isinstance(card, SignInCard)
     hand.click(card.password)
     hand.type(password)
     hand.press("Return")
-    hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard) or hand.app.workspace is not None, what="an answer")
+    through = lambda: isinstance(hand.app.gate.card, NewPasswordCard) or hand.app.workspace is not None  # noqa: E731
+    hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard) or through(), what="an answer")
     trust = hand.app.gate.card
     if isinstance(trust, TrustCard):
         hand.click(trust.check, x=12)
         hand.click(trust.trust)
+    hand.wait(through, what="the way in")
+    first = hand.app.gate.card
+    if later and isinstance(first, NewPasswordCard):
+        first.other.invoke()
+    if not later:
+        return
     hand.wait(lambda: hand.app.workspace is not None, what="the workspace")
     hand.wait(lambda: hand.space.browser.listing.phase == "ready", what="the first list")
 
@@ -277,3 +289,17 @@ def enter(signed_out: Hand) -> Iterator[Callable[[str], Hand]]:
     workspace = signed_out.app.workspace
     if workspace is not None:  # its server may be gone: nobody to say goodbye to
         signed_out.app._leave(logout=False)
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    """A local file of that content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def put(session: Session, folder: str, tmp_path: Path, *names: str) -> None:
+    """Put files of these names into `folder` on the server, as another client."""
+    files = [write(tmp_path / "put" / name, f"content of {name}") for name in names]
+    with TransferEngine(session) as engine:
+        assert engine.upload(files, folder).wait(30)

@@ -14,7 +14,7 @@ from client.address import Address
 from client.options import ClientOptions
 from client.session import Session
 from client.trust import ACCEPT_NEW, Trust, TrustStore
-from gui.views.dialogs.ask import PasswordDialog
+from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.dialogs.sign_in import SignInCard
 from tests.gui.conftest import PASSWORD, USER, Hand
 from tests.support.server_process import CHECKOUT, ServerProcess, environment, run, running_server
@@ -70,7 +70,7 @@ def test_the_first_password_is_complained_of_and_changed_in_the_window(
         hand.wait(lambda: hand.dialog(PasswordDialog) is not None, what="the dialog")
         dialog = hand.dialog(PasswordDialog)
         assert isinstance(dialog, PasswordDialog)
-        hand.wait(lambda: hand.app.root.focus_get() is dialog._old, what="its focus")
+        hand.wait(lambda: hand.app.root.focus_get() is dialog.old, what="its focus")
         hand.type("user123")
         hand.press("Tab")
         hand.type("short")
@@ -78,9 +78,9 @@ def test_the_first_password_is_complained_of_and_changed_in_the_window(
         hand.type("short")
         hand.press("Return")
         hand.wait(lambda: str(dialog._problem.cget("text")), what="the refusal")
-        dialog._new.delete(0, "end")
-        dialog._again.delete(0, "end")
-        for entry in (dialog._new, dialog._again):
+        dialog.fields.new.delete(0, "end")
+        dialog.fields.again.delete(0, "end")
+        for entry in (dialog.fields.new, dialog.fields.again):
             hand.click(entry)
             hand.type("a much longer password")
         hand.press("Return")

@@ -15,8 +15,8 @@ from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict
 from gui.commands import Command
 from gui.presenters.conflicts import ConflictsPresenter
 from gui.tasks import TaskBridge
-from gui.views.dialogs.ask import PasswordDialog
 from gui.views.dialogs.conflict import ConflictDialog
+from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.dialogs.sign_in import SignInCard
 from protocol import Entry
 from tests.gui.conftest import Hand
@@ -124,14 +124,14 @@ def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(hand: Ha
     hand.app.run_command(Command.CHANGE_PASSWORD)
     dialog = hand.dialog(PasswordDialog)
     assert isinstance(dialog, PasswordDialog)
-    hand.wait(lambda: hand.app.root.focus_get() is dialog._old, what="its focus")
+    hand.wait(lambda: hand.app.root.focus_get() is dialog.old, what="its focus")
     hand.type("nonsense")
     for _ in range(2):
         hand.press("Tab")
         hand.type("a much longer password")
     hand.press("Return")
     hand.wait(lambda: str(dialog._problem.cget("text")) == "The current password is not right.", what="the sentence")
-    assert hand.app.root.focus_get() is dialog._old
+    assert hand.app.root.focus_get() is dialog.old
     dialog.cancel()
 
 

@@ -14,7 +14,6 @@ from client.options import ClientOptions
 from client.session import Session
 from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
 from client.trust import Trust, TrustStore
-from gui.keyring_store import PasswordKeeper
 from gui.model import Conflicting, Listing, Notice, Place
 from gui.presenters.access import AccessPresenter, AskSignIn, AskTrust, Entered, Step
 from gui.presenters.browser import BrowserPresenter
@@ -323,7 +322,7 @@ def test_questions_are_asked_one_after_the_other_and_answered_where_they_came_fr
 def sign_in_steps(bridge: TaskBridge, tmp_path: Path) -> Iterator[tuple[AccessPresenter, list[Step]]]:
     steps: list[Step] = []
     trust = Trust(TrustStore(tmp_path / "pins.json"))
-    yield AccessPresenter(bridge, lambda: trust, ClientOptions(), PasswordKeeper(), steps.append), steps
+    yield AccessPresenter(bridge, lambda: trust, ClientOptions(), steps.append), steps
     for step in steps:
         if isinstance(step, Entered):
             step.session.logout()

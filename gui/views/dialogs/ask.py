@@ -1,4 +1,4 @@
-"""Small questions: a name, yes or no, a new password."""
+"""Small questions: a name, yes or no."""
 
 from __future__ import annotations
 
@@ -82,55 +82,3 @@ def confirm(
     cancel = dialog.add_button("Cancel", dialog.cancel, default=True)
     dialog.open_over(cancel)
     return dialog
-
-
-class PasswordDialog(Dialog):
-    """Asks for the old and, twice, the new password; stays open and says why, while the server refuses it."""
-
-    def __init__(
-        self,
-        parent: tk.Misc,
-        theme: Theme,
-        *,
-        requirements: str,
-        on_submit: Callable[[str, str], None],
-    ) -> None:
-        super().__init__(parent, theme, "Change the password", width=380)
-        self.add_label("Change the password", styles.HEADING, below=6)
-        self.add_label(requirements, styles.MUTED, below=6)
-        self._on_submit = on_submit
-        self._old = self.add_entry("Current password")
-        self._new = self.add_entry("New password")
-        self._again = self.add_entry("New password, once more")
-        for entry in (self._old, self._new, self._again):
-            entry.configure(show="•")
-        self._problem = self.add_label("", styles.ERROR)
-        self._problem.pack_configure(pady=(theme.px(8), 0))
-        self._submit = self.add_button("Change", self.submit, styles.PRIMARY, default=True)
-        self.add_button("Cancel", self.cancel)
-
-    def open(self) -> None:
-        """Show it."""
-        self.open_over(self._old)
-
-    def submit(self) -> None:
-        """Hand over what was typed, if it can be right."""
-        if not self._old.get() or not self._new.get():
-            self.show_problem("Fill in all three fields.")
-        elif self._new.get() != self._again.get():
-            self.show_problem("The two new passwords differ.")
-        else:
-            self._submit.state(["disabled"])
-            self._submit.configure(text="Changing…")
-            self._problem.configure(text="")
-            self._on_submit(self._old.get(), self._new.get())
-
-    def show_problem(self, text: str, *, current: bool = False) -> None:
-        """Say why it did not work; it can be tried again. `current`: it is about the current password."""
-        self._submit.state(["!disabled"])
-        self._submit.configure(text="Change")
-        self._problem.configure(text=text)
-        self._old.state(["invalid" if current else "!invalid"])
-        if current:
-            self._old.selection_range(0, "end")
-            self._old.focus_set()

@@ -8,8 +8,9 @@ from tkinter import ttk
 from typing import Literal
 
 from gui import styles
-from gui.model import SignInState
+from gui.model import Notice, SignInState
 from gui.theme import Theme
+from gui.views.banner import Banner
 from gui.views.dialogs.gate import Card
 from gui.views.tooltip import Tooltip
 
@@ -29,7 +30,9 @@ class SignInCard(Card):
         super().__init__(parent, theme)
         self._on_submit, self._on_cancel = on_submit, on_cancel
         self._busy = False
+        self._held_up_at: str | None = None
         px = theme.px
+        self._notice = Banner(self.body, theme)
         self._logo = ttk.Label(self.body, style=styles.TEXT, anchor="center")
         self._logo.pack(pady=(px(2), px(10)))
         self._title = ttk.Label(self.body, style=styles.TITLE, anchor="center")
@@ -70,7 +73,14 @@ class SignInCard(Card):
         """Show an attempt under way, or how it ended. What was typed stays."""
         px = self.theme.px
         self._busy = state.busy
+        if state.notice is not None:
+            self._notice.pack(fill="x", pady=(0, px(18)), before=self._logo)
+            self._notice.show(state.notice)
+        else:
+            self._notice.pack_forget()
+            self._notice.show(None)
         self.submit.configure(text="Cancel" if state.busy else "Sign in")
+        self._held_up_at = state.server if state.held_up else None
         self._title_text(busy=state.busy)
         for widget in (self.server, self.user, self.password):
             widget.state(["disabled" if state.busy else "!disabled"])
@@ -88,7 +98,13 @@ class SignInCard(Card):
             text=f"{text}\n" if 0 < self.theme.measure(text) <= px(self.WIDTH - 50) else text or "\n"
         )
         self._show_problem_icon()
+        self._enable_submit()
         self._problem.pack(anchor="w", pady=(px(10), 0), after=self._keep_why if refused else self._keep_box)
+
+    @property
+    def notice(self) -> Notice | None:
+        """What stands above the form: why one is here again."""
+        return self._notice.notice
 
     def take_focus(self, wrong: Literal["server", "user", "password"] | None = None) -> None:
         """Put the keyboard into the field that is wrong; else into the first that is empty, or the password."""
@@ -104,15 +120,21 @@ class SignInCard(Card):
         self.password.focus_set()
         self.password.selection_range(0, "end")
 
+    def _enable_submit(self) -> None:
+        """Nobody may try for a while: at this server, not at another."""
+        held_up = self._held_up_at is not None and self.server.get().strip() == self._held_up_at
+        self.submit.state(["disabled" if held_up else "!disabled"])
+
     def _submitted(self) -> str:
         if self._busy:
             self._on_cancel()
-        else:
+        elif self.submit.instate(["!disabled"]):
             self._on_submit(self.server.get().strip(), self.user.get().strip(), self.password.get(), self._keep.get())
         return "break"
 
     def _server_typed(self) -> None:
         self._title_text(busy=self._busy)
+        self._enable_submit()
 
     def _title_text(self, *, busy: bool) -> None:
         host = self.server.get().strip().rpartition(":")[0] or self.server.get().strip() or "your server"

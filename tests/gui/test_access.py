@@ -1,0 +1,239 @@
+"""Signing in where more is asked or less is allowed: passwords that others gave, waits, sessions that were ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from client.address import Address
+from client.administration import Administration
+from client.options import ClientOptions
+from client.session import Session
+from client.trust import ACCEPT_NEW, Trust, TrustStore
+from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, Entered, Step, ended_notice
+from gui.presenters.passwords import judge, requirements
+from gui.tasks import TaskBridge
+from gui.views.dialogs.new_password import NewPasswordCard
+from gui.views.dialogs.sign_in import SignInCard
+from protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
+from tests.gui.conftest import PASSWORD, USER, Hand, sign_in
+from tests.support.server_process import ServerProcess
+
+pytestmark = [pytest.mark.timeout(180)]
+
+Settle = Callable[..., None]
+GIVEN, OWN = "given by the administrator", "chosen by its user alone"
+POLICY = PasswordPolicy()
+
+
+@pytest.fixture
+def trust(tmp_path: Path) -> Trust:
+    return Trust(TrustStore(tmp_path / "access-pins.json"), ACCEPT_NEW)
+
+
+@pytest.fixture
+def admin(server: ServerProcess, trust: Trust) -> Iterator[Administration]:
+    """An administrator of the server; what was held up is let go in the end."""
+    with Session.sign_in(Address.parse(server.address), "admin", "admin123", trust, ClientOptions()) as session:
+        yield Administration(session.api.commands, session.info.password_policy)
+        Administration(session.api.commands, session.info.password_policy).lift()
+        session.logout()
+
+
+@pytest.fixture
+def given(admin: Administration) -> Iterator[str]:
+    """The name of an account whose password an administrator has just given."""
+    name = f"new-{uuid4().hex[:6]}"
+    admin.add(name, GIVEN)
+    yield name
+    admin.remove(name)
+
+
+@pytest.fixture
+def access(bridge: TaskBridge, trust: Trust) -> Iterator[tuple[AccessPresenter, list[Step]]]:
+    steps: list[Step] = []
+    presenter = AccessPresenter(bridge, lambda: trust, ClientOptions(), steps.append)
+    yield presenter, steps
+    presenter.close()
+    for step in steps:
+        if isinstance(step, Entered):
+            step.session.logout()
+
+
+# --- A password that somebody else gave -----------------------------------------------------------------------------
+
+
+def test_a_password_given_by_an_administrator_has_to_be_changed_before_one_is_let_in(
+    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, given: str, settle: Settle
+) -> None:
+    presenter, steps = access
+    presenter.submit(server.address, given, GIVEN, False)
+    settle(lambda: isinstance(steps[-1], AskNewPassword))
+    asked = steps[-1]
+    assert isinstance(asked, AskNewPassword)
+    assert asked.state.forced
+    assert GIVEN not in repr(asked), "the password does not get into a log by way of the state"
+    presenter.postpone_password()
+    assert not any(isinstance(step, Entered) for step in steps), "it cannot be put off"
+    presenter.choose_password(OWN)
+    settle(lambda: isinstance(steps[-1], Entered))
+    entered = steps[-1]
+    assert isinstance(entered, Entered)
+    assert entered.session.api.list_folder("/") == []
+
+
+def test_what_the_server_or_the_policy_refuses_stays_in_the_form(
+    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, given: str, settle: Settle
+) -> None:
+    presenter, steps = access
+    presenter.submit(server.address, given, GIVEN, False)
+    settle(lambda: isinstance(steps[-1], AskNewPassword))
+    presenter.choose_password("short")
+    settle(lambda: isinstance(steps[-1], AskNewPassword) and steps[-1].state.problem)
+    last = steps[-1]
+    assert isinstance(last, AskNewPassword)
+    assert "at least 10 are needed" in last.state.problem and not last.state.busy
+    presenter.refuse_password()
+    assert isinstance(steps[-1], AskSignIn)
+
+
+def test_the_first_password_may_be_kept_for_now(
+    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, settle: Settle
+) -> None:
+    presenter, steps = access
+    presenter.submit(server.address, USER, PASSWORD, False)
+    settle(lambda: isinstance(steps[-1], AskNewPassword))
+    asked = steps[-1]
+    assert isinstance(asked, AskNewPassword)
+    assert not asked.state.forced
+    presenter.postpone_password()
+    assert isinstance(steps[-1], Entered)
+
+
+@pytest.mark.display
+def test_the_window_asks_twice_says_why_not_while_one_types_and_goes_on(
+    signed_out: Hand, server: ServerProcess, given: str
+) -> None:
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    card.user.delete(0, "end")
+    card.user.insert(0, given)
+    sign_in(hand, GIVEN, later=False)
+    ask = hand.app.gate.card
+    assert isinstance(ask, NewPasswordCard)
+    hand.wait(lambda: hand.app.root.focus_get() is ask.fields.new, what="the keyboard in the first field")
+    before = ask.choose.winfo_rooty()
+    hand.type("short")
+    hand.wait(lambda: ask.fields.verdict.problems, what="what is wrong with it")
+    hand.app.root.update()
+    assert ask.choose.winfo_rooty() == before, "the button does not move away from under the mouse"
+    hand.press("Return")
+    assert hand.app.gate.card is ask
+    hand.press("ctrl+a")
+    hand.type(OWN)
+    hand.press("Tab")
+    hand.type(OWN[:5])
+    hand.wait(lambda: ask.fields.again.get() == OWN[:5])
+    assert ask.fields.verdict.problems == () and ask.choose.instate(["disabled"])
+    hand.type(OWN[5:])
+    hand.wait(lambda: ask.choose.instate(["!disabled"]), what="the button")
+    hand.press("Return")
+    hand.wait(lambda: hand.app.workspace is not None and not hand.app.gate.shown, what="the window")
+    assert server.cli("ls", "/", user=given, password=OWN).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("new", "again", "said", "good"),
+    [
+        ("", "", (), False),
+        ("short", "", ("It has 5 characters; at least 10 are needed.",), False),
+        ("a long enough one", "", (), False),
+        ("a long enough one", "a long", (), False),
+        ("a long enough one", "a lung", ("The two fields differ.",), False),
+        ("a long enough one", "a long enough one", (), True),
+        ("the password of old", "the password of old", ("It is the password that you have now.",), False),
+    ],
+)
+def test_a_new_password_is_judged_while_it_is_typed(new: str, again: str, said: tuple[str, ...], good: bool) -> None:
+    verdict = judge(new, again, user="anna", policy=POLICY, old="the password of old")
+    assert (verdict.problems, verdict.good) == (said, good)
+
+
+def test_the_requirements_are_told_as_the_server_has_them() -> None:
+    assert requirements(PasswordPolicy(min_length=8, min_distinct=1, refuse_common=False)) == (
+        "At least 8 characters.",
+    )
+    assert "3 of:" in " ".join(requirements(PasswordPolicy(min_classes=3)))
+
+
+# --- Too many attempts ----------------------------------------------------------------------------------------------
+
+
+def test_a_wait_is_counted_down_and_then_one_may_try_again() -> None:
+    now = [100.0]
+    bridge = TaskBridge(lambda: now[0])
+    steps: list[Step] = []
+    presenter = AccessPresenter(bridge, lambda: pytest.fail("nobody asked"), ClientOptions(), steps.append)
+    presenter._failed(TooManyAttempts(retry_after_s=61.3))
+    told = []
+    while True:
+        last = steps[-1]
+        assert isinstance(last, AskSignIn)
+        if not last.state.held_up:
+            break
+        told.append((last.state.problem or "").rpartition(" in ")[2])
+        due = bridge.next_due_s()
+        assert due is not None
+        now[0] += due + 0.001
+        bridge.drain()
+    assert told[:3] == ["1:02 min.", "1:01 min.", "1:00 min."] and told[-2:] == ["2 s.", "1 s."]
+    assert len(told) == 62
+    assert last.state.problem == "You can try again now."
+    assert bridge.next_due_s() is None
+
+
+def test_too_many_wrong_passwords_hold_up_the_button_and_another_server_frees_it(
+    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, admin: Administration, settle: Settle
+) -> None:
+    presenter, steps = access
+
+    def held_up() -> bool:
+        last = steps[-1]
+        return isinstance(last, AskSignIn) and last.state.held_up
+
+    for _ in range(12):  # how many are free is the server's business; each one more makes the wait longer
+        presenter.submit(server.address, "nobody", "wrong", False)
+        settle(lambda: isinstance(steps[-1], AskSignIn) and not steps[-1].state.busy)
+        if held_up():
+            break
+    assert held_up()
+    assert "possible again in" in (steps[-1].state.problem or "")  # type: ignore[union-attr]
+    presenter.submit("", "nobody", "wrong", False)
+    assert not held_up()
+
+
+# --- Sessions that were ended ---------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_session_says_by_whose_doing() -> None:
+    revoked = ended_notice(SessionRevoked("The session has ended (ended by an administrator)."), unfinished=True)
+    assert "by an administrator" in revoked.text and "transfers are kept" in revoked.text
+    assert "password is changed" in ended_notice(SessionEnded(), unfinished=False).text
+    assert "disabled" in ended_notice(LoginFailed(), unfinished=False).text
+
+
+@pytest.mark.display
+def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_above_it(
+    hand: Hand, admin: Administration
+) -> None:
+    admin.end_sessions(USER)
+    hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    assert card.notice is not None and "by an administrator" in card.notice.text
+    sign_in(hand)
+    assert hand.app.workspace is not None

@@ -1,0 +1,143 @@
+"""Signing in with real clicks and keys: what is asked, in which order, and what is told when it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from client.address import Address
+from client.trust import TrustStore
+from gui.commands import Command
+from gui.views.dialogs.sign_in import SignInCard
+from gui.views.dialogs.trust import ChangedKeyCard, TrustCard
+from protocol import Fingerprint
+from tests.gui.conftest import Hand, sign_in
+from tests.support.server_process import ServerProcess
+
+pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
+
+
+def test_the_first_start_asks_for_the_password_then_shows_the_fingerprint_then_the_files(
+    signed_out: Hand, server: ServerProcess, home: Path
+) -> None:
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    assert card.server.get() == server.address
+    hand.click(card.password)
+    hand.type("user123")
+    hand.click(card.submit)
+    hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard), what="the fingerprint")
+    trust = hand.app.gate.card
+    assert isinstance(trust, TrustCard)
+    assert trust.trust.instate(["disabled"]), "trusting takes the tick first"
+    hand.click(trust.check, x=12)
+    assert trust.trust.instate(["!disabled"])
+    hand.click(trust.trust)
+    hand.wait(lambda: hand.app.workspace is not None)
+    hand.wait(lambda: not hand.app.gate.shown)
+    assert "user1" in hand.app.root.title()
+
+
+def test_a_server_that_is_not_trusted_is_not_entered(signed_out: Hand) -> None:
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.click(card.password)
+    hand.type("user123")
+    hand.press("Return")
+    hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard))
+    hand.press("Escape")
+    hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
+    assert hand.app.workspace is None
+
+
+def test_a_wrong_password_is_told_in_the_form_and_can_be_corrected(signed_out: Hand) -> None:
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.click(card.password)
+    hand.type("wrong")
+    hand.press("Return")
+    hand.wait(lambda: "Wrong user name or password" in str(card._problem.cget("text")), what="the reason")
+    assert card.password.instate(["!disabled"])
+    hand.press("ctrl+a")
+    hand.type("user123")
+    hand.press("Return")
+    hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard))
+
+
+def test_a_server_that_does_not_answer_is_told_in_the_form(signed_out: Hand) -> None:
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.click(card.server)
+    hand.press("ctrl+a")
+    hand.type("127.0.0.1:1")
+    hand.click(card.password)
+    hand.type("x")
+    hand.press("Return")
+    hand.wait(lambda: "check that the server runs" in str(card._problem.cget("text")), what="the reason")
+
+
+def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
+    signed_out: Hand, server: ServerProcess, tmp_path: Path
+) -> None:
+    address = Address.parse(server.address)
+    store = TrustStore(signed_out.app._state_dir / "pins.json")
+    other = Fingerprint.of(b"another key")
+    store.pin(address, other)
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.click(card.password)
+    hand.type("user123")
+    hand.press("Return")
+    hand.wait(lambda: isinstance(hand.app.gate.card, ChangedKeyCard), what="the warning")
+    warning = hand.app.gate.card
+    assert isinstance(warning, ChangedKeyCard)
+    assert hand.app.root.focus_get() is warning.disconnect, "Return by habit takes the safe way"
+    hand.click(warning.replace)
+    assert store.pin_of(address).fingerprint == other  # type: ignore[union-attr]
+    hand.click(warning.typed)
+    hand.type("127.0.0.1")
+    hand.wait(lambda: warning.replace.instate(["!disabled"]))
+    hand.click(warning.replace)
+    hand.wait(lambda: hand.app.workspace is not None, what="the workspace")
+    assert store.pin_of(address).fingerprint != other  # type: ignore[union-attr]
+
+
+def test_disconnecting_from_a_changed_key_keeps_the_old_pin(
+    signed_out: Hand, server: ServerProcess, tmp_path: Path
+) -> None:
+    address = Address.parse(server.address)
+    store = TrustStore(signed_out.app._state_dir / "pins.json")
+    other = Fingerprint.of(b"another key")
+    store.pin(address, other)
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.click(card.password)
+    hand.type("user123")
+    hand.press("Return")
+    hand.wait(lambda: isinstance(hand.app.gate.card, ChangedKeyCard))
+    hand.press("Return")
+    hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
+    assert store.pin_of(address).fingerprint == other  # type: ignore[union-attr]
+
+
+def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signed_out: Hand) -> None:
+    hand = signed_out
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.wait(lambda: "no keyring" in str(card._keep_why.cget("text")), what="the reason")
+    assert card._keep_box.instate(["disabled"])
+
+
+def test_signing_out_returns_to_the_form(hand: Hand) -> None:
+    hand.app.run_command(Command.SIGN_OUT)
+    hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
+    assert hand.app.workspace is None
+    sign_in(hand)
+    assert hand.space.browser.place.path == "/"
