@@ -4,6 +4,7 @@
     trust        which server keys are known (pins), and what to do about others
     errors       what only a client can run into
     options      how patient a client is, and how much it does at once
+    tls          pyOpenSSL, without what a client seldom needs of it
     sockets      reaching a server, what network errors mean to people
     waits        growing waits between tries
     connection   one TLS connection: handshake, frames, requests and replies, in one thread at a time
@@ -19,7 +20,7 @@
     local_files  temporary names, attributes, never through a link
     transfer     uploads and downloads of many files: plan, pool, resume, progress, cancel
     tickets      a session kept between two commands
-    places       where pins and remembered choices are kept
+    places       where pins, tickets and remembered choices are kept
     private_files  small files for their owner alone
     cli          the command line, built on all of this
 

@@ -22,12 +22,12 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
-from OpenSSL import SSL
 
 from client.address import Address
 from client.errors import ConnectionLost, ServerUnreachable
 from client.options import ConnectionOptions
 from client.sockets import connect, explain, is_ip, set_timeouts, shut
+from client.tls import SSL
 from client.trust import ServerKey, read_certificate
 from protocol import (
     COMMANDS,
@@ -43,6 +43,7 @@ from protocol import (
     MalformedMessage,
     OutOfOrder,
     Reply,
+    ReplyEnvelope,
     Request,
     SfosError,
     decode_reply,
@@ -152,7 +153,7 @@ class Connection:
                 self._tls.set_tlsext_host_name(self.address.host.encode("idna"))
             self._tls.set_connect_state()
             self._tls.do_handshake()
-            certificate = self._tls.get_peer_certificate(as_cryptography=True)
+            certificate = self._tls.get_peer_certificate()
         except (SSL.Error, OSError, UnicodeError) as error:
             self._failed = True
             raise ServerUnreachable(
@@ -246,7 +247,7 @@ class Connection:
             raise LocalProtocolError("nothing was asked")
         asked = self._asked[0]
         frame = self._receive_frame(asked.spec.reply_body)
-        envelope = decode_reply(frame.header)
+        envelope = self._envelope(frame)
         if envelope.id == 0 and envelope.error is not None:
             self._failed = True  # said of the connection, not of a request: too many connections, stopping
             raise from_info(envelope.error)
@@ -261,7 +262,7 @@ class Connection:
     def receive_event(self, command: str, request_id: int, kind: type[ReplyT]) -> tuple[ReplyT, memoryview]:
         """The next event of a watch. Raises: ConnectionLost, RemoteProtocolError, and an error that ends the watch."""
         frame = self._receive_frame(COMMANDS[command].reply_body)
-        envelope = decode_reply(frame.header)
+        envelope = self._envelope(frame)
         if envelope.error is not None:
             self._failed = True
             raise from_info(envelope.error)
@@ -271,6 +272,14 @@ class Connection:
         event = self._decode(kind, envelope.event)
         assert isinstance(event, kind)
         return event, frame.body
+
+    def _envelope(self, frame: Frame) -> ReplyEnvelope:
+        """What the frame says it is. One that cannot be read answers nothing, so no request gets its reply any more."""
+        try:
+            return decode_reply(frame.header)
+        except MalformedMessage:
+            self._failed = True
+            raise
 
     def _decode(self, kind: type[Reply], raw: msgspec.Raw) -> Reply:
         try:

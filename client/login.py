@@ -7,7 +7,8 @@ the ticket's proof, both bound to this TLS session.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+
+import msgspec
 
 from client.connection import Connection
 from client.errors import ServerNotGenuine
@@ -38,14 +39,16 @@ from protocol import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(msgspec.Struct, frozen=True):
     """A new session: its ticket, what the server says of it, and what PBKDF2 made of the password."""
 
     ticket_id: str
-    ticket: bytes = field(repr=False)
+    ticket: bytes
     info: SessionInfo
-    salted: SaltedPassword = field(repr=False)
+    salted: SaltedPassword
+
+    def __repr__(self) -> str:
+        return f"SignedIn({self.info.user})"  # without the secrets
 
 
 def say_hello(connection: Connection, client_name: str) -> HelloReply:

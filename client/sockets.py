@@ -8,10 +8,9 @@ import socket
 import struct
 import sys
 
-from OpenSSL import SSL
-
 from client.address import Address
 from client.errors import ServerUnreachable
+from client.tls import SSL
 
 log = logging.getLogger(__name__)
 

@@ -8,32 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from client.address import Address
-from client.private_files import is_private, make_private_directory, read_private, write_private
+from client.places import runtime_directory
+from client.private_files import is_private, read_private, write_private
 from protocol import TICKET_BYTES, Fingerprint
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTicket:
+class StoredTicket(msgspec.Struct, frozen=True):
     """What opens another connection of a session. `expires_unix_s`: the session's absolute end, as far as known."""
 
     address: Address
     user: str
     ticket_id: str
-    ticket: bytes = field(repr=False)
+    ticket: bytes
     fingerprint: Fingerprint
     expires_unix_s: float
+
+    def __repr__(self) -> str:
+        return f"StoredTicket({self.user}@{self.address})"  # without the secret
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -44,19 +43,6 @@ class _File(msgspec.Struct, frozen=True):
     ticket: bytes
     fingerprint: str
     expires_unix_s: float
-
-
-def runtime_directory() -> Path:
-    """Where tickets are kept: the user's own, emptied at logout where the system has such a place. Made if missing."""
-    named = os.environ.get("XDG_RUNTIME_DIR")
-    if os.name == "posix" and sys.platform != "darwin" and not (named and Path(named).is_dir()):
-        # No login session that made one (cron, containers, su); platformdirs would take a name in /tmp that anyone can
-        # take first.
-        path = platformdirs.user_state_path("sfos") / "run"
-    else:
-        path = platformdirs.user_runtime_path("sfos")
-    make_private_directory(path)
-    return path
 
 
 class TicketStore:

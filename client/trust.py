@@ -13,16 +13,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from client.address import Address
 from client.errors import CertificateFacts, ChangedServerKey, LocalFileError, UnknownServerKey
 from client.private_files import locked, read_private, write_private
+from client.tls import SSL, crypto, load_x509
 from protocol import Fingerprint, RemoteProtocolError, printable
+
+if TYPE_CHECKING:  # see client.tls
+    from cryptography import x509
 
 PinOrigin = Literal["asked", "accepted-new", "given", "replaced"]
 
@@ -60,17 +62,23 @@ ACCEPT_NEW = TrustPolicy(TrustMode.ACCEPT_NEW)
 
 
 class ServerKey(msgspec.Struct, frozen=True):
-    """What a server showed in the TLS handshake."""
+    """What a server showed in the TLS handshake: the key, and the certificate (DER) with its dates (UTC)."""
 
     fingerprint: Fingerprint
-    facts: CertificateFacts
+    not_before: datetime
+    not_after: datetime
+    certificate: bytes
+
+    @property
+    def facts(self) -> CertificateFacts:
+        """What else the certificate says, for people. Some 25 ms. Raises: RemoteProtocolError, if it is unreadable."""
+        return _read_facts(self.certificate)
 
 
 class CertificateWarning(msgspec.Struct, frozen=True):
     """The key is the trusted one, but its certificate is outside of its dates; `message` is for people."""
 
     message: str
-    facts: CertificateFacts
 
 
 class _StoredPin(msgspec.Struct, frozen=True):
@@ -179,7 +187,7 @@ class Trust(msgspec.Struct, frozen=True):
             pin = self.store.pin_of(address)
             if pin is not None and pin.fingerprint != key.fingerprint:
                 raise ChangedServerKey(address, pin.fingerprint, key.fingerprint, pin.since, key.facts)
-        return _date_warning(key.facts, datetime.now(UTC))
+        return _date_warning(key, datetime.now(UTC))
 
     def settle_after_login(self, address: Address, key: ServerKey) -> None:
         """Once the server has proven itself: store the pin, or ask. Raises: UnknownServerKey."""
@@ -196,21 +204,49 @@ class Trust(msgspec.Struct, frozen=True):
             self.store.replace(address, pin.fingerprint, key.fingerprint)
 
 
-def _date_warning(facts: CertificateFacts, now: datetime) -> CertificateWarning | None:
-    if now > facts.not_after:
-        message = f"The server's certificate ended on {facts.not_after:%Y-%m-%d}; its key is the one you trust."
-    elif now < facts.not_before:
-        message = f"The server's certificate begins only on {facts.not_before:%Y-%m-%d}; is a clock wrong?"
+def _date_warning(key: ServerKey, now: datetime) -> CertificateWarning | None:
+    if now > key.not_after:
+        message = f"The server's certificate ended on {key.not_after:%Y-%m-%d}; its key is the one you trust."
+    elif now < key.not_before:
+        message = f"The server's certificate begins only on {key.not_before:%Y-%m-%d}; is a clock wrong?"
     else:
         return None
-    return CertificateWarning(f"{message} Its administrator renews it with generate_certificate.py.", facts)
+    return CertificateWarning(f"{message} Its administrator renews it with generate_certificate.py.")
 
 
-def read_certificate(certificate: x509.Certificate) -> ServerKey:
-    """The key and the facts of a certificate. Raises: RemoteProtocolError for one that cannot be read."""
+# ── certificates ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_certificate(certificate: crypto.X509) -> ServerKey:
+    """The key and the dates of a certificate. Raises: RemoteProtocolError for one that cannot be read."""
     try:
-        info = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        facts = CertificateFacts(
+        info = crypto.dump_publickey(crypto.FILETYPE_ASN1, certificate.get_pubkey())
+        return ServerKey(
+            Fingerprint.of(info),
+            _moment(certificate.get_notBefore()),
+            _moment(certificate.get_notAfter()),
+            crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate),
+        )
+    except (crypto.Error, SSL.Error, ValueError, TypeError) as error:
+        raise RemoteProtocolError(_UNREADABLE) from error
+
+
+_UNREADABLE = "The server's certificate cannot be read."
+
+
+def _moment(time: bytes | None) -> datetime:
+    """ASN.1's GeneralizedTime, YYYYMMDDhhmmssZ. Raises: ValueError."""
+    text = (time or b"").decode("ascii")
+    return datetime.fromisoformat(f"{text[:8]}T{text[8:]}")
+
+
+def _read_facts(der: bytes) -> CertificateFacts:
+    load_x509()
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        return CertificateFacts(
             names=_names(certificate),
             issuer=printable(certificate.issuer.rfc4514_string()[:200]),
             not_before=certificate.not_valid_before_utc,
@@ -218,11 +254,12 @@ def read_certificate(certificate: x509.Certificate) -> ServerKey:
             self_signed=certificate.issuer == certificate.subject,
         )
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as error:
-        raise RemoteProtocolError("The server's certificate cannot be read.") from error
-    return ServerKey(Fingerprint.of(info), facts)
+        raise RemoteProtocolError(_UNREADABLE) from error
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+
     try:
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,7 +128,7 @@ def test_a_ticket_is_worth_nothing_after_logout(address: Address, trust: Trust) 
 
 
 def test_a_ticket_is_not_shown_to_a_server_with_another_key(session: Session, trust: Trust) -> None:
-    ticket = dataclasses.replace(session.ticket, fingerprint=Fingerprint(b"\x09" * 32))
+    ticket = replace(session.ticket, fingerprint=Fingerprint(b"\x09" * 32))
     with pytest.raises(ChangedServerKey):
         Session.from_ticket(ticket, trust, OPTIONS)
 

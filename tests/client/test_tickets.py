@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from client.address import Address
-from client.tickets import StoredTicket, TicketStore, runtime_directory
+from client.tickets import StoredTicket, TicketStore
 from protocol import Fingerprint
 
 HERE = Address("127.0.0.1", 8443)
@@ -64,9 +64,3 @@ def test_a_damaged_ticket_is_none(store: TicketStore, tmp_path: Path, content: b
 
 def test_a_ticket_is_not_shown_when_printed() -> None:
     assert "\\x07" not in repr(ticket())
-
-
-def test_tickets_lie_in_the_users_own_directory(own_directories: Path) -> None:
-    directory = runtime_directory()
-    assert directory.is_relative_to(own_directories)
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700

@@ -4,22 +4,44 @@ import json
 import stat
 import threading
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from client.address import Address
-from client.errors import CertificateFacts, ChangedServerKey, LocalFileError, UnknownServerKey
-from client.trust import ACCEPT_NEW, ServerKey, Trust, TrustPolicy, TrustStore
-from protocol import Fingerprint
+from client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
+from client.tls import crypto
+from client.trust import ACCEPT_NEW, ServerKey, Trust, TrustPolicy, TrustStore, read_certificate
+from protocol import Fingerprint, RemoteProtocolError
 
 HOME = Address("files.example.org", 8443)
 ONE, OTHER = Fingerprint(b"\x01" * 32), Fingerprint(b"\x02" * 32)
 NOW = datetime.now(UTC)
 
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+def certificate(private: PrivateKey, begins: timedelta = timedelta(-1), ends: timedelta = timedelta(1)) -> bytes:
+    """A certificate in DER, as generate_certificate.py makes them."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "files")])
+    names = x509.SubjectAlternativeName([x509.DNSName("files.example.org"), x509.IPAddress(IPv4Address("192.0.2.7"))])
+    builder = x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(NOW + begins).not_valid_after(NOW + ends).add_extension(names, critical=False)
+    algorithm = None if isinstance(private, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return builder.sign(private, algorithm).public_bytes(Encoding.DER)
+
+
+DER = certificate(ec.generate_private_key(ec.SECP256R1()))
+
+
 def key(fingerprint: Fingerprint, begins: timedelta = timedelta(-1), ends: timedelta = timedelta(1)) -> ServerKey:
-    return ServerKey(fingerprint, CertificateFacts(("files.example.org",), "CN=x", NOW + begins, NOW + ends, True))
+    return ServerKey(fingerprint, NOW + begins, NOW + ends, DER)
 
 
 @pytest.fixture
@@ -129,3 +151,34 @@ def test_a_certificate_outside_of_its_dates_warns_under_a_pinned_key(
     warning = Trust(store).check_before_login(HOME, key(ONE, timedelta(begins), timedelta(ends)))
     assert warning is not None
     assert word in warning.message
+
+
+# ── certificates ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP384R1()),
+        rsa.generate_private_key(65537, 2048),
+        ed25519.Ed25519PrivateKey.generate(),
+    ],
+    ids=lambda key: type(key).__name__,
+)
+def test_a_key_read_from_its_certificate_is_what_the_administrators_script_shows(private: PrivateKey) -> None:
+    der = certificate(private)
+    seen = read_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+    info = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert seen.fingerprint == Fingerprint.of(info)
+    loaded = x509.load_der_x509_certificate(der)
+    assert (seen.not_before, seen.not_after) == (loaded.not_valid_before_utc, loaded.not_valid_after_utc)
+    facts = seen.facts
+    assert facts.names == ("files.example.org", "192.0.2.7")
+    assert (facts.issuer, facts.self_signed) == ("CN=files", True)
+    assert (facts.not_before, facts.not_after) == (seen.not_before, seen.not_after)
+
+
+def test_a_certificate_that_cannot_be_looked_into_says_so() -> None:
+    with pytest.raises(RemoteProtocolError, match="certificate"):
+        _ = ServerKey(ONE, NOW, NOW, DER[:-1]).facts
