@@ -96,6 +96,20 @@ class TransferEngine:
         with self._changed:
             return tuple(self._jobs)
 
+    @property
+    def waiting(self) -> tuple[Job, ...]:
+        """The jobs whose turn has not come, the next one first."""
+        with self._changed:
+            return tuple(job for job in self._queue if not job.state.over)
+
+    def move(self, job: Job, place: int) -> None:
+        """Let `job` wait at this `place` of `waiting`, from 0; a job that does not wait stays where it is."""
+        with self._changed:
+            if job in self._queue:
+                others = [other for other in self._queue if other is not job and not other.state.over]
+                others.insert(max(0, place), job)
+                self._queue = deque(others)
+
     def forget(self, job: Job) -> None:
         """Drop a job that is over from `jobs`."""
         with self._changed:
@@ -107,15 +121,18 @@ class TransferEngine:
         self._limiters[Direction.UPLOAD].set_rate(upload)
         self._limiters[Direction.DOWNLOAD].set_rate(download)
 
-    def close(self, timeout_s: float = 5.0) -> bool:
-        """Cancel what runs, end all threads and connections; whether they have ended in time. Idempotent."""
+    def close(self, timeout_s: float = 5.0, *, interrupt: bool = False) -> bool:
+        """Cancel what runs, end all threads and connections; whether they have ended in time. Idempotent.
+
+        `interrupt`: it is meant to go on another time, so partial downloads stay for that.
+        """
         until = time.monotonic() + timeout_s
         with self._changed:
             self._closing = True
             threads = [*self._running, *([self._reporter] if self._reporter else [])]
             self._changed.notify_all()
         for job in self.jobs:
-            job.cancel()
+            job.cancel(interrupt=interrupt)
         with self._changed:
             self._changed.notify_all()
         others = [thread for thread in threads if thread is not threading.current_thread()]

@@ -91,10 +91,11 @@ class Job:
                 self._ledger.set_state(JobState.RUNNING if self._begun else JobState.WAITING)
                 self._switch.resume()
 
-    def cancel(self) -> None:
-        """Stop at once. What is complete stays; nothing partial is visible. Partial downloads are removed."""
+    def cancel(self, *, interrupt: bool = False) -> None:
+        """Stop at once. What is complete stays; nothing partial is visible. Partial downloads are removed, unless it is
+        but an interruption (`interrupt`)."""
         with self._lock:
-            self._switch.cancel()
+            self._switch.cancel(interrupt=interrupt)
             if not self._begun and not self.state.over:  # it waits for its turn, or for its pause to end
                 self._ledger.end_all(ItemState.CANCELLED, None)
                 self._ledger.set_state(JobState.CANCELLED)

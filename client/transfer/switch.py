@@ -17,6 +17,8 @@ class Switch:
         self._changed = threading.Condition()
         self._paused = False
         self._cancelled = False
+        self.interrupted = False
+        """Cancelled only for now: what is half-done may be of use when the same is asked for again."""
         self._breakers: set[Callable[[], None]] = set()
 
     @property
@@ -41,9 +43,11 @@ class Switch:
             self._paused = False
             self._changed.notify_all()
 
-    def cancel(self) -> None:
-        """End everything."""
+    def cancel(self, *, interrupt: bool = False) -> None:
+        """End everything; the first call decides whether it is but an interruption."""
         with self._changed:
+            if not self._cancelled:
+                self.interrupted = interrupt
             self._cancelled = True
             breakers = tuple(self._breakers)
             self._changed.notify_all()
