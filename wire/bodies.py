@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from wire.messages import (
     Entry,
     ItemResult,
     ItemsReply,
+    ListReply,
+    NamesIn,
 )
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _entries = msgspec.json.Decoder(list[Entry])
 _changes = msgspec.json.Decoder(list[Change])
+_names_in = msgspec.json.Decoder(list[NamesIn])
 _items = msgspec.json.Decoder(list[CommitItem])
 _results = msgspec.json.Decoder(list[ItemResult])
 
@@ -50,6 +53,49 @@ def encode_array(values: Sequence[Entry] | Sequence[Change] | Sequence[CommitIte
 def decode_entries(body: Buffer) -> list[Entry]:
     """The entries of a `list` reply. Raises: MalformedMessage, TooMuch."""
     return _decode(_entries, body, MAX_PAGE_ENTRIES, "entries")
+
+
+class FolderNames(NamedTuple):
+    """Names in the folder of the node `folder`. `folders`: the nodes of those that are folders, by their ordinals."""
+
+    folder: int
+    names: Sequence[str]
+    folders: dict[int, int]
+
+
+def pack_names(found: Iterable[tuple[NamesIn, Sequence[bytes]]]) -> tuple[int, bytes]:
+    """(`names_at`, the body) of a `list` reply that bears names alone. The names are in UTF-8."""
+    runs: list[NamesIn] = []
+    names: list[bytes] = []
+    for run, own in found:
+        runs.append(run)
+        names += own
+    encoded = _encoder.encode(runs)
+    return len(encoded), encoded + b"/".join(names)
+
+
+def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
+    """The same taken apart. Raises: MalformedMessage, TooMuch."""
+    if not 0 <= reply.names_at <= len(body):
+        raise MalformedMessage("A list of names does not match its header.")
+    runs = _decode(_names_in, body[: reply.names_at], MAX_PAGE_ENTRIES, "folders")
+    joined = bytes(body[reply.names_at :])
+    try:
+        names = joined.decode().split("/") if joined else []
+    except UnicodeDecodeError as error:
+        raise MalformedMessage(f"A list of names cannot be read: {error}") from error
+    if len(names) > MAX_PAGE_ENTRIES:
+        raise TooMuch(f"A list of {len(names)} names, where at most {MAX_PAGE_ENTRIES} are allowed.")
+    if any(run.count < 0 for run in runs) or sum(run.count for run in runs) != len(names) or "" in names:
+        raise MalformedMessage("A list of names does not match what it says of them.")
+    found = []
+    at = 0
+    for run in runs:
+        if any(not 0 <= ordinal < run.count for ordinal, _ in run.folders):
+            raise MalformedMessage("A list of names speaks of folders that are not in it.")
+        found.append(FolderNames(run.folder, names[at : at + run.count], dict(run.folders)))
+        at += run.count
+    return found
 
 
 def decode_changes(body: Buffer) -> list[Change]:

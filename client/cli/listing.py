@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
-from client.api import Api, Listing
+from client.api import Api, Listing, ListingT, NameListing
 from client.cli import output
 from client.cli.failures import Failures
-from client.cli.options import ListOptions, StatOptions, UsageOptions
+from client.cli.options import ListOptions, SortBy, StatOptions, UsageOptions
 from client.cli.paths import RemotePath
 from client.cli.shell import Shell
 from client.session import Session
@@ -54,14 +54,27 @@ def _stat(api: Api, shell: Shell, options: StatOptions) -> int:
 
 
 def _list(api: Api, shell: Shell, options: ListOptions) -> int:
+    if options.long or options.json or options.sort is not SortBy.NAME:
+        return _list_by(shell, options, api, api.list_folders, api.walk)
+    return _list_by(shell, options, api, api.list_names, api.walk_names)
+
+
+def _list_by(
+    shell: Shell,
+    options: ListOptions,
+    api: Api,
+    list_many: Callable[[Sequence[str]], list[ListingT]],
+    walk: Callable[[str], Iterator[ListingT]],
+) -> int:
     failures = Failures(shell)
     places = []
     for text in options.paths:
         with failures.of(text):
             places.append((text, RemotePath.parse(text)))
     files: list[tuple[Entry, str]] = []
-    folders: list[tuple[str, RemotePath, Listing]] = []
-    for (text, place), listing in zip(places, _listings(api, [place.path for _, place in places]), strict=True):
+    folders: list[tuple[str, RemotePath, ListingT]] = []
+    found = _listings(list_many, [place.path for _, place in places])
+    for (text, place), listing in zip(places, found, strict=True):
         with failures.of(text):
             if not isinstance(listing.error, NotAFolder):
                 _raise_error(listing)
@@ -74,31 +87,35 @@ def _list(api: Api, shell: Shell, options: ListOptions) -> int:
     printer.files(files)
     for text, place, listing in folders:
         if options.recursive:
-            for shown, path, below in _below(api, text, place, failures):
-                printer.folder(shown, path, below.entries)
+            for shown, path, below in _below(walk(place.path), text, place, failures):
+                printer.folder(shown, path, below)
         else:
-            printer.folder(text, place.path, listing.entries)
+            printer.folder(text, place.path, listing)
     return failures.exit_code
 
 
-def _listings(api: Api, paths: Sequence[str]) -> list[Listing]:
+def _listings(list_many: Callable[[Sequence[str]], list[ListingT]], paths: Sequence[str]) -> list[ListingT]:
     """A listing for each path, in one request where possible."""
-    listings = api.list_folders(paths)
+    listings = list_many(paths)
     nodes = [listing.node for listing in listings if listing.node is not None]
     if len(nodes) == len(set(nodes)):
         return listings
-    return [api.list_folders([path])[0] for path in paths]  # one folder under two names: what is in it came twice
+    return [list_many([path])[0] for path in paths]  # one folder under two names: what is in it came twice
 
 
-def _raise_error(listing: Listing) -> None:
+def _raise_error(listing: Listing | NameListing) -> None:
     if listing.error is not None:
         raise listing.error
 
 
-def _below(api: Api, text: str, place: RemotePath, failures: Failures) -> Iterator[tuple[str, str, Listing]]:
+def _below(
+    walk: Iterator[ListingT], text: str, place: RemotePath, failures: Failures
+) -> Iterator[tuple[str, str, ListingT]]:
     """The folder and all below it, level by level, each level by name: how it is shown, its path, what is in it."""
     base = text.rstrip("/")
-    for _, level in groupby(api.walk(place.path), key=lambda listing: len(listing.path)):
+    level: Iterator[ListingT]
+    for _, level in groupby(walk, key=lambda listing: len(listing.path)):
+        listing: ListingT
         for listing in sorted(level, key=lambda listing: [name.casefold() for name in listing.path]):
             shown = "/".join((base, *listing.path)) or "/"
             if listing.error is not None:
@@ -128,17 +145,19 @@ class _Printer:
             self._lines([(entry, named[id(entry)]) for entry in entries])
         self._printed_any = True
 
-    def folder(self, shown: str, path: str, entries: Iterable[Entry]) -> None:
+    def folder(self, shown: str, path: str, listing: Listing | NameListing) -> None:
         """What is in a folder."""
-        arranged = self._arranged(entries)
-        if self._options.json:
-            self._json((entry, f"{path.rstrip('/')}/{entry.name}") for entry in arranged)
+        if self._options.json and isinstance(listing, Listing):
+            self._json((entry, f"{path.rstrip('/')}/{entry.name}") for entry in self._arranged(listing.entries))
             return
         if self._with_headers:
             if self._printed_any:
                 self._shell.result("")
             self._shell.result(f"{printable(shown)}:")
-        self._lines([(entry, entry.name) for entry in arranged])
+        if isinstance(listing, Listing):
+            self._lines([(entry, entry.name) for entry in self._arranged(listing.entries)])
+        else:
+            self._names(listing)
         self._printed_any = True
 
     def _arranged(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -151,11 +170,21 @@ class _Printer:
 
     def _lines(self, entries: Sequence[tuple[Entry, str]]) -> None:
         if self._options.long:
-            lines = output.long_rows(entries, in_bytes=self._options.bytes)
+            self._shell.results(output.long_rows(entries, in_bytes=self._options.bytes))
         elif self._shell.output_is_terminal:
-            width = shutil.get_terminal_size().columns
-            lines = output.columns([output.display_name(entry, name) for entry, name in entries], width)
+            self._columns([output.display_name(entry, name) for entry, name in entries])
         else:
-            lines = [printable(name) for _, name in entries]
-        for line in lines:
-            self._shell.result(line)
+            self._shell.results([printable(name) for _, name in entries])
+
+    def _names(self, listing: NameListing) -> None:
+        options = self._options
+        arranged = output.arrange_names(
+            listing.names, listing.folders, folders_first=options.folders_first, reverse=options.reverse
+        )
+        if self._shell.output_is_terminal:
+            self._columns([output.marked_name(name, is_folder=is_folder) for name, is_folder in arranged])
+        else:
+            self._shell.results([name for name, _ in arranged])
+
+    def _columns(self, shown: Sequence[str]) -> None:
+        self._shell.results(output.columns(shown, shutil.get_terminal_size().columns))

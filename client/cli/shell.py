@@ -11,6 +11,7 @@ import atexit
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import BinaryIO, TextIO
 
 import msgspec
@@ -36,6 +37,14 @@ class Shell(msgspec.Struct, frozen=True):
     def result(self, line: str) -> None:
         """A line on standard output. Raises: BrokenPipeError, when its reader went away."""
         self.stdout.write(printable(line) + "\n")
+
+    def results(self, lines: Sequence[str]) -> None:
+        """Many lines on standard output, in one piece. Raises: BrokenPipeError."""
+        whole = "".join(lines)
+        if printable(whole) != whole:
+            lines = [printable(line) for line in lines]
+        if lines:
+            self.stdout.write("\n".join(lines) + "\n")
 
     def flush(self) -> None:
         """What was written is on its way. Raises: BrokenPipeError."""

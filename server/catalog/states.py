@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Select, bindparam, column, select, tuple_, values
+from sqlalchemy import BigInteger, Select, Table, bindparam, column, select, tuple_, values
 
 from protocol import ROOT_NODE
 from server.catalog.engine import Transaction
@@ -114,25 +114,34 @@ _FIND_PAST_NODE = Statement(
 )
 HAD_CONTENT = Statement(_past.where(past.c.node == bindparam("node"), past.c.content == bindparam("content")).limit(1))
 CHILDREN = Statement(_live.where(nodes.c.parent == bindparam("parent")))
-_CHILDREN_PAGE = Statement(
-    _live.where(
-        nodes.c.parent == bindparam("parent"),
-        nodes.c.name_key > bindparam("after"),
-        nodes.c.seq_from <= bindparam("at"),
+
+
+class Listed(NamedTuple):
+    """Of a state, what a list of names needs."""
+
+    name_key: bytes
+    node: int
+    kind: int
+    name: bytes
+
+
+def _page_of(table: Table, fields: Iterable[str]) -> Statement:
+    """The states in a folder as of `at`, from behind a name key on: of `past`, those that ended later."""
+    wanted = select(*(table.c[name] for name in fields)).where(
+        table.c.space == bindparam("space"),
+        table.c.parent == bindparam("parent"),
+        table.c.name_key > bindparam("after"),
+        table.c.seq_from <= bindparam("at"),
     )
-    .order_by(nodes.c.name_key)
-    .limit(bindparam("limit"))
-)
-_PAST_CHILDREN_PAGE = Statement(
-    _past.where(
-        past.c.parent == bindparam("parent"),
-        past.c.seq_to > bindparam("at"),
-        past.c.seq_from <= bindparam("at"),
-        past.c.name_key > bindparam("after"),
-    )
-    .order_by(past.c.name_key)
-    .limit(bindparam("limit"))
-)
+    if table is past:
+        wanted = wanted.where(past.c.seq_to > bindparam("at"))
+    return Statement(wanted.order_by(table.c.name_key).limit(bindparam("limit")))
+
+
+_CHILDREN_PAGE = _page_of(nodes, STATE_FIELDS)
+_PAST_CHILDREN_PAGE = _page_of(past, STATE_FIELDS)
+_LISTED_PAGE = _page_of(nodes, Listed._fields)
+_PAST_LISTED_PAGE = _page_of(past, Listed._fields)
 LIVE_CHANGED = Statement(
     _live.where(tuple_(nodes.c.seq_from, nodes.c.node) > tuple_(bindparam("seq"), bindparam("after")))
     .order_by(nodes.c.seq_from, nodes.c.node)
@@ -185,40 +194,6 @@ def children_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit:
         return page
     closed = [State(*row) for row in tx.all(_PAST_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)]
     return sorted(page + closed, key=lambda state: state.name_key)[:limit]
-
-
-class Listed(NamedTuple):
-    """Of a state, what a list of names needs."""
-
-    name_key: bytes
-    node: int
-    kind: int
-    name: bytes
-
-
-_LISTED_PAGE = Statement(
-    select(*(nodes.c[name] for name in Listed._fields))
-    .where(
-        nodes.c.space == bindparam("space"),
-        nodes.c.parent == bindparam("parent"),
-        nodes.c.name_key > bindparam("after"),
-        nodes.c.seq_from <= bindparam("at"),
-    )
-    .order_by(nodes.c.name_key)
-    .limit(bindparam("limit"))
-)
-_PAST_LISTED_PAGE = Statement(
-    select(*(past.c[name] for name in Listed._fields))
-    .where(
-        past.c.space == bindparam("space"),
-        past.c.parent == bindparam("parent"),
-        past.c.seq_to > bindparam("at"),
-        past.c.seq_from <= bindparam("at"),
-        past.c.name_key > bindparam("after"),
-    )
-    .order_by(past.c.name_key)
-    .limit(bindparam("limit"))
-)
 
 
 def listed_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[Listed]:

@@ -9,13 +9,14 @@ The epoch is random and new after each restore of a backup, so none of them is t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from protocol import Attributes, Cursor, Entry, Kind, MalformedMessage, ResyncRequired, Revision
 from server.catalog.space_row import SpaceRow
-from server.catalog.states import ROOT_PARENT, State, StateKind, mac_of
+from server.catalog.states import ROOT_PARENT, Listed, State, StateKind, mac_of
 from server.operations.context import SpaceContext
 from server.storage_faults import TokenDamaged
 
@@ -24,6 +25,8 @@ KIND_NAMES: dict[int, Kind] = {StateKind.FILE: "file", StateKind.FOLDER: "folder
 KIND_NUMBERS: dict[Kind, StateKind] = {"file": StateKind.FILE, "folder": StateKind.FOLDER, "symlink": StateKind.SYMLINK}
 # What an entry costs as JSON beside its name and attributes; counted high, for bodies have a limit.
 _ENTRY_BYTES = 420
+
+_LISTED_BYTES = 64  # beside its name: two numbers, if it is a folder
 
 _MAX_ID = 2**63 - 1
 
@@ -57,6 +60,45 @@ def to_entry(context: SpaceContext, state: State, *, path: str | None = None) ->
     )
 
 
+def to_entries(context: SpaceContext, states: Sequence[State]) -> list[Entry]:
+    """`to_entry` of many, for a third of the time: what is sealed is opened together. Raises: TokenDamaged."""
+    names = _names_of(context, states)
+    with_attrs = [state for state in states if state.attrs is not None]
+    plain = context.names.open_attrs_of(
+        [state.node for state in with_attrs], [state.attrs for state in with_attrs if state.attrs is not None]
+    )
+    read = {one: _attributes.decode(one) for one in set(plain)}  # few modes are in use
+    attrs = {state.node: read[one] for state, one in zip(with_attrs, plain, strict=True)}
+    tag = context.epoch_tag
+    return [
+        Entry(
+            node=state.node,
+            parent=state.parent,
+            name=name,
+            kind=KIND_NAMES[state.kind],
+            revision=f"{state.seq_from}.{tag}",
+            size=state.size,
+            mtime_ns=state.mtime_ns,
+            content=state.content,
+            attrs=attrs.get(state.node),
+        )
+        for state, name in zip(states, names, strict=True)
+    ]
+
+
+def _names_of(context: SpaceContext, states: Sequence[State]) -> list[str]:
+    names = [""] * len(states)
+    inside: dict[int, list[int]] = {}
+    for at, state in enumerate(states):
+        inside.setdefault(state.parent, []).append(at)
+    inside.pop(ROOT_PARENT, None)
+    for parent, ordinals in inside.items():
+        opened = context.names.open_names(parent, [states[at].name for at in ordinals])
+        for at, name in zip(ordinals, opened, strict=True):
+            names[at] = name.decode()
+    return names
+
+
 def name_of(context: SpaceContext, state: State) -> str:
     """Raises: TokenDamaged."""
     return "" if state.parent == ROOT_PARENT else context.names.open_name(state.parent, state.name)
@@ -79,6 +121,11 @@ def encode_attrs(attrs: Attributes | None) -> bytes | None:
 def encoded_bytes(state: State) -> int:
     """How much room the state's entry takes at the most in a body."""
     return _ENTRY_BYTES + 2 * len(state.name) + 2 * len(state.attrs or b"")
+
+
+def listed_bytes(listed: Listed) -> int:
+    """How much room it takes at the most in a list of names."""
+    return _LISTED_BYTES + len(listed.name)
 
 
 class Position(NamedTuple):

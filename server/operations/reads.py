@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
 from protocol import (
     MAX_BODY,
     ListedFolder,
     ListReply,
     ListRequest,
+    NamesIn,
     NotAFolder,
     Ref,
     SfosError,
     StatReply,
     StatRequest,
     encode_array,
+    pack_names,
 )
 from server.catalog.engine import Transaction
 from server.catalog.space_row import SpaceRow, read_space_row
-from server.catalog.states import State, children_page
+from server.catalog.states import Listed, StateKind, children_page, listed_page
 from server.operations.context import SpaceContext
 from server.operations.entries import (
     PagePlace,
     Position,
     check_row,
     encoded_bytes,
+    listed_bytes,
     read_page,
+    to_entries,
     to_entry,
     write_cursor,
     write_page,
@@ -49,15 +56,29 @@ def list_folders(context: SpaceContext, request: ListRequest) -> tuple[ListReply
         row = read_space_row(tx)
         place = PagePlace(row.seq, 0, _FIRST) if request.cursor is None else read_page(row, request.cursor)
         folders = [_find_folder(context, tx, ref, place.at) for ref in request.folders[place.folder :]]
-        states, rest = _page(tx, row, folders, place, request.limit)
-    # Names are opened after the transaction: it needs no more than rows.
-    body = encode_array([to_entry(context, state) for state in states])
+        wanted = _Wanted(tx, row, folders, place, request.limit)
+        # Names are opened after the transaction: it needs no more than rows.
+        if request.names_only:
+            listed, rest = _page(wanted, listed_page, listed_bytes)
+        else:
+            runs, rest = _page(wanted, children_page, encoded_bytes)
+    if request.names_only:
+        names_at, body = pack_names(_names_in(context, folder, own) for folder, own in listed)
+    else:
+        names_at, body = 0, encode_array(to_entries(context, [state for _, own in runs for state in own]))
     reply = ListReply(
         at=write_cursor(row.epoch, Position(place.at + 1, 0)),
         folders=tuple(folders) if request.cursor is None else (),
         next=None if rest is None else write_page(row.epoch, rest),
+        names_at=names_at,
     )
     return reply, body
+
+
+def _names_in(context: SpaceContext, folder: int, listed: Sequence[Listed]) -> tuple[NamesIn, list[bytes]]:
+    names = context.names.open_names(folder, [one.name for one in listed])
+    folders = tuple((at, one.node) for at, one in enumerate(listed) if one.kind == StateKind.FOLDER)
+    return NamesIn(folder=folder, count=len(names), folders=folders), names
 
 
 def _find_folder(context: SpaceContext, tx: Transaction, ref: Ref, at: int) -> ListedFolder:
@@ -70,26 +91,52 @@ def _find_folder(context: SpaceContext, tx: Transaction, ref: Ref, at: int) -> L
     return ListedFolder(node=state.node)
 
 
+class _Wanted(NamedTuple):
+    """A page to be read: of `folders`, the first of which has the ordinal `place.folder`, at most `limit` rows."""
+
+    tx: Transaction
+    row: SpaceRow
+    folders: list[ListedFolder]
+    place: PagePlace
+    limit: int
+
+
+class _HasKey(Protocol):
+    @property
+    def name_key(self) -> bytes: ...
+
+
+RowT = TypeVar("RowT", bound=_HasKey)
+
+
+class _Fetch(Protocol[RowT]):
+    def __call__(self, tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[RowT]: ...
+
+
 def _page(
-    tx: Transaction, row: SpaceRow, folders: list[ListedFolder], place: PagePlace, limit: int
-) -> tuple[list[State], PagePlace | None]:
-    """The entries of a page, and where the next one goes on."""
-    states: list[State] = []
-    size = 0
+    wanted: _Wanted, fetch: _Fetch[RowT], size_of: Callable[[RowT], int]
+) -> tuple[list[tuple[int, list[RowT]]], PagePlace | None]:
+    """The rows of a page with their folders, and where the next one goes on."""
+    runs: list[tuple[int, list[RowT]]] = []
+    place, room, left = wanted.place, _MOST_BODY_BYTES, wanted.limit
     after = place.after
-    for ordinal, folder in enumerate(folders, place.folder):
+    for ordinal, folder in enumerate(wanted.folders, place.folder):
         if folder.node is None:
             after = _FIRST
             continue
-        if len(states) == limit:
-            return states, PagePlace(place.at, ordinal, _FIRST)
-        wanted = limit - len(states)
-        found = children_page(tx, folder.node, after=after, at=place.at, limit=wanted + 1, now=row.seq)
-        for count, state in enumerate(found):
-            size += encoded_bytes(state)
-            if count == wanted or (states and size > _MOST_BODY_BYTES):
-                return states, PagePlace(place.at, ordinal, after)
-            states.append(state)
-            after = state.name_key
+        if not left:
+            return runs, PagePlace(place.at, ordinal, _FIRST)
+        found = fetch(wanted.tx, folder.node, after=after, at=place.at, limit=left + 1, now=wanted.row.seq)
+        taken = 0
+        for size in map(size_of, found[:left]):
+            if room < size and (runs or taken):
+                break
+            room -= size
+            taken += 1
+        if taken:
+            runs.append((folder.node, found[:taken]))
+            left -= taken
+        if taken < len(found):
+            return runs, PagePlace(place.at, ordinal, found[taken - 1].name_key if taken else after)
         after = _FIRST
-    return states, None
+    return runs, None

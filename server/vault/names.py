@@ -8,6 +8,7 @@ It takes the parent in, or a stolen catalog would show in how many folders the s
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from protocol import fold_name
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
+from server.vault.siv import SivBatch
 
 NAME_KEY_BYTES = 16  # 2⁶⁴ names before two would meet by chance
 _NODE = struct.Struct(">Q")
@@ -26,6 +28,7 @@ class NameSealer:
 
     def __init__(self, keys: SpaceKeys) -> None:
         self._siv = AESSIV(keys.name)
+        self._batch = SivBatch(keys.name)
         self._hash_key = blake3(keys.catalog, derive_key_context="secure file orchestration 2026 name key v1").digest()
 
     def key(self, parent: int, name: str) -> bytes:
@@ -40,6 +43,14 @@ class NameSealer:
         """Raises: TokenDamaged."""
         return self._open(sealed, b"name", _NODE.pack(parent)).decode()
 
+    def seal_names(self, parent: int, names: Sequence[str]) -> list[bytes]:
+        """`seal_name` of many in one folder, for a fifth of the time."""
+        return self._batch.seal([name.encode() for name in names], b"name", [_NODE.pack(parent)])
+
+    def open_names(self, parent: int, sealed: Sequence[bytes]) -> list[bytes]:
+        """The names of many in one folder, in UTF-8. Raises: TokenDamaged."""
+        return self._open_many(sealed, b"name", [_NODE.pack(parent)])
+
     def seal_attrs(self, node: int, plain: bytes) -> bytes:
         """The sealed form of a node's attributes (JSON)."""
         return self._siv.encrypt(plain, [b"attrs", _NODE.pack(node)])
@@ -47,6 +58,14 @@ class NameSealer:
     def open_attrs(self, node: int, sealed: bytes) -> bytes:
         """Raises: TokenDamaged."""
         return self._open(sealed, b"attrs", _NODE.pack(node))
+
+    def seal_attrs_of(self, nodes: Sequence[int], plain: Sequence[bytes]) -> list[bytes]:
+        """`seal_attrs` of many nodes."""
+        return self._batch.seal(plain, b"attrs", [_NODE.pack(node) for node in nodes])
+
+    def open_attrs_of(self, nodes: Sequence[int], sealed: Sequence[bytes]) -> list[bytes]:
+        """`open_attrs` of many nodes. Raises: TokenDamaged."""
+        return self._open_many(sealed, b"attrs", [_NODE.pack(node) for node in nodes])
 
     def seal_reply(self, op_id: bytes, plain: bytes) -> bytes:
         """The sealed form of the reply to the request `op_id`: errors in it can bear names."""
@@ -59,5 +78,11 @@ class NameSealer:
     def _open(self, sealed: bytes, purpose: bytes, place: bytes) -> bytes:
         try:
             return self._siv.decrypt(sealed, [purpose, place])
+        except (InvalidTag, ValueError):
+            raise TokenDamaged(f"the {purpose.decode()} of a row is not authentic") from None
+
+    def _open_many(self, sealed: Sequence[bytes], purpose: bytes, places: Sequence[bytes]) -> list[bytes]:
+        try:
+            return self._batch.open(sealed, purpose, places)
         except (InvalidTag, ValueError):
             raise TokenDamaged(f"the {purpose.decode()} of a row is not authentic") from None

@@ -13,7 +13,7 @@ from typing import cast
 
 import pytest
 
-from client.api import Listing
+from client.api import Listing, NameListing
 from client.cli import changing, listing, watching
 from client.cli.options import ListOptions, MoveOptions, RemoveOptions, StatOptions, WatchOptions
 from client.cli.shell import Shell
@@ -41,6 +41,14 @@ class HostileApi:
 
     def list_folders(self, places: list[str]) -> list[Listing]:
         return [Listing((), 1, (nasty(), nasty("folder", 8), nasty("symlink", 9)))]
+
+    def list_names(self, places: list[str]) -> list[NameListing]:
+        return [NameListing((), 1, (NASTY, NASTY), {1: 8})]
+
+    def walk_names(self, place: object) -> Iterator[NameListing]:
+        yield NameListing((), 1, (NASTY, NASTY), {1: 8})
+        yield NameListing((NASTY,), 8, (NASTY,), {})
+        yield NameListing((NASTY, NASTY), None, (), {}, NotFound(NASTY))
 
     def walk(self, place: object) -> Iterator[Listing]:
         yield Listing((), 1, (nasty(), nasty("folder", 8)))

@@ -123,6 +123,20 @@ def test_entries_are_sorted_by_name_without_regard_to_case() -> None:
     assert [e.name for e in output.arrange(entries, reverse=True)] == ["Ä", "C", "b", "a"]
 
 
+@pytest.mark.parametrize("last", ["d", "Ä"])  # with and without other letters than those of ASCII
+@pytest.mark.parametrize("folders_first", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_names_alone_are_sorted_as_entries_are(last: str, folders_first: bool, reverse: bool) -> None:
+    kinds = {"b": "file", "C": "folder", "a": "file", "c": "file", "A": "folder", last: "file", "É": "folder"}
+    if last == "d":
+        del kinds["É"]
+    entries = [entry(name, kind) for name, kind in kinds.items()]
+    folders = {at for at, kind in enumerate(kinds.values()) if kind == "folder"}
+    expected = output.arrange(entries, folders_first=folders_first, reverse=reverse)
+    found = output.arrange_names(list(kinds), folders, folders_first=folders_first, reverse=reverse)
+    assert found == [(one.name, one.kind == "folder") for one in expected]
+
+
 def test_the_largest_and_the_newest_come_first() -> None:
     entries = [entry("a", size=1, mtime_ns=3), entry("b", size=3, mtime_ns=1), entry("c", size=2, mtime_ns=2)]
     assert [e.name for e in output.arrange(entries, SortBy.SIZE)] == ["b", "c", "a"]

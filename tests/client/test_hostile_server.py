@@ -37,6 +37,7 @@ from protocol import (
     MalformedMessage,
     ManifestReply,
     NameNotAllowed,
+    NamesIn,
     NotFound,
     OutOfOrder,
     RemoteProtocolError,
@@ -54,6 +55,7 @@ from protocol import (
     encode_result,
     from_info,
     pack_lengths,
+    pack_names,
     pack_records,
 )
 from tests.client.conftest import OPTIONS
@@ -213,6 +215,39 @@ def test_entries_of_a_folder_that_was_not_asked_for_are_refused(server: Scripted
     server.handlers["list"] = answering(listing(file("fine"), stray))
     with pytest.raises(RemoteProtocolError):
         session.api.list_folder("/")
+
+
+def names(*runs: tuple[NamesIn, list[bytes]], more: str | None = None) -> Answer:
+    names_at, body = pack_names(runs)
+    return ListReply(at="c", folders=(ListedFolder(node=1),), next=more, names_at=names_at), body
+
+
+def test_names_in_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
+    server.handlers["list"] = answering(names((NamesIn(folder=5, count=1), [b"stray"])))
+    with pytest.raises(RemoteProtocolError, match="not in the folders"):
+        session.api.list_names(["/"])
+
+
+def test_names_without_an_end_are_given_up(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursors = map(str, itertools.count())
+    server.handlers["list"] = lambda request, body: names(more=next(cursors))
+    with pytest.raises(RemoteProtocolError, match="no end"):
+        session.api.list_names(["/"])
+    assert server.requests.count("list") == 2
+    monkeypatch.setattr(client.api, "_MOST_ENTRIES", 1000)
+    server.handlers["list"] = lambda request, body: names(
+        (NamesIn(folder=1, count=100), [b"x"] * 100), more=next(cursors)
+    )
+    with pytest.raises(TooMuch, match="more than 1,000 entries"):
+        session.api.list_names(["/"])
+
+
+def test_a_tree_of_names_that_leads_into_itself_is_walked_once(server: ScriptedServer, session: Session) -> None:
+    itself = NamesIn(folder=1, count=2, folders=((0, 1), (1, 1)))
+    server.handlers["list"] = lambda request, body: names((itself, [b"again", b"and again"]))
+    assert [listing.path for listing in session.api.walk_names("/")] == [(), ("again",)]
 
 
 def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Session) -> None:

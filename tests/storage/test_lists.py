@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import Entry, ListReply, ListRequest, MalformedMessage, Ref, ResyncRequired, decode_entries
+from protocol import (
+    Attributes,
+    Entry,
+    ListReply,
+    ListRequest,
+    MalformedMessage,
+    Ref,
+    ResyncRequired,
+    decode_entries,
+    unpack_names,
+)
 from server.space import Space
 from tests.storage.desk import Desk
 
@@ -58,6 +68,54 @@ def test_many_folders_are_listed_together_and_a_bad_one_says_why(desk: Desk, spa
         assert parents == sorted(parents, key=nodes.index), "folder after folder as asked"
 
 
+def names_in_pages(space: Space, *refs: Ref, limit: int) -> list[tuple[int, str, int | None]]:
+    """(Folder, name, its node if it is a folder itself) of each."""
+    found = []
+    cursor = None
+    while True:
+        request = ListRequest(folders=refs, limit=limit, cursor=cursor, names_only=True)
+        reply, body = space.list_folders(request)
+        runs = unpack_names(reply, memoryview(body))
+        assert sum(len(run.names) for run in runs) <= limit
+        found += [(run.folder, name, run.folders.get(at)) for run in runs for at, name in enumerate(run.names)]
+        cursor = reply.next
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50, 5_000])
+def test_a_list_of_names_says_the_same_as_a_list_of_entries(desk: Desk, space: Space, limit: int) -> None:
+    tree = {f"/d{number}/{'ä' * item}f{item}.txt": b"" for number in range(5) for item in range(12)}
+    desk.put_many(tree | {"/d3/sub/x": b"", '/d1/a “quoted” "name"': b""})
+    desk.commit([desk.item("/d2/link", kind="symlink", attrs=Attributes(link="x"))])
+    refs = [Ref(path="/"), *(Ref(path=f"/d{number}") for number in range(5)), Ref(path="/d3/sub")]
+    entries = [entry for _, page in pages(space, *refs, limit=5_000) for entry in page]
+    assert len(entries) == 5 + 60 + 4
+    expected = [(one.parent, one.name, one.node if one.kind == "folder" else None) for one in entries]
+    assert names_in_pages(space, *refs, limit=limit) == expected
+
+
+def test_names_are_one_snapshot_whatever_happens_between_the_pages(desk: Desk, space: Space) -> None:
+    desk.put_many({f"/a/f{number}": b"" for number in range(30)})
+    request = ListRequest(folders=(Ref(path="/a"),), limit=8, names_only=True)
+    reply, body = space.list_folders(request)
+    found = unpack_names(reply, memoryview(body))
+    step = 0
+    while reply.next is not None:
+        desk.put(f"/a/f{step}", b"changed")
+        desk.delete(f"/a/f{20 + step}")
+        desk.move(f"/a/f{10 + step}", f"/moved{step}")
+        desk.put(f"/a/new{step}", b"new")
+        step += 1
+        reply, body = space.list_folders(
+            ListRequest(folders=request.folders, limit=8, cursor=reply.next, names_only=True)
+        )
+        found += unpack_names(reply, memoryview(body))
+    assert step == 3
+    names = [name for run in found for name in run.names]
+    assert sorted(names) == sorted(f"f{number}" for number in range(30))
+
+
 def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space: Space) -> None:
     desk.put_many({f"/a/f{number}": b"%d" % number for number in range(60)} | {"/a/sub/x": b"", "/b/y": b""})
     expected = {(entry.name, entry.revision) for entry in desk.entries("/a").values()}
@@ -104,7 +162,7 @@ def test_a_cursor_from_the_future_or_of_another_epoch_needs_a_new_start(desk: De
 
 
 def test_a_page_never_outgrows_a_body(desk: Desk, space: Space) -> None:
-    from protocol import MAX_BODY, Attributes
+    from protocol import MAX_BODY
 
     link = Attributes(link="\u20ac" * 1_300)
     for start in range(0, 2_000, 1_000):

@@ -168,6 +168,48 @@ def test_lists_of_entries_and_changes_come_back() -> None:
         p.decode_entries(b'[{"node":"x"}]')
 
 
+def test_a_list_of_names_has_these_bytes_and_comes_back() -> None:
+    runs = [
+        (p.NamesIn(folder=1, count=3, folders=((1, 20),)), [b"a", "é".encode(), b"c"]),
+        (p.NamesIn(folder=20, count=1), [b"x"]),
+    ]
+    names_at, body = p.pack_names(runs)
+    assert body == '[{"folder":1,"count":3,"folders":[[1,20]]},{"folder":20,"count":1}]a/é/c/x'.encode()
+    found = p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body))
+    assert found == [p.FolderNames(1, ["a", "é", "c"], {1: 20}), p.FolderNames(20, ["x"], {})]
+    names_at, body = p.pack_names([])
+    assert p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body)) == []
+
+
+@pytest.mark.parametrize(
+    ("names_at", "body"),
+    [
+        (1, b"[]"),
+        (3, b"[]"),
+        (-1, b"[]"),
+        (26, b'[{"folder":1,"count":2}]  a'),
+        (24, b'[{"folder":1,"count":2}]a'),
+        (24, b'[{"folder":1,"count":1}]a/b'),
+        (24, b'[{"folder":1,"count":2}]a//'),
+        (24, b'[{"folder":1,"count":1}]\xff'),
+        (25, b'[{"folder":1,"count":-1}]'),
+        (44, b'[{"folder":1,"count":1,"folders":[[1,2]]}]  a'),
+        (42, b'[{"folder":1,"count":1,"folders":[[1,2]]}]a'),
+        (43, b'[{"folder":1,"count":1,"folders":[[-1,2]]}]a'),
+        (2, b"[]a"),
+    ],
+)
+def test_a_list_of_names_that_contradicts_itself_is_refused(names_at: int, body: bytes) -> None:
+    with pytest.raises(p.MalformedMessage):
+        p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body))
+
+
+def test_a_list_of_too_many_names_is_refused() -> None:
+    names_at, body = p.pack_names([(p.NamesIn(folder=1, count=5_001), [b"x"] * 5_001)])
+    with pytest.raises(p.TooMuch):
+        p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body))
+
+
 def test_the_proofs_of_both_sides_differ_and_hang_on_ticket_and_connection() -> None:
     proofs = {
         prove(ticket, exporter)

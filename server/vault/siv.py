@@ -1,0 +1,224 @@
+"""AES-SIV (RFC 5297) over many short texts at once: the same bytes as the library's AESSIV, one by one.
+
+The library makes its cipher anew for each text, which costs 2.7 µs; a page of 5,000 names costs a fifth of that here
+(measured). Texts of one length lie beside each other, 16 bytes a lane, and each step is done for all lanes at once:
+AES by one call in ECB mode, XOR and doubling on one long integer. A test holds the two alike for all lengths.
+
+Nothing here is new cryptography: V = S2V(K1, AD₁, AD₂, text), CMAC (NIST SP 800-38B) inside, and counter mode under V.
+What does not verify is given to nobody.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+from array import array
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import add
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
+
+_BLOCK = 16
+_FEW = 6  # of one length: the library is faster
+_LONG = 512  # bytes: the library is as fast
+_LANE_BITS = 8 * _BLOCK
+_KEPT_ONES = 16  # of some 100 KiB for a whole page
+# RFC 5297 §2.6: the counter begins at V without the top bits of its two low words, so adding to it never carries far.
+_COUNTER_MASK = ~(1 << 63 | 1 << 31) & (1 << _LANE_BITS) - 1
+
+Encrypt = Callable[[bytes], bytes]
+
+
+class _Ciphers(NamedTuple):
+    """AES under the two keys, for one call: a context is no thing for two threads at a time."""
+
+    code: Encrypt
+    text: Encrypt
+
+
+class SivBatch:
+    """Seals and opens under one key of 32, 48 or 64 bytes. Safe to use from several threads."""
+
+    def __init__(self, key: bytes) -> None:
+        half = len(key) // 2
+        self._mac_key, self._text_key = AES(key[:half]), AES(key[half:])
+        self._one = AESSIV(key)
+        encrypt = _ecb(self._mac_key)
+        zero = encrypt(bytes(_BLOCK))
+        self._subkey = _doubled(int.from_bytes(zero, "big"), 1)  # of a last block that is full; of others the next
+        self._subkey_padded = _doubled(self._subkey, 1)
+        self._zero_code = int.from_bytes(encrypt(self._subkey.to_bytes(_BLOCK, "big")), "big")
+
+    def seal(self, texts: Sequence[bytes], purpose: bytes, places: Sequence[bytes]) -> list[bytes]:
+        """What AESSIV.encrypt(text, [purpose, place]) gives for each text. `places`: one for each, or one for all;
+        they and `purpose` have less than 16 bytes.
+        """
+        return self._by_length(texts, purpose, places, 0, self._seal_alike, self._one.encrypt)
+
+    def open(self, sealed: Sequence[bytes], purpose: bytes, places: Sequence[bytes]) -> list[bytes]:
+        """The texts. `places`: as for `seal`. Raises: InvalidTag, if one of them is not authentic."""
+        return self._by_length(sealed, purpose, places, _BLOCK, self._open_alike, self._one.decrypt)
+
+    def _by_length(
+        self,
+        texts: Sequence[bytes],
+        purpose: bytes,
+        places: Sequence[bytes],
+        front: int,
+        alike: Callable[[_Ciphers, Sequence[bytes], int], list[bytes]],
+        one: Callable[[bytes, list[bytes]], bytes],
+    ) -> list[bytes]:
+        """`alike` for all texts of one length, in the order of `texts`. `front`: so many of their bytes are a tag."""
+        by_length: dict[int, list[int]] = {}
+        for at, length in enumerate(map(len, texts)):
+            by_length.setdefault(length, []).append(at)
+        shared = len(places) == 1
+        ciphers = _Ciphers(_ecb(self._mac_key), _ecb(self._text_key))
+        done = [b""] * len(texts)
+        for length, ordinals in by_length.items():
+            if len(ordinals) < _FEW or not front < length <= front + _LONG:
+                for at in ordinals:
+                    done[at] = one(texts[at], [purpose, places[0 if shared else at]])
+                continue
+            if len(ordinals) == len(texts):
+                return alike(ciphers, texts, self._states(ciphers, purpose, places))
+            own = places if shared else [places[at] for at in ordinals]
+            states = self._states(ciphers, purpose, own)
+            found = alike(ciphers, [texts[at] for at in ordinals], states)
+            for at, text in zip(ordinals, found, strict=True):
+                done[at] = text
+        return done
+
+    def _states(self, ciphers: _Ciphers, purpose: bytes, places: Sequence[bytes]) -> int:
+        """S2V's D after the associated data and before the text, for each place."""
+        chained = _doubled(_doubled(self._zero_code, 1) ^ self._short_codes(ciphers, [purpose]), 1)
+        return self._short_codes(ciphers, places) ^ chained * _ones(len(places))
+
+    def _short_codes(self, ciphers: _Ciphers, texts: Sequence[bytes]) -> int:
+        """CMAC of each, all of one length below a block's."""
+        count, length = len(texts), len(texts[0])
+        gap = bytes(_BLOCK - length)
+        padding = 0x80 << 8 * (len(gap) - 1)
+        padded = int.from_bytes(gap.join(texts) + gap, "big") ^ (padding ^ self._subkey_padded) * _ones(count)
+        return _encrypted(ciphers.code, padded, count)
+
+    def _seal_alike(self, ciphers: _Ciphers, texts: Sequence[bytes], states: int) -> list[bytes]:
+        length, count = len(texts[0]), len(texts)
+        width = -(-length // _BLOCK) * _BLOCK
+        gap = bytes(width - length)
+        plain = int.from_bytes(gap.join(texts) + gap, "big")
+        tags = self._tags(ciphers, plain, length, count, states)
+        mixed = plain ^ int.from_bytes(_key_stream(ciphers, tags, width // _BLOCK), "big")
+        sealed = _parted(mixed.to_bytes(count * width, "big"), length, width)
+        return list(map(add, _parted(tags, _BLOCK, _BLOCK), sealed))
+
+    def _open_alike(self, ciphers: _Ciphers, sealed: Sequence[bytes], states: int) -> list[bytes]:
+        length, count = len(sealed[0]) - _BLOCK, len(sealed)
+        width = -(-length // _BLOCK) * _BLOCK
+        gap = bytes(width - length)
+        parts = struct.unpack(f"{_BLOCK}s{length}s" * count, b"".join(sealed))
+        tags = b"".join(parts[0::2])
+        mixed = int.from_bytes(gap.join(parts[1::2]) + gap, "big")
+        mixed ^= int.from_bytes(_key_stream(ciphers, tags, width // _BLOCK), "big")
+        if gap:  # what the key stream left behind the texts
+            mixed &= ((1 << 8 * length) - 1 << 8 * len(gap)) * _ones(count, 8 * width)
+        if not hmac.compare_digest(self._tags(ciphers, mixed, length, count, states), tags):
+            raise InvalidTag
+        return list(_parted(mixed.to_bytes(count * width, "big"), length, width))
+
+    def _tags(self, ciphers: _Ciphers, plain: int, length: int, count: int, states: int) -> bytes:
+        """V of each text. `plain`: the texts, each filled up with zeros to whole blocks. `states`: one, or for each."""
+        blocks = -(-length // _BLOCK)
+        if length < _BLOCK:  # D is doubled, and the text padded to a block
+            padding = 0x80 << 8 * (_BLOCK - 1 - length)
+            last = plain ^ _spread(_doubled(states, count), count, 1) ^ (padding ^ self._subkey) * _ones(count)
+            return ciphers.code(last.to_bytes(count * _BLOCK, "big"))
+        # D goes onto the text's last 16 bytes, wherever they lie; then CMAC, whose last block bears a subkey.
+        gap = blocks * _BLOCK - length
+        final = self._subkey_padded ^ 0x80 << 8 * (gap - 1) if gap else self._subkey
+        masked = plain ^ _spread(states, count, blocks) << 8 * gap ^ final * _ones(count, blocks * _LANE_BITS)
+        code = 0
+        for block in _split(masked.to_bytes(count * blocks * _BLOCK, "big"), blocks):
+            code = _encrypted(ciphers.code, code ^ int.from_bytes(block, "big"), count)
+        return code.to_bytes(count * _BLOCK, "big")
+
+
+def _key_stream(ciphers: _Ciphers, tags: bytes, blocks: int) -> bytes:
+    """Counter mode: `blocks` blocks for each tag, one tag after the other."""
+    ones = _ones(len(tags) // _BLOCK)
+    first = int.from_bytes(tags, "big") & _COUNTER_MASK * ones
+    counters = [(first + number * ones).to_bytes(len(tags), "big") for number in range(blocks)]
+    return ciphers.text(_interleaved(counters))
+
+
+def _ecb(algorithm: AES) -> Encrypt:
+    # ECB is right here: each block is the input of a permutation, of which the modes above are made.
+    return Cipher(algorithm, ECB()).encryptor().update  # noqa: S305
+
+
+def _encrypted(encrypt: Encrypt, lanes: int, count: int) -> int:
+    return int.from_bytes(encrypt(lanes.to_bytes(count * _BLOCK, "big")), "big")
+
+
+@lru_cache(_KEPT_ONES)
+def _many_ones(count: int, lane_bits: int) -> int:
+    return int.from_bytes((b"\x01".rjust(lane_bits // 8, b"\0")) * count, "big")
+
+
+def _ones(count: int, lane_bits: int = _LANE_BITS) -> int:
+    """A one in each of `count` lanes: times a constant, the constant in each."""
+    made = 1 << count.bit_length()  # cut to length: folders have names of many lengths, and so groups of many sizes
+    return _many_ones(made, lane_bits) >> (made - count) * lane_bits
+
+
+def _doubled(lanes: int, count: int) -> int:
+    """Each lane doubled in GF(2¹²⁸) (RFC 5297 §2.3)."""
+    tops = lanes >> _LANE_BITS - 1 & _ones(count)
+    return (lanes ^ tops << _LANE_BITS - 1) << 1 ^ tops * 0x87
+
+
+def _parted(whole: bytes, length: int, width: int) -> tuple[bytes, ...]:
+    """The first `length` of each `width` bytes."""
+    return struct.unpack(f"{length}s{width - length}x" * (len(whole) // width), whole)
+
+
+def _spread(lanes: int, count: int, blocks: int) -> int:
+    """Each lane at the low end of one of `blocks` blocks; one alone in each of `count`."""
+    if lanes >> _LANE_BITS == 0:
+        return lanes * _ones(count, blocks * _LANE_BITS)
+    if blocks == 1:
+        return lanes
+    blank = bytes(count * _BLOCK)
+    return int.from_bytes(_interleaved([blank] * (blocks - 1) + [lanes.to_bytes(count * _BLOCK, "big")]), "big")
+
+
+def _interleaved(rows: Sequence[bytes]) -> bytes:
+    """Block 0 of each row, then block 1 of each, …"""
+    if len(rows) == 1:
+        return rows[0]
+    merged = array("Q", bytes(len(rows) * len(rows[0])))
+    for at, row in enumerate(rows):
+        words = array("Q", row)
+        merged[2 * at :: 2 * len(rows)] = words[0::2]
+        merged[2 * at + 1 :: 2 * len(rows)] = words[1::2]
+    return merged.tobytes()
+
+
+def _split(whole: bytes, blocks: int) -> list[bytes]:
+    """The reverse: the first block of each lane of `blocks` blocks, the second of each, …"""
+    if blocks == 1:
+        return [whole]
+    words = array("Q", whole)
+    rows = []
+    for at in range(blocks):
+        row = array("Q", bytes(len(whole) // blocks))
+        row[0::2] = words[2 * at :: 2 * blocks]
+        row[1::2] = words[2 * at + 1 :: 2 * blocks]
+        rows.append(row.tobytes())
+    return rows
