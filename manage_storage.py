@@ -47,7 +47,7 @@ from server.maintenance.verify import Verified, verify_space
 from server.maintenance.which_space import NoSuchSpace, find_space
 from server.spaces import MASTER_KEY_VARIABLE, SpaceRegistry, wall_clock_ms
 from server.storage_faults import StorageFault
-from server.vault.master import MasterKey, load_master_key
+from server.vault.master import LiveMasterKey
 
 _EPILOG = """examples:
   python manage_storage.py verify
@@ -224,7 +224,7 @@ def _recover(options: argparse.Namespace, loaded: config.Config) -> bool:
     """Without the registry: the store may be damaged, and is not to be changed by opening it."""
     storage_dir = loaded.server.storage_dir
     space_id = find_space(options.user, storage_dir, CredentialFile(loaded.server.credentials_file))
-    done = recover_space(storage_dir / space_id, space_id, _stored_master(loaded), options.directory)
+    done = recover_space(storage_dir / space_id, space_id, _stored_master(loaded).current(), options.directory)
     _say(
         f"{space_id}: {done.files} files ({_size(done.bytes)}), {done.folders} folders and {done.links} links are in"
         f" {options.directory}"
@@ -276,15 +276,17 @@ def _restore(options: argparse.Namespace, loaded: config.Config) -> bool:
 
 
 def _rotate(options: argparse.Namespace, loaded: config.Config) -> bool:
-    given = os.environ.get(MASTER_KEY_VARIABLE)
-    key_file = None if given else loaded.storage.master_key_file
     storage_dir = loaded.server.storage_dir
-    with _home_locked(loaded):
-        master = _stored_master(loaded)
+    live = _stored_master(loaded)
+    with contextlib.ExitStack() as held:
+        if live.path is None:  # a running server cannot see a change of its environment
+            held.enter_context(_home_locked(loaded))
         if options.drop_old:
-            _say(f"{drop_old_keys(storage_dir, key_file, master)} old master keys dropped")
+            known = KnownSpaces(loaded.server.credentials_file.parent / KNOWN_FILE)
+            missing = known.missing(path.name for path in storage_dir.iterdir())
+            _say(f"{drop_old_keys(storage_dir, live, missing)} old master keys dropped")
             return True
-        done = rotate_keys(storage_dir, key_file, master, lambda space_id: _say(f"{space_id}: done"))
+        done = rotate_keys(storage_dir, live, lambda space_id: _say(f"{space_id}: done"))
     what = "a new master key" if done.begun else "the newest master key, ending a rotation begun earlier"
     _say(f"{done.spaces} spaces are under {what}, and have a new data key each")
     for loss in done.losses:
@@ -321,9 +323,9 @@ def _home_locked(loaded: config.Config) -> Iterator[None]:
         yield
 
 
-def _stored_master(loaded: config.Config) -> MasterKey:
+def _stored_master(loaded: config.Config) -> LiveMasterKey:
     given = os.environ.get(MASTER_KEY_VARIABLE)
-    return load_master_key(loaded.storage.master_key_file, given, may_create=False)
+    return LiveMasterKey.load(loaded.storage.master_key_file, given, may_create=False)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

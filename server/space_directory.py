@@ -10,6 +10,7 @@ HEAD         how far the history was when last heard of          (server.catalog
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import re
 import secrets
@@ -37,9 +38,10 @@ from server.lost_chunks import find_lost_small_chunks
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.entries import epoch_tag
 from server.operations.list_cache import ListCache
-from server.storage_faults import CatalogRolledBack, CatalogUnreadable, StorageMisplaced
-from server.vault.keyring import SpaceKeys, read_keys, write_keys
-from server.vault.master import MasterKey
+from server.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged, StorageMisplaced
+from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys_now, write_keys
+from server.vault.locks import master_kept
+from server.vault.master import LiveMasterKey, MasterKey, signature_of
 from server.vault.names import NameSealer
 from server.vault.rows import RowAuthenticator
 from server.vault.sealing import Sealer
@@ -59,7 +61,7 @@ class Surroundings:
 
     storage_dir: Path
     temp_dir: Path
-    master: MasterKey
+    master: LiveMasterKey
     limits: StoreLimits
     now_ms: Callable[[], int]
     syncing: ThreadPoolExecutor
@@ -87,13 +89,14 @@ def create_space(around: Surroundings, space_id: str) -> None:
     half_made = around.temp_dir / f"space-{space_id}-{secrets.token_hex(4)}"
     half_made.mkdir(mode=0o700, parents=True)
     try:
-        _fill(half_made, space_id, around.master)
-        try:
-            half_made.rename(directory)
-        except OSError:  # someone else was quicker: a directory that is not empty is never replaced
-            if not directory.is_dir():
-                raise
-            shutil.rmtree(half_made)
+        with master_kept(around.storage_dir):  # a rotation that begins later finds the space in its place
+            _fill(half_made, space_id, around.master.current())
+            try:
+                half_made.rename(directory)
+            except OSError:  # someone else was quicker: a directory that is not empty is never replaced
+                if not directory.is_dir():
+                    raise
+                shutil.rmtree(half_made)
     except BaseException:
         shutil.rmtree(half_made, ignore_errors=True)
         raise
@@ -128,7 +131,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
     if not directory.is_dir():
         raise NotFound("There is no such account.")
     space = bytes.fromhex(space_id)
-    keys = read_keys(directory, space, around.master)
+    keys = read_keys_now(directory, space, around.master)
     if not (directory / CATALOG_FILE).is_file():  # SQLite would make an empty one
         raise CatalogUnreadable(f"{directory / CATALOG_FILE}: not there")
     with contextlib.ExitStack() as opened:
@@ -148,7 +151,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         keys=keys,
         catalog=catalog,
         store=store,
-        sealer=Sealer(keys, lambda: around.now_ms() // 1_000),
+        sealer=_sealer(around, keys),
         names=NameSealer(keys),
         rows=RowAuthenticator(keys),
         now_ms=around.now_ms,
@@ -158,6 +161,28 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         listeners=around.listeners,
         faults=() if lost is None else (lost,),
     )
+
+
+def keys_signature(around: Surroundings, space_id: str) -> tuple[int, int, int] | None:
+    """What changes when the space's keys file is replaced; None if it cannot be seen."""
+    return signature_of(directory_of(around, space_id) / KEYS_FILE)
+
+
+def with_present_keys(around: Surroundings, context: SpaceContext) -> SpaceContext:
+    """The space with the keys that its file holds now, over the same catalog and chunks.
+
+    What is sealed under a new key has to open after a power cut too, so the file's name is made durable first.
+    Raises: MasterKeyWrong, KeysDamaged (also for keys that do not open what those in use do), OSError.
+    """
+    keys = read_keys_now(context.directory, context.keys.space, around.master)
+    if not keys.extends(context.keys):
+        raise KeysDamaged(f"{context.directory / KEYS_FILE}: it lacks keys that are in use; restore the right one")
+    sync_directory(context.directory)
+    return dataclasses.replace(context, keys=keys, sealer=_sealer(around, keys))
+
+
+def _sealer(around: Surroundings, keys: SpaceKeys) -> Sealer:
+    return Sealer(keys, lambda: around.now_ms() // 1_000)
 
 
 def _check_chunk_directory(directory: Path) -> None:

@@ -27,8 +27,17 @@ from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.guard import as_storage_error
 from server.operations.list_cache import ListCache
+from server.restore_mark import check_restored
 from server.space import Space
-from server.space_directory import Surroundings, create_space, directory_of, is_space_id, open_space
+from server.space_directory import (
+    Surroundings,
+    create_space,
+    directory_of,
+    is_space_id,
+    keys_signature,
+    open_space,
+    with_present_keys,
+)
 from server.storage_faults import (
     KeysDamaged,
     MasterKeyMissing,
@@ -37,13 +46,14 @@ from server.storage_faults import (
     StorageFault,
     StorageMisplaced,
 )
-from server.vault.keyring import read_keys
-from server.vault.master import MasterKey, load_master_key
+from server.vault.keyring import read_keys_now
+from server.vault.master import LiveMasterKey, MasterKey
 
 logger = logging.getLogger(__name__)
 
 MASTER_KEY_VARIABLE = "SFOS_MASTER_KEY"
 KEPT_OPEN = 64
+_LOOK_AT_KEYS_S = 1.0  # so soon a rotation of keys beside the server is noticed, for a stat a second and space
 _SYNC_THREADS = 4  # 200 files of 1 MiB: 0.18 s one after the other, 0.14 with a few at once; more gain nothing
 
 
@@ -54,11 +64,16 @@ def wall_clock_ms() -> int:
 
 @dataclass(slots=True)
 class _Slot:
-    """A space's place among the open ones. `leases`: how many work with it, guarded by the registry's lock."""
+    """A space's place among the open ones. `leases`: how many work with it, guarded by the registry's lock.
+
+    `keys`: what its keys file looked like when it was last read. `looked`: when it was last looked at (monotonic).
+    """
 
     leases: int = 0
     opening: threading.Lock = field(default_factory=threading.Lock)
     context: SpaceContext | None = None
+    keys: tuple[int, int, int] | None = None
+    looked: float = 0.0
 
 
 class SpaceRegistry:
@@ -68,7 +83,7 @@ class SpaceRegistry:
         self,
         storage_dir: Path,
         temp_dir: Path,
-        master: MasterKey,
+        master: MasterKey | LiveMasterKey,
         *,
         limits: StoreLimits | None = None,
         keep_open: int = KEPT_OPEN,
@@ -80,14 +95,16 @@ class SpaceRegistry:
         """Nothing is written before the master key is known to be the right one.
 
         `known`: the spaces that there have been before; none of them is ever made anew.
-        Raises: MasterKeyWrong, StorageMisplaced, OSError.
+        Raises: MasterKeyWrong, StorageMisplaced, RestoreUnfinished, OSError.
         """
-        _check_master(storage_dir, master)
+        check_restored(storage_dir)
+        live = master if isinstance(master, LiveMasterKey) else LiveMasterKey(master)
+        _check_master(storage_dir, live)
         _check_directories(storage_dir, temp_dir)
         self._around = Surroundings(
             storage_dir=storage_dir,
             temp_dir=temp_dir,
-            master=master,
+            master=live,
             limits=limits or StoreLimits(),
             now_ms=now_ms,
             syncing=ThreadPoolExecutor(sync_threads, thread_name_prefix="fsync"),
@@ -120,7 +137,7 @@ class SpaceRegistry:
         known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
         stored = _stored_ids(server.storage_dir)
         nothing_stored = not stored and not known.missing(stored)
-        master = load_master_key(storage.master_key_file, given, may_create=nothing_stored)
+        master = LiveMasterKey.load(storage.master_key_file, given, may_create=nothing_stored)
         return cls(
             server.storage_dir,
             server.temp_dir,
@@ -242,9 +259,27 @@ class SpaceRegistry:
                     if create:
                         create_space(self._around, space_id)
                         logger.info("made space %s", space_id)
+                slot.keys, slot.looked = keys_signature(self._around, space_id), time.monotonic()
                 slot.context = open_space(self._around, space_id)
                 self._known.add(space_id)
+            elif time.monotonic() - slot.looked >= _LOOK_AT_KEYS_S:
+                slot.looked = time.monotonic()
+                slot.context = self._with_present_keys(slot, slot.context)
             return slot.context
+
+    def _with_present_keys(self, slot: _Slot, context: SpaceContext) -> SpaceContext:
+        """`context`, sealing under the new key if the keys have been rotated. Who works with the old one goes on."""
+        found = keys_signature(self._around, context.space_id)
+        if found is None or found == slot.keys:
+            return context
+        slot.keys = found
+        try:
+            renewed = with_present_keys(self._around, context)
+        except (StorageFault, OSError) as error:
+            logger.error("space %s goes on with the keys that it has: %s", context.space_id, error)
+            return context
+        logger.info("space %s seals under its data key %d from now on", context.space_id, renewed.sealer.key_no)
+        return renewed
 
 
 def _stored_ids(storage_dir: Path) -> list[str]:
@@ -253,12 +288,12 @@ def _stored_ids(storage_dir: Path) -> list[str]:
     return sorted(path.name for path in storage_dir.iterdir() if is_space_id(path.name) and path.is_dir())
 
 
-def _check_master(storage_dir: Path, master: MasterKey) -> None:
+def _check_master(storage_dir: Path, master: LiveMasterKey) -> None:
     """That at least one stored space opens with `master`. Raises: MasterKeyWrong."""
     wrong: MasterKeyWrong | None = None
     for space_id in _stored_ids(storage_dir):
         try:
-            read_keys(storage_dir / space_id, bytes.fromhex(space_id), master)
+            read_keys_now(storage_dir / space_id, bytes.fromhex(space_id), master)
         except MasterKeyWrong as error:
             wrong = wrong or error
         except (KeysDamaged, OSError) as error:

@@ -35,6 +35,7 @@ from server.maintenance.backup_layout import (
 )
 from server.maintenance.lease import backup_lease
 from server.maintenance.prune import prune_backups
+from server.restore_mark import check_restored
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault
 from server.vault.keyring import KEYS_FILE
@@ -75,8 +76,9 @@ def back_up(
 
     Safe beside a running server, and beside everything else. `said` hears of each space that is done.
     `keep`: so many snapshots stay, this one included, provided that it lacks nothing; None is all.
-    Raises: NotForBackups, BackupRunning, OSError, sqlite3.Error (of `directory`'s own databases).
+    Raises: NotForBackups, BackupRunning, RestoreUnfinished, OSError, sqlite3.Error (of `directory`'s own databases).
     """
+    check_restored(storage_dir)
     with _opened(storage_dir, directory):
         partial = directory / SNAPSHOTS / _PARTIAL
         if partial.exists():  # of a backup that was interrupted; its chunks are of use all the same

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,12 +31,15 @@ from server.maintenance.backup_layout import (
     small_file,
     snapshots_in,
 )
+from server.restore_mark import clear_mark, read_mark, set_mark
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault
 from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys
-from server.vault.master import MasterKey
+from server.vault.locks import master_kept
+from server.vault.master import LiveMasterKey, MasterKey
 from server.vault.rows import RowAuthenticator
 
+_HALF_DONE = "space-restored-"  # of a name that the server clears away
 _SET_EPOCH = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["epoch", "digest"])
 
 
@@ -65,41 +69,66 @@ def find_snapshot(directory: Path, name: str | None) -> Path:
 
 
 def restore(
-    directory: Path, snapshot: Path, storage_dir: Path, temp_dir: Path, accounts: Path, master: MasterKey
+    directory: Path, snapshot: Path, storage_dir: Path, temp_dir: Path, accounts: Path, live: LiveMasterKey
 ) -> Restored:
-    """Put `snapshot` of the backups in `directory` in place. The caller holds the home's lock.
+    """Put `snapshot` of the backups in `directory` in place, durably. The caller holds the home's lock.
 
-    Spaces appear when all of them are whole; the accounts come last, and never over others.
+    All of it, or nothing: cut off anywhere, it leaves a mark by which servers refuse to start, and the next restoration
+    begins anew in its place. Accounts come last, and never over others.
     Raises: HomeNotEmpty, MasterKeyWrong, KeysDamaged, CatalogTooNew, CatalogUnreadable, OSError, sqlite3.Error.
     """
     ids = sorted(path.name for path in snapshot.iterdir() if is_space_id(path.name))
-    for space_id in ids:  # before anything is written
-        read_keys(snapshot / space_id, bytes.fromhex(space_id), master)
-    if storage_dir.is_dir() and any(is_space_id(path.name) for path in storage_dir.iterdir()):
-        raise HomeNotEmpty(str(storage_dir))
+    _read_keys(snapshot, ids, live.current())  # before anything is written
+    for path in (storage_dir, temp_dir):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
     done = Restored(snapshot)
     with contextlib.suppress(FileNotFoundError):
         done.losses += (snapshot / LOSSES_FILE).read_text().splitlines()
-    for path in (storage_dir, temp_dir):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half_done = temp_dir / f"space-restored-{secrets.token_hex(4)}"  # of a name that the server clears away
-    half_done.mkdir(mode=0o700)
-    try:
-        for space_id in ids:
-            keys = read_keys(snapshot / space_id, bytes.fromhex(space_id), master)
-            _restore_space(snapshot / space_id, directory / STORES / space_id, half_done / space_id, keys, done)
-        for space_id in ids:
-            (half_done / space_id).rename(storage_dir / space_id)
-            done.spaces += 1
-        sync_directory(storage_dir)
-    finally:
-        shutil.rmtree(half_done)
+    with master_kept(storage_dir):
+        keys = _read_keys(snapshot, ids, live.current())
+        _take_away(storage_dir, temp_dir, read_mark(storage_dir) or [])
+        if any(is_space_id(path.name) for path in storage_dir.iterdir()):
+            raise HomeNotEmpty(str(storage_dir))
+        set_mark(storage_dir, ids)
+        try:
+            _put_in_place(directory, snapshot, storage_dir, temp_dir, keys, done)
+        except BaseException:
+            _take_away(storage_dir, temp_dir, ids)
+            clear_mark(storage_dir)
+            raise
     if (snapshot / ACCOUNTS_FILE).is_file() and not accounts.exists():
         accounts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         copy_durably(snapshot / ACCOUNTS_FILE, accounts)
         sync_directory(accounts.parent)
         done.accounts = True
+    clear_mark(storage_dir)
     return done
+
+
+def _read_keys(snapshot: Path, ids: list[str], master: MasterKey) -> dict[str, SpaceKeys]:
+    return {space_id: read_keys(snapshot / space_id, bytes.fromhex(space_id), master) for space_id in ids}
+
+
+def _put_in_place(
+    directory: Path, snapshot: Path, storage_dir: Path, temp_dir: Path, keys: dict[str, SpaceKeys], done: Restored
+) -> None:
+    half_done = temp_dir / f"{_HALF_DONE}{secrets.token_hex(4)}"
+    half_done.mkdir(mode=0o700)
+    for space_id, own in keys.items():
+        _restore_space(snapshot / space_id, directory / STORES / space_id, half_done / space_id, own, done)
+    for space_id in keys:
+        (half_done / space_id).rename(storage_dir / space_id)
+        done.spaces += 1
+    sync_directory(storage_dir)
+    half_done.rmdir()
+
+
+def _take_away(storage_dir: Path, temp_dir: Path, space_ids: Iterable[str]) -> None:
+    """Remove what a restoration that came to no end has put there: no server has ever served it."""
+    for path in [*temp_dir.glob(f"{_HALF_DONE}*"), *(storage_dir / space_id for space_id in space_ids)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+    sync_directory(storage_dir)
 
 
 def _restore_space(snapshot: Path, store: Path, target: Path, keys: SpaceKeys, done: Restored) -> None:

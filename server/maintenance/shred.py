@@ -9,6 +9,7 @@ from pathlib import Path
 
 from server.durable_files import sync_directory
 from server.vault.keyring import KEYS_FILE
+from server.vault.locks import changing_keys
 
 
 def shred_space(directory: Path) -> None:
@@ -17,12 +18,13 @@ def shred_space(directory: Path) -> None:
     The caller holds the home's lock. Interrupted, it can be done again. What a file system that copies on write, an SSD
     or a backup kept of the keys file is out of reach. Raises: OSError.
     """
-    for path in (directory / KEYS_FILE, directory / f"{KEYS_FILE}.new"):  # the latter of a write that was interrupted
-        if path.is_file() and not path.is_symlink():
-            _overwrite(path)
-            path.unlink()
-    sync_directory(directory)
-    shutil.rmtree(directory)
+    with changing_keys(directory):  # a rotation must not put back what it has just read
+        for path in (directory / KEYS_FILE, directory / f"{KEYS_FILE}.new"):  # the latter of an interrupted write
+            if path.is_file() and not path.is_symlink():
+                _overwrite(path)
+                path.unlink()
+        sync_directory(directory)
+        shutil.rmtree(directory)
     sync_directory(directory.parent)
 
 

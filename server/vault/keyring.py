@@ -26,7 +26,7 @@ from cryptography.fernet import Fernet
 
 from server.durable_files import write_durably
 from server.storage_faults import KeysDamaged, MasterKeyWrong
-from server.vault.master import MasterKey
+from server.vault.master import LiveMasterKey, MasterKey
 
 KEYS_FILE = "keys"
 _MAGIC = "sfos-keys-1"
@@ -64,6 +64,11 @@ class SpaceKeys:
     def with_new_data_key(self) -> SpaceKeys:
         """These keys and a new data key, which seals from now on; the others still open what they have sealed."""
         return dataclasses.replace(self, data={**self.data, self.current + 1: Fernet.generate_key()})
+
+    def extends(self, older: SpaceKeys) -> bool:
+        """Whether these are the keys of `older`, and perhaps further data keys: all that those opened, these open."""
+        same_data = all(self.data.get(number) == key for number, key in older.data.items())
+        return same_data and dataclasses.replace(self, data=older.data) == older
 
     def to_text(self) -> str:
         """The content of the wrapped token."""
@@ -123,6 +128,17 @@ def read_keys(directory: Path, space: bytes, master: MasterKey) -> SpaceKeys:
     if keys.space != space:
         raise KeysDamaged(f"{path}: it belongs to space {keys.space.hex()}")
     return keys
+
+
+def read_keys_now(directory: Path, space: bytes, live: LiveMasterKey) -> SpaceKeys:
+    """`read_keys` beside a rotation, which may have changed the master key file a moment ago. Raises: the same."""
+    while True:
+        master = live.current()
+        try:
+            return read_keys(directory, space, master)
+        except MasterKeyWrong:
+            if live.current() is master:
+                raise
 
 
 def wrapped_under(directory: Path) -> str:

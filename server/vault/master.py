@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from server.durable_files import write_durably
-from server.storage_faults import MasterKeyMissing, MasterKeyUnreadable
+from server.storage_faults import MasterKeyMissing, MasterKeyUnreadable, StorageFault
+
+_log = logging.getLogger(__name__)
 
 
 class MasterKey:
@@ -59,6 +63,56 @@ class MasterKey:
 
     def __repr__(self) -> str:
         return f"<MasterKey {' '.join(self.fingerprints())}>"
+
+
+class LiveMasterKey:
+    """The master key as it is now: a rotation beside a running server changes its file. Safe from several threads."""
+
+    def __init__(self, master: MasterKey, path: Path | None = None) -> None:
+        """`path`: the file that `master` was read from; None if it comes from elsewhere and never changes."""
+        self.path = path
+        self._lock = threading.Lock()
+        self._signature = None if path is None else signature_of(path)
+        self._master = master
+
+    @classmethod
+    def load(cls, path: Path, given: str | None, *, may_create: bool) -> LiveMasterKey:
+        """See `load_master_key`."""
+        if given:
+            return cls(load_master_key(path, given, may_create=may_create))
+        before = signature_of(path)
+        live = cls(load_master_key(path, given, may_create=may_create), path)
+        live._signature = before if before is not None else live._signature
+        return live
+
+    def current(self) -> MasterKey:
+        """The keys that the file holds; costs one stat. A file that cannot be read now is as it was when it could."""
+        if self.path is None:
+            return self._master
+        with self._lock:
+            signature = signature_of(self.path)
+            if signature is not None and signature != self._signature:
+                self._signature = signature
+                try:
+                    self._master = load_master_key(self.path, None, may_create=False)
+                except StorageFault as error:
+                    _log.error("%s; the master key of before stays in use", error)
+            return self._master
+
+    def replace(self, master: MasterKey) -> None:
+        """Put `master` into the file, durably. Raises: OSError; ValueError where there is no file."""
+        if self.path is None:
+            raise ValueError("the master key comes from the environment")
+        master.write(self.path)
+
+
+def signature_of(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is replaced; None if it is not there, or not to be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def load_master_key(path: Path, given: str | None, *, may_create: bool) -> MasterKey:

@@ -22,7 +22,7 @@ from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
-from server.vault.master import MasterKey
+from server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -64,9 +64,9 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def bring_back(backups: Path, home: Path, master: MasterKey) -> Callable[..., Restored]:
     def bring(name: str | None = None, key: MasterKey = master) -> Restored:
-        snapshot = find_snapshot(backups, name)
+        snapshot, live = find_snapshot(backups, name), LiveMasterKey(key)
         return restore(
-            backups, snapshot, home / "server_storage", home / "temp", home / "secrets" / "credentials.json", key
+            backups, snapshot, home / "server_storage", home / "temp", home / "secrets" / "credentials.json", live
         )
 
     return bring
@@ -324,7 +324,14 @@ def test_a_backup_of_a_restored_home_into_the_same_directory_mixes_nothing_up(
     again = back_up(home / "server_storage", accounts, backups, lambda: dt.datetime.now(dt.UTC), lambda _: None)
     assert again.losses == []
     third = tmp_path / "third home"
-    restore(backups, again.snapshot, third / "server_storage", third / "temp", third / "credentials.json", master)
+    restore(
+        backups,
+        again.snapshot,
+        third / "server_storage",
+        third / "temp",
+        third / "credentials.json",
+        LiveMasterKey(master),
+    )
     assert tree_of(new_registry, third) == {"/one": b"1", "/two": b"the second of the new epoch"}
 
 

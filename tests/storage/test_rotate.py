@@ -13,12 +13,13 @@ import config
 import manage_storage
 from server import durable_files
 from server.catalog.schema import chunks, contents
+from server.home_lock import HomeLock
 from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
 from server.maintenance.verify import verify_space
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
 from server.vault.keyring import read_keys, wrapped_under
-from server.vault.master import MasterKey
+from server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -63,7 +64,11 @@ def trees(tmp_path: Path) -> Trees:
 @pytest.fixture
 def rotate(storage: Path, key_file: Path) -> Callable[[], int]:
     """How many spaces a rotation did."""
-    return lambda: rotate_keys(storage, key_file, MasterKey.parse(key_file.read_text()), lambda _: None).spaces
+    return lambda: rotate_keys(storage, live(key_file), lambda _: None).spaces
+
+
+def live(key_file: Path) -> LiveMasterKey:
+    return LiveMasterKey.load(key_file, None, may_create=False)
 
 
 def assert_all_opens(home: Path, trees: Trees) -> None:
@@ -170,9 +175,11 @@ def test_old_keys_go_once_nothing_needs_them(
     saved = (storage / SPACE_ID / "keys").read_bytes()
     (storage / SPACE_ID / "keys").write_bytes(b"damaged")
     with pytest.raises(OldKeysNeeded):
-        drop_old_keys(storage, key_file, rotated)
+        drop_old_keys(storage, live(key_file))
     (storage / SPACE_ID / "keys").write_bytes(saved)
-    assert drop_old_keys(storage, key_file, rotated) == 1
+    with pytest.raises(OldKeysNeeded, match="not there"):
+        drop_old_keys(storage, live(key_file), ["d" * 32])
+    assert drop_old_keys(storage, live(key_file)) == 1
     assert key_file.read_text().split() == [key_file.read_text().strip()]
     assert MasterKey.parse(key_file.read_text()).fingerprints() == rotated.fingerprints()[:1] != first.fingerprints()
     assert_all_opens(tmp_path, trees)
@@ -180,7 +187,7 @@ def test_old_keys_go_once_nothing_needs_them(
 
 def test_a_damaged_keys_file_is_said_and_the_other_spaces_are_done(trees: Trees, storage: Path, key_file: Path) -> None:
     (storage / SPACES[1] / "keys").write_bytes(b"damaged")
-    done = rotate_keys(storage, key_file, MasterKey.parse(key_file.read_text()), lambda _: None)
+    done = rotate_keys(storage, live(key_file), lambda _: None)
     assert done.spaces == 2
     (loss,) = done.losses
     assert SPACES[1] in loss
@@ -190,8 +197,8 @@ def test_a_damaged_keys_file_is_said_and_the_other_spaces_are_done(trees: Trees,
 def test_a_key_from_the_environment_is_never_made_up(trees: Trees, storage: Path, key_file: Path) -> None:
     master = MasterKey.parse(key_file.read_text())
     with pytest.raises(NoNewKey):
-        rotate_keys(storage, None, master, lambda _: None)
-    assert rotate_keys(storage, None, master.with_new_key(), lambda _: None).spaces == 3
+        rotate_keys(storage, LiveMasterKey(master), lambda _: None)
+    assert rotate_keys(storage, LiveMasterKey(master.with_new_key()), lambda _: None).spaces == 3
 
 
 def test_a_link_to_the_key_on_another_device_stays_a_link(
@@ -206,17 +213,21 @@ def test_a_link_to_the_key_on_another_device_stays_a_link(
     assert_all_opens(tmp_path, trees)
 
 
-def test_the_script_rotates_only_while_no_server_runs(
-    tmp_path: Path, trees: Trees, key_file: Path, capsys: pytest.CaptureFixture[str]
+def test_the_script_rotates_beside_a_server_unless_the_key_is_in_the_environment(
+    tmp_path: Path,
+    trees: Trees,
+    key_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = ["--home", str(tmp_path)]
-    before = key_file.read_text()
-    lock = manage_storage.HomeLock(tmp_path)
-    assert manage_storage.main([*home, "rotate-key"]) == 1
-    lock.release()
-    assert key_file.read_text() == before
+    lock = HomeLock(tmp_path)
     assert manage_storage.main([*home, "rotate-key"]) == 0
     assert "3 spaces" in capsys.readouterr().out
     assert manage_storage.main([*home, "rotate-key", "--drop-old"]) == 0
     assert "1 old" in capsys.readouterr().out
+    monkeypatch.setenv("SFOS_MASTER_KEY", key_file.read_text())
+    assert manage_storage.main([*home, "rotate-key"]) == 1
+    lock.release()
+    monkeypatch.delenv("SFOS_MASTER_KEY")
     assert_all_opens(tmp_path, trees)
