@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from protocol import ServerFault, SfosError, StorageFailed
@@ -149,9 +150,14 @@ class Catalog:
 
     @contextlib.contextmanager
     def core(self) -> Iterator[Connection]:
-        """A writing transaction for Core's own execution: schema and migrations."""
-        with self._writing, self.engine.begin() as connection:
-            yield connection
+        """A writing transaction for Core's own execution: schema and migrations. Raises: sqlite3.Error."""
+        try:
+            with self._writing, self.engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if isinstance(error.orig, sqlite3.Error):  # one kind of error for all who ask what the disk did
+                raise error.orig from error
+            raise
 
     def close(self) -> None:
         """Close all connections that are not in use."""

@@ -1,41 +1,53 @@
-"""Work in a space that is killed in the middle; see test_crash.py.
+"""Work in a space that is killed, or whose disk fails, in the middle; see test_crash.py and tests/torture.
 
-As a program, `python -m tests.storage.crashing HOME`, it does the same work, to be killed from outside. After each step
-that was answered its number is written at once: what stands there was acknowledged, and must survive.
+Three scripts: `work` does everything that clients do, `collect` collects garbage, `rotate` rotates keys. After each
+step that was answered its number is acknowledged at once: what was acknowledged must survive. Each step bears the same
+op_ids in every run, so that it can be sent again after a crash.
+
+As a program, `python -m tests.storage.crashing HOME`, it does the work, to be killed from outside.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 from server.catalog.engine import Catalog, Transaction
 from server.chunks.files import LocalFiles
 from server.chunks.small import SmallStore
 from server.maintenance.gc import collect_garbage
+from server.maintenance.rotate import rotate_keys
 from server.operations import change
 from server.operations.context import StoreLimits
 from server.spaces import SpaceRegistry, wall_clock_ms
-from server.vault.master import MasterKey
+from server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.desk import Desk
 
 STEPS = 9
+COMMITS = 8  # of these steps one only uploads
 SPACE_ID = "c" * 32
+CANARY = b"a canary that nobody may read on the disk"
 BIG = 170_000  # two chunks
 DAY_MS = 86_400_000
+
+Acknowledge = Callable[[int], object]
+Script = Callable[[Path, Acknowledge, LocalFiles | None], None]
 
 
 def content(step: int, size: int) -> bytes:
     """What a step stores: the same in every run."""
-    return random.Random(step).randbytes(size)
+    return CANARY + random.Random(step).randbytes(size - 2 * len(CANARY)) + CANARY
 
 
 def open_registry(home: Path, *, ahead_ms: int = 0, files: LocalFiles | None = None) -> SpaceRegistry:
+    """A registry as a server's, whose clock runs ahead."""
     return SpaceRegistry(
         home / "server_storage",
         home / "temp",
@@ -49,24 +61,26 @@ def open_registry(home: Path, *, ahead_ms: int = 0, files: LocalFiles | None = N
 
 def do(desk: Desk, step: int) -> None:
     """Put, overwrite, move, copy, delete, upload without a commit."""
+    numbers = count()
+    desk.new_op = lambda: hashlib.blake2b(b"%d.%d" % (step, next(numbers)), digest_size=16).digest()
     if step == 0:
-        desk.put("/big", content(0, BIG))
+        desk.put("/canary big", content(0, BIG))
     elif step == 1:
-        desk.put_many({f"/small/{number}": content(10 + number, 2_000) for number in range(5)})
+        desk.put_many({f"/canary small/{number}": content(10 + number, 2_000) for number in range(5)})
     elif step == 2:
-        desk.put("/big", content(2, BIG))
+        desk.put("/canary big", content(2, BIG))
     elif step == 3:
-        desk.move("/small", "/moved")
+        desk.move("/canary small", "/canary moved")
     elif step == 4:
-        desk.copy("/moved", "/copy")
+        desk.copy("/canary moved", "/canary copy")
     elif step == 5:
         desk.upload(content(5, BIG))
     elif step == 6:
-        desk.delete("/moved")
+        desk.delete("/canary moved")
     elif step == 7:
-        desk.put("/copy/0", content(7, BIG))
+        desk.put("/canary copy/0", content(7, BIG))
     elif step == 8:
-        desk.put_many({"/a/b/c/d": b"deep"})
+        desk.put_many({"/a/b/c/canary": content(8, 100)})
 
 
 def expected(steps: int) -> dict[str, bytes | None]:
@@ -74,21 +88,21 @@ def expected(steps: int) -> dict[str, bytes | None]:
     small = {str(number): content(10 + number, 2_000) for number in range(5)}
     tree: dict[str, bytes | None] = {}
     if steps >= 1:
-        tree["/big"] = content(0, BIG)
+        tree["/canary big"] = content(0, BIG)
     if steps >= 3:
-        tree["/big"] = content(2, BIG)
-    for first, last, folder in ((2, 3, "/small"), (4, 6, "/moved"), (5, STEPS, "/copy")):
+        tree["/canary big"] = content(2, BIG)
+    for first, last, folder in ((2, 3, "/canary small"), (4, 6, "/canary moved"), (5, STEPS, "/canary copy")):
         if first <= steps <= last:
             tree[folder] = None
             tree |= {f"{folder}/{name}": data for name, data in small.items()}
     if steps >= 8:
-        tree["/copy/0"] = content(7, BIG)
+        tree["/canary copy/0"] = content(7, BIG)
     if steps >= 9:
-        tree |= {"/a": None, "/a/b": None, "/a/b/c": None, "/a/b/c/d": b"deep"}
+        tree |= {"/a": None, "/a/b": None, "/a/b/c": None, "/a/b/c/canary": content(8, 100)}
     return tree
 
 
-def work(home: Path, acknowledge: Callable[[int], object], files: LocalFiles | None = None) -> None:
+def work(home: Path, acknowledge: Acknowledge, files: LocalFiles | None = None) -> None:
     """All steps, one after the other."""
     with closing(open_registry(home, files=files)) as registry, registry.lease(SPACE_ID) as space:
         desk = Desk(space)
@@ -97,11 +111,19 @@ def work(home: Path, acknowledge: Callable[[int], object], files: LocalFiles | N
             acknowledge(step)
 
 
-def collect(home: Path, acknowledge: Callable[[int], object], files: LocalFiles | None = None) -> None:
+def collect(home: Path, acknowledge: Acknowledge, files: LocalFiles | None = None) -> None:
     """Collect garbage, ten days later."""
     registry = open_registry(home, ahead_ms=10 * DAY_MS, files=files)
     with closing(registry), registry.inspect(SPACE_ID) as context:
         collect_garbage(context, 0)
+    acknowledge(0)
+
+
+def rotate(home: Path, acknowledge: Acknowledge, files: LocalFiles | None = None) -> None:
+    """Rotate the keys of all spaces."""
+    key_file = home / "master.key"
+    live = LiveMasterKey.load(key_file, None, may_create=False)
+    rotate_keys(home / "server_storage", live, lambda _: None)
     acknowledge(0)
 
 
@@ -162,6 +184,7 @@ class KillingFiles(LocalFiles):
         self._killer.point()
 
     def sync(self, descriptor: int) -> None:
+        self._killer.point()
         super().sync(descriptor)
         self._killer.point()
 

@@ -100,3 +100,11 @@ def test_a_row_that_breaks_the_rules_is_our_mistake_and_not_the_disks(desk: Desk
         tx.execute("INSERT INTO nodes SELECT * FROM nodes")
     with context.catalog.write() as tx:
         assert tx.execute("SELECT count(*) FROM nodes") == [(2,)]
+
+
+def test_what_goes_wrong_while_a_catalog_is_made_is_sqlites_own_error(context: SpaceContext) -> None:
+    """And not SQLAlchemy's wrapping of it, which nobody who opens a space expects: it reached the top of the server."""
+    with pytest.raises(sqlite3.OperationalError), context.catalog.core() as connection:
+        connection.exec_driver_sql("INSERT INTO nothing VALUES (1)")
+    with pytest.raises(sqlite3.IntegrityError), context.catalog.core() as connection:
+        connection.exec_driver_sql("INSERT INTO spaces SELECT * FROM spaces")

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from tests.torture import damage, faults, kills, power_loss, simulation, winners
 from tests.torture.scenario import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = ()
+SCENARIOS: tuple[Scenario, ...] = (
+    kills.SCENARIO,
+    power_loss.SCENARIO,
+    faults.SCENARIO,
+    damage.SCENARIO,
+    simulation.SCENARIO,
+    winners.SCENARIO,
+)
