@@ -167,7 +167,8 @@ def _lying(liar: Liar, name: str, chance: random.Random) -> Handler:
 
     def answer(request_id: int) -> bytes:
         header, body = liar.reply(name)
-        return _PREFIX.pack(len(header), len(body)) + header.replace(b'"id":7', b'"id":%d' % request_id, 1) + body
+        header = header.replace(b'"id":7', b'"id":%d' % request_id, 1)
+        return _PREFIX.pack(len(header), len(body)) + header + body
 
     def handler(request: Request, body: bytes) -> Answer:
         if chance.random() < often:

@@ -2,6 +2,63 @@
 
 from __future__ import annotations
 
+from tests.torture import processes
+from tests.torture.fuzz_client import fuzz_hostile_server, fuzz_replies
+from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names
+from tests.torture.fuzz_server import fuzz_server
 from tests.torture.scenario import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = ()
+_MILLION = 1_000_000
+
+_FUZZ: tuple[Scenario, ...] = (
+    Scenario(
+        name="fuzz-frames",
+        promise="No request, however damaged, gets more than a typed error out of what reads it.",
+        figure="1,000,000 frames",
+        run=fuzz_frames,
+        goal={"frames": _MILLION},
+        share=1.5,
+    ),
+    Scenario(
+        name="fuzz-logins",
+        promise="No damaged sign-in succeeds, on either side, or gets more than a typed error.",
+        figure="1,000,000 sign-ins",
+        run=fuzz_logins,
+        goal={"sign-ins": _MILLION},
+        share=1.5,
+    ),
+    Scenario(
+        name="fuzz-names",
+        promise="Every name is refused with a reason, or harmless wherever it comes to.",
+        figure="1,000,000 names",
+        run=fuzz_names,
+        goal={"names": _MILLION},
+        share=1.5,
+    ),
+    Scenario(
+        name="fuzz-replies",
+        promise="No reply of a lying server gets more than a typed error out of the client.",
+        figure="1,000,000 replies",
+        run=fuzz_replies,
+        goal={"replies": _MILLION},
+        share=1.5,
+    ),
+    Scenario(
+        name="fuzz-server",
+        promise="A running server answers or ends whatever is sent to it, and goes on.",
+        figure="100,000 requests",
+        run=fuzz_server,
+        goal={"requests": 100_000},
+        share=2.0,
+    ),
+    Scenario(
+        name="fuzz-hostile-server",
+        promise="A client with transfers meets a lying server with typed errors, and writes nowhere else.",
+        figure="5,000 exchanges",
+        run=fuzz_hostile_server,
+        goal={"exchanges": 5_000},
+        share=1.0,
+    ),
+)
+
+SCENARIOS: tuple[Scenario, ...] = (*_FUZZ, *processes.SCENARIOS)

@@ -1,0 +1,171 @@
+"""A server process that is killed and stopped again and again while clients write to it."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import config
+from client.address import Address
+from client.session import Session
+from server.maintenance.verify import verify_space
+from server.spaces import SpaceRegistry
+from tests.support.server_process import prepare_home, running_server
+from tests.torture.network_process import wait_until
+from tests.torture.processes_writers import Gate, Writer, commits_so_far, sign_in
+from tests.torture.scenario import Context, Figures, Scenario
+
+WRITERS = 8
+_WORK_S = 60.0  # by when eight writers have made a few changes, however busy the machine
+_PARKED_S = 120.0
+_SETTINGS = {
+    "SFOS_LOGGING_LEVEL": "WARNING",
+    # Eight writers and a reader begin a session after each restart; none of them is too many.
+    "SFOS_SECURITY_MAX_SESSIONS_PER_USER": "1000",
+}
+
+
+def kill_under_load(context: Context) -> Figures:
+    """SIGKILL at random moments."""
+    return _under_load(context, (signal.SIGKILL,))
+
+
+def restart_under_load(context: Context) -> Figures:
+    """SIGTERM and SIGKILL by turns."""
+    return _under_load(context, (signal.SIGTERM, signal.SIGKILL))
+
+
+def _under_load(context: Context, signals: tuple[signal.Signals, ...]) -> Figures:
+    home = prepare_home(context.workplace / "home")
+    with _writing(context, home) as load:
+        for which in _rounds(context, signals):
+            with running_server(home, _SETTINGS, port=load.port) as server:  # stopped by SIGTERM in the end
+                _compare(context, load)
+                _let_them_work(context.random, load)
+                if which is signal.SIGKILL:
+                    server.process.kill()
+                    server.process.wait()
+            for finding in verify(home):
+                context.broken(f"after {which.name}: {finding}")
+            context.count("kills" if which is signal.SIGKILL else "stops")
+            context.count("restarts")
+        with running_server(home, _SETTINGS, port=load.port):
+            _compare(context, load)
+            load.end()
+    context.count("changes", load.acknowledged)
+    for writer in load.writers:
+        if writer.failure is not None:
+            context.broken(writer.failure)
+    return context.figures()
+
+
+def _rounds(context: Context, signals: tuple[signal.Signals, ...]) -> Iterator[signal.Signals]:
+    number = 0
+    while context.going():
+        yield signals[number % len(signals)]
+        number += 1
+
+
+@dataclass(frozen=True)
+class _Load:
+    """The clients of a server that comes and goes on one port."""
+
+    port: int
+    writers: list[Writer]
+    gate: Gate
+    reader: Session
+    commits_before: int
+
+    @property
+    def acknowledged(self) -> int:
+        """How many changes the server has said to be done."""
+        return sum(writer.acknowledged for writer in self.writers)
+
+    def end(self) -> None:
+        """Return when no writer runs any more."""
+        self.gate.end()
+        for writer in self.writers:
+            writer.thread.join()
+
+
+@contextmanager
+def _writing(context: Context, home: Path) -> Iterator[_Load]:
+    """Eight writers that have signed in and now wait for a server, and somebody who reads."""
+    gate = Gate(WRITERS)
+    pins = context.workplace / "pins.json"
+    with running_server(home, _SETTINGS) as server:
+        address = Address.parse(server.address)
+        reader = sign_in(address, pins)
+        writers = [
+            Writer(number, sign_in(address, pins), gate, context.random.getrandbits(64)) for number in range(WRITERS)
+        ]
+        load = _Load(address.port, writers, gate, reader, commits_so_far(reader.api))
+    for writer in writers:
+        writer.thread.start()
+    try:
+        yield load
+    finally:
+        load.end()
+        reader.close()
+
+
+def _let_them_work(chance: random.Random, load: _Load) -> None:
+    """Until some changes were made, and then for a moment that nothing is in step with."""
+    goal = load.acknowledged + chance.randrange(1, 60)
+    wait_until(lambda: load.acknowledged >= goal, _WORK_S)
+    threading.Event().wait(chance.random() * 0.03)
+
+
+def _compare(context: Context, load: _Load) -> None:
+    """Every acknowledged change is there, and once: nothing else is."""
+    if not load.gate.shut(_PARKED_S):
+        context.broken(f"a writer got no answer within {_PARKED_S:.0f} s of the restart")
+        return
+    sound = [writer for writer in load.writers if writer.failure is None]
+    for writer in sound:
+        for difference in writer.differences(load.reader.api):
+            context.broken(difference)
+    commits = commits_so_far(load.reader.api) - load.commits_before
+    if commits != load.acknowledged and len(sound) == len(load.writers):
+        context.broken(f"{load.acknowledged} changes were acknowledged, and there were {commits} commits")
+    context.count("comparisons")
+    load.gate.open()
+
+
+def verify(home: Path) -> list[str]:
+    """What a full verification of every space finds, while no server runs."""
+    settings = config.load({"storage.free_space_floor_bytes": "0"}, environ={}, home=home)
+    found: list[str] = []
+    registry = SpaceRegistry.open(settings)
+    try:
+        for space in sorted(path.name for path in settings.server.storage_dir.iterdir() if (path / "keys").exists()):
+            with registry.inspect(space) as inspected:
+                found += [str(finding) for finding in verify_space(inspected, full=True).findings]
+    finally:
+        registry.close()
+    return found
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="processes-kill",
+        promise="What 8 writing clients were told is done survives SIGKILL of the server, and is done once.",
+        figure="200 kills",
+        run=kill_under_load,
+        goal={"kills": 200},
+        share=3.0,
+    ),
+    Scenario(
+        name="processes-restart",
+        promise="Clients write on over SIGTERM and SIGKILL restarts, and lose nothing.",
+        figure="100 restarts",
+        run=restart_under_load,
+        goal={"restarts": 100},
+        share=2.0,
+    ),
+)
