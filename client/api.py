@@ -97,12 +97,12 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class NameListing(msgspec.Struct, frozen=True):
-    """The same with names alone. `folders`: the nodes of those that are folders, by the names' ordinals."""
+    """The same with names alone. `folders`: the nodes of those that are folders."""
 
     path: tuple[str, ...]
     node: int | None
     names: Sequence[str]
-    folders: dict[int, int]
+    folders: dict[str, int]
     error: SfosError | None = None
 
 
@@ -136,9 +136,9 @@ def _check_asked(folders: Sequence[ListedFolder], found: Iterable[int]) -> None:
 def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]]) -> NameListing:
     error = from_info(folder.error) if folder.error is not None else None
     names: list[str] = []
-    below: dict[int, int] = {}
+    below: dict[str, int] = {}
     for run in inside.get(folder.node, ()) if folder.node is not None else ():
-        below |= {len(names) + at: node for at, node in run.folders.items()}
+        below |= {run.names[at]: node for at, node in run.folders.items()}
         names += run.names
     return NameListing((), folder.node, names, below, error)
 
@@ -251,7 +251,7 @@ class Api:
         """`walk` for who needs no more than names."""
 
         def below(listing: NameListing) -> tuple[int, Iterable[tuple[str, int]]]:
-            return len(listing.names), ((listing.names[at], node) for at, node in listing.folders.items())
+            return len(listing.names), listing.folders.items()
 
         return self._walk(place, self.list_names, below)
 

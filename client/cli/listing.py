@@ -182,9 +182,9 @@ class _Printer:
             listing.names, listing.folders, folders_first=options.folders_first, reverse=options.reverse
         )
         if self._shell.output_is_terminal:
-            self._columns([output.marked_name(name, is_folder=is_folder) for name, is_folder in arranged])
+            self._columns([output.marked_name(name, is_folder=name in listing.folders) for name in arranged])
         else:
-            self._shell.results([name for name, _ in arranged])
+            self._shell.results(arranged)
 
     def _columns(self, shown: Sequence[str]) -> None:
         self._shell.results(output.columns(shown, shutil.get_terminal_size().columns))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from client.cli.options import SortBy
@@ -141,18 +141,21 @@ def arrange(
 
 
 def arrange_names(
-    names: Sequence[str], folders: Collection[int], *, folders_first: bool = False, reverse: bool = False
-) -> list[tuple[str, bool]]:
-    """The names as `arrange` orders entries, each with whether it is a folder. `folders`: the ordinals of those."""
-    if names and "".join(names).isascii():  # a third of the time
-        ordered = sorted(zip(map(str.lower, names), names, range(len(names)), strict=True), reverse=reverse)
-    else:
-        keys = [fold_name(name).decode(errors="surrogatepass") for name in names]
-        ordered = sorted(zip(keys, names, range(len(names)), strict=True), reverse=reverse)
-    arranged = [(name, at in folders) for _, name, at in ordered]
+    names: Iterable[str], folders: Container[str], *, folders_first: bool = False, reverse: bool = False
+) -> list[str]:
+    """The names as `arrange` orders entries. `folders`: those of them that are folders."""
+    # Twice, each time by strings that are there already: a fifth of the time that pairs take.
+    ordered = sorted(names)
+    ordered.sort(key=_folded)
+    if reverse:
+        ordered.reverse()
     if folders_first:
-        arranged.sort(key=lambda pair: not pair[1])
-    return arranged
+        ordered.sort(key=lambda name: name not in folders)
+    return ordered
+
+
+def _folded(name: str) -> str:
+    return name.lower() if name.isascii() else fold_name(name).decode()
 
 
 def display_name(entry: Entry, name: str | None = None) -> str:

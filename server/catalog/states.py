@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import BigInteger, Select, Table, bindparam, column, select, tuple_, values
 
@@ -116,13 +116,9 @@ HAD_CONTENT = Statement(_past.where(past.c.node == bindparam("node"), past.c.con
 CHILDREN = Statement(_live.where(nodes.c.parent == bindparam("parent")))
 
 
-class Listed(NamedTuple):
-    """Of a state, what a list of names needs."""
-
-    name_key: bytes
-    node: int
-    kind: int
-    name: bytes
+# Of a state, what a list of names needs: (name key, node, kind, sealed name). Plain tuples, for there are many.
+Listed: TypeAlias = tuple[bytes, int, int, bytes]
+_LISTED_FIELDS = ("name_key", "node", "kind", "name")
 
 
 def _page_of(table: Table, fields: Iterable[str]) -> Statement:
@@ -140,8 +136,8 @@ def _page_of(table: Table, fields: Iterable[str]) -> Statement:
 
 _CHILDREN_PAGE = _page_of(nodes, STATE_FIELDS)
 _PAST_CHILDREN_PAGE = _page_of(past, STATE_FIELDS)
-_LISTED_PAGE = _page_of(nodes, Listed._fields)
-_PAST_LISTED_PAGE = _page_of(past, Listed._fields)
+_LISTED_PAGE = _page_of(nodes, _LISTED_FIELDS)
+_PAST_LISTED_PAGE = _page_of(past, _LISTED_FIELDS)
 LIVE_CHANGED = Statement(
     _live.where(tuple_(nodes.c.seq_from, nodes.c.node) > tuple_(bindparam("seq"), bindparam("after")))
     .order_by(nodes.c.seq_from, nodes.c.node)
@@ -198,11 +194,11 @@ def children_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit:
 
 def listed_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[Listed]:
     """`children_page`, with no more than a list of names needs."""
-    page = list(map(Listed._make, tx.all(_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit)))
+    page: list[Listed] = tx.all(_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit)
     if at == now:
         return page
-    closed = map(Listed._make, tx.all(_PAST_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit))
-    return sorted([*page, *closed], key=lambda listed: listed.name_key)[:limit]
+    closed: list[Listed] = tx.all(_PAST_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit)
+    return sorted(page + closed)[:limit]  # by name keys, which are all different
 
 
 def root_state(tx: Transaction) -> State:

@@ -118,14 +118,14 @@ def encode_attrs(attrs: Attributes | None) -> bytes | None:
     return None if attrs is None or attrs == Attributes() else _encoder.encode(attrs)
 
 
-def encoded_bytes(state: State) -> int:
-    """How much room the state's entry takes at the most in a body."""
-    return _ENTRY_BYTES + 2 * len(state.name) + 2 * len(state.attrs or b"")
+def encoded_bytes(states: Sequence[State]) -> list[int]:
+    """How much room each state's entry takes at the most in a body."""
+    return [_ENTRY_BYTES + 2 * len(state.name) + 2 * len(state.attrs or b"") for state in states]
 
 
-def listed_bytes(listed: Listed) -> int:
-    """How much room it takes at the most in a list of names."""
-    return _LISTED_BYTES + len(listed.name)
+def listed_bytes(listed: Sequence[Listed]) -> list[int]:
+    """How much room each takes at the most in a list of names."""
+    return [_LISTED_BYTES + len(name) for _, _, _, name in listed]
 
 
 class Position(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, takewhile
 from typing import NamedTuple, Protocol, TypeVar
 
 from protocol import (
@@ -21,7 +22,7 @@ from protocol import (
 )
 from server.catalog.engine import Transaction
 from server.catalog.space_row import SpaceRow, read_space_row
-from server.catalog.states import Listed, StateKind, children_page, listed_page
+from server.catalog.states import Listed, State, StateKind, children_page, listed_page
 from server.operations.context import SpaceContext
 from server.operations.entries import (
     PagePlace,
@@ -76,8 +77,8 @@ def list_folders(context: SpaceContext, request: ListRequest) -> tuple[ListReply
 
 
 def _names_in(context: SpaceContext, folder: int, listed: Sequence[Listed]) -> tuple[NamesIn, list[bytes]]:
-    names = context.names.open_names(folder, [one.name for one in listed])
-    folders = tuple((at, one.node) for at, one in enumerate(listed) if one.kind == StateKind.FOLDER)
+    names = context.names.open_names(folder, [name for _, _, _, name in listed])
+    folders = tuple((at, node) for at, (_, node, kind, _) in enumerate(listed) if kind == StateKind.FOLDER)
     return NamesIn(folder=folder, count=len(names), folders=folders), names
 
 
@@ -101,12 +102,7 @@ class _Wanted(NamedTuple):
     limit: int
 
 
-class _HasKey(Protocol):
-    @property
-    def name_key(self) -> bytes: ...
-
-
-RowT = TypeVar("RowT", bound=_HasKey)
+RowT = TypeVar("RowT", State, Listed)
 
 
 class _Fetch(Protocol[RowT]):
@@ -114,7 +110,7 @@ class _Fetch(Protocol[RowT]):
 
 
 def _page(
-    wanted: _Wanted, fetch: _Fetch[RowT], size_of: Callable[[RowT], int]
+    wanted: _Wanted, fetch: _Fetch[RowT], sizes_of: Callable[[Sequence[RowT]], list[int]]
 ) -> tuple[list[tuple[int, list[RowT]]], PagePlace | None]:
     """The rows of a page with their folders, and where the next one goes on."""
     runs: list[tuple[int, list[RowT]]] = []
@@ -127,16 +123,26 @@ def _page(
         if not left:
             return runs, PagePlace(place.at, ordinal, _FIRST)
         found = fetch(wanted.tx, folder.node, after=after, at=place.at, limit=left + 1, now=wanted.row.seq)
-        taken = 0
-        for size in map(size_of, found[:left]):
-            if room < size and (runs or taken):
-                break
-            room -= size
-            taken += 1
+        sizes = sizes_of(found[:left])
+        taken = _fitting(sizes, room, at_least_one=not runs)
         if taken:
             runs.append((folder.node, found[:taken]))
+            room -= sum(sizes[:taken])
             left -= taken
+            after = _name_key(found[taken - 1])
         if taken < len(found):
-            return runs, PagePlace(place.at, ordinal, found[taken - 1].name_key if taken else after)
+            return runs, PagePlace(place.at, ordinal, after)
         after = _FIRST
     return runs, None
+
+
+def _fitting(sizes: list[int], room: int, *, at_least_one: bool) -> int:
+    """How many of them, from the first on, fit into `room`."""
+    if sum(sizes) <= room:
+        return len(sizes)
+    fitting = sum(1 for _ in takewhile(lambda end: end <= room, accumulate(sizes)))
+    return max(fitting, 1) if at_least_one else fitting
+
+
+def _name_key(row: State | Listed) -> bytes:
+    return row.name_key if isinstance(row, State) else row[0]

@@ -28,7 +28,7 @@ _BLOCK = 16
 _FEW = 6  # of one length: the library is faster
 _LONG = 512  # bytes: the library is as fast
 _LANE_BITS = 8 * _BLOCK
-_KEPT_ONES = 16  # of some 100 KiB for a whole page
+_KEPT_LANES = 16  # of some 100 KiB for a whole page
 # RFC 5297 §2.6: the counter begins at V without the top bits of its two low words, so adding to it never carries far.
 _COUNTER_MASK = ~(1 << 63 | 1 << 31) & (1 << _LANE_BITS) - 1
 
@@ -127,7 +127,7 @@ class SivBatch:
         mixed = int.from_bytes(gap.join(parts[1::2]) + gap, "big")
         mixed ^= int.from_bytes(_key_stream(ciphers, tags, width // _BLOCK), "big")
         if gap:  # what the key stream left behind the texts
-            mixed &= ((1 << 8 * length) - 1 << 8 * len(gap)) * _ones(count, 8 * width)
+            mixed &= _everywhere((1 << 8 * length) - 1 << 8 * len(gap), count, 8 * width)
         if not hmac.compare_digest(self._tags(ciphers, mixed, length, count, states), tags):
             raise InvalidTag
         return list(_parted(mixed.to_bytes(count * width, "big"), length, width))
@@ -135,14 +135,19 @@ class SivBatch:
     def _tags(self, ciphers: _Ciphers, plain: int, length: int, count: int, states: int) -> bytes:
         """V of each text. `plain`: the texts, each filled up with zeros to whole blocks. `states`: one, or for each."""
         blocks = -(-length // _BLOCK)
-        if length < _BLOCK:  # D is doubled, and the text padded to a block
-            padding = 0x80 << 8 * (_BLOCK - 1 - length)
-            last = plain ^ _spread(_doubled(states, count), count, 1) ^ (padding ^ self._subkey) * _ones(count)
-            return ciphers.code(last.to_bytes(count * _BLOCK, "big"))
-        # D goes onto the text's last 16 bytes, wherever they lie; then CMAC, whose last block bears a subkey.
         gap = blocks * _BLOCK - length
-        final = self._subkey_padded ^ 0x80 << 8 * (gap - 1) if gap else self._subkey
-        masked = plain ^ _spread(states, count, blocks) << 8 * gap ^ final * _ones(count, blocks * _LANE_BITS)
+        padding = 0x80 << 8 * (gap - 1) if gap else 0
+        if length < _BLOCK:  # D is doubled, and the text padded to a block
+            onto = _doubled(states, 1 if _is_one(states) else count)
+            final = padding ^ self._subkey
+        else:  # D goes onto the text's last 16 bytes, wherever they lie; then CMAC, whose last block bears a subkey
+            onto = states if blocks == 1 or _is_one(states) else _widened(states, count, blocks)
+            onto <<= 8 * gap
+            final = padding ^ (self._subkey_padded if gap else self._subkey)
+        ones = _ones(count, blocks * _LANE_BITS)
+        masked = plain ^ ((onto ^ final) * ones if _is_one(states) else onto ^ final * ones)
+        if blocks == 1:
+            return ciphers.code(masked.to_bytes(count * _BLOCK, "big"))
         code = 0
         for block in _split(masked.to_bytes(count * blocks * _BLOCK, "big"), blocks):
             code = _encrypted(ciphers.code, code ^ int.from_bytes(block, "big"), count)
@@ -151,9 +156,10 @@ class SivBatch:
 
 def _key_stream(ciphers: _Ciphers, tags: bytes, blocks: int) -> bytes:
     """Counter mode: `blocks` blocks for each tag, one tag after the other."""
-    ones = _ones(len(tags) // _BLOCK)
-    first = int.from_bytes(tags, "big") & _COUNTER_MASK * ones
-    counters = [(first + number * ones).to_bytes(len(tags), "big") for number in range(blocks)]
+    count = len(tags) // _BLOCK
+    first = int.from_bytes(tags, "big") & _everywhere(_COUNTER_MASK, count)
+    counters = [first.to_bytes(len(tags), "big")]
+    counters += [(first + _everywhere(number, count)).to_bytes(len(tags), "big") for number in range(1, blocks)]
     return ciphers.text(_interleaved(counters))
 
 
@@ -166,7 +172,7 @@ def _encrypted(encrypt: Encrypt, lanes: int, count: int) -> int:
     return int.from_bytes(encrypt(lanes.to_bytes(count * _BLOCK, "big")), "big")
 
 
-@lru_cache(_KEPT_ONES)
+@lru_cache(_KEPT_LANES)
 def _many_ones(count: int, lane_bits: int) -> int:
     return int.from_bytes((b"\x01".rjust(lane_bits // 8, b"\0")) * count, "big")
 
@@ -175,6 +181,12 @@ def _ones(count: int, lane_bits: int = _LANE_BITS) -> int:
     """A one in each of `count` lanes: times a constant, the constant in each."""
     made = 1 << count.bit_length()  # cut to length: folders have names of many lengths, and so groups of many sizes
     return _many_ones(made, lane_bits) >> (made - count) * lane_bits
+
+
+@lru_cache(_KEPT_LANES)
+def _everywhere(constant: int, count: int, lane_bits: int = _LANE_BITS) -> int:
+    """A constant that is no secret in each of `count` lanes, kept for the next page."""
+    return constant * _ones(count, lane_bits)
 
 
 def _doubled(lanes: int, count: int) -> int:
@@ -188,12 +200,13 @@ def _parted(whole: bytes, length: int, width: int) -> tuple[bytes, ...]:
     return struct.unpack(f"{length}s{width - length}x" * (len(whole) // width), whole)
 
 
-def _spread(lanes: int, count: int, blocks: int) -> int:
-    """Each lane at the low end of one of `blocks` blocks; one alone in each of `count`."""
-    if lanes >> _LANE_BITS == 0:
-        return lanes * _ones(count, blocks * _LANE_BITS)
-    if blocks == 1:
-        return lanes
+def _is_one(states: int) -> bool:
+    """Whether all texts share it: that all lanes above the lowest are zero happens to nobody else (2⁻¹²⁸ each)."""
+    return states >> _LANE_BITS == 0
+
+
+def _widened(lanes: int, count: int, blocks: int) -> int:
+    """Each lane at the low end of one of `blocks` blocks."""
     blank = bytes(count * _BLOCK)
     return int.from_bytes(_interleaved([blank] * (blocks - 1) + [lanes.to_bytes(count * _BLOCK, "big")]), "big")
 
@@ -212,8 +225,6 @@ def _interleaved(rows: Sequence[bytes]) -> bytes:
 
 def _split(whole: bytes, blocks: int) -> list[bytes]:
     """The reverse: the first block of each lane of `blocks` blocks, the second of each, …"""
-    if blocks == 1:
-        return [whole]
     words = array("Q", whole)
     rows = []
     for at in range(blocks):

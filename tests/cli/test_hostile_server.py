@@ -43,10 +43,10 @@ class HostileApi:
         return [Listing((), 1, (nasty(), nasty("folder", 8), nasty("symlink", 9)))]
 
     def list_names(self, places: list[str]) -> list[NameListing]:
-        return [NameListing((), 1, (NASTY, NASTY), {1: 8})]
+        return [NameListing((), 1, (NASTY, NASTY), {NASTY: 8})]
 
     def walk_names(self, place: object) -> Iterator[NameListing]:
-        yield NameListing((), 1, (NASTY, NASTY), {1: 8})
+        yield NameListing((), 1, (NASTY, NASTY), {NASTY: 8})
         yield NameListing((NASTY,), 8, (NASTY,), {})
         yield NameListing((NASTY, NASTY), None, (), {}, NotFound(NASTY))
 
