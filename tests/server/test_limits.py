@@ -15,19 +15,25 @@ import pytest
 from OpenSSL import SSL
 
 from protocol import (
+    ChunkRecord,
     GetChunksRequest,
     ListRequest,
     MalformedMessage,
     OutOfOrder,
+    PutChunksRequest,
     Ref,
     ServerBusy,
     StatRequest,
+    chunk_id,
     encode_request,
+    pack_records,
 )
 from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer, until
 
 STAT = StatRequest(ref=Ref(path="/"))
+MIB = 2**20
+CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
 # By when a deadline of half a second has struck, also on a busy machine; the defaults are 10 s and more.
 STRUCK_S = 8.0
 Wait = Callable[..., None]
@@ -102,12 +108,11 @@ def drip(sock: socket.socket, byte: bytes, every_s: float, over: threading.Event
 def test_a_handshake_that_comes_byte_by_byte_is_cut_off_at_its_deadline(serve: Serve, wait_until: Wait) -> None:
     server = serve({"server.handshake_timeout_s": "0.5"})
     peer = server.connect(handshake=False)
-    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
     begun = time.monotonic()
     over = threading.Event()
 
     def trickle() -> None:
-        for byte in hello:
+        for byte in CLIENT_HELLO:
             if over.wait(0.02):
                 return
             try:
@@ -279,6 +284,53 @@ def test_beside_fifty_idle_connections_signing_in_is_quick(server: Running) -> N
     server.signed_in("bob")
     assert time.monotonic() - begun < 2
     assert server.server.connections() == 52
+
+
+def test_among_idle_connections_and_drippers_a_transfer_completes_and_everything_returns_to_where_it_was(
+    serve: Serve, wait_until: Wait
+) -> None:
+    """A small one; `./run.sh torture` has 1,000 idle ones and 500 drippers."""
+    server = serve({"server.handshake_timeout_s": "2"})
+    owner, login = server.login()
+
+    def put(peer: WirePeer, data: bytes) -> None:
+        body = pack_records([ChunkRecord(chunk_id(login.session.home.chunk_key, data), len(data))]) + data
+        assert peer.call("put_chunks", PutChunksRequest(chunks=1), body)[0].stored == 1
+
+    for _ in range(8):
+        put(owner, os.urandom(MIB))  # starts the threads that sync
+    threads, files = threading.active_count(), len(open_files())
+    idle = [server.attached(owner) for _ in range(50)]
+    drippers = [server.connect(handshake=False) for _ in range(25)]
+    over = threading.Event()
+
+    def drip_all() -> None:
+        left = set(drippers)
+        for sent in range(len(CLIENT_HELLO)):
+            if not left or over.wait(0.02):
+                return
+            for peer in tuple(left):
+                try:
+                    peer.sock.send(CLIENT_HELLO[sent : sent + 1])
+                except OSError:
+                    left.discard(peer)
+
+    dripping = threading.Thread(target=drip_all)
+    dripping.start()
+    try:
+        transfer = server.attached(owner)
+        for _ in range(8):
+            put(transfer, os.urandom(4 * MIB))
+        assert all(peer.call("stat", STAT)[0].entry.node for peer in idle[::10])
+        wait_until(lambda: server.server.connections() == 52, 20, what="the drippers to be cut")
+    finally:
+        over.set()
+        dripping.join()
+    for peer in (*idle, *drippers, transfer):
+        peer.close()
+    wait_until(lambda: server.server.connections() == 1)
+    wait_until(lambda: threading.active_count() == threads)
+    assert len(open_files()) == files
 
 
 def test_a_thousand_connections_one_after_the_other_leave_nothing_behind(server: Running, wait_until: Wait) -> None:
