@@ -121,8 +121,8 @@ def _changed_since(tx: Transaction, since: Position, limit: int) -> list[_Found]
 def _cut(found: list[_Found], limit: int) -> tuple[list[_Found], bool]:
     """As many as were asked for and fit a body, at least one; whether there are more."""
     size = 0
-    for count, (_, state, _) in enumerate(found):
-        size += encoded_bytes(state)
+    for count, entry_bytes in enumerate(encoded_bytes([state for _, state, _ in found])):
+        size += entry_bytes
         if count == limit or (count and size > _MOST_BODY_BYTES):
             return found[:count], True
     return found, False
