@@ -108,7 +108,16 @@ _KNOWN_LISTS = InStatement(
     )
 )
 _INSERT_LIST = Statement(insert(contents))
-_INSERT_LIST_CHUNK = Statement(insert(content_chunks))
+_DELETE_LIST = Statement(
+    delete(contents).where(contents.c.space == bindparam("space"), contents.c.content == bindparam("content"))
+)
+_DELETE_LIST_CHUNKS = Statement(
+    delete(content_chunks).where(
+        content_chunks.c.space == bindparam("space"), content_chunks.c.content == bindparam("content")
+    )
+)
+# A reference can outlive a list that someone took out; what a content consists of never changes.
+_INSERT_LIST_CHUNK = Statement(insert(content_chunks).prefix_with("OR IGNORE", dialect="sqlite"))
 DELETE_UNUSED = Statement(
     delete(chunks)
     .where(
@@ -181,6 +190,13 @@ def find_list(tx: Transaction, content: bytes) -> tuple[int, int, bytes] | None:
 def known_lists(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
     """Which of these contents have a list."""
     return {content for (content,) in tx.all_in(_KNOWN_LISTS, ids)}
+
+
+def replace_list(tx: Transaction, row: ListRow) -> None:
+    """Let the content have this list, and references to just its chunks."""
+    tx.run(_DELETE_LIST_CHUNKS, content=row.content)
+    tx.run(_DELETE_LIST, content=row.content)
+    insert_lists(tx, [row])
 
 
 def insert_lists(tx: Transaction, rows: Iterable[ListRow]) -> None:

@@ -35,10 +35,10 @@ from protocol import (
     split_data,
     unpack_commit,
 )
-from server.catalog.chunk_rows import ListRow, insert_lists, known_lists, make_live, usable_chunks
+from server.catalog.chunk_rows import ListRow, chunk_rows, insert_lists, known_lists, make_live, usable_chunks
 from server.catalog.states import State, StateKind
 from server.operations.change import Change, Outcome, apply_change, identify, stored_reply
-from server.operations.contents import seal_list
+from server.operations.contents import heal_lists, seal_list
 from server.operations.context import Caller, SpaceContext
 from server.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
 from server.operations.places import Place, PlaceFinder
@@ -120,6 +120,8 @@ def _seal_lists(context: SpaceContext, plans: list[_Plan | SfosError]) -> dict[b
         return {}
     with context.catalog.read() as tx:
         known = known_lists(tx, packed)
+    if known:
+        heal_lists(context, packed, known)
     return {content: seal_list(context, content, packed[content]) for content in packed.keys() - known}
 
 
@@ -290,10 +292,21 @@ class _Landing:
             attrs=None if plan.attrs is None else names.seal_attrs(existing.node, plan.attrs),
             content=plan.content,
         )
-        if new == existing:
-            return existing  # nothing to say: the same again makes no version
+        if new == existing:  # nothing to say: the same again makes no version
+            if self._heals(plan):
+                self._use(plan)
+                self._change.tree.is_empty = False
+            return existing
         self._use(plan)
         return self._change.tree.replace(existing, new)
+
+    def _heals(self, plan: _Plan) -> bool:
+        """Whether the rows of a content that a file has already were lost, and are here again."""
+        ids = {record.chunk_id for record in plan.records}
+        if plan.content in self._lists or any(self._usable[one][1] for one in ids):
+            return True
+        came_along = ids & self._upload.rows.keys()
+        return len(chunk_rows(self._change.tx, came_along)) < len(came_along)
 
     def _check_chunks(self, plan: _Plan, subject: str) -> None:
         missing = False

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Mapping
+
 from protocol import CHUNK_ID_BYTES, MAX_CHUNK_BYTES, RECORD, Buffer, chunk_id
-from server.catalog.chunk_rows import ChunkRow, ListRow, find_chunk, find_list
+from server.catalog.chunk_rows import ChunkRow, ListRow, find_chunk, find_list, known_lists, replace_list
 from server.catalog.engine import Transaction
 from server.operations.context import SpaceContext
 from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType
+
+logger = logging.getLogger(__name__)
 
 
 def empty_content(context: SpaceContext) -> bytes:
@@ -21,6 +26,33 @@ def seal_list(context: SpaceContext, content: bytes, records: Buffer) -> ListRow
     ids = frozenset(packed[at : at + CHUNK_ID_BYTES] for at in range(0, len(packed), RECORD.size))
     sealed = context.sealer.seal(TokenType.LIST, content, packed)
     return ListRow(content, len(packed) // RECORD.size, context.sealer.key_no, sealed, ids)
+
+
+def heal_lists(context: SpaceContext, packed: Mapping[bytes, bytes], known: Iterable[bytes]) -> None:
+    """Replace those lists of the contents `known` that are damaged: every file that has such a content is whole again.
+
+    `packed`: the records by content, which has been found to be the hash over them. A transaction of its own, for the
+    records are right whatever becomes of the request. Costs a look at a list that is there already.
+    """
+    damaged: list[bytes] = []
+    with context.catalog.read() as tx:
+        for content in known:
+            found = find_list(tx, content)
+            if found is not None and not _is_sound(context, content, packed[content], *found):
+                damaged.append(content)
+    if not damaged:
+        return
+    with context.catalog.write() as tx:
+        for content in known_lists(tx, damaged):
+            replace_list(tx, seal_list(context, content, packed[content]))
+    logger.warning("space %s: %d damaged lists of contents were sent again", context.space_id, len(damaged))
+
+
+def _is_sound(context: SpaceContext, content: bytes, packed: bytes, count: int, key_no: int, sealed: bytes) -> bool:
+    try:
+        return context.sealer.open(sealed, TokenType.LIST, content, count * RECORD.size, key_no) == packed
+    except TokenDamaged:
+        return False
 
 
 def packed_records(context: SpaceContext, tx: Transaction, content: bytes, size: int) -> bytes:

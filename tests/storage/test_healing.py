@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -97,6 +98,58 @@ def test_a_damaged_pending_chunk_stays_pending_when_it_is_put_again(desk: Desk, 
     desk.upload(BIG)
     desk.commit([desk.item("/one", records)], records)
     assert desk.read("/one") == BIG
+
+
+LISTED = os.urandom(250_000)  # three chunks
+
+LIST_FAULTS = {
+    "a flipped bit": "UPDATE contents SET list = CAST(substr(list, 1, 40) || x'00' || substr(list, 42) AS BLOB)",
+    "cut short": "UPDATE contents SET list = substr(list, 1, 50)",
+    "its count changed": "UPDATE contents SET chunks = 2",
+    "its row taken out": "DELETE FROM contents",
+    "its references taken out with it": "DELETE FROM content_chunks; DELETE FROM contents",
+}
+
+
+def harm(context: SpaceContext, script: str) -> None:
+    with closing(sqlite3.connect(context.catalog.path)) as connection, connection:
+        connection.executescript(script)
+
+
+@pytest.mark.parametrize("fault", LIST_FAULTS)
+@pytest.mark.parametrize("again", ["the same file", "another file"])
+def test_a_damaged_list_is_healed_by_uploading_the_file_again(
+    desk: Desk, context: SpaceContext, fault: str, again: str
+) -> None:
+    desk.put("/one", LISTED, mtime_ns=5)
+    desk.put("/two", LISTED)
+    harm(context, LIST_FAULTS[fault])
+    with pytest.raises(DataDamaged):
+        desk.read("/one")
+    assert not verify_space(context, full=False).clean
+    desk.put("/one" if again == "the same file" else "/three", LISTED, mtime_ns=5)
+    assert (desk.read("/one"), desk.read("/two")) == (LISTED, LISTED)
+    assert verify_space(context, full=True).clean
+    before = desk.space.cursor()
+    desk.put("/one", LISTED, mtime_ns=5)
+    assert desk.space.cursor() == before, "what is sound is not written again"
+
+
+@pytest.mark.parametrize("data", [SMALL, BIG, LISTED], ids=["small", "one chunk", "several chunks"])
+def test_lost_rows_of_chunks_are_there_again_after_the_same_upload(
+    desk: Desk, context: SpaceContext, data: bytes
+) -> None:
+    put = desk.put if data is not SMALL else lambda path, data: desk.put_many({path: data})
+    put("/one", data)
+    stored = desk.space.usage(desk.caller).bytes_stored
+    harm(context, f"DELETE FROM chunks; UPDATE spaces SET bytes_stored = bytes_stored - {stored}")
+    with pytest.raises(DataDamaged):
+        desk.read("/one")
+    put("/one", data)
+    assert desk.read("/one") == data
+    assert verify_space(context, full=True).clean
+    collect_garbage(context, grace_ms=0)
+    assert desk.read("/one") == data
 
 
 @pytest.mark.parametrize("loss", ["gone", "empty"])
