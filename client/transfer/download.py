@@ -34,6 +34,9 @@ _SMALL_FILES_AT_ONCE = 75
 _SMALL_BYTES_AT_ONCE = 4 * 1024 * 1024
 _LARGE_FILES_OPEN = 8
 _RANGE_BYTES = MAX_CHUNK_BYTES
+# What is less is not worth a second connection.
+_SMALL_JOB_BYTES = 1024 * 1024
+_SMALL_JOB_FILES = 64
 
 
 class DownloadWork(Feed):
@@ -45,11 +48,9 @@ class DownloadWork(Feed):
         ledger: Ledger,
         switch: Switch,
         destination: Destination,
-        files: Sequence[DownloadFile],
         *,
         fsync_small: bool,
     ) -> None:
-        """`files`: the small and large ones; not links and empty files, which need no server."""
         super().__init__(switch)
         self.space = space
         self._ledger = ledger
@@ -57,13 +58,36 @@ class DownloadWork(Feed):
         self._fsync_small = fsync_small
         self._small: deque[DownloadFile] = deque()
         self._large: deque[DownloadFile] = deque()
-        for file in files:
-            (self._small if is_small(file) else self._large).append(file)
+        self._planning = True
+        self._expected = False
+        self._many = False
         self._open: list[DownloadFile] = []
         self._returned: deque[Exchange] = deque()
         self._place_lock = threading.Lock()  # where the system cannot write at a place without moving to it
 
+    # ── for the plan ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def expect(self) -> None:
+        """Something is to be fetched: time to connect."""
+        if not self._expected:
+            with self._changed:
+                self._expected = True
+                self._changed.notify_all()
+
+    def planned(self, files: Sequence[DownloadFile]) -> None:
+        """These are all: the small and large ones; not links and empty files, which need no server."""
+        few = len(files) <= _SMALL_JOB_FILES and sum(file.entry.size for file in files) <= _SMALL_JOB_BYTES
+        with self._changed:
+            for file in files:
+                (self._small if is_small(file) else self._large).append(file)
+            self._many = not few
+            self._planning = False
+            self._changed.notify_all()
+
     # ── for the lanes (Feed) ────────────────────────────────────────────────────────────────────────────────────
+
+    def _wants(self, lane: int) -> bool:
+        return (self._expected if lane == 0 else self._many) and not self._ended()
 
     def _pick(self, lane: int) -> Exchange | None:
         if self._returned:
@@ -109,7 +133,7 @@ class DownloadWork(Feed):
         return Range(self, file, first, ordinal - first) if ordinal > first else None
 
     def _ended(self) -> bool:
-        return not (self._active or self._small or self._large or self._returned or self._open)
+        return not (self._planning or self._active or self._small or self._large or self._returned or self._open)
 
     def _put_back(self, exchange: Exchange) -> None:
         self._returned.appendleft(exchange)

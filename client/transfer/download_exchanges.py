@@ -12,8 +12,10 @@ from client.transfer.download_plan import DownloadFile
 from client.transfer.feed import Exchange
 from client.transfer.lane import PASSING
 from protocol import (
+    LENGTH,
     MAX_BODY,
     RECORD,
+    WANT,
     AccessError,
     ChunkRecord,
     ChunkWant,
@@ -32,8 +34,6 @@ from protocol import (
 # What concerns every file that is still to come.
 _GENERAL = (*PASSING, AccessError, LocalDiskFull)
 _HEADER_BYTES = 256
-_WANT_BYTES = 48
-_LENGTH_BYTES = 4
 
 
 class Work(Protocol):
@@ -67,8 +67,8 @@ class SmallFiles:
     def __init__(self, work: Work, files: Sequence[DownloadFile]) -> None:
         self._work = work
         self._files = files
-        self.request_bytes = len(files) * _WANT_BYTES + _HEADER_BYTES
-        data = sum(file.entry.size + _LENGTH_BYTES for file in files)
+        self.request_bytes = len(files) * WANT.size + _HEADER_BYTES
+        data = sum(file.entry.size + LENGTH.size for file in files)
         self.most_reply_bytes = min(data + _HEADER_BYTES, MAX_BODY)
 
     def send(self, connection: Connection) -> None:
@@ -155,14 +155,14 @@ class Range:
     """Some chunks of a large file, one after the other."""
 
     first_lane_only = False
-    request_bytes = _WANT_BYTES + _HEADER_BYTES
+    request_bytes = WANT.size + _HEADER_BYTES
 
     def __init__(self, work: Work, file: DownloadFile, first: int, count: int) -> None:
         self._work = work
         self._file = file
         self._first = first
         self._count = count
-        data = sum(record.length + _LENGTH_BYTES for record in file.records[first : first + count])
+        data = sum(record.length + LENGTH.size for record in file.records[first : first + count])
         self.most_reply_bytes = data + _HEADER_BYTES
 
     def send(self, connection: Connection) -> None:

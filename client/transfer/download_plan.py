@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -85,12 +85,15 @@ class DownloadPlanner:
         switch: Switch,
         policy: ConflictPolicy,
         destination: Destination,
+        expect: Callable[[], None],
     ) -> None:
+        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again."""
         self._api = api
         self._ledger = ledger
         self._switch = switch
         self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space)
         self._destination = destination
+        self._expect = expect
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
         self.files: list[DownloadFile] = []
@@ -155,6 +158,7 @@ class DownloadPlanner:
             self._problem(root, remote, above, "folder", error, row)
             return None
         if self._destination.was_made(local):
+            self._expect()  # what is in a folder that was not there
             self.folders.append((local, entry))
             row = row or self._ledger.add(self._destination.root.joinpath(*local), remote, "folder", 0)
         if row is not None:
@@ -229,6 +233,7 @@ class DownloadPlanner:
             replace = choice is OnConflict.REPLACE
             if choice is OnConflict.KEEP_BOTH:
                 name = row.leaf = self._free_name(opened, folder, name)
+        self._expect()
         self.files.append(DownloadFile(row, entry, entry.content or b"", folder, name, replace))
 
     def _same(self, entry: Entry, there: os.stat_result, path: Path) -> bool:

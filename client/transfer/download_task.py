@@ -15,8 +15,6 @@ from client.transfer.run import Run, run_lanes
 from protocol import BadChunk, Entry, SfosError, chunk_id, printable
 
 _WINDOW = 4  # requests under way on a connection; more only fill buffers (the rule allows 16 KiB of them)
-_SMALL_JOB_BYTES = 1024 * 1024
-_SMALL_JOB_FILES = 64
 
 
 class DownloadTask:
@@ -44,45 +42,40 @@ class DownloadTask:
 
     def _run(self, run: Run, again: list[Row], destination: Destination) -> None:
         space = run.session.info.home
-        planner = DownloadPlanner(run.session.api, space, run.ledger, run.switch, self._policy, destination)
-        planner.roots_of = self._roots
-        if again:
-            known = [self._roots.get(row.number) or Root(self._entries[0]) for row in again]
-            roots = planner.refreshed(
-                [Root(root.entry, root.folder, root.name, row) for root, row in zip(known, again, strict=True)]
-            )
-        else:
-            roots = [Root(entry, name=self._rename_to) for entry in self._entries]
-        planner.plan(roots)
-        run.ledger.set_planned()
-        fetched = [file for file in planner.files if not self._made_here(run, destination, file)]
-        if fetched:
-            _check_room(destination, fetched)
-            self._fetch(run, destination, fetched)
-        for names, entry in reversed(planner.folders):  # inner ones first, for their times to stay
-            with destination.folder(names) as folder:
-                folder.set_attributes(entry.attrs, entry.mtime_ns)
-
-    def _fetch(self, run: Run, destination: Destination, files: Sequence[DownloadFile]) -> None:
-        work = DownloadWork(
-            run.session.info.home,
-            run.ledger,
-            run.switch,
-            destination,
-            files,
-            fsync_small=run.options.fsync_small_downloads,
+        work = DownloadWork(space, run.ledger, run.switch, destination, fsync_small=run.options.fsync_small_downloads)
+        planner = DownloadPlanner(
+            run.session.api, space, run.ledger, run.switch, self._policy, destination, work.expect
         )
-        few = len(files) <= _SMALL_JOB_FILES and sum(file.entry.size for file in files) <= _SMALL_JOB_BYTES
-        lanes = 1 if few else run.options.connections
+        planner.roots_of = self._roots
+
+        def plan() -> None:
+            planner.plan(self._roots_again(planner, again) if again else self._first_roots())
+            run.ledger.set_planned()
+            fetched = [file for file in planner.files if not self._made_here(run, destination, file)]
+            _check_room(destination, fetched)
+            work.planned(fetched)
+
         cancelled = False
         try:
             with run.switch.breaking(work.wake):
-                run_lanes(run, work, lanes, min(run.options.depth, _WINDOW), lambda: None)
+                run_lanes(run, work, run.options.connections, min(run.options.depth, _WINDOW), plan)
         except Cancelled:
             cancelled = True
             raise
         finally:
-            work.close(remove_partials=cancelled)
+            work.close(remove_partials=cancelled and not run.switch.interrupted)
+        for names, entry in reversed(planner.folders):  # inner ones first, for their times to stay
+            with destination.folder(names) as folder:
+                folder.set_attributes(entry.attrs, entry.mtime_ns)
+
+    def _first_roots(self) -> list[Root]:
+        return [Root(entry, name=self._rename_to) for entry in self._entries]
+
+    def _roots_again(self, planner: DownloadPlanner, again: list[Row]) -> list[Root]:
+        known = [self._roots.get(row.number) or Root(self._entries[0]) for row in again]
+        return planner.refreshed(
+            [Root(root.entry, root.folder, root.name, row) for root, row in zip(known, again, strict=True)]
+        )
 
     def _made_here(self, run: Run, destination: Destination, file: DownloadFile) -> bool:
         """Links and empty files: whether it is one, and is dealt with."""

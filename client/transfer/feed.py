@@ -38,6 +38,18 @@ class Feed(ABC):
         with self._changed:
             self._changed.notify_all()
 
+    def wanted(self, lane: int) -> bool:
+        """Whether this lane needs a connection: blocks until something is to be sent, or never will be.
+
+        Raises: Cancelled.
+        """
+        with self._changed:
+            while not (wants := self._wants(lane)) and not self._ended():
+                self._switch.check()
+                self._changed.wait()
+            self._switch.check()
+            return wants
+
     def next(self, lane: int, *, block: bool) -> Exchange | None:
         """Something to send; None if there is nothing now or, with `block`, if there never will be.
 
@@ -69,6 +81,10 @@ class Feed(ABC):
             self._changed.notify_all()
 
     # ── for those who know what is to be done; called with the lock held ────────────────────────────────────────
+
+    @abstractmethod
+    def _wants(self, lane: int) -> bool:
+        """Whether there is something for this lane to send, or will be soon: connecting takes its time."""
 
     @abstractmethod
     def _pick(self, lane: int) -> Exchange | None:

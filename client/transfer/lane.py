@@ -78,10 +78,8 @@ class Lane:
         self._switch.sleep(wait)
 
     def _work(self) -> None:
-        first = self._feed.next(self._number, block=True)
-        if first is None:
+        if not self._feed.wanted(self._number):
             return
-        self._next_steps.append(first)
         with self._session.connect_more() as connection, self._switch.breaking(connection.abort):
             connection.reuse_bodies()
             connection.on_moved = self._on_moved

@@ -57,7 +57,19 @@ class UploadWork(Feed):
         self._ready: deque[UploadFile] = deque()
         self._commits = 0
         self._reading = True
+        self._expects_small = self._expects_large = False
         self._again: deque[UploadFile] = deque()
+
+    # ── for the plan ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def expect(self, size: int) -> None:
+        """A file of so many bytes will come: time to connect."""
+        if self._expects_large or (size <= MIN_CHUNK_BYTES and self._expects_small):
+            return  # asked for every file
+        with self._changed:
+            self._expects_small = True
+            self._expects_large = size > MIN_CHUNK_BYTES
+            self._changed.notify_all()
 
     # ── for the reader ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,6 +149,11 @@ class UploadWork(Feed):
             self._changed.notify_all()
 
     # ── for the lanes (Feed) ────────────────────────────────────────────────────────────────────────────────────
+
+    def _wants(self, lane: int) -> bool:
+        if self._ended():
+            return False
+        return self._expects_small or bool(self._again) if lane == 0 else self._expects_large
 
     def _pick(self, lane: int) -> Exchange | None:
         if lane == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -116,13 +116,16 @@ class UploadPlanner:
         ledger: Ledger,
         switch: Switch,
         policy: ConflictPolicy,
+        expect: Callable[[int], None],
         *,
         follow_symlinks: bool,
     ) -> None:
+        """`expect` is told, as soon as it is known, that a file of so many bytes is to be sent."""
         self._api = api
         self._ledger = ledger
         self._switch = switch
         self._conflicts = Conflicts(Direction.UPLOAD, policy, switch, space)
+        self._expect = expect
         self._follow = follow_symlinks
         self._visited: set[tuple[int, int]] = set()
         self.files: list[UploadFile] = []
@@ -268,6 +271,7 @@ class UploadPlanner:
     def _add(self, row: Row, local: LocalEntry, remote: RemoteFolder, name: str, if_revision: Revision | None) -> None:
         if name != local.name:
             row.remote = remote.path_of(name)
+        self._expect(local.facts.size)
         self.files.append(UploadFile(row, local, remote.node, name, if_revision))
 
     # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -335,6 +339,8 @@ class UploadPlanner:
         self, missing: Sequence[tuple[LocalEntry, RemoteFolder, Row | None]]
     ) -> list[tuple[LocalEntry, RemoteFolder]]:
         pairs: list[tuple[LocalEntry, RemoteFolder]] = []
+        if missing:
+            self._expect(0)  # what is in a folder that is not there yet
         for start in range(0, len(missing), _FOLDERS_AT_ONCE):
             self._switch.wait_open()
             part = missing[start : start + _FOLDERS_AT_ONCE]

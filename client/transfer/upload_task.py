@@ -10,8 +10,8 @@ from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, run_lanes
 from client.transfer.upload import Reader, UploadWork
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
-from client.transfer.upload_plan import UploadFile, UploadPlanner
-from protocol import MIN_CHUNK_BYTES, Ref
+from client.transfer.upload_plan import UploadPlanner
+from protocol import Ref
 
 _WINDOW = 4  # blocks under way on a connection: one asked about, one sent, one answered, one to spare
 
@@ -41,18 +41,6 @@ class UploadTask:
     def run(self, run: Run, again: list[Row]) -> None:
         """See `Task`."""
         space = run.session.info.home
-        planner = UploadPlanner(
-            run.session.api, space, run.ledger, run.switch, self._policy, follow_symlinks=self._follow
-        )
-        if again:
-            roots = planner.roots_again(again, self._folder)
-        else:
-            roots = planner.roots(self._paths, self._folder, self._rename_to)
-        planner.plan(roots)
-        run.ledger.set_planned()
-        files = planner.files
-        if not files:
-            return
         work = UploadWork(
             space,
             run.ledger,
@@ -60,14 +48,22 @@ class UploadTask:
             blocks=run.memory_bytes // LARGE_BLOCK_BYTES,
             block_bytes=run.options.batch_bytes,
         )
+        planner = UploadPlanner(
+            run.session.api, space, run.ledger, run.switch, self._policy, work.expect, follow_symlinks=self._follow
+        )
         reader = Reader(work, run.switch, follow_symlinks=self._follow)
-        lanes = run.options.connections if _needs_lanes(files) else 1
+
+        def plan_and_read() -> None:
+            if again:
+                roots = planner.roots_again(again, self._folder)
+            else:
+                roots = planner.roots(self._paths, self._folder, self._rename_to)
+            planner.plan(roots)
+            run.ledger.set_planned()
+            reader.run(planner.files)
+
         with run.switch.breaking(work.wake):
-            run_lanes(run, work, lanes, min(run.options.depth, _WINDOW), lambda: reader.run(files))
+            run_lanes(run, work, run.options.connections, min(run.options.depth, _WINDOW), plan_and_read)
 
     def clean_up(self) -> None:
         """Nothing is visible before its commit; chunks without one are collected by the server."""
-
-
-def _needs_lanes(files: Sequence[UploadFile]) -> bool:
-    return any(file.local.facts.size > MIN_CHUNK_BYTES for file in files)
