@@ -20,6 +20,7 @@ MAX_PAGE_ENTRIES = 5_000
 MAX_COMMIT_ITEMS = 5_000
 MAX_DELETE_ITEMS = 1_000
 MAX_HAVE_IDS = 65_536
+MAX_WANTS = 50_000
 
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Signed = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
@@ -275,7 +276,7 @@ class GetChunksRequest(Request, frozen=True, kw_only=True):
     """
 
     space: SpaceId | None = None
-    wants: Annotated[int, Meta(ge=1, le=50_000)]
+    wants: Annotated[int, Meta(ge=1, le=MAX_WANTS)]
     max_bytes: Annotated[int, Meta(ge=1, le=8 * 1024 * 1024)] = 4 * 1024 * 1024
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol import (
     CHUNK_ID_BYTES,
+    LENGTH,
     MAX_BODY,
     RECORD,
     ChangesRequest,
@@ -32,7 +33,6 @@ from server.space import Space
 # What an entry's JSON takes as a rule; only memory is reserved by it, nothing is cut.
 _ENTRY_BYTES = 512
 _RESULT_BYTES = 128
-_LENGTH_BYTES = 4
 
 
 @contextmanager
@@ -131,7 +131,7 @@ def _manifest_bytes(args: ManifestRequest) -> int:
 
 
 def _chunks_bytes(args: GetChunksRequest) -> int:
-    return min(MAX_BODY, args.max_bytes + args.wants * _LENGTH_BYTES)
+    return min(MAX_BODY, args.max_bytes + args.wants * LENGTH.size)
 
 
 def _commit_bytes(args: CommitRequest) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from protocol import (
+    LENGTH,
     MAX_BODY,
     RECORD,
     Buffer,
@@ -42,8 +43,6 @@ from server.vault.sealing import TokenType
 from server.vault.tokens import OPEN_SLACK
 
 logger = logging.getLogger(__name__)
-
-_LENGTH_BYTES = 4
 
 
 def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestReply, bytes]:
@@ -114,7 +113,7 @@ class _Chosen:
 
     def take(self, row: ChunkRow) -> bool:
         """Add a chunk, if it fits or is the first."""
-        self.room -= row.length + _LENGTH_BYTES
+        self.room -= row.length + LENGTH.size
         if self.rows and self.room < 0:
             return False
         self.rows.append(row)
@@ -124,7 +123,7 @@ class _Chosen:
         """How many of `records` need to be looked at: those that fit, and the one that does not."""
         room = self.room
         for count, (_, length) in enumerate(records, 1):
-            room -= length + _LENGTH_BYTES
+            room -= length + LENGTH.size
             if room < 0:
                 return max(count, 1)
         return len(records)
@@ -167,7 +166,7 @@ def _state_with(tx: Transaction, want: ChunkWant, found: _Found) -> State:
 
 def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, memoryview]:
     lengths = [row.length for row in chosen.rows]
-    front = len(lengths) * _LENGTH_BYTES
+    front = len(lengths) * LENGTH.size
     body = memoryview(bytearray(front + sum(lengths) + OPEN_SLACK))
     at = front
     done = 0
