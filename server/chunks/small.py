@@ -12,6 +12,7 @@ an older copy of the file from a newer one; the catalog remembers how high it wa
 
 from __future__ import annotations
 
+import errno
 import logging
 import secrets
 import sqlite3
@@ -25,7 +26,7 @@ from types import TracebackType
 from protocol import Buffer
 from server.chunks.files import LocalFiles
 from server.chunks.store import StoredChunk
-from server.sqlite_faults import is_broken_disk, is_damaged
+from server.sqlite_faults import is_damaged, is_failed_sync, is_full
 from server.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
 
 logger = logging.getLogger(__name__)
@@ -216,7 +217,9 @@ class SmallStore:
                 work(connection)
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                if is_broken_disk(error):
+                if is_full(error, self.path):
+                    raise OSError(errno.ENOSPC, f"{self.path}: {error}") from error
+                if is_failed_sync(error):
                     self._stopped = str(error)
                     logger.critical("%s takes no more writes: %s", self.path, error)
                     raise StoreStopped(str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import logging
 import sqlite3
@@ -10,15 +9,13 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from protocol import DataDamaged, SfosError, StorageFailed, StorageFull, StorageMissing
-from server.sqlite_faults import as_wire_error
+from server.sqlite_faults import FULL, as_wire_error
 from server.storage_faults import SpaceMissing, StorageFault, TokenDamaged
 
 logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def as_storage_error(error: Exception) -> SfosError:
@@ -29,7 +26,7 @@ def as_storage_error(error: Exception) -> SfosError:
     if isinstance(error, StorageFault):
         logger.error("%s", error)
         return StorageMissing() if isinstance(error, SpaceMissing) else StorageFailed()
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         logger.warning("the disk is full: %s", error)
         return StorageFull()
     logger.error("the disk failed", exc_info=error)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import pytest
-from sqlalchemy import event
 
 from protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from server.operations.context import SpaceContext, StoreLimits
@@ -38,29 +37,74 @@ def test_a_lock_held_by_another_program_is_an_error_that_can_be_retried(desk: De
 
 def test_a_full_disk_under_the_catalog_changes_nothing_and_later_all_works(desk: Desk, space: Space) -> None:
     desk.put("/a", b"x")
-    engine = space._context.catalog.engine
-    pages = {"most": 0}
 
-    def limit(connection: Any, *_: object) -> None:
-        connection.execute(f"PRAGMA max_page_count = {pages['most'] or 2**30}").close()
+    def limit(pages: int) -> None:
+        with space._context.catalog.read() as tx:  # on the one connection that a single thread uses
+            tx.execute(f"PRAGMA max_page_count = {pages}")
 
-    event.listen(engine, "checkout", limit)
-    pages["most"] = 1  # SQLite never goes below what is there
+    limit(1)  # SQLite never goes below what is there
     before = space.cursor()
     with pytest.raises(StorageFull):
         desk.put_many({f"/f{number}": b"%d" % number for number in range(2_000)})
     assert (desk.tree(), space.cursor()) == ({"/a": b"x"}, before)
-    pages["most"] = 0
+    limit(2**30)
     desk.put_many({f"/f{number}": b"%d" % number for number in range(2_000)})
     assert len(desk.entries("/", limit=5_000)) == 2_001
 
 
+@contextmanager
+def no_file_longer_than(size_bytes: int) -> Iterator[None]:
+    """The system refuses writes, as it does where a quota is used up: not with ENOSPC, which SQLite knows by name."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_quota_met_under_the_catalog_refuses_the_request_and_stops_nothing(desk: Desk, context: SpaceContext) -> None:
+    desk.put_many({f"/folder/{number}": b"x" for number in range(1_500)})
+    before = desk.space.cursor()
+    with no_file_longer_than(context.catalog.path.stat().st_size // 4096 * 4096):
+        with pytest.raises(StorageFull):
+            desk.copy("/folder", "/copy")
+        with pytest.raises(StorageFull):
+            desk.copy("/folder", "/copy")
+        assert (desk.space.cursor(), len(desk.entries("/folder", limit=5_000))) == (before, 1_500)
+    desk.copy("/folder", "/copy")
+    assert list(context.directory.glob(".room-*")) == []
+
+
+def test_a_quota_met_under_the_small_chunks_refuses_the_request_and_stops_nothing(
+    desk: Desk, context: SpaceContext
+) -> None:
+    desk.put("/a", b"x")
+    files = {f"/{number}": os.urandom(40_000) for number in range(40)}
+    with no_file_longer_than(512 * 1024):
+        with pytest.raises(StorageFull):
+            desk.put_many(files)
+        assert desk.tree() == {"/a": b"x"}
+    desk.put_many(files)
+    assert desk.tree() == {"/a": b"x", **files}
+
+
 @pytest.mark.allows_errors("the failing disk is logged")
-def test_after_an_error_of_the_disk_the_catalog_takes_no_more_writes(desk: Desk, space: Space) -> None:
+def test_a_write_that_failed_for_another_reason_is_refused_and_stops_nothing_either(desk: Desk, space: Space) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    with pytest.raises(StorageFailed), space._context.catalog.write():
+        raise error
+    desk.put("/b", b"y")
+
+
+@pytest.mark.parametrize("code", ["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC", "SQLITE_IOERR", "SQLITE_IOERR_CLOSE"])
+@pytest.mark.allows_errors("the failing disk is logged")
+def test_after_a_failed_fsync_the_catalog_takes_no_more_writes(desk: Desk, space: Space, code: str) -> None:
     desk.put("/a", b"x")
     catalog = space._context.catalog
     error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    error.sqlite_errorcode = getattr(sqlite3, code)
     with pytest.raises(StorageFailed), catalog.write():
         raise error
     with pytest.raises(StorageFailed):
