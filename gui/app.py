@@ -228,7 +228,7 @@ class App:
         self.window.show()
         self.window.show_details(self.choices.details)
         self.workspace = Workspace(
-            session, self.window, self.bridge, self._settings,
+            session, self.window, self.bridge, self._settings, state_dir=self._state_dir,
             limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
         )  # fmt: skip
         self.workspace.start()
@@ -244,8 +244,8 @@ class App:
         self.window.hide()
         self.window.show_connection(Connection())
         self.window.show_board(TransferBoard())
-        self.window.offline_banner.show(None)
-        self.window.banner.show(None)
+        for banner in (self.window.offline_banner, self.window.banner, self.window.offer_banner):
+            banner.show(None)
         self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
         self.access.begin(address, user, notice=notice, automatic=False)
 
@@ -319,8 +319,8 @@ class App:
     def _ask_sign_out(self) -> None:
         if self.workspace is not None and self.workspace.transfers.unfinished:
             confirm(
-                self.root, self.theme, title="Sign out now?", verb="Sign out", danger=True,
-                text="Transfers are under way. Signing out cancels them; what is complete stays.",
+                self.root, self.theme, title="Sign out now?", verb="Sign out",
+                text="Transfers are under way. They stop now, and can go on when you sign in again.",
                 on_yes=lambda: self._leave(logout=True),
             )  # fmt: skip
         else:
@@ -373,8 +373,8 @@ class App:
             return
         if self.workspace is not None and self.workspace.transfers.unfinished:
             confirm(
-                self.root, self.theme, title="Close the window?", verb="Close", danger=True,
-                text="Transfers are under way. Closing the window cancels them; what is complete stays.",
+                self.root, self.theme, title="Close the window?", verb="Close",
+                text="Transfers are under way. They stop now, and can go on when you sign in again.",
                 on_yes=self.close_now,
             )  # fmt: skip
         else:

@@ -118,7 +118,8 @@ TransferPhase = Literal["waiting", "running", "asking", "paused", "retrying", "d
 class Transfer:
     """One row of the transfer panel: a file, or a batch of them with the file now under way.
 
-    `eta_s` is None until the estimate is stable. `fraction` 0 to 1, None while the total is not known.
+    `eta_s` is None until the estimate is stable. `fraction` 0 to 1, None while the total is not known. `queued`: its
+    place, from 0, among those that wait for their turn; None once it has begun.
     """
 
     key: int
@@ -133,6 +134,7 @@ class Transfer:
     eta_s: float | None = None
     note: str = ""
     finished_at: str = ""
+    queued: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class TransferBoard:
     active: tuple[Transfer, ...] = ()
     completed: tuple[Transfer, ...] = ()
     failed: tuple[Transfer, ...] = ()
+    cancelled: tuple[Transfer, ...] = ()
     up_bytes_per_s: float = 0.0
     down_bytes_per_s: float = 0.0
     done_bytes: int = 0
@@ -156,11 +159,12 @@ Severity = Literal["info", "success", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence for the person. `action` names what a click on it does, if it does something."""
+    """A sentence for the person. `action` names what a click on it does, if it does something; `other` what else."""
 
     text: str
     severity: Severity = "info"
     action: str | None = None
+    other: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from gui import wording
 from gui.commands import LOOK_COMMANDS, Command
 from gui.model import Listing, Notice, Place, Selection
 from gui.presenters.browser import BrowserPresenter
-from gui.presenters.conflicts import ConflictsPresenter
 from gui.presenters.operations import OperationsPresenter, deletion_text, name_problem, named
 from gui.presenters.transfers import TransfersPresenter
 from gui.tasks import TaskBridge
@@ -66,13 +65,12 @@ class Orders:
         browser: BrowserPresenter,
         operations: OperationsPresenter,
         transfers: TransfersPresenter,
-        conflicts: ConflictsPresenter,
         viewer: Viewer,
         refresh: Callable[[], None],
     ) -> None:
         self._window, self._bridge, self._session, self._download_dir = window, bridge, session, download_dir
         self._browser, self._operations = browser, operations
-        self._transfers, self._conflicts, self._viewer = transfers, conflicts, viewer
+        self._transfers, self._viewer = transfers, viewer
         self._refresh = refresh
         self.selection = Selection()
         self._chosen_in = Path.home()  # where files were chosen last
@@ -143,7 +141,7 @@ class Orders:
 
     def upload(self, paths: Sequence[Path], place: Place | None = None) -> None:
         """Upload into `place`, or the folder that is shown."""
-        self._transfers.upload(paths, place or self._browser.place, self._conflicts.for_job())
+        self._transfers.upload(paths, place or self._browser.place)
 
     def _download_to(self) -> None:
         entries = self.selection.entries
@@ -154,7 +152,7 @@ class Orders:
 
     def download(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
         """Download into `folder`, or the usual one."""
-        self._transfers.download(entries, folder or self._download_dir, self._conflicts.for_job())
+        self._transfers.download(entries, folder or self._download_dir)
 
     # --- names and deletion ----------------------------------------------------------------------------------------
 

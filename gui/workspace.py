@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import config
 from client.session import Session
 from client.transfer import ConflictAnswer, TransferEngine
+from gui import kept_transfers
 from gui.model import Conflicting, Connection, Listing, Notice, Place, Selection, TransferBoard, Usage
 from gui.orders import Orders, enabled
 from gui.presenters.browser import BrowserPresenter
 from gui.presenters.conflicts import ConflictsPresenter
 from gui.presenters.folders import FoldersPresenter
+from gui.presenters.interrupted import InterruptedPresenter
+from gui.presenters.keeping import TransferKeeper
 from gui.presenters.operations import OperationsPresenter
 from gui.presenters.transfers import TransfersPresenter
 from gui.presenters.watching import WatchPresenter
@@ -35,6 +39,7 @@ class Workspace:
         bridge: TaskBridge,
         settings: config.Client,
         *,
+        state_dir: Path,
         limit: int | None,
         on_session_ended: Callable[[Exception], None],
     ) -> None:
@@ -53,7 +58,17 @@ class Workspace:
         self.folders = FoldersPresenter(bridge, api, self._show_folders)
         self.operations = OperationsPresenter(bridge, api, on_notice=self._say, on_done=self._changed_by_us)
         self.conflicts = ConflictsPresenter(bridge, self._ask_conflict)
-        self.transfers = TransfersPresenter(bridge, on_board=self._board, on_notice=self._say)
+        self.keeper = TransferKeeper(
+            bridge, kept_transfers.file_for(state_dir, session.address, session.user), self._unfinished
+        )
+        self.transfers = TransfersPresenter(
+            bridge, for_job=self.conflicts.for_job, on_board=self._board, on_notice=self._say,
+            on_queue=self.keeper.changed,
+        )  # fmt: skip
+        self.interrupted = InterruptedPresenter(
+            bridge, api, start=self.transfers.start, on_offer=self._offer, on_notice=self._say,
+            on_queue=self.keeper.changed,
+        )  # fmt: skip
         self.engine = TransferEngine(session, listener=self.transfers.listen)
         self.transfers.use(self.engine, limit)
         if limit:
@@ -64,8 +79,7 @@ class Workspace:
         )  # fmt: skip
         self.orders = Orders(
             window, bridge, session, settings.download_dir.expanduser(), browser=self.browser,
-            operations=self.operations, transfers=self.transfers, conflicts=self.conflicts, viewer=self.viewer,
-            refresh=self._enable,
+            operations=self.operations, transfers=self.transfers, viewer=self.viewer, refresh=self._enable,
         )  # fmt: skip
         self.watch = WatchPresenter(
             bridge, session, on_changes=self._changed, on_missed=self._missed, on_online=self._online,
@@ -91,6 +105,7 @@ class Workspace:
         self.browser.go(Place())
         self.watch.start(info.home.cursor)
         self._ask_usage()
+        self.keeper.load(lambda kept: None if self._closed else self.interrupted.offer(kept))
         window.files.take_focus()
 
     def close(self, *, logout: bool = False) -> None:
@@ -101,11 +116,13 @@ class Workspace:
         self.conflicts.close()
         self.watch.stop()
         self.viewer.close()
+        last_words = self.keeper.last_words()
         self.transfers.forget()
         session, engine = self.session, self.engine
 
         def work(_token: object) -> None:
-            engine.close()
+            last_words()
+            engine.close(interrupt=True)
             if logout:
                 session.logout()
             else:
@@ -118,6 +135,16 @@ class Workspace:
     def _say(self, notice: Notice) -> None:
         if not self._closed:
             self._window.say(notice)
+
+    def _unfinished(self) -> tuple[kept_transfers.Kept, ...]:
+        return (*self.transfers.unfinished_work(), *self.interrupted.kept)
+
+    def _offer(self, notice: Notice | None) -> None:
+        if not self._closed:
+            banner, interrupted = self._window.offer_banner, self.interrupted
+            banner.show(
+                notice, act=interrupted.go_on, other=interrupted.forget, close=lambda: banner.show(None)
+            )  # fmt: skip
 
     def _listed(self, listing: Listing) -> None:
         if self._closed:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from client.transfer import Direction, Item, ItemState, Job, JobState, Progress
+from client.transfer import Direction, Item, ItemState, JobState, Progress
 from gui import wording
 from gui.model import Transfer, TransferBoard, TransferPhase
 from protocol import printable
 
 FAILED_ROWS = 500  # rows of failed files of one job; one more says how many there are beyond
+_LEAST_SPEED = 1_000.0  # bytes a second: from less, nobody can tell how long it takes
 _ITEM_KEYS = 1_000_000  # failed items get negative keys: -(job × this + item + 1)
 
 _PHASES: dict[JobState, TransferPhase] = {
@@ -27,7 +28,7 @@ _PHASES: dict[JobState, TransferPhase] = {
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A job as it stood at one moment. `place`: where it goes, for people; `waiting_for`: why it does not move;
-    `asks`: whether it waits for the person's answer.
+    `asks`: whether it waits for the person's answer; `queued`: its place, from 0, among those that wait for their turn.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Snapshot:
     finished_at: str = ""
     skipped: int = 0
     asks: bool = False
+    queued: int | None = None
 
 
 def job_of(key: int) -> int:
@@ -50,14 +52,6 @@ def job_of(key: int) -> int:
 def item_key(job: int, item: int) -> int:
     """The key of the row of a failed item."""
     return -(job * _ITEM_KEYS + item + 1)
-
-
-def snapshot_title(job: Job, progress: Progress) -> str:
-    """What is transferred, and how many files it is."""
-    title = printable(job.title)
-    if progress.items_total > 1 and not title.endswith(" items"):
-        return f"{title} ({wording.count(progress.items_total, 'item')})"
-    return title
 
 
 def done_bytes(progress: Progress) -> int:
@@ -76,7 +70,7 @@ def row_of(shot: Snapshot) -> Transfer:
     elif phase == "running" and shot.asks:
         phase = "asking"
     running = state is JobState.RUNNING
-    stable = running and progress.planned and progress.speed_stable and progress.speed >= 1
+    stable = running and progress.planned and progress.speed_stable and progress.speed >= _LEAST_SPEED
     return Transfer(
         key=shot.number,
         direction=direction_of(shot.direction),
@@ -90,6 +84,7 @@ def row_of(shot: Snapshot) -> Transfer:
         eta_s=(progress.bytes_total - done_bytes(progress)) / progress.speed if stable else None,
         note=_note(shot),
         finished_at=shot.finished_at,
+        queued=shot.queued,
     )
 
 
@@ -170,16 +165,20 @@ def sum_up(
     total = sum(shot.progress.bytes_total for shot in active)
     speed = sum(speeds.values())
     stable = bool(running) and all(shot.progress.planned and shot.progress.speed_stable for shot in running)
-    cancelled = [row_of(shot) for shot in reversed(shots) if shot.state is JobState.CANCELLED]
+
+    def ended(state: JobState) -> tuple[Transfer, ...]:
+        return tuple(row_of(shot) for shot in reversed(shots) if shot.state is state)
+
     return TransferBoard(
         active=tuple(row_of(shot) for shot in active),
-        completed=tuple(row_of(shot) for shot in reversed(shots) if shot.state is JobState.FINISHED),
-        failed=(*failed, *cancelled),
+        completed=ended(JobState.FINISHED),
+        failed=tuple(failed),
+        cancelled=ended(JobState.CANCELLED),
         up_bytes_per_s=speeds[Direction.UPLOAD],
         down_bytes_per_s=speeds[Direction.DOWNLOAD],
         done_bytes=done,
         total_bytes=total,
-        eta_s=(total - done) / speed if stable and speed >= 1 else None,
+        eta_s=(total - done) / speed if stable and speed >= _LEAST_SPEED else None,
         all_paused=bool(active) and all(shot.state is JobState.PAUSED for shot in active),
         limit_bytes_per_s=limit,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,11 +19,13 @@ from client.transfer import (
     TransferEvent,
 )
 from gui import wording
+from gui.kept_transfers import Kept
 from gui.model import Notice, Place, Transfer, TransferBoard
 from gui.presenters.conflicts import Questions
-from gui.presenters.transfer_rows import Snapshot, failed_rows, job_of, snapshot_title, sum_up
+from gui.presenters.transfer_rows import Snapshot, failed_rows, job_of, sum_up
+from gui.presenters.transfer_work import Asked, Download, Upload, Work
 from gui.tasks import TaskBridge, Timer
-from protocol import Entry, Ref, ServerStopping, printable
+from protocol import Entry, Ref, ServerStopping
 
 REFRESH_S = 0.1  # the panel is drawn anew at most ten times a second
 AGAIN_S, ATTEMPTS = 3.0, 3  # of a job that lost its connection to a server that is there
@@ -37,21 +38,18 @@ class TransfersPresenter:
         self,
         bridge: TaskBridge,
         *,
+        for_job: Callable[[], Questions],
         on_board: Callable[[TransferBoard], None],
         on_notice: Callable[[Notice], None],
+        on_queue: Callable[[], None] = lambda: None,
         now: Callable[[], dt.datetime] = wording.local_now,
     ) -> None:
-        self._bridge = bridge
-        self._on_board, self._on_notice, self._now = on_board, on_notice, now
+        """`for_job`: what a new job asks through; `on_queue`: what `unfinished_work` says may have changed."""
+        self._bridge, self._for_job = bridge, for_job
+        self._on_board, self._on_notice, self._on_queue, self._now = on_board, on_notice, on_queue, now
         self._engine: TransferEngine | None = None
         self._limit: int | None = None
-        self._jobs: dict[int, Job] = {}
-        self._places: dict[int, str] = {}
-        self._finished_at: dict[int, str] = {}
-        self._waiting_for: dict[int, str] = {}
-        self._skipped: Counter[int] = Counter()
-        self._questions: dict[int, Questions] = {}
-        self._attempts: Counter[int] = Counter()  # of a job, since the server was last away
+        self._work: dict[int, Work] = {}
         self._away = False
         self._failed_rows: dict[int, tuple[int, tuple[Transfer, ...]]] = {}
         self._cleared: set[int] = set()  # rows of failed items that the person has cleared
@@ -67,32 +65,51 @@ class TransfersPresenter:
     def forget(self) -> None:
         """Forget everything: the session is over."""
         self._engine = None
-        self._jobs.clear()
+        self._work.clear()
         self._draw()
 
     @property
     def unfinished(self) -> int:
         """How many jobs are not over."""
-        return sum(not job.state.over for job in self._jobs.values())
+        return sum(not work.job.state.over for work in self._work.values())
+
+    def unfinished_work(self) -> tuple[Kept, ...]:
+        """What waits, runs, or broke off for want of the server, in its order: what could go on another time."""
+        begun, waiting = self._in_order()
+        return tuple(
+            work.asked.kept()
+            for work in (*begun, *waiting)
+            if not work.job.state.over or (work.job.state is JobState.FAILED and _lost(work.job))
+        )
 
     # --- starting --------------------------------------------------------------------------------------------------
 
-    def upload(self, paths: Sequence[Path], place: Place, questions: Questions) -> None:
+    def upload(self, paths: Sequence[Path], place: Place) -> None:
         """Put `paths`, folders with all they hold, into `place`."""
-        if self._engine is not None and paths:
-            self._add(self._engine.upload(paths, Ref(node=place.node), questions.ask), place.path, questions)
+        if paths:
+            self.start(Upload(tuple(paths), place.node, place.path))
 
-    def download(self, entries: Sequence[Entry], folder: Path, questions: Questions) -> None:
+    def download(self, entries: Sequence[Entry], folder: Path) -> None:
         """Get `entries` into the local `folder`."""
-        if self._engine is not None and entries:
-            self._add(self._engine.download(entries, folder, questions.ask), _short(folder), questions)
+        if entries:
+            self.start(Download(tuple(entries), folder))
 
-    def _add(self, job: Job, place: str, questions: Questions) -> None:
-        self._jobs[job.number] = job
-        self._places[job.number] = printable(place)
-        self._questions[job.number] = questions
+    def start(self, asked: Asked) -> None:
+        """Do what is asked, after what was asked before."""
+        engine, questions = self._engine, self._for_job()
+        if engine is None:
+            return
+        if isinstance(asked, Upload):
+            job = engine.upload(asked.paths, Ref(node=asked.node), questions.ask)
+        else:
+            job = engine.download(asked.entries, asked.folder, questions.ask)
+        self._work[job.number] = Work(job, asked, questions)
         questions.on_change = self._schedule
+        self._queue_changed()
+
+    def _queue_changed(self) -> None:
         self._schedule()
+        self._on_queue()
 
     # --- the server goes away and comes back -----------------------------------------------------------------------
 
@@ -103,21 +120,26 @@ class TransfersPresenter:
     def server_is_back(self) -> None:
         """Take up again what failed because the server was away."""
         self._away = False
-        self._attempts.clear()
-        for job in self._jobs.values():
-            if job.state is JobState.FAILED and _lost(job):
-                self._retry(job)
+        for work in self._work.values():
+            work.attempts = 0
+            if work.job.state is JobState.FAILED and _lost(work.job):
+                self._retry(work)
 
-    def _try_again_soon(self, job: Job) -> None:
+    def _try_again_soon(self, work: Work) -> None:
         """The connection was lost, though the server is there: a few more attempts, for it may be starting up."""
-        self._attempts[job.number] += 1
-        self._bridge.call_later(AGAIN_S, lambda: None if self._away else self._retry(job))
+        work.attempts += 1
+        self._bridge.call_later(AGAIN_S, lambda: None if self._away else self._retry(work))
 
-    def _retry(self, job: Job) -> None:
-        self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != job.number}
-        self._failed_rows.pop(job.number, None)
-        job.retry_failed()
-        self._schedule()
+    def _retry(self, work: Work) -> None:
+        number = work.job.number
+        self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != number}
+        self._failed_rows.pop(number, None)
+        if work.job.state is JobState.CANCELLED:  # its end is final: the same is asked for once more
+            self._drop(work)
+            self.start(work.asked)
+        else:
+            work.job.retry_failed()
+        self._queue_changed()
 
     # --- events ----------------------------------------------------------------------------------------------------
 
@@ -129,90 +151,92 @@ class TransfersPresenter:
             self._bridge.post(lambda: self._happened(event))
 
     def _happened(self, event: ItemFinished | JobChanged) -> None:
+        work = self._work.get(event.job)
+        if work is None:
+            return
         if isinstance(event, ItemFinished):
-            if event.item.state is ItemState.SKIPPED:
-                self._skipped[event.job] += 1
+            work.skipped += event.item.state is ItemState.SKIPPED
         else:
-            if event.waiting_for is not None:
-                self._waiting_for[event.job] = wording.reason(event.waiting_for)
-            else:
-                self._waiting_for.pop(event.job, None)
+            work.waiting_for = wording.reason(event.waiting_for) if event.waiting_for is not None else ""
             if event.state.over:
-                self._finished_at[event.job] = f"{self._now():%H:%M}"
-                self._tell_end(event)
+                work.finished_at = f"{self._now():%H:%M}"
+                self._tell_end(work, event.state)
+            self._on_queue()
         self._schedule()
 
-    def _tell_end(self, event: JobChanged) -> None:
-        job = self._jobs.get(event.job)
-        if job is None:
-            return
-        verb = "uploaded" if job.direction is Direction.UPLOAD else "downloaded"
-        title = f"“{printable(job.title)}”"
-        progress = job.progress
-        if event.state is JobState.FAILED and _lost(job) and (self._away or self._attempts[job.number] < ATTEMPTS):
+    def _tell_end(self, work: Work, state: JobState) -> None:
+        progress = work.job.progress
+        title = f"“{work.title}”"
+        if state is JobState.FAILED and _lost(work.job) and (self._away or work.attempts < ATTEMPTS):
             if not self._away:
-                self._try_again_soon(job)
+                self._try_again_soon(work)
             self._on_notice(Notice(f"{title}: the connection was lost. It goes on by itself.", "warning"))
-        elif event.state is JobState.FAILED:
+        elif state is JobState.FAILED:
             failed = progress.items_failed
             if progress.items_total > 1:
                 title = f"{wording.count(failed, 'item')} of {title}"
             were = "was" if failed == 1 or progress.items_total <= 1 else "were"
-            self._on_notice(Notice(f"{title} {were} not {verb}. The tab “Failed” says why.", "error"))
-        elif event.state is JobState.FINISHED:
-            skipped = self._skipped[event.job]
-            if skipped and skipped == progress.items_total:
-                self._on_notice(Notice(f"{title}: nothing to do, all skipped.", "success"))
-            else:
-                where = f" to {self._places[event.job]}" if job.direction is Direction.DOWNLOAD else ""
-                were = "were" if job.title.endswith(" items") else "was"
-                self._on_notice(Notice(f"{title} {were} {verb}{where}.", "success"))
+            self._on_notice(Notice(f"{title} {were} not {work.verb}. The tab “Failed” says why.", "error"))
+        elif state is JobState.FINISHED and work.skipped and work.skipped == progress.items_total:
+            self._on_notice(Notice(f"{title}: nothing to do, all skipped.", "success"))
+        elif state is JobState.FINISHED:
+            where = f" to {work.asked.place}" if work.job.direction is Direction.DOWNLOAD else ""
+            were = "were" if work.several else "was"
+            self._on_notice(Notice(f"{title} {were} {work.verb}{where}.", "success"))
 
     # --- the person's buttons --------------------------------------------------------------------------------------
 
     def act(self, key: int, action: str) -> None:
-        """Do what a button of the row `key` says."""
-        job = self._jobs.get(job_of(key))
-        if job is None:
+        """Do what a button of the row `key`, or its menu, says."""
+        work = self._work.get(job_of(key))
+        if work is None:
             return
         if action == "pause":
-            job.pause()
+            work.job.pause()
         elif action == "resume":
-            job.resume()
+            work.job.resume()
         elif action == "cancel":
-            job.cancel()
-            self._questions[job.number].cancel()
+            work.job.cancel()
+            work.questions.cancel()
         elif action == "retry":
-            self._retry(job)
+            self._retry(work)
+        elif action in ("top", "up", "down"):
+            self._move(work.job, action)
+        elif action == "clear" and key < 0:
+            self._cleared.add(key)
         elif action == "clear":
-            if key < 0:
-                self._cleared.add(key)
-            else:
-                self._drop(job)
-        self._schedule()
+            self._drop(work)
+        self._queue_changed()
 
-    def _drop(self, job: Job) -> None:
-        self._jobs.pop(job.number, None)
-        self._failed_rows.pop(job.number, None)
-        self._questions.pop(job.number, None)
+    def _move(self, job: Job, where: str) -> None:
+        if self._engine is None:
+            return
+        waiting = self._engine.waiting
+        if job in waiting:
+            now = waiting.index(job)
+            self._engine.move(job, {"top": 0, "up": now - 1, "down": now + 1}[where])
+
+    def _drop(self, work: Work) -> None:
+        self._work.pop(work.job.number, None)
+        self._failed_rows.pop(work.job.number, None)
         if self._engine is not None:
-            self._engine.forget(job)
+            self._engine.forget(work.job)
 
     def clear(self, tab: str) -> None:
         """Empty the list of a tab."""
-        for job in list(self._jobs.values()):
-            failed = job.state in (JobState.FAILED, JobState.CANCELLED)
-            if job.state.over and failed == (tab == "failed"):
-                self._drop(job)
-        self._schedule()
+        state = {"completed": JobState.FINISHED, "failed": JobState.FAILED, "cancelled": JobState.CANCELLED}[tab]
+        for work in list(self._work.values()):
+            if work.job.state is state:
+                self._drop(work)
+        self._queue_changed()
 
     def pause_all(self, paused: bool) -> None:
         """Pause everything, or go on with everything."""
-        for job in self._jobs.values():
-            if paused and job.state in (JobState.RUNNING, JobState.WAITING):
-                job.pause()
-            elif not paused and job.state is JobState.PAUSED:
-                job.resume()
+        for work in self._work.values():
+            if paused and work.job.state in (JobState.RUNNING, JobState.WAITING):
+                work.job.pause()
+            elif not paused and work.job.state is JobState.PAUSED:
+                work.job.resume()
         self._schedule()
 
     def set_limit(self, bytes_per_s: int | None) -> None:
@@ -228,11 +252,19 @@ class TransfersPresenter:
         if self._timer is None:
             self._timer = self._bridge.call_later(REFRESH_S, self._draw)
 
+    def _in_order(self) -> tuple[list[Work], list[Work]]:
+        """What has begun (or is over), and what waits for its turn, the next one first."""
+        queue = [job.number for job in self._engine.waiting] if self._engine is not None else []
+        begun = [work for number, work in self._work.items() if number not in queue]
+        return begun, [self._work[number] for number in queue if number in self._work]
+
     def _draw(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        shots = [self._snapshot(job) for job in self._jobs.values()]
+        begun, waiting = self._in_order()
+        shots = [work.snapshot(None) for work in begun]
+        shots += [work.snapshot(queued) for queued, work in enumerate(waiting)]
         failed: list[Transfer] = []
         for shot in reversed(shots):
             if shot.state is JobState.FAILED:
@@ -242,25 +274,10 @@ class TransfersPresenter:
         if any(shot.state is JobState.RUNNING for shot in shots):
             self._schedule()  # speeds fall even when nothing moves
 
-    def _snapshot(self, job: Job) -> Snapshot:
-        progress = job.progress
-        return Snapshot(
-            job.number,
-            job.direction,
-            snapshot_title(job, progress),
-            self._places[job.number],
-            job.state,
-            progress,
-            self._waiting_for.get(job.number, ""),
-            self._finished_at.get(job.number, ""),
-            self._skipped[job.number],
-            asks=bool(self._questions[job.number].pending),
-        )
-
     def _rows_of_failed(self, shot: Snapshot) -> tuple[Transfer, ...]:
         known = self._failed_rows.get(shot.number)
         if known is None or known[0] != shot.progress.items_failed:
-            rows = failed_rows(shot, self._jobs[shot.number].failed_items())
+            rows = failed_rows(shot, self._work[shot.number].job.failed_items())
             known = self._failed_rows[shot.number] = (shot.progress.items_failed, rows)
         return known[1]
 
@@ -268,11 +285,3 @@ class TransfersPresenter:
 def _lost(job: Job) -> bool:
     """Whether something of `job` failed only for want of the server."""
     return any(isinstance(item.error, (ConnectionFailed, ServerStopping)) for item in job.failed_items())
-
-
-def _short(folder: Path) -> str:
-    """`folder` with `~` for the person's own directory."""
-    try:
-        return str(Path("~") / folder.relative_to(Path.home()))
-    except (ValueError, RuntimeError):
-        return str(folder)

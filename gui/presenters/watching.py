@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from client.errors import ConnectionFailed
 from client.session import Session
 from client.watch import Changed, Resync, Watch, WatchInterrupted, WatchResumed
 from gui.tasks import CancelToken, TaskBridge
-from protocol import Change, Cursor, SfosError
+from protocol import CapacityError, Change, Cursor, ServerBusy, ServerStopping, SfosError
 
 # Seconds to the next attempt, so that a server back after a restart is found at once and a long absence costs little.
 WAITS_S = (1, 2, 4, 8, 15)
+_AWAY = (ConnectionFailed, ServerBusy, ServerStopping)
 
 
 class WatchPresenter:
@@ -80,21 +82,28 @@ class WatchPresenter:
                 return
             failures = 1 if watch.cursor != cursor else failures + 1
             cursor = watch.cursor
+            if not isinstance(interruption.error, _AWAY):
+                # What the server stumbled over may be what it was asked for: begin anew from how things are now.
+                cursor = None
+                self._post(self._on_missed)
             self._wait(interruption.error, WAITS_S[min(failures, len(WAITS_S)) - 1])
 
     def _follow(self, watch: Watch, token: CancelToken) -> WatchInterrupted | None:
-        for notice in watch:
-            if token.cancelled:
-                return None
-            match notice:
-                case Changed(changes=changes):
-                    self._post(lambda found=changes: self._on_changes(found))  # type: ignore[misc]
-                case Resync():
-                    self._post(self._on_missed)
-                case WatchResumed():
-                    self._post(self._on_online)
-                case WatchInterrupted():
-                    return notice
+        try:
+            for notice in watch:
+                if token.cancelled:
+                    return None
+                match notice:
+                    case Changed(changes=changes):
+                        self._post(lambda found=changes: self._on_changes(found))  # type: ignore[misc]
+                    case Resync():
+                        self._post(self._on_missed)
+                    case WatchResumed():
+                        self._post(self._on_online)
+                    case WatchInterrupted():
+                        return notice
+        except CapacityError as error:  # the server made a mistake, or has no room now: nobody is signed out for that
+            return WatchInterrupted(error)
         return None
 
     def _wait(self, error: SfosError, seconds: int) -> None:

@@ -33,8 +33,10 @@ class Banner(ttk.Frame):
         self._text.grid(row=0, column=1, sticky="ew", pady=px(7))
         self._action = ttk.Button(self, style=styles.LINK, takefocus=True)
         self._action.grid(row=0, column=2, padx=(px(12), 0))
+        self._other = ttk.Button(self, style=styles.LINK, takefocus=True)
+        self._other.grid(row=0, column=3, padx=(px(4), 0))
         self._close = ttk.Button(self, style=styles.TOOL, takefocus=True)
-        self._close.grid(row=0, column=3, padx=(px(4), px(8)))
+        self._close.grid(row=0, column=4, padx=(px(4), px(8)))
         self.columnconfigure(1, weight=1)
         self.bind("<Configure>", self._wrap)
         theme.on_change(self._recolour)
@@ -44,20 +46,24 @@ class Banner(ttk.Frame):
         notice: Notice | None,
         *,
         act: Callable[[], None] | None = None,
+        other: Callable[[], None] | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
-        """Show `notice`; `act` is behind its action, `close` (None: it cannot be closed) behind the cross."""
+        """Show `notice`; `act` is behind its action, `other` behind its other one, `close` (None: it cannot be closed)
+        behind the cross.
+        """
         self._notice = notice
         if notice is None:
             if self.winfo_manager() == "grid":
                 self.grid_remove()
             return
         self._text.configure(text=notice.text)
-        if notice.action and act:
-            self._action.configure(text=notice.action, command=act)
-            self._action.grid()
-        else:
-            self._action.grid_remove()
+        for button, name, command in ((self._action, notice.action, act), (self._other, notice.other, other)):
+            if name and command:
+                button.configure(text=name, command=command)
+                button.grid()
+            else:
+                button.grid_remove()
         if close:
             self._close.configure(command=close)
             self._close.grid()
@@ -72,9 +78,9 @@ class Banner(ttk.Frame):
         """What is shown now."""
         return self._notice
 
-    def invoke(self) -> None:
-        """Do what the action does, as a click would."""
-        self._action.invoke()
+    def invoke(self, *, other: bool = False) -> None:
+        """Do what the action, or the other one, does, as a click would."""
+        (self._other if other else self._action).invoke()
 
     def _recolour(self) -> None:
         notice = self._notice
@@ -86,13 +92,14 @@ class Banner(ttk.Frame):
         self._text.configure(style=text)
         self._icon.configure(style=text, image=theme.icon(self._own_icon or icon, getattr(theme.palette, colour), 15))
         alarm = notice.severity == "error"
-        self._action.configure(style=styles.ALARM_LINK if alarm else styles.NOTICE_LINK)
+        for button in (self._action, self._other):
+            button.configure(style=styles.ALARM_LINK if alarm else styles.NOTICE_LINK)
         self._close.configure(
             style=styles.ALARM_TOOL if alarm else styles.NOTICE_TOOL, image=theme.icon("x-lg", theme.palette.muted, 12)
         )
 
     def _wrap(self, event: tk.Event[tk.Misc]) -> None:
         taken = self._theme.px(60) + sum(
-            widget.winfo_reqwidth() for widget in (self._action, self._close) if widget.winfo_manager()
+            widget.winfo_reqwidth() for widget in (self._action, self._other, self._close) if widget.winfo_manager()
         )
         self._text.configure(wraplength=max(self._theme.px(120), event.width - taken))

@@ -27,6 +27,7 @@ from protocol import Entry
 
 _SIDEBAR, _DETAILS, _TRANSFERS = 216, 300, 236
 _MIN_SIZE = (720, 480)
+_LIST_ROW = 3  # of the middle pane, below the banners
 _ENTRY_CLASSES = ("TEntry", "Entry", "Text")
 
 _FILE_MENU: tuple[Command | None, ...] = (
@@ -124,18 +125,20 @@ class MainWindow:
         self._across = ttk.Panedwindow(right, orient="horizontal", style=styles.PANES)
         self._across.pack(fill="both", expand=True)
         self._centre = ttk.Frame(self._across, style=styles.SURFACE)
-        self._centre.rowconfigure(2, weight=1)
+        self._centre.rowconfigure(_LIST_ROW, weight=1)
         self._centre.columnconfigure(0, weight=1)
         self.offline_banner = Banner(self._centre, theme, icon="wifi-off")
         self.offline_banner.grid(row=0, column=0, sticky="ew")
         self.banner = Banner(self._centre, theme)
         self.banner.grid(row=1, column=0, sticky="ew")
-        for banner in (self.offline_banner, self.banner):
+        self.offer_banner = Banner(self._centre, theme, icon="arrow-repeat")
+        self.offer_banner.grid(row=2, column=0, sticky="ew")
+        for banner in (self.offline_banner, self.banner, self.offer_banner):
             banner.show(None)
         self.files = FileList(
             self._centre, theme, on_open=react.open, on_select=react.select, on_sort=react.sort, on_menu=self._file_menu
         )
-        self.files.grid(row=2, column=0, sticky="nsew")
+        self.files.grid(row=_LIST_ROW, column=0, sticky="nsew")
         self.placeholder = Placeholder(
             self._centre, theme,
             on_retry=lambda: react.run(Command.REFRESH),
@@ -167,7 +170,7 @@ class MainWindow:
         if listing.phase in ("ready", "loading"):
             self.files.show(listing.rows, listing.sort, same_place=same_place)
         if self.placeholder.show(listing):
-            self.placeholder.grid(row=2, column=0, sticky="nsew")
+            self.placeholder.grid(row=_LIST_ROW, column=0, sticky="nsew")
             self.placeholder.lift()
         else:
             self.placeholder.grid_remove()

@@ -8,20 +8,24 @@ from tkinter import ttk
 from typing import Any, Literal
 
 from gui import styles, wording
-from gui.model import TransferBoard
+from gui.model import Transfer, TransferBoard
 from gui.theme import Theme
 from gui.views.menus import Menu, popup
 from gui.views.scroll import AutoScrollbar
 from gui.views.tooltip import Tooltip
 from gui.views.transfer_rows import RowAction, TransferRows
 
-Tab = Literal["active", "completed", "failed"]
-_TABS: tuple[tuple[Tab, str], ...] = (("active", "Transfers"), ("completed", "Completed"), ("failed", "Failed"))
+Tab = Literal["active", "completed", "failed", "cancelled"]
+_TABS: tuple[tuple[Tab, str], ...] = (
+    ("active", "Transfers"), ("completed", "Completed"), ("failed", "Failed"), ("cancelled", "Cancelled"),
+)  # fmt: skip
 _EMPTY = {
     "active": "Nothing is being transferred. Ctrl+U uploads, Ctrl+D downloads, and files can be dropped into the list.",
     "completed": "Nothing has been transferred since the window opened.",
     "failed": "Nothing has failed.",
+    "cancelled": "Nothing was cancelled.",
 }
+_ENDS: tuple[Tab, ...] = ("failed", "cancelled", "completed")
 LIMITS = (None, 100_000, 1_000_000, 5_000_000, 20_000_000, 50_000_000)  # bytes a second
 
 
@@ -54,22 +58,24 @@ class TransferPanel(ttk.Frame):
         for column, (tab, label) in enumerate(_TABS):
             button = ttk.Button(head, text=label, style=styles.TAB, command=lambda chosen=tab: self.open(chosen))  # type: ignore[misc]
             button.grid(row=0, column=column, sticky="ew", padx=(0, px(4)))
-            # As wide as it will ever be: counting must not push its neighbours about.
-            head.columnconfigure(column, minsize=theme.measure(f"{label}  9,999", "SfBoldFont") + px(20))
+            if tab != "cancelled":  # which is there only when it is needed
+                # As wide as it will ever be: counting must not push its neighbours about.
+                head.columnconfigure(column, minsize=theme.measure(f"{label}  9,999", "SfBoldFont") + px(20))
             mark = tk.Frame(head, height=px(2))
             mark.grid(row=1, column=column, sticky="ew", padx=px(8))
             self._tabs[tab], self._marks[tab] = button, mark
-        head.columnconfigure(3, weight=1)
+        end = len(_TABS)
+        head.columnconfigure(end, weight=1)
         self._summary = ttk.Label(head, style=styles.SMALL, anchor="e")
-        self._summary.grid(row=0, column=3, sticky="e", padx=px(10))
+        self._summary.grid(row=0, column=end, sticky="e", padx=px(10))
         self._clear = ttk.Button(head, text="Clear list", style=styles.TAB, command=lambda: self._on_clear(self._tab))
-        self._clear.grid(row=0, column=4)
+        self._clear.grid(row=0, column=end + 1)
         self._pause = ttk.Button(head, style=styles.TOOL, compound="left", command=self._toggle_all)
-        self._pause.grid(row=0, column=5, padx=px(2))
+        self._pause.grid(row=0, column=end + 2, padx=px(2))
         self._limit = ttk.Button(head, style=styles.TOOL, compound="left", command=self._limit_menu)
-        self._limit.grid(row=0, column=6, padx=px(2))
+        self._limit.grid(row=0, column=end + 3, padx=px(2))
         self._close = ttk.Button(head, style=styles.TOOL, command=on_close)
-        self._close.grid(row=0, column=7)
+        self._close.grid(row=0, column=end + 4)
         Tooltip(self._close, theme, "Hide the transfers (Ctrl+J)")
         Tooltip(self._limit, theme, "Limit the speed of each direction")
         self.rows = TransferRows(self, theme, on_action)
@@ -100,30 +106,36 @@ class TransferPanel(ttk.Frame):
         before, self._board = self._board, board
         if before.active and not board.active and self._tab == "active":
             # What has just ended is what one looks for now.
-            self._tab = "failed" if len(board.failed) > len(before.failed) else "completed"
+            grown = (tab for tab in _ENDS if len(_rows_of(board, tab)) > len(_rows_of(before, tab)))
+            self._tab = next(grown, "completed")
         elif board.active and not before.active:
             self._tab = "active"
         self._draw()
 
     def _draw(self) -> None:
         theme, palette, board = self._theme, self._theme.palette, self._board
-        lists = {"active": board.active, "completed": board.completed, "failed": board.failed}
+        if self._tab == "cancelled" and not board.cancelled:
+            self._tab = "active"
+        rows = _rows_of(board, self._tab)
+        for widget in (self._tabs["cancelled"], self._marks["cancelled"]):
+            (widget.grid if board.cancelled else widget.grid_remove)()
         for tab, label in _TABS:
             here = tab == self._tab
-            number = f"  {len(lists[tab]):,}" if lists[tab] else ""
+            count = len(_rows_of(board, tab))
+            number = f"  {count:,}" if count else ""
             self._tabs[tab].configure(text=label + number, style=styles.TAB_HERE if here else styles.TAB)
             self._marks[tab].configure(background=palette.accent if here else palette.surface)
         active = self._tab == "active"
         self._summary.configure(text=self._sum(board) if active else "")
         (self._pause.grid if active and board.active else self._pause.grid_remove)()
-        (self._clear.grid if not active and lists[self._tab] else self._clear.grid_remove)()
+        (self._clear.grid if not active and rows else self._clear.grid_remove)()
         icon, text = ("play-fill", " Resume all") if board.all_paused else ("pause-fill", " Pause all")
         self._pause.configure(text=text, image=theme.icon(icon, None, 15))
         limit = "off" if board.limit_bytes_per_s is None else wording.speed(board.limit_bytes_per_s)
         self._limit.configure(text=f" Limit: {limit}", image=theme.icon("speedometer2", None, 15))
         self._close.configure(image=theme.icon("x-lg", None, 13))
         self.rows.empty_text = _EMPTY[self._tab]
-        self.rows.show(lists[self._tab])
+        self.rows.show(rows)
 
     def _sum(self, board: TransferBoard) -> str:
         if not board.active or not board.total_bytes:
@@ -147,3 +159,9 @@ class TransferPanel(ttk.Frame):
             menu.add_row(label, lambda chosen=limit: self._on_limit(chosen), icon=icon)  # type: ignore[misc]
         x, y = self._limit.winfo_rootx(), self._limit.winfo_rooty()
         popup(menu, x, y - menu.winfo_reqheight())
+
+
+def _rows_of(board: TransferBoard, tab: Tab) -> tuple[Transfer, ...]:
+    return {
+        "active": board.active, "completed": board.completed, "failed": board.failed, "cancelled": board.cancelled,
+    }[tab]  # fmt: skip

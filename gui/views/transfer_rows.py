@@ -2,11 +2,14 @@
 
 (ttkbootstrap's progress bars are pictures that Pillow draws anew for each step: 20 of them cost more than a frame.)
 Each row: direction · name over place · bar · per cent · bytes · speed or reason · time left · buttons.
-The keyboard walks the rows: ↑ ↓ choose, Space pauses or goes on, R tries again, Delete cancels or clears.
+The keyboard walks the rows: ↑ ↓ choose, Space pauses or goes on, R tries again, Delete cancels or clears, Ctrl+↑ ↓ and
+Ctrl+Home change the turn of what waits. The right button and Shift+F10 open a menu of all that.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +19,10 @@ from gui import wording
 from gui.model import Transfer
 from gui.palette import Palette
 from gui.theme import Theme
+from gui.views.menus import Menu, popup
 from gui.views.tooltip import Tooltip
 
-RowAction = Literal["pause", "resume", "retry", "cancel", "clear"]
+RowAction = Literal["pause", "resume", "retry", "cancel", "clear", "top", "up", "down"]
 
 ROW = 46
 _PHASE_COLOUR = {
@@ -66,9 +70,23 @@ def buttons_of(transfer: Transfer) -> tuple[RowAction | None, RowAction]:
         return "pause", "cancel"
     if transfer.phase == "paused":
         return "resume", "cancel"
-    if transfer.phase == "failed":
+    if transfer.phase in ("failed", "cancelled"):
         return "retry", "clear"
     return None, "clear"
+
+
+# What the menu of a row calls what can be done, and the keys that do it.
+_MENU: dict[RowAction, tuple[str, str, str]] = {
+    "pause": ("Pause", "pause", "Space"),
+    "resume": ("Go on", "play", "Space"),
+    "retry": ("Try again", "arrow-clockwise", "Space"),
+    "top": ("Move to the top", "chevron-double-up", "Ctrl+Home"),
+    "up": ("Move up", "chevron-up", "Ctrl+↑"),
+    "down": ("Move down", "chevron-down", "Ctrl+↓"),
+    "cancel": ("Cancel", "x-lg", "Del"),
+    "clear": ("Remove from the list", "x-lg", "Del"),
+}
+_MOVES: dict[str, RowAction] = {"Up": "up", "Down": "down", "Home": "top"}
 
 
 _BUTTON_ICON = {
@@ -89,10 +107,16 @@ class TransferRows(tk.Canvas):
         self._on_action = on_action
         self._rows: Sequence[Transfer] = ()
         self._chosen: int | None = None
+        self._chosen_key: int | None = None  # the choice follows its row to another place
         self._hover: tuple[int, int] | None = None  # row index and button, 0 or 1
         self.empty_text = ""
         self.bind("<Configure>", lambda _event: self.redraw())
         self.bind("<Button-1>", self._click)
+        self.bind("<Button-3>", self._context_click)
+        for keys in ("<Shift-F10>", "<App>" if sys.platform == "win32" else "<Menu>"):
+            self.bind(keys, lambda _event: self._open_menu())
+        for key, move in _MOVES.items():
+            self.bind(f"<Control-{key}>", lambda _event, where=move: self._move(where))  # type: ignore[misc]
         self.bind("<Motion>", self._motion)
         self.bind("<Leave>", lambda _event: self._set_hover(None))
         self.bind("<FocusIn>", lambda _event: self._focus_in())
@@ -112,6 +136,8 @@ class TransferRows(tk.Canvas):
     def show(self, rows: Sequence[Transfer]) -> None:
         """Draw `rows` in place of what was there."""
         self._rows = rows
+        if self._chosen_key is not None:
+            self._chosen = next((i for i, row in enumerate(rows) if row.key == self._chosen_key), self._chosen)
         self.configure(scrollregion=(0, 0, 1, max(1, len(rows) * self._row)))
         self.redraw()
 
@@ -174,7 +200,7 @@ class TransferRows(tk.Canvas):
         colour = getattr(palette, _PHASE_COLOUR.get(row.phase, "accent"))
         if index == self._chosen and self.focus_get() is self:
             self.create_rectangle(px(8), y + 1, width - px(8), y + self._row - 2, outline=palette.accent, width=px(2))
-        icon = "upload" if row.direction == "up" else "download"
+        icon = "slash-circle" if row.phase == "cancelled" else "upload" if row.direction == "up" else "download"
         self.create_image(px(28), middle, image=theme.icon(icon, colour, 17))
         room = at.text_end - at.text
         large, small = theme.line_height(), theme.line_height("SfSmallFont")
@@ -283,10 +309,9 @@ class TransferRows(tk.Canvas):
     def _click(self, event: tk.Event[tk.Misc]) -> None:
         self.focus_set()
         hit = self._hit(event.x, event.y)
-        self._chosen = None if hit is None else hit[0]
+        self._choose(None if hit is None else hit[0])
         if hit is not None and hit[1] is not None:
             self._do(hit[0], hit[1])
-        self.redraw()
 
     def _do(self, index: int, slot: int) -> None:
         row = self._rows[index]
@@ -294,10 +319,54 @@ class TransferRows(tk.Canvas):
         if action is not None:
             self._on_action(row.key, action)
 
-    def _focus_in(self) -> None:
-        if self._chosen is None and self._rows:
-            self._chosen = 0
+    def _move(self, where: RowAction) -> str:
+        row = self._chosen_row()
+        if row is not None and where in self._moves(row):
+            self._on_action(row.key, where)
+        return "break"
+
+    def _chosen_row(self) -> Transfer | None:
+        return self._rows[self._chosen] if self._chosen is not None and self._chosen < len(self._rows) else None
+
+    def _moves(self, row: Transfer) -> tuple[RowAction, ...]:
+        """Where `row` can go among those that wait for their turn."""
+        if row.queued is None:
+            return ()
+        last = max((other.queued for other in self._rows if other.queued is not None), default=0)
+        up: tuple[RowAction, ...] = ("top", "up") if row.queued else ()
+        return (*up, "down") if row.queued < last else up
+
+    def _context_click(self, event: tk.Event[tk.Misc]) -> None:
+        self.focus_set()
+        hit = self._hit(event.x, event.y)
+        self._choose(None if hit is None else hit[0])
+        self._open_menu(event.x_root, event.y_root)
+
+    def _open_menu(self, x: int | None = None, y: int | None = None) -> str:
+        row = self._chosen_row()
+        if row is not None and self._chosen is not None:
+            menu = Menu(self.winfo_toplevel(), self._theme)
+            first, last = buttons_of(row)
+            for group in ((first,), self._moves(row), (last,)):
+                for action in group:
+                    if action is not None:
+                        label, icon, keys = _MENU[action]
+                        command = functools.partial(self._on_action, row.key, action)
+                        menu.add_row(label, command, icon=icon, keys=keys)
+            middle = int((self._chosen + 0.5) * self._row - self.canvasy(0))
+            popup(
+                menu, self.winfo_rootx() + self._theme.px(52) if x is None else x,
+                self.winfo_rooty() + middle if y is None else y,
+            )  # fmt: skip
+        return "break"
+
+    def _choose(self, index: int | None) -> None:
+        self._chosen = index
+        self._chosen_key = self._rows[index].key if index is not None else None
         self.redraw()
+
+    def _focus_in(self) -> None:
+        self._choose(0 if self._chosen is None and self._rows else self._chosen)
 
     def _key(self, event: tk.Event[tk.Misc]) -> str | None:
         if not self._rows:
@@ -305,9 +374,8 @@ class TransferRows(tk.Canvas):
         chosen = min(self._chosen or 0, len(self._rows) - 1)
         if event.keysym in ("Up", "Down"):
             step = -1 if event.keysym == "Up" else 1
-            self._chosen = min(len(self._rows) - 1, max(0, chosen + step))
-            self._scroll_to(self._chosen)
-            self.redraw()
+            self._choose(min(len(self._rows) - 1, max(0, chosen + step)))
+            self._scroll_to(self._chosen or 0)
         elif event.keysym in ("space", "r", "R"):
             self._do(chosen, 0)
         elif event.keysym in ("Delete", "BackSpace"):

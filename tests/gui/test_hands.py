@@ -149,8 +149,8 @@ def test_a_cancelled_upload_takes_its_question_back_and_says_that_it_was_cancell
     hand.wait(lambda: [row.note for row in board().active] == ["Waits for your answer"], what="the note")
     hand.space.transfers.act(hand.space.transfers.board.active[0].key, "cancel")
     hand.wait(lambda: hand.dialog(ConflictDialog) is None, what="the end of the question")
-    hand.wait(lambda: hand.space.transfers.board.failed, what="the end of the transfer")
-    assert hand.space.transfers.board.failed[0].phase == "cancelled"
+    hand.wait(lambda: hand.space.transfers.board.cancelled, what="the end of the transfer")
+    assert hand.space.transfers.board.failed == ()
     assert session.api.read_range(session.api.list_folder(folder)[0]) == b"first"
 
 

@@ -18,6 +18,7 @@ _MORE = (
     ("Transfers", "Choose a row", "↑ ↓"),
     ("Transfers", "Pause, go on, or try again", "Space"),
     ("Transfers", "Cancel or clear a row", "Del"),
+    ("Transfers", "Let one go sooner or later", "Ctrl+↑ ↓ Home"),
 )
 
 

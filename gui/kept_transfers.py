@@ -1,0 +1,106 @@
+"""Transfers that had not come to their end when the window closed: one small file for each user of each server.
+
+    state directory/transfers-<hash of user and server>.json     mode 0600, gone when nothing waits
+
+It has what was asked for (paths here, numbers and names there), and nothing that opens anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from client.address import Address
+from client.private_files import MAX_BYTES, is_private, read_private, write_private
+from protocol import SfosError
+
+_log = logging.getLogger(__name__)
+
+
+class KeptUpload(msgspec.Struct, frozen=True, tag="upload"):
+    """`paths`: as the system spells them, which need not be text. `node`, `path`: of the folder on the server."""
+
+    paths: tuple[bytes, ...]
+    node: int
+    path: str
+
+    @property
+    def count(self) -> int:
+        """How many files and folders were asked for."""
+        return len(self.paths)
+
+
+class KeptDownload(msgspec.Struct, frozen=True, tag="download"):
+    """`nodes`: what is to be fetched; `folder`: where to."""
+
+    nodes: tuple[int, ...]
+    folder: bytes
+
+    @property
+    def count(self) -> int:
+        """How many files and folders were asked for."""
+        return len(self.nodes)
+
+
+Kept = KeptUpload | KeptDownload
+
+
+class _File(msgspec.Struct, frozen=True):
+    version: int = 1
+    transfers: tuple[Kept, ...] = ()
+
+
+def file_for(directory: Path, address: Address, user: str) -> Path:
+    """Where the transfers of `user` at this server are kept."""
+    # Hashed: a name from outside is never a part of a path.
+    name = hashlib.sha256(f"{user}\0{address}".encode()).hexdigest()[:32]
+    return directory / f"transfers-{name}.json"
+
+
+def load(path: Path) -> tuple[Kept, ...]:
+    """What was kept, in its order. A file that cannot be read, or that others may have written, counts as none."""
+    try:
+        content = read_private(path)
+        if content is None:
+            return ()
+        if not is_private(path):
+            _log.warning("%s can be read by others and is not used", path)
+            return ()
+        kept = msgspec.json.decode(content, type=_File)
+    except (SfosError, OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _log.warning("the unfinished transfers cannot be read: %s", error)
+        return ()
+    return kept.transfers if kept.version == 1 else ()
+
+
+def save(path: Path, transfers: Sequence[Kept]) -> None:
+    """Keep `transfers` in place of what was kept before. Blocks on the disk. Raises: SfosError, OSError."""
+    kept = tuple(transfers)
+    content = _encoded(kept)
+    while len(content) > MAX_BYTES:  # tens of thousands of files chosen one by one
+        _log.warning("an unfinished transfer of %d items is too long to be kept", kept[-1].count)
+        kept = kept[:-1]
+        content = _encoded(kept)
+    if kept:
+        write_private(path, content)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _encoded(transfers: tuple[Kept, ...]) -> bytes:
+    return msgspec.json.encode(_File(transfers=transfers))
+
+
+def spelled(path: Path) -> bytes:
+    """`path` as it is kept."""
+    return os.fsencode(path)
+
+
+def path_of(spelling: bytes) -> Path:
+    """The path that was kept."""
+    return Path(os.fsdecode(spelling))

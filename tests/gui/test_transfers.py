@@ -1,0 +1,292 @@
+"""The transfers of the window: what is told of them, their order, and that the unfinished ones outlive it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from client.address import Address
+from client.options import TransferOptions
+from client.session import Session
+from client.transfer import TransferEngine
+from gui import kept_transfers
+from gui.kept_transfers import Kept, KeptDownload, KeptUpload
+from gui.model import Crumb, Notice, Place, Transfer
+from gui.presenters.conflicts import ConflictsPresenter
+from gui.presenters.interrupted import InterruptedPresenter
+from gui.presenters.keeping import TransferKeeper
+from gui.presenters.transfer_work import Download, Upload
+from gui.presenters.transfers import TransfersPresenter
+from gui.tasks import TaskBridge
+from protocol import Entry
+from tests.gui.conftest import Hand, put, sign_in, write
+
+Settle = Callable[..., None]
+SLOW = 50_000  # bytes a second: nothing comes to its end by itself
+
+
+@dataclass
+class Panel:
+    """A presenter on a session's engine, and what it told."""
+
+    transfers: TransfersPresenter
+    place: Place
+    notices: list[Notice] = field(default_factory=list)
+    queue_changes: list[tuple[Kept, ...]] = field(default_factory=list)
+
+    def titles(self) -> list[str]:
+        return [row.title for row in self.transfers.board.active]
+
+    def row(self, title: str) -> Transfer:
+        board = self.transfers.board
+        rows = (*board.active, *board.completed, *board.failed, *board.cancelled)
+        return next(row for row in rows if row.title == title)
+
+
+@pytest.fixture
+def panel(bridge: TaskBridge, session: Session, folder: str) -> Iterator[Panel]:
+    entry = session.api.stat(folder)
+    conflicts = ConflictsPresenter(bridge, lambda _question, _answer: lambda: None)
+    told = Panel(None, Place((*Place().crumbs, Crumb(entry.node, entry.name))))  # type: ignore[arg-type]
+    told.transfers = TransfersPresenter(
+        bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=told.notices.append,
+        on_queue=lambda: told.queue_changes.append(told.transfers.unfinished_work()),
+    )  # fmt: skip
+    with TransferEngine(session, TransferOptions(parallel_jobs=1), told.transfers.listen) as engine:
+        told.transfers.use(engine, None)
+        yield told
+
+
+def upload(panel: Panel, tmp_path: Path, *names: str, size: int = 2_000_000) -> None:
+    for name in names:
+        panel.transfers.upload([write(tmp_path / name, os.urandom(size))], panel.place)
+
+
+# --- Order ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_waits_changes_places_and_what_has_begun_does_not(panel: Panel, settle: Settle, tmp_path: Path) -> None:
+    panel.transfers.set_limit(SLOW)
+    upload(panel, tmp_path, "a", "b", "c", "d")
+    settle(lambda: [row.queued for row in panel.transfers.board.active] == [None, 0, 1, 2])
+    for title, action, expected in (
+        ("d", "top", ["a", "d", "b", "c"]),
+        ("c", "up", ["a", "d", "c", "b"]),
+        ("d", "down", ["a", "c", "d", "b"]),
+        ("a", "down", ["a", "c", "d", "b"]),
+    ):
+        panel.transfers.act(panel.row(title).key, action)
+        settle(lambda now=expected: panel.titles() == now, what=f"{action} of {title}")  # type: ignore[misc]
+    panel.transfers.act(panel.row("d").key, "top")
+    panel.transfers.act(panel.row("a").key, "cancel")
+    settle(lambda: panel.titles() == ["d", "c", "b"] and panel.row("d").phase == "running", what="the next one's turn")
+
+
+# --- Cancelled ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_cancelled_is_not_a_failure_and_can_be_tried_again(
+    panel: Panel, settle: Settle, session: Session, folder: str, tmp_path: Path
+) -> None:
+    panel.transfers.set_limit(SLOW)
+    upload(panel, tmp_path, "big", size=300_000)
+    settle(lambda: panel.titles() == ["big"])
+    panel.transfers.act(panel.row("big").key, "cancel")
+    settle(lambda: panel.transfers.board.cancelled)
+    assert panel.transfers.board.failed == ()
+    assert not any(notice.severity == "error" for notice in panel.notices)
+    panel.transfers.set_limit(None)
+    panel.transfers.act(panel.row("big").key, "retry")
+    settle(lambda: panel.transfers.board.completed)
+    assert panel.transfers.board.cancelled == ()
+    assert [entry.name for entry in session.api.list_folder(folder)] == ["big"]
+
+
+def test_a_file_called_like_a_number_of_items_is_one_file(panel: Panel, settle: Settle, tmp_path: Path) -> None:
+    upload(panel, tmp_path, "14 items", size=10)
+    settle(lambda: panel.notices)
+    assert panel.notices[-1].text == "“14 items” was uploaded."
+    panel.transfers.upload([write(tmp_path / "x", "1"), write(tmp_path / "y", "2")], panel.place)
+    settle(lambda: len(panel.notices) == 2)
+    assert panel.notices[-1].text == "“2 items” were uploaded."
+
+
+# --- Written down ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_unfinished_is_known_in_its_order_and_what_is_over_is_not(
+    panel: Panel, settle: Settle, tmp_path: Path
+) -> None:
+    upload(panel, tmp_path, "small", size=10)
+    settle(lambda: panel.transfers.board.completed)
+    panel.transfers.set_limit(SLOW)
+    upload(panel, tmp_path, "a", "b", "c")
+    settle(lambda: panel.titles() == ["a", "b", "c"])
+    panel.transfers.act(panel.row("c").key, "up")
+    kept = panel.transfers.unfinished_work()
+    assert kept == tuple(
+        KeptUpload((os.fsencode(tmp_path / name),), panel.place.node, panel.place.path) for name in ("a", "c", "b")
+    )
+    assert panel.queue_changes[-1] == kept
+    panel.transfers.act(panel.row("c").key, "cancel")
+    settle(lambda: len(panel.queue_changes[-1]) == 2)
+
+
+def test_the_file_is_for_its_owner_alone_and_gone_when_nothing_waits(tmp_path: Path) -> None:
+    path = kept_transfers.file_for(tmp_path / "state", Address("localhost", 8443), "../anna")
+    assert path.parent == tmp_path / "state"
+    odd = KeptUpload((b"/home/anna/\xff not text",), 7, "/docs")
+    kept: tuple[Kept, ...] = (odd, KeptDownload((5, 6), b"/home/anna"))
+    kept_transfers.save(path, kept)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert kept_transfers.load(path) == kept
+    assert os.fsencode(kept_transfers.path_of(odd.paths[0])) == odd.paths[0]
+    kept_transfers.save(path, ())
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"version":2,"transfers":[]}', b'{"transfers":[{"type":"x"}]}', b"\xff"]
+)
+def test_a_file_that_makes_no_sense_counts_as_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "transfers-x.json"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    assert kept_transfers.load(path) == ()
+
+
+def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "transfers-x.json"
+    kept_transfers.save(path, [KeptUpload((b"/etc/passwd",), 1, "/")])
+    path.chmod(0o644)
+    assert kept_transfers.load(path) == ()
+
+
+def test_too_many_are_cut_off_rather_than_written_and_never_read(tmp_path: Path) -> None:
+    path = tmp_path / "transfers-x.json"
+    many = KeptDownload(tuple(range(10**9, 10**9 + 200_000)), b"/home/anna")
+    first = KeptUpload((b"/a",), 1, "/")
+    kept_transfers.save(path, [first, many])
+    assert kept_transfers.load(path) == (first,)
+
+
+def test_what_changes_is_written_soon_and_nothing_before_it_is_known_what_is_there(
+    bridge: TaskBridge, settle: Settle, tmp_path: Path
+) -> None:
+    path = tmp_path / "transfers-x.json"
+    old, new = KeptUpload((b"/old",), 1, "/"), KeptUpload((b"/new",), 1, "/")
+    kept_transfers.save(path, [old])
+    wanted: list[Kept] = [new]
+    first = TransferKeeper(bridge, path, lambda: tuple(wanted))
+    first.last_words()()
+    assert kept_transfers.load(path) == (new, old), "a window that closes at once loses nothing"
+    keeper = TransferKeeper(bridge, path, lambda: tuple(wanted))
+    found: list[tuple[Kept, ...]] = []
+    keeper.load(found.append)
+    settle(lambda: found == [(new, old)])
+    keeper.changed()
+    settle(lambda: kept_transfers.load(path) == (new,))
+    wanted.clear()
+    keeper.changed()
+    settle(lambda: not path.exists())
+
+
+# --- Going on -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_offered_goes_on_as_it_is_now_and_what_is_gone_is_told(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    put(session, folder, tmp_path, "here.txt", "gone.txt")
+    nodes = {entry.name: entry.node for entry in session.api.list_folder(folder)}
+    session.api.move(f"{folder}/here.txt", f"{folder}/renamed.txt")
+    session.api.delete([f"{folder}/gone.txt"])
+    started: list[Upload | Download] = []
+    offers: list[Notice | None] = []
+    notices: list[Notice] = []
+    presenter = InterruptedPresenter(
+        bridge, session.api, start=started.append, on_offer=offers.append, on_notice=notices.append,
+        on_queue=lambda: None,
+    )  # fmt: skip
+    presenter.offer((
+        KeptDownload((nodes["here.txt"], nodes["gone.txt"]), os.fsencode(tmp_path)), KeptUpload((b"/x",), 5, "/a"),
+    ))  # fmt: skip
+    assert offers[-1] is not None and offers[-1].text.startswith("2 transfers were not finished")
+    presenter.go_on()
+    settle(lambda: len(started) == 2)
+    fetched = started[0]
+    assert isinstance(fetched, Download)
+    assert [(type(entry), entry.name) for entry in fetched.entries] == [(Entry, "renamed.txt")]
+    assert started[1] == Upload((Path("/x"),), 5, "/a")
+    assert "1 item" in notices[0].text
+    assert presenter.kept == () and offers[-1] is None
+
+
+@pytest.mark.display
+@pytest.mark.timeout(180)
+def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetched_twice(
+    hand: Hand, session: Session, folder: str, tmp_path: Path
+) -> None:
+    content = os.urandom(6_000_000)
+    with TransferEngine(session) as engine:
+        assert engine.upload([write(tmp_path / "there.bin", content)], folder).wait(60)
+    hand.row("there.bin")
+    hand.space.transfers.set_limit(1_500_000)
+    hand.click_row("there.bin")
+    hand.press("ctrl+d")
+    hand.space.orders.upload([write(tmp_path / "mine.bin", os.urandom(3_000_000))])
+    hand.wait(
+        lambda: any((row.fraction or 0) > 0.3 for row in hand.space.transfers.board.active if row.direction == "down")
+    )
+    hand.app._leave(logout=True)
+    hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
+    partial = [path for path in hand.downloads.iterdir() if path.name != "there.bin"]
+    assert partial, "what was fetched stays for the next time"
+    sign_in(hand)
+    banner = hand.app.window.offer_banner
+    hand.wait(lambda: banner.notice is not None, what="the offer")
+    assert banner.notice is not None and banner.notice.text.startswith("2 transfers")
+    banner.invoke()
+    hand.wait(lambda: len(hand.space.transfers.board.completed) == 2, 60, what="both")
+    assert banner.notice is None
+    assert (hand.downloads / "there.bin").read_bytes() == content
+    assert [path.name for path in hand.downloads.iterdir()] == ["there.bin"]
+    assert sorted(entry.name for entry in session.api.list_folder(folder)) == ["mine.bin", "there.bin"]
+    kept = kept_transfers.file_for(hand.app._state_dir, hand.space.session.address, hand.space.session.user)
+    hand.wait(lambda: not kept.exists(), what="the end of the file")
+    hand.go(folder)
+
+
+@pytest.mark.display
+@pytest.mark.timeout(180)
+def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_path: Path) -> None:
+    hand.space.transfers.set_limit(SLOW)
+    for name in ("a.bin", "b.bin", "c.bin", "d.bin"):
+        hand.space.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
+    hand.wait(lambda: len(hand.space.transfers.board.active) == 4 and hand.app.window.transfers_shown, what="the rows")
+    rows = hand.app.window.transfers.rows
+
+    def titles() -> list[str]:
+        return [row.title for row in hand.space.transfers.board.active]
+
+    hand.wait(lambda: [row.queued for row in hand.space.transfers.board.active] == [None, None, 0, 1])
+    hand.click(rows, 100, 3 * rows._row + 20)
+    hand.press("ctrl+Home")
+    hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the last one first")
+    hand.press("ctrl+Down")
+    hand.wait(lambda: titles() == ["a.bin", "b.bin", "c.bin", "d.bin"], what="and back: the choice went with it")
+    hand.press("shift+F10")
+    hand.wait(lambda: str(hand.app.root.tk.call("grab", "current")), what="the menu")
+    hand.press("Down", "Down", "Return")  # pause, then move to the top
+    hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the menu's work")
+    for row in hand.space.transfers.board.active:
+        hand.space.transfers.act(row.key, "cancel")
+    hand.wait(lambda: len(hand.space.transfers.board.cancelled) == 4)
+    assert hand.app.window.transfers.tab == "cancelled"
+    hand.space.transfers.clear("cancelled")
+    hand.wait(lambda: hand.app.window.transfers.tab == "active")
