@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.storage import after_crash, child, crashing
 from tests.storage.crashing import Killer, KillingFiles, Script
+from tests.storage.maintenance_kills import COMMANDS
 from tests.torture.scenario import Context, Figures, Scenario
 
 
 @dataclass(frozen=True)
 class Victim:
-    """A script to be killed: the home that it begins with, and what must hold afterwards."""
+    """A script to be killed: the home that it begins with, and what must hold afterwards.
+
+    `layered`: whether it stores chunks, through the layer that can pass points.
+    """
 
     name: str
     prepare: Callable[[Path], None]
     script: Script
     check: Callable[[Path, int], None]
+    layered: bool = False
 
 
 VICTIMS = (
-    Victim("work", after_crash.start_over, crashing.work, after_crash.check_work),
-    Victim("collect", after_crash.prepare_garbage, crashing.collect, after_crash.check_collection),
+    Victim("work", after_crash.start_over, crashing.work, after_crash.check_work, layered=True),
+    Victim("collect", after_crash.prepare_garbage, crashing.collect, after_crash.check_collection, layered=True),
     Victim("rotate", after_crash.prepare_spaces, crashing.rotate, after_crash.check_rotation),
 )
+MAINTENANCE = tuple(Victim(one.name, one.prepare, one.script, one.check) for one in COMMANDS if one.name != "rotate")
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,12 @@ class Kill:
         return f"{self.victim.name} killed {where}"
 
 
-def run(context: Context) -> Figures:
+def run(context: Context, victims: Sequence[Victim] = VICTIMS) -> Figures:
     """All kills in an order that the seed makes, each on a home of its own."""
-    templates = {victim.name: context.workplace / f"template-{victim.name}" for victim in VICTIMS}
-    for victim in VICTIMS:
+    templates = {victim.name: context.workplace / f"template-{victim.name}" for victim in victims}
+    for victim in victims:
         victim.prepare(templates[victim.name])
-    kills = [kill for victim in VICTIMS for kill in all_kills(victim, templates[victim.name], context.workplace)]
+    kills = [kill for victim in victims for kill in all_kills(victim, templates[victim.name], context.workplace)]
     context.count("steps to be killed at", len(kills))
     context.random.shuffle(kills)
     home = context.workplace / "home"
@@ -86,7 +92,7 @@ def carry_out(kill: Kill, template: Path, home: Path) -> None:
 def all_kills(victim: Victim, template: Path, workplace: Path) -> Iterator[Kill]:
     """Every point of a script, and every system call towards the disk where strace may count them."""
     home = workplace / "counted"
-    if victim.name != "rotate":  # it does not go through the layer that has points
+    if victim.layered:
         begin_from(template, home)
         yield from (Kill(victim, point) for point in range(count_points(victim, home)))
     if child.may_be_traced():
@@ -115,10 +121,19 @@ def _run_to_point(victim: Victim, home: Path, point: int, say: child.Say) -> Non
     say(b"p%d" % killer.passed)
 
 
-SCENARIO = Scenario(
-    name="kill-every-step",
-    promise="A kill at any step loses nothing that was acknowledged and leaves nothing half done.",
-    figure="every system call towards the disk and every commit boundary of put, overwrite, delete, move, gc, rotate",
-    run=run,
-    share=3.0,
+SCENARIOS = (
+    Scenario(
+        name="kill-every-step",
+        promise="A kill at any step loses nothing that was acknowledged and leaves nothing half done.",
+        figure="every system call towards the disk and commit boundary of put, overwrite, delete, move, gc, rotate",
+        run=run,
+        share=3.0,
+    ),
+    Scenario(
+        name="kill-maintenance",
+        promise="Maintenance that is killed has done its work or nothing, and the next run ends what was begun.",
+        figure="every system call towards the disk of expire, drop-old, backup, restore and shred",
+        run=lambda context: run(context, MAINTENANCE),
+        share=2.0,
+    ),
 )

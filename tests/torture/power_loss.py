@@ -16,7 +16,7 @@ def run(context: Context) -> Figures:
     losses = [
         (victim, moment, survival)
         for victim in VICTIMS
-        if victim.name != "rotate"  # it stores no chunks
+        if victim.layered
         for moment in moments_of(victim, context.workplace)
         for survival in (*SURVIVALS, "some", "some")
     ]

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], scenarios: Sequence[Scenario], out: TextIO) -
         shares = sum(one.share for one in picked[position:])
         seconds = max(0.05, (end - time.monotonic()) * scenario.share / shares)
         print(f"{scenario.name}: {scenario.promise} ({seconds:.0f} s)", file=out, flush=True)
-        outcome = _run(scenario, chosen.seed, seconds)
+        outcome = _run(scenario, chosen.seed, seconds, lambda text: print(f"  … {text}", file=out, flush=True))
         outcomes.append(outcome)
         _tell(outcome, chosen.seed, seconds, out)
         if outcome.figures.ending == "interrupted":
@@ -75,12 +75,12 @@ def _parse(arguments: Sequence[str], scenarios: Sequence[Scenario]) -> argparse.
     return chosen
 
 
-def _run(scenario: Scenario, seed: int, seconds: float) -> Outcome:
+def _run(scenario: Scenario, seed: int, seconds: float, say: Callable[[str], None]) -> Outcome:
     """Run one; whatever escapes from it, and every thread or descriptor it leaves, counts as broken."""
     workplace = Path(tempfile.mkdtemp(prefix=f"sfos-torture-{scenario.name}-"))
     before = Resources.now()
     begun = time.monotonic()
-    context = Context(seed, seconds, workplace, scenario.goal)
+    context = Context(seed, seconds, workplace, scenario.goal, say)
     try:
         figures = scenario.run(context)
     except KeyboardInterrupt:

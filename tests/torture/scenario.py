@@ -26,6 +26,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+SAY_EVERY_S = 60.0  # so that who looks on sees that it goes on
 ENOUGH_BROKEN = 20  # a scenario that finds this many need not look for more
 
 Ending = Literal["figure reached", "time over", "gave up", "interrupted", "crashed"]
@@ -43,7 +44,15 @@ class Figures:
 class Context:
     """What a running scenario is given. Its methods may be called from any thread."""
 
-    def __init__(self, seed: int, seconds: float, workplace: Path, goal: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        seed: int,
+        seconds: float,
+        workplace: Path,
+        goal: Mapping[str, int],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`say` hears of the counts now and then, in the thread that counts."""
         self.seed = seed
         self.random = random.Random(seed)
         self.deadline = time.monotonic() + seconds
@@ -53,11 +62,16 @@ class Context:
         self._counts: Counter[str] = Counter()
         self._broken: list[str] = []
         self._exhausted = False
+        self._say = say
+        self._say_at = time.monotonic() + SAY_EVERY_S
 
     def count(self, name: str, n: int = 1) -> None:
         """Note that `n` more of what `name` says were done; the table shows the sums."""
         with self._lock:
             self._counts[name] += n
+            if time.monotonic() >= self._say_at:
+                self._say_at = time.monotonic() + SAY_EVERY_S
+                self._say(", ".join(f"{total:,} {what}" for what, total in self._counts.items()))
 
     def highest(self, name: str, value: int) -> None:
         """Note the highest `value` seen so far, for figures that are no sums."""

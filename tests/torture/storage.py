@@ -6,7 +6,7 @@ from tests.torture import damage, faults, kills, power_loss, simulation, winners
 from tests.torture.scenario import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
-    kills.SCENARIO,
+    *kills.SCENARIOS,
     power_loss.SCENARIO,
     faults.SCENARIO,
     damage.SCENARIO,
