@@ -99,30 +99,38 @@ def find_ref(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None
 
     Raises: NotFound, NotAFolder, NameNotAllowed, MalformedMessage.
     """
+    return find_way(context, tx, ref, at=at)[-1]
+
+
+def find_way(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None = None) -> list[State]:
+    """The same; if `ref` is a path, behind the states of the folders on the way there, without the root.
+
+    Raises: as `find_ref`.
+    """
     if (ref.node is None) == (ref.path is None):
         raise MalformedMessage("A reference has either a node or a path.")
-    if ref.node is not None:
-        state = find_node(tx, ref.node) if at is None else find_node_at(tx, ref.node, at)
-    else:
-        assert ref.path is not None
-        state = _walk(context, tx, split_path(ref.path), subject_of(ref), at)
+    if ref.path is not None:
+        return _walk(context, tx, split_path(ref.path), ref, at) or [root_state(tx)]
+    assert ref.node is not None
+    state = find_node(tx, ref.node) if at is None else find_node_at(tx, ref.node, at)
     if state is None:
         raise NotFound(subject=subject_of(ref))
-    return state
+    return [state]
 
 
-def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], subject: str, at: int | None) -> State | None:
-    state: State | None = None
+def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], ref: Ref, at: int | None) -> list[State]:
+    way: list[State] = []
     parent = ROOT_NODE
     for name in names:
-        if state is not None and not state.is_folder:
-            raise NotAFolder(subject=subject)
+        if way and not way[-1].is_folder:
+            raise NotAFolder(subject=subject_of(ref))
         key = context.names.key(parent, name)
         state = find_child(tx, parent, key) if at is None else find_child_at(tx, parent, key, at)
         if state is None:
-            return None
+            raise NotFound(subject=subject_of(ref))
+        way.append(state)
         parent = state.node
-    return root_state(tx) if state is None else state
+    return way
 
 
 class Place(NamedTuple):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate, takewhile
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
+
 from protocol import (
     MAX_BODY,
     ListedFolder,
@@ -18,6 +20,7 @@ from protocol import (
     StatReply,
     StatRequest,
     encode_array,
+    join_path,
     pack_names,
 )
 from server.catalog.engine import Transaction
@@ -30,13 +33,14 @@ from server.operations.entries import (
     check_row,
     encoded_bytes,
     listed_bytes,
+    name_of,
     read_page,
     to_entries,
     to_entry,
     write_cursor,
     write_page,
 )
-from server.operations.places import find_ref, path_of, subject_of
+from server.operations.places import find_ref, find_way, path_of, subject_of
 
 _MOST_BODY_BYTES = MAX_BODY - 64 * 1024
 _FIRST = bytes(16)  # before every name key but the root's
@@ -45,10 +49,14 @@ _FIRST = bytes(16)  # before every name key but the root's
 def stat(context: SpaceContext, request: StatRequest) -> StatReply:
     """Raises: NotFound, NotAFolder."""
     with context.catalog.read() as tx:
-        state = find_ref(context, tx, request.ref)
-        check_row(context, state)
-        path = path_of(context, tx, state.node)
-    return StatReply(entry=to_entry(context, state, path=path))
+        way = find_way(context, tx, request.ref)
+        above = path_of(context, tx, way[0].parent) if request.ref.node is not None else "/"
+    state = way[-1]
+    check_row(context, state)
+    entry = to_entry(context, state)
+    front = [name_of(context, folder) for folder in way[:-1]]
+    path = join_path(*(name for name in (above.removeprefix("/"), *front, entry.name) if name))
+    return StatReply(entry=msgspec.structs.replace(entry, path=path))
 
 
 def list_folders(context: SpaceContext, request: ListRequest) -> tuple[ListReply, bytes]:
