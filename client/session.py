@@ -2,7 +2,7 @@
 
     control connection   commands of the API, one at a time, from any thread (a lock)
     watch connection     `watch()`: its own, only the server writes on it
-    transfer             `connect_more()`: each caller owns the connection it gets
+    transfer             `connect_more()`: each caller owns the connection it gets; begun early by `connect_ahead()`
 
 More connections join by the session's ticket (`attach`), without another PBKDF2. A lost control connection is opened
 again by itself; requests that change something bear an op_id, so that a repeat is applied once.
@@ -26,12 +26,13 @@ from typing import Self, TypeVar
 import msgspec
 
 from client.address import Address
+from client.ahead import ConnectionsAhead
 from client.api import Api
 from client.commands import Commands
 from client.connection import Connection
 from client.errors import ChangedServerKey, ConnectionFailed, ConnectionLost
-from client.login import attach, prove_password, say_hello, sign_in
-from client.options import ClientOptions
+from client.login import attach, prove_password, sign_in
+from client.options import ClientOptions, ConnectionOptions
 from client.tickets import StoredTicket
 from client.trust import CertificateWarning, ServerKey, Trust
 from client.waits import growing_waits
@@ -86,6 +87,7 @@ class Session:
         salted: SaltedPassword | None = None,
         reauthenticate: Reauthenticate | None = None,
         warnings: tuple[CertificateWarning, ...] = (),
+        ahead: ConnectionsAhead | None = None,
     ) -> None:
         self.address = control.address
         self.user = user
@@ -99,6 +101,7 @@ class Session:
         self._reauthenticate = reauthenticate
         self._salted = salted
         self._watches: set[Watch] = set()
+        self._ahead = ahead or ConnectionsAhead()
         self._adopt(ticket_id, ticket, info)
         self.api = Api(Commands(self), lambda: self.info.home)
 
@@ -131,8 +134,7 @@ class Session:
         with _closed_on_failure(connection):
             warning = trust.check_before_login(address, connection.key)
             with connection.deadline(options.connection.login_timeout_s):
-                say_hello(connection, options.connection.client_name)
-                signed_in = sign_in(connection, user, password)
+                signed_in = sign_in(connection, options.connection.client_name, user, password)
             try:
                 trust.settle_after_login(address, connection.key)
             except SfosError:
@@ -160,17 +162,27 @@ class Session:
         options: ClientOptions | None = None,
         *,
         reauthenticate: Reauthenticate | None = None,
+        ahead: int = 0,
     ) -> Self:
-        """A session opened before, in this process or another. Raises: as `sign_in`; SessionEnded when it is over."""
+        """A session opened before, in this process or another. Raises: as `sign_in`; SessionEnded when it is over.
+
+        `ahead`: so many further connections are opened at the same time (see `connect_ahead`), for a server of a pinned
+        key.
+        """
         options = options or ClientOptions()
-        connection = Connection.open(ticket.address, options.connection)
-        with _closed_on_failure(connection):
-            warning = trust.check_before_login(ticket.address, connection.key)
-            _check_same_key(ticket.address, ticket, connection.key)
-            with connection.deadline(options.connection.login_timeout_s):
-                say_hello(connection, options.connection.client_name)
-                info = attach(connection, ticket.ticket_id, ticket.ticket)
-            trust.settle_after_login(ticket.address, connection.key)
+        more = ConnectionsAhead()
+        if trust.trusted_key(ticket.address) == ticket.fingerprint:
+            for _ in range(ahead):
+                more.begin(ticket.ticket_id, lambda: _join(ticket, options.connection)[0])
+        try:
+            connection = Connection.open(ticket.address, options.connection)
+            with _closed_on_failure(connection):
+                warning = trust.check_before_login(ticket.address, connection.key)
+                info = _attach(connection, ticket, options.connection)
+                trust.settle_after_login(ticket.address, connection.key)
+        except BaseException:
+            more.close()
+            raise
         session = cls(
             connection,
             ticket.user,
@@ -180,6 +192,7 @@ class Session:
             options,
             reauthenticate=reauthenticate,
             warnings=(warning,) if warning else (),
+            ahead=more,
         )
         session._expires_unix_s = ticket.expires_unix_s
         return session
@@ -258,36 +271,35 @@ class Session:
 
     # ── more connections ────────────────────────────────────────────────────────────────────────────────────────
 
+    def connect_ahead(self, count: int) -> None:
+        """Begin to open `count` connections, which the next calls of `connect_more` will get. Returns at once."""
+        ticket = self.ticket
+        for _ in range(count):
+            self._ahead.begin(ticket.ticket_id, lambda: _join(ticket, self.options.connection)[0])
+
     def connect_more(self) -> Connection:
         """Another connection of this session; the caller owns and closes it. Raises: as `sign_in`; SessionEnded."""
         for attempt in (1, 2):
-            ticket_id, ticket = self._ticket_id, self._ticket
-            connection = self._open()
-            with _closed_on_failure(connection):
-                try:
-                    with connection.deadline(self.options.connection.login_timeout_s):
-                        self._info = attach(connection, ticket_id, ticket)
-                    return connection
-                except SessionRevoked:
-                    self._salted = None  # somebody wanted this session to end: nothing here opens another one
+            self._check_open()
+            ticket = self.ticket
+            ready = self._ahead.take(ticket.ticket_id)
+            if ready is not None:
+                return ready
+            try:
+                connection, self._info = _join(ticket, self.options.connection)
+                return connection
+            except SessionRevoked:
+                self._salted = None  # somebody wanted this session to end: nothing here opens another one
+                raise
+            except SessionEnded:
+                if attempt == 2:
                     raise
-                except SessionEnded:
-                    if attempt == 2:
-                        raise
-            connection.close()
-            self._renew(ticket_id)
+            self._renew(ticket.ticket_id)
         raise AssertionError("unreachable")
 
-    def _open(self) -> Connection:
-        """A connection that has said hello, to the server of the same key. Not yet of the session."""
+    def _check_open(self) -> None:
         if self._closing.is_set():
             raise ConnectionLost("This session is closed.", subject=str(self.address))
-        connection = Connection.open(self.address, self.options.connection)
-        with _closed_on_failure(connection):
-            _check_same_key(self.address, self.ticket, connection.key)
-            with connection.deadline(self.options.connection.login_timeout_s):
-                say_hello(connection, self.options.connection.client_name)
-        return connection
 
     def _renew(self, ended_id: str) -> None:
         """Sign in anew in place of the session `ended_id`, if that is allowed. Raises: SessionEnded, LoginFailed."""
@@ -299,11 +311,14 @@ class Session:
                 password = self._reauthenticate() if self._reauthenticate is not None else None
                 if password is None:
                     raise SessionEnded
-            connection = self._open()
+            self._check_open()
+            options = self.options.connection
+            connection = Connection.open(self.address, options)
             try:
-                with connection.deadline(self.options.connection.login_timeout_s):
+                _check_same_key(self.ticket, connection.key)
+                with connection.deadline(options.login_timeout_s):
                     salted = self._salted if password is None else None
-                    signed_in = sign_in(connection, self.user, password, salted)
+                    signed_in = sign_in(connection, options.client_name, self.user, password, salted)
             finally:
                 connection.close()
             self._salted = signed_in.salted
@@ -335,9 +350,8 @@ class Session:
             raise PasswordRefused("The new password will not do: " + "; ".join(reasons) + ".")
         connection = self.connect_more()
         try:
-            _, exchange = prove_password(connection, self.user, old)
-            salt, iterations = secrets.token_bytes(SALT_BYTES), exchange.salted_password.iterations
-            salted = salt_password(new, salt, iterations)
+            iterations = prove_password(connection, self.user, old).iterations
+            salted = salt_password(new, secrets.token_bytes(SALT_BYTES), iterations)
             request = ChangePasswordRequest(verifier=verifier_of(salted).format())
             connection.call("change_password", request, Done)
         finally:
@@ -355,6 +369,7 @@ class Session:
     def close(self) -> None:
         """Leave without ending the session on the server: its ticket stays good. Idempotent."""
         self._closing.set()
+        self._ahead.close()
         self._end_watches()
         if not self._control_lock.acquire(timeout=_LONGEST_WAIT_S):
             control = self._control
@@ -389,7 +404,20 @@ def _closed_on_failure(connection: Connection) -> Iterator[None]:
         raise
 
 
-def _check_same_key(address: Address, ticket: StoredTicket, key: ServerKey) -> None:
+def _join(ticket: StoredTicket, options: ConnectionOptions) -> tuple[Connection, SessionInfo]:
+    """A new connection of the ticket's session. Raises: as `Session.sign_in`; SessionEnded."""
+    connection = Connection.open(ticket.address, options)
+    with _closed_on_failure(connection):
+        return connection, _attach(connection, ticket, options)
+
+
+def _attach(connection: Connection, ticket: StoredTicket, options: ConnectionOptions) -> SessionInfo:
+    _check_same_key(ticket, connection.key)
+    with connection.deadline(options.login_timeout_s):
+        return attach(connection, options.client_name, ticket.ticket_id, ticket.ticket)
+
+
+def _check_same_key(ticket: StoredTicket, key: ServerKey) -> None:
     """The server of a session keeps its key; another one never sees a proof of the ticket. Raises: ChangedServerKey."""
     if key.fingerprint != ticket.fingerprint:
-        raise ChangedServerKey(address, ticket.fingerprint, key.fingerprint, None, key.facts)
+        raise ChangedServerKey(ticket.address, ticket.fingerprint, key.fingerprint, None, key.facts)

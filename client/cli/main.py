@@ -80,7 +80,8 @@ def _run(
             from client.cli import account
 
             return account.run(way_in, command)
-        with way_in.session() as session:
+        # What moves content needs a connection of its own beside the session's; more are opened when they are needed.
+        with way_in.session(ahead=int(isinstance(command, PutOptions | GetOptions))) as session:
             match command:
                 case ListOptions() | StatOptions() | UsageOptions():
                     from client.cli import listing

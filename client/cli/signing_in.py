@@ -47,12 +47,12 @@ class Entrance(msgspec.Struct, frozen=True):
     tickets: TicketStore
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, *, ahead: int = 0) -> Iterator[Session]:
         """The session kept from an earlier command, or a new one; it stays open on the server for the next command.
 
-        Raises: what Session raises; LoginRequired.
+        `ahead`: how many connections besides its first will be needed. Raises: what Session raises; LoginRequired.
         """
-        with self.kept_session() or self.sign_in()[0] as session:
+        with self.kept_session(ahead=ahead) or self._new_session(ahead) as session:
             began_as = session.ticket.ticket_id
             try:
                 yield session
@@ -60,7 +60,12 @@ class Entrance(msgspec.Struct, frozen=True):
                 if session.ticket.ticket_id != began_as:  # the server forgot it meanwhile, and it was renewed
                     self._keep_ticket(session)
 
-    def kept_session(self) -> Session | None:
+    def _new_session(self, ahead: int) -> Session:
+        session, _ = self.sign_in()
+        session.connect_ahead(ahead)
+        return session
+
+    def kept_session(self, *, ahead: int = 0) -> Session | None:
         """The session of the ticket at hand, if it is still good."""
         ticket = self.tickets.load(self.account.address, self.account.user)
         if ticket is None:
@@ -71,7 +76,7 @@ class Entrance(msgspec.Struct, frozen=True):
             return None
         try:
             options = ClientOptions.of(self.settings, "sfos command line")
-            return Session.from_ticket(ticket, self.trust, options, reauthenticate=self._password_at_hand)
+            return Session.from_ticket(ticket, self.trust, options, reauthenticate=self._password_at_hand, ahead=ahead)
         except (SessionEnded, LoginRequired, LoginFailed):
             self.tickets.forget(self.account.address, self.account.user)
             return None

@@ -130,6 +130,9 @@ class ScriptedServer:
                     self._answer(tls, peer, frame)
         with suppress(SSL.Error, OSError):
             tls.shutdown()
+            sock.shutdown(socket.SHUT_WR)
+            while sock.recv(16_384):  # closing with something unread resets the connection: what was said is lost
+                pass
         sock.close()
 
     def _answer(self, tls: SSL.Connection, peer: _Peer, frame: Frame) -> None:

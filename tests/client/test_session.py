@@ -301,10 +301,21 @@ class TestRestart:
             session.close()
 
 
-def test_leaving_is_orderly_on_both_sides(server: ServerProcess, address: Address) -> None:
-    connection = Connection.open(address, OPTIONS.connection)
-    connection.close()
-    assert not connection.usable
+def test_leaving_is_orderly_for_the_server_too_though_nobody_waits_for_it(
+    server: ServerProcess, session: Session, wait_until: Callable[..., None]
+) -> None:
+    log = server.home / "logs/server.log"
+
+    def ends() -> list[str]:
+        return [line.rpartition(": ")[2] for line in log.read_text().splitlines() if " closed user=" in line]
+
+    before = len(ends())
+    for _ in range(20):
+        connection = session.connect_more()
+        connection.close()
+        assert not connection.usable
+    wait_until(lambda: len(ends()) == before + 20)
+    assert set(ends()[before:]) == {"closed by the peer"}
 
 
 def test_a_connection_that_was_aborted_tells_its_owner(session: Session, wait_until: Callable[..., None]) -> None:
