@@ -6,10 +6,12 @@ Exit codes: 0 nothing broken · 1 a promise is broken, each with the line that r
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from tests.torture.registry import SCENARIOS
 from tests.torture.runner import main
 
 if __name__ == "__main__":
+    logging.getLogger().addHandler(logging.NullHandler())  # every fault that is provoked is logged, ten thousand times
     sys.exit(main(sys.argv[1:], SCENARIOS, sys.stdout))
