@@ -22,6 +22,7 @@ class CuttingRelay:
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
         self._lock = threading.Lock()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._to_reset: set[tuple[socket.socket, socket.socket]] = set()
         self._threads: list[threading.Thread] = []
         self._left: dict[str, int | None] = {"up": None, "down": None}
         self.refusing = False
@@ -43,11 +44,14 @@ class CuttingRelay:
             self._cut(pair)
 
     def _cut(self, pair: tuple[socket.socket, socket.socket]) -> None:
+        """By RST nothing may be sent before: both pumps are only woken, and the sockets reset when they are closed."""
+        if self.reset:
+            self._to_reset.add(pair)
         for sock in pair:
             with suppress(OSError):
                 if self.reset:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                sock.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RD if self.reset else socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -85,6 +89,7 @@ class CuttingRelay:
                 if allowed < len(data):
                     self._cut(pair)
                     break
+        if pair not in self._to_reset:
             with suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
         with self._lock:
@@ -93,6 +98,7 @@ class CuttingRelay:
         if done:  # the second of the two pumps
             for sock in pair:
                 sock.close()
+            self._to_reset.discard(pair)
 
     def _allow(self, way: str, count: int) -> int:
         with self._lock:
@@ -119,6 +125,7 @@ class CuttingRelay:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join(10)
+        self.reset = False  # so that a pump that cannot send is woken too
         self.cut_all()
         for thread in self._threads:
             thread.join(10)

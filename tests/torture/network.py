@@ -6,6 +6,8 @@ from tests.torture import processes
 from tests.torture.fuzz_client import fuzz_hostile_server, fuzz_replies
 from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names
 from tests.torture.fuzz_server import fuzz_server
+from tests.torture.network_crowds import full_house, idle_crowd, slow_peers
+from tests.torture.network_cuts import cut_client, cut_server
 from tests.torture.scenario import Scenario
 
 _MILLION = 1_000_000
@@ -61,4 +63,40 @@ _FUZZ: tuple[Scenario, ...] = (
     ),
 )
 
-SCENARIOS: tuple[Scenario, ...] = (*_FUZZ, *processes.SCENARIOS)
+_SLOW: tuple[Scenario, ...] = (
+    Scenario(
+        name="cut-server",
+        promise="A connection cut at any byte leaves the old or the new, and a repeated request is applied once.",
+        figure="every byte of a session, up and down, by FIN and by RST",
+        run=cut_server,
+        share=3.0,
+    ),
+    Scenario(
+        name="cut-client",
+        promise="A client whose connection is cut at any byte goes on by itself, and changes nothing twice.",
+        figure="every byte of a session, up and down, by FIN and by RST",
+        run=cut_client,
+        share=3.0,
+    ),
+    Scenario(
+        name="slow-peers",
+        promise="Peers that are silent, drip or do not read are freed when their time has passed, and no later.",
+        figure="500 of each kind, freed within the deadline + 2 s",
+        run=slow_peers,
+    ),
+    Scenario(
+        name="idle-crowd",
+        promise="1,000 idle connections cost little, and nobody who signs in beside them waits.",
+        figure="1,000 connections in at most 200 MiB, a login within 2 s",
+        run=idle_crowd,
+        share=0.5,
+    ),
+    Scenario(
+        name="full-house",
+        promise="Among 1,000 idle and 500 dripping connections a transfer completes; then all is as it was.",
+        figure="3 crowds, and the same threads and descriptors after them",
+        run=full_house,
+    ),
+)
+
+SCENARIOS: tuple[Scenario, ...] = (*_FUZZ, *_SLOW, *processes.SCENARIOS)
