@@ -20,16 +20,18 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from msgspec import ValidationError
+
 from bench.harness import works_files, works_ours
 from bench.harness.bench import QUICK, Bench, Results, SideFacts, Sizes
 from bench.harness.ceiling_side import Ceiling
 from bench.harness.data import NotEqual
-from bench.harness.machine import describe
+from bench.harness.machine import commit_of, describe
 from bench.harness.openssh import Rsync, Sftp, SshServer
 from bench.harness.ours import Ours
 from bench.harness.processes import ProgramFailed
 from bench.harness.rclone import Rclone
-from bench.harness.report import markdown, put_between_markers, write_json
+from bench.harness.report import markdown, put_between_markers, read_json, write_json
 from bench.harness.restic import Restic
 from bench.harness.side import CHECKOUT, NotInstalled, Side
 
@@ -64,6 +66,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--without", action="append", default=[], metavar="SIDE", help="leave out sides with SIDE in their title"
     )
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted, part by part")
     parser.add_argument("--runs", type=int, help="how often each command is timed (default: 3)")
     parser.add_argument("--data-dir", type=Path, help="where to work; its filesystem is what everybody writes to")
     parser.add_argument("--keep", action="store_true", help="leave the working directory behind")
@@ -122,15 +125,32 @@ def workplace(parent: Path | None, *, keep: bool) -> Iterator[Path]:
         yield Path(directory)
 
 
+def interrupted_run(fresh: Results) -> Results:
+    """What the last run found, as far as it was whole; `fresh` unless code, sizes and machine are the same."""
+    try:
+        found = read_json(RESULTS / "latest.json")
+    except (OSError, ValidationError):
+        return fresh
+    alike = ("machine", "sizes", "runs", "quick", "commit")
+    if found.failures or any(getattr(found, name) != getattr(fresh, name) for name in alike):
+        print("bench: the last run failed or was another (code, sizes, machine, day); beginning anew", file=sys.stderr)
+        return fresh
+    found.sides.clear()
+    return found
+
+
 def measure(options: argparse.Namespace, place: Path, stack: ExitStack) -> Results:
     """Run the parts; what was found so far is written down after each."""
-    parts = options.only or list(PARTS)
     results = Results(
         describe(place),
         QUICK if options.quick else Sizes(),
         options.runs or (1 if options.quick else 3),
         options.quick,
+        commit_of(CHECKOUT),
     )
+    if options.resume:
+        results = interrupted_run(results)
+    parts = [part for part in options.only or PARTS if part not in results.parts]
     sides = start_sides(place, stack, results, options.without)
     bench = Bench(place, sides, results, limit_s=options.limit, patience_s=options.patience)
     for part in parts:

@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from bench.harness.data import MIB, NotEqual, check_equal, remove
 from bench.harness.machine import Machine
 from bench.harness.ours import Ours
 from bench.harness.processes import Command, ProgramFailed, cpu_seconds, run
-from bench.harness.side import Side
+from bench.harness.side import Side, Store
 
 GIB = 1024 * MIB
+SideT = TypeVar("SideT", bound=Side)
+
 _LONGEST_REMARK = 80  # characters of a table's cell
 
 
@@ -135,12 +138,13 @@ class Growth:
 
 @dataclass
 class Results:
-    """All that a run found. `times` and `wire`: by work, then by side."""
+    """All that a run found. `times` and `wire`: by work, then by side. `commit`: of the checkout; "" if not known."""
 
     machine: Machine
     sizes: Sizes
     runs: int
     quick: bool
+    commit: str = ""
     parts: list[str] = field(default_factory=list)
     sides: list[SideFacts] = field(default_factory=list)
     times: dict[str, dict[str, Series]] = field(default_factory=dict)
@@ -177,15 +181,15 @@ class Bench:
         return next(side for side in self.sides if isinstance(side, Ours))
 
     @property
-    def peers(self) -> list[Side]:
+    def peers(self) -> list[Store]:
         """All sides that do the whole work: not the ceiling."""
-        return [side for side in self.sides if side.title != "ceiling"]
+        return [side for side in self.sides if isinstance(side, Store)]
 
     def say(self, line: str) -> None:
         """Tell how far it is."""
         print(line, file=sys.stderr, flush=True)
 
-    def rounds(self, sides: Sequence[Side]) -> Iterator[tuple[int, list[Side]]]:
+    def rounds(self, sides: Sequence[SideT]) -> Iterator[tuple[int, list[SideT]]]:
         """The number of each round and the sides in its order: another one begins each time."""
         for number in range(self.results.runs):
             first = number % max(1, len(sides))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,3 +59,16 @@ def _filesystem(directory: Path) -> str:
         if directory.resolve().is_relative_to(point) and len(point) >= len(best):
             best, kind = point, form
     return kind
+
+
+def commit_of(checkout: Path) -> str:
+    """The commit that is checked out, with a + behind it if files differ from it; "" outside of a clone."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        changed = _git(checkout, "status", "--porcelain", "--untracked-files=no")
+        return _git(checkout, "rev-parse", "HEAD") + ("+" if changed else "")
+    return ""
+
+
+def _git(checkout: Path, *words: str) -> str:
+    command = ["git", "-C", str(checkout), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

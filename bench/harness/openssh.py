@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.harness.data import remove
 from bench.harness.processes import Command, daemon, free_port, must
-from bench.harness.side import Side, environment, program
+from bench.harness.side import Store, environment, program
 
 _PRIVILEGE_SEPARATION = Path("/run/sshd")  # where Debian's sshd, run by root, insists on finding a directory
 _HOST = "bench"
@@ -69,7 +69,7 @@ class SshServer:
         self.root.mkdir(mode=0o700)
 
 
-class Sftp(Side):
+class Sftp(Store):
     """`sftp -b`, with the defaults of the installed OpenSSH."""
 
     title = "OpenSSH sftp"
@@ -131,7 +131,7 @@ class Sftp(Side):
         return None if recursive else self._batch(f'ls -1 "{self._at(name)}/"')
 
 
-class Rsync(Side):
+class Rsync(Store):
     """`rsync -a` over the same sshd."""
 
     title = "rsync over ssh"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bench.harness.data import remove
 from bench.harness.processes import Command, daemon, free_port, must
-from bench.harness.side import CHECKOUT, Side, environment
+from bench.harness.side import CHECKOUT, Store, environment
 
 USER = "bench"
 
 
-class Ours(Side):
+class Ours(Store):
     """The session of the command line is kept between commands, as it is for people; ssh has its keys at hand too."""
 
     title = "this project"

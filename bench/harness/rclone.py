@@ -10,12 +10,12 @@ from typing import Literal
 
 from bench.harness.data import remove
 from bench.harness.processes import Command, daemon, free_port, must
-from bench.harness.side import Side, environment, program
+from bench.harness.side import Store, environment, program
 
 _USER = "bench"
 
 
-class Rclone(Side):
+class Rclone(Store):
     """The client is rclone too, with its defaults (four transfers at a time)."""
 
     def __init__(self, place: Path, protocol: Literal["webdav", "sftp"], certificate: tuple[Path, Path]) -> None:

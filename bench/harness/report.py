@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
+
 from bench.harness.bench import Results, Series
 from bench.harness.goals import OURS, Goal, goals
 
@@ -207,6 +209,11 @@ def write_json(results: Results, path: Path) -> None:
     content["goals"] = [asdict(goal) | {"met": goal.met} for goal in goals(results)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Results:
+    """What `write_json` wrote. Raises: OSError, msgspec.ValidationError."""
+    return msgspec.json.decode(path.read_bytes(), type=Results)
 
 
 def put_between_markers(document: Path, tables: str) -> None:

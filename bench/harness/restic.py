@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bench.harness.data import remove, tree_bytes
 from bench.harness.processes import Command, must
-from bench.harness.side import Side, environment, program
+from bench.harness.side import Store, environment, program
 
 
-class Restic(Side):
+class Restic(Store):
     """`restic backup` and `restic restore`; a name is a tag of snapshots."""
 
     title = "restic (local)"

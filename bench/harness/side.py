@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,7 +33,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
     return inherited | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "LC_ALL": "C.UTF-8"} | dict(extra or {})
 
 
-class Side:
+class Side(ABC):
     """One program under test, with its server where it has one. Names are those of things in its store.
 
     `title`: the head of its column; `note`: what a reader must know to compare; `server_pid`: for watching it.
@@ -44,40 +45,25 @@ class Side:
     port: int | None = None
     server_pid: int | None = None
 
+    @abstractmethod
     def start(self, stack: ExitStack) -> None:
         """Set up, and start what has to run; `stack` ends it. Raises: NotInstalled, ProgramFailed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def empty(self) -> None:
         """Forget all that is stored."""
-        raise NotImplementedError
 
     def reach(self, port: int | None) -> None:
         """From now on, talk to the server through this port of a relay; None: directly."""
+        del port  # what has no wire does as if
 
+    @abstractmethod
     def put_file(self, source: Path, name: str) -> Command:
         """Store a file, in place of one that is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def get_file(self, name: str, target: Path) -> Command:
         """Fetch a file to `target`, a path in a folder that is there."""
-        raise NotImplementedError
-
-    def put_folder(self, source: Path, name: str) -> Command:
-        """Store a folder, updating one that is there."""
-        raise NotImplementedError
-
-    def get_folder(self, name: str, target: Path) -> Command:
-        """Fetch a folder to `target`, which is not there yet."""
-        raise NotImplementedError
-
-    def provide_names(self, source: Path, name: str) -> None:
-        """Get a folder of many files into the store by the cheapest way; only its listing is measured."""
-        raise NotImplementedError
-
-    def list_names(self, name: str, *, recursive: bool) -> Command | None:
-        """Print the names in a folder, one a line (and perhaps some lines more); None: it cannot."""
-        raise NotImplementedError
 
     def stored_bytes(self) -> int | None:
         """For a side that has no wire: what its store holds; the difference counts as sent. None: count the wire."""
@@ -87,3 +73,23 @@ class Side:
         """Where below `target` the content of `source` lies after `get_file` or `get_folder`."""
         del source
         return target
+
+
+class Store(Side):
+    """A side that does the whole work, folders and listings too."""
+
+    @abstractmethod
+    def put_folder(self, source: Path, name: str) -> Command:
+        """Store a folder, updating one that is there."""
+
+    @abstractmethod
+    def get_folder(self, name: str, target: Path) -> Command:
+        """Fetch a folder to `target`, which is not there yet."""
+
+    @abstractmethod
+    def provide_names(self, source: Path, name: str) -> None:
+        """Get a folder of many files into the store by the cheapest way; only its listing is measured."""
+
+    @abstractmethod
+    def list_names(self, name: str, *, recursive: bool) -> Command | None:
+        """Print the names in a folder, one a line (and perhaps some lines more); None: it cannot."""

@@ -14,7 +14,7 @@ from bench.harness.openssh import Rsync, Sftp
 from bench.harness.ours import Ours
 from bench.harness.processes import ProgramFailed
 from bench.harness.relay import Relay
-from bench.harness.side import Side
+from bench.harness.side import Side, Store
 
 NAME = "large.bin"
 ANOTHER = "another-name.bin"
@@ -48,7 +48,7 @@ def large(bench: Bench) -> None:
     remove(inserted)
 
 
-def count_wire(bench: Bench, work: str, side: Side, source: Path, name: str) -> None:
+def count_wire(bench: Bench, work: str, side: Store, source: Path, name: str) -> None:
     """Upload once more, untimed, and count all bytes both ways. Raises: ProgramFailed."""
     before = side.stored_bytes()
     if before is not None:
@@ -109,12 +109,12 @@ def link(bench: Bench) -> None:
             remove(path)
 
 
-def _over_link(bench: Bench, side: Side, work: str, source: Path, name: str) -> None:
+def _over_link(bench: Bench, side: Store, work: str, source: Path, name: str) -> None:
     if bench.time(f"{work}-up", side, side.put_folder(source, name)):
         bench.fetch(f"{work}-down", side, side.get_folder, name, source)
 
 
-def _sftp_by_sample(bench: Bench, side: Side, sample: Path, one: Path, number: int) -> None:
+def _sftp_by_sample(bench: Bench, side: Store, sample: Path, one: Path, number: int) -> None:
     if number:
         return
     _over_link(bench, side, "sample", sample, "sample")
