@@ -6,16 +6,26 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.storage.desk import Desk
+from tests.torture import damage, winners
 from tests.torture.registry import SCENARIOS
 from tests.torture.runner import INTERRUPTED, main
 from tests.torture.scenario import Context, Figures, Scenario
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a broken scenario worked on is kept, here with what other tests leave."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def scenario(run, name: str = "planted", **settings) -> Scenario:
@@ -112,6 +122,28 @@ def test_the_same_seed_tries_the_same_things() -> None:
     for _ in range(2):
         tortured(scenario(run), arguments=("--seed", "12"))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.allows_errors("damage is logged")
+def test_a_real_scenario_reaches_a_small_figure() -> None:
+    small = replace(damage.SCENARIO, goal={"damaged tokens": 20, "found by reading": 20})
+    code, said = tortured(small, arguments=("--seed", "5"))
+    assert code == 0, said
+    assert "20 damaged tokens" in said
+
+
+def test_a_defence_that_was_taken_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at revisions any more: of four writers four win."""
+    put = Desk.put
+
+    def put_anyway(desk: Desk, path: str, data: bytes, **_: object) -> None:
+        put(desk, path, data)
+
+    monkeypatch.setattr(Desk, "put", put_anyway)
+    few = replace(winners.SCENARIO, run=lambda context: winners.run(context, writers=4), goal={"rounds": 2})
+    code, said = tortured(few)
+    assert code == 1
+    assert "BROKEN: 4 of 4 writers won" in said
 
 
 def test_a_scenario_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
