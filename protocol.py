@@ -222,6 +222,7 @@ from wire.paths import (
     printable,
     split_path,
 )
+from wire.readable import readable_size
 from wire.scram import (
     EXPORTER_LABEL,
     EXPORTER_LENGTH,

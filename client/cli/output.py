@@ -11,9 +11,8 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from client.cli.options import SortBy
-from protocol import Change, Entry, SfosError, UsageReply, fold_name, printable
+from protocol import Change, Entry, SfosError, UsageReply, fold_name, printable, readable_size
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _UNKNOWN = "—"
 _GAP = "  "
 
@@ -21,17 +20,7 @@ _GAP = "  "
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def size(count: int) -> str:
-    """`count` bytes for people, in powers of 1000 and at least two digits: 999 B, 1.2 kB, 45 MB."""
-    if abs(count) < 1000:
-        return f"{count} B"
-    value = float(count)
-    for unit in _UNITS:
-        # 999.5 and 9.95: what rounding would lift to one digit more belongs to the next form.
-        if abs(value) < 999.5 or unit == _UNITS[-1]:
-            return f"{value:.1f} {unit}" if abs(value) < 9.95 else f"{value:.0f} {unit}"
-        value /= 1000
-    raise AssertionError("unreachable")
+size = readable_size
 
 
 def exact(count: int) -> str:

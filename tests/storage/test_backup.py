@@ -12,6 +12,7 @@ import pytest
 
 import manage_storage
 from protocol import ResyncRequired
+from server.home_lock import HomeLock
 from server.maintenance import backup
 from server.maintenance.backup import BackedUp, BackupRunning, NotForBackups, back_up
 from server.maintenance.backup_layout import NoBackup, snapshots_in
@@ -354,7 +355,7 @@ def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
         manage_storage.main(["--home", str(tmp_path), "backup", str(backups), "--keep", "0"])
     assert "'0' is no whole number from 1" in capsys.readouterr().err
     home.mkdir()
-    lock = manage_storage.HomeLock(home)
+    lock = HomeLock(home)
     assert manage_storage.main(["--home", str(home), "restore", str(backups)]) == 1
     assert "another server" in capsys.readouterr().err
     lock.release()

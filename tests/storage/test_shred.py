@@ -13,6 +13,7 @@ import pytest
 import manage_storage
 from protocol import MIN_ITERATIONS, make_verifier
 from server.credentials import CredentialFile
+from server.home_lock import HomeLock
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.maintenance import shred
 from server.maintenance.recover import recover_space
@@ -93,7 +94,7 @@ def test_the_script_asks_for_the_name_and_shreds_only_that(
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         assert manage_storage.main([*home, "shred", "alice"]) == 1
         assert "nothing was shredded" in capsys.readouterr().err
-    lock = manage_storage.HomeLock(tmp_path)
+    lock = HomeLock(tmp_path)
     assert manage_storage.main([*home, "shred", "alice", "--yes"]) == 1
     lock.release()
     assert directory.is_dir()

@@ -1,0 +1,18 @@
+"""Numbers as people read them, alike in all programs that print."""
+
+from __future__ import annotations
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def readable_size(count: int) -> str:
+    """`count` bytes for people, in powers of 1000 and at least two digits: 999 B, 1.2 kB, 45 MB."""
+    if abs(count) < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in _UNITS:
+        # 999.5 and 9.95: what rounding would lift to one digit more belongs to the next form.
+        if abs(value) < 999.5 or unit == _UNITS[-1]:
+            return f"{value:.1f} {unit}" if abs(value) < 9.95 else f"{value:.0f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
