@@ -160,6 +160,11 @@ def test_names_are_unique_and_every_scenario_says_what_it_promises() -> None:
         assert one.figure
 
 
+def test_every_scenario_has_its_row_in_the_papers() -> None:
+    papers = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert [one.name for one in SCENARIOS if f"| `{one.name}`" not in papers] == []
+
+
 def test_the_program_lists_what_there_is() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.torture", "--list"], cwd=ROOT, capture_output=True, text=True, check=False
