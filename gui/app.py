@@ -230,6 +230,7 @@ class App:
         self.workspace = Workspace(
             session, self.window, self.bridge, self._settings, state_dir=self._state_dir,
             limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
+            on_sign_out=self._ask_sign_out,
         )  # fmt: skip
         self.workspace.start()
         self.root.update_idletasks()

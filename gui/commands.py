@@ -40,6 +40,7 @@ class Command(Enum):
     TEXT_LARGER = "text_larger"
     TEXT_SMALLER = "text_smaller"
     TEXT_NORMAL = "text_normal"
+    SESSIONS = "sessions"
     CHANGE_PASSWORD = "change_password"  # noqa: S105 - the name of a command
     SIGN_OUT = "sign_out"
     HELP = "help"
@@ -96,6 +97,7 @@ COMMANDS: dict[Command, Spec] = {
     Command.TEXT_LARGER: Spec("Larger text", ("Ctrl+plus", "Ctrl+equal"), "zoom-in", "window", "Window"),
     Command.TEXT_SMALLER: Spec("Smaller text", ("Ctrl+minus",), "zoom-out", "window", "Window"),
     Command.TEXT_NORMAL: Spec("Text of the usual size", ("Ctrl+0",), "fonts", "window", "Window"),
+    Command.SESSIONS: Spec("Where you are signed in…", (), "display", "none", "Window"),
     Command.CHANGE_PASSWORD: Spec("Change the password…", (), "key", "none", "Window"),
     Command.SIGN_OUT: Spec("Sign out", (), "box-arrow-right", "none", "Window"),
     Command.HELP: Spec("Keys and help", ("F1",), "question-circle", "window", "Window"),

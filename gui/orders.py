@@ -11,12 +11,14 @@ from gui.commands import LOOK_COMMANDS, Command
 from gui.model import Listing, Notice, Place, Selection
 from gui.presenters.browser import BrowserPresenter
 from gui.presenters.operations import OperationsPresenter, deletion_text, name_problem, named
+from gui.presenters.sessions import SessionsPresenter
 from gui.presenters.transfers import TransfersPresenter
 from gui.tasks import TaskBridge
 from gui.viewing import Viewer
 from gui.views.dialogs.ask import ask_name, confirm
 from gui.views.dialogs.choose import choose_files, choose_folder
 from gui.views.dialogs.new_password import PasswordDialog
+from gui.views.dialogs.sessions import SessionsDialog
 from gui.views.main_window import MainWindow
 from protocol import Entry, LoginFailed, printable
 
@@ -24,8 +26,8 @@ _ALWAYS = frozenset(
     {
         Command.REFRESH, Command.EDIT_PATH, Command.SEARCH, Command.UPLOAD_FILES, Command.UPLOAD_FOLDER,
         Command.NEW_FOLDER, Command.SELECT_ALL, Command.TRANSFERS, Command.DETAILS_PANE, Command.DETAILS,
-        Command.NEXT_PANE, Command.MENU, *LOOK_COMMANDS, Command.CHANGE_PASSWORD, Command.SIGN_OUT, Command.HELP,
-        Command.QUIT,
+        Command.NEXT_PANE, Command.MENU, *LOOK_COMMANDS, Command.SESSIONS, Command.CHANGE_PASSWORD, Command.SIGN_OUT,
+        Command.HELP, Command.QUIT,
     }
 )  # fmt: skip
 _ON_SELECTION = frozenset({Command.DOWNLOAD, Command.DOWNLOAD_TO, Command.DELETE, Command.COPY, Command.CUT})
@@ -67,11 +69,12 @@ class Orders:
         transfers: TransfersPresenter,
         viewer: Viewer,
         refresh: Callable[[], None],
+        sign_out: Callable[[], None],
     ) -> None:
         self._window, self._bridge, self._session, self._download_dir = window, bridge, session, download_dir
         self._browser, self._operations = browser, operations
         self._transfers, self._viewer = transfers, viewer
-        self._refresh = refresh
+        self._refresh, self._sign_out = refresh, sign_out
         self.selection = Selection()
         self._chosen_in = Path.home()  # where files were chosen last
 
@@ -105,6 +108,7 @@ class Orders:
             Command.NEXT_PANE: window.next_pane,
             Command.MENU: window.open_file_menu,
             Command.CHANGE_PASSWORD: self.change_password,
+            Command.SESSIONS: self.show_sessions,
         }
         action = actions.get(command)
         if action is None:
@@ -233,3 +237,14 @@ class Orders:
             self._window.root, self._window.theme, user=self._session.user, policy=policy, on_submit=submit,
         )  # fmt: skip
         dialog.open()
+
+    def show_sessions(self) -> None:
+        """Show where one is signed in."""
+        presenter = SessionsPresenter(self._bridge, self._session.api)
+        dialog = SessionsDialog(
+            self._window.root, self._window.theme, on_end=presenter.end, on_end_others=presenter.end_others,
+            on_sign_out=self._sign_out, on_close=presenter.close,
+        )  # fmt: skip
+        presenter.on_state = dialog.show
+        dialog.open()
+        presenter.load()

@@ -361,8 +361,9 @@ class StyleSheet:
             ("Treeitem.image", {"side": "left", "sticky": ""}),
             ("Treeitem.text", {"side": "left", "sticky": ""}),
         ]
-        style.layout(f"{FILES}.Item", [("Treeitem.padding", {"sticky": "nsew", "children": item})])
-        style.configure(f"{FILES}.Item", padding=(self._px(8), 0, 0, 0))
+        for name in (FILES, TABLE):
+            style.layout(f"{name}.Item", [("Treeitem.padding", {"sticky": "nsew", "children": item})])
+            style.configure(f"{name}.Item", padding=(self._px(8), 0, 0, 0))
         # ttk's own triangle of the tree is a few pixels at any scale; its states are user1 (open) and user2 (leaf).
         arrow = f"{FOLDERS}.arrow"
         if arrow not in style.element_names():

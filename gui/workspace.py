@@ -42,6 +42,7 @@ class Workspace:
         state_dir: Path,
         limit: int | None,
         on_session_ended: Callable[[Exception], None],
+        on_sign_out: Callable[[], None],
     ) -> None:
         self.session = session
         self._window, self._bridge = window, bridge
@@ -80,6 +81,7 @@ class Workspace:
         self.orders = Orders(
             window, bridge, session, settings.download_dir.expanduser(), browser=self.browser,
             operations=self.operations, transfers=self.transfers, viewer=self.viewer, refresh=self._enable,
+            sign_out=on_sign_out,
         )  # fmt: skip
         self.watch = WatchPresenter(
             bridge, session, on_changes=self._changed, on_missed=self._missed, on_online=self._online,

@@ -45,7 +45,7 @@ _FOLDER_MENU: tuple[Command | None, ...] = (
 _SETTINGS_MENU: tuple[Command | None, ...] = (
     Command.THEME, Command.CONTRAST, Command.TEXT_LARGER, Command.TEXT_SMALLER, None,
     Command.DETAILS_PANE, Command.TRANSFERS, None,
-    Command.CHANGE_PASSWORD, Command.SIGN_OUT, None,
+    Command.SESSIONS, Command.CHANGE_PASSWORD, Command.SIGN_OUT, None,
     Command.HELP, Command.QUIT,
 )  # fmt: skip
 _UPLOAD_MENU: tuple[Command | None, ...] = (Command.UPLOAD_FILES, Command.UPLOAD_FOLDER)

@@ -36,16 +36,19 @@ class Menu(tk.Menu):
         self, label: str, command: Callable[[], object], *, icon: str = "", keys: str = "", enabled: bool = True
     ) -> None:
         """One thing to choose, with its icon on the left and its keys on the right."""
-        theme = self._theme
-        colour = theme.palette.text if enabled else theme.palette.disabled
+        theme, palette = self._theme, self._theme.palette
+        colour = palette.text if enabled else palette.disabled
+        # Not in Tk's state "disabled", which covers an icon with a grey box that no option takes away.
         self.add_command(
             label=f"{label}\u2003",
             accelerator=f"{keys}\u2002" if keys else "",
-            state="normal" if enabled else "disabled",
-            command=command,
+            command=command if enabled else "",
             image=theme.icon(icon, colour, _ICON, pad_left=8, pad_right=10, pad_y=_ROW_PAD),
             compound="left",
-            background=theme.palette.surface,
+            background=palette.surface,
+            foreground=colour,
+            activeforeground=colour,
+            activebackground=palette.selection if enabled else palette.surface,
         )
 
     def add_line(self) -> None:
@@ -53,7 +56,7 @@ class Menu(tk.Menu):
         # Not a separator: Tk draws those in a shade of its own, which no option tones down.
         line = self._theme.icon("", None, 1)
         self.add_command(
-            label="", image=line, state="disabled", background=self._theme.palette.line, font=("TkFixedFont", -1)
+            label="", image=line, state="disabled", background=self._theme.palette.hover, font=("TkFixedFont", -1)
         )
 
 
