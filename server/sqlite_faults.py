@@ -52,9 +52,6 @@ def is_failed_sync(error: sqlite3.Error) -> bool:
     return primary_code(error) == sqlite3.SQLITE_IOERR and extended_code(error) not in _NOT_WRITTEN
 
 
-is_broken_disk = is_failed_sync  # as server.catalog.engine calls it until its connections are its own
-
-
 def is_full(error: sqlite3.Error, database: Path) -> bool:
     """Whether there is no room for more beside `database`. May write and remove a file there to find out."""
     if primary_code(error) == sqlite3.SQLITE_FULL:

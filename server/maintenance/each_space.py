@@ -139,6 +139,8 @@ def _report(name: str, found: Verified, *, full: bool) -> None:
     looked = f"{found.states} states, {found.chunks} chunks ({readable_size(found.bytes_stored)})"
     if full:
         looked += f", {found.opened} of them opened"
+    if found.orphans:
+        looked += f"; {found.orphans} files without a row, as a crash leaves them (gc removes them in a day)"
     if found.clean:
         say(f"{name}: clean: {looked}")
         return

@@ -1,0 +1,230 @@
+"""Faults planted by hand in a home: `verify --full` names each, with the user and the files that it hurts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import config
+import manage_storage
+from protocol import MIN_ITERATIONS, DataDamaged, make_verifier
+from server.credentials import CredentialFile
+from server.spaces import SpaceRegistry
+from tests.storage.desk import Desk
+
+pytestmark = [pytest.mark.leaves_damage, pytest.mark.allows_errors("damage is logged")]
+
+PIECE = 100_000  # what Desk cuts; its tokens are files, all of one length
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home with one user and an older copy of their databases; a server has run, and is stopped."""
+
+    path: Path
+    space_id: str
+    older: Path
+
+    @property
+    def space(self) -> Path:
+        return self.path / "server_storage" / self.space_id
+
+    def chunk_of(self, path: str) -> Path:
+        """The file of the first chunk of what is at `path`, which is `PIECE` bytes or more."""
+        with closing(self.open()) as registry, registry.lease(self.space_id) as space:
+            desk = Desk(space)
+            ((record, _), *_) = desk.cut(desk.read(path))
+        (found,) = self.space.glob(f"chunks/*/{record.chunk_id.hex()}-*")
+        return found
+
+    def sql(self, database: str, statement: str) -> None:
+        with closing(sqlite3.connect(self.space / database)) as connection, connection:
+            assert connection.execute(statement).rowcount > 0
+
+    def put_back(self, *names: str) -> None:
+        for name in names:
+            for suffix in ("", "-wal", "-shm"):
+                (self.space / (name + suffix)).unlink(missing_ok=True)
+            shutil.copy(self.older / name, self.space / name)
+
+    def open(self) -> SpaceRegistry:
+        return SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=self.path))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    loaded = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=tmp_path)
+    verifier = make_verifier("a pass phrase", bytes(16), MIN_ITERATIONS)
+    account = CredentialFile(loaded.server.credentials_file).add("alice", verifier, "admin")
+    made = Home(tmp_path, account.user_id, tmp_path / "older")
+    made.older.mkdir()
+    with closing(made.open()) as registry, registry.lease(made.space_id) as space:
+        Desk(space).put("/docs/one.bin", os.urandom(PIECE))
+        Desk(space).put("/docs/two.bin", os.urandom(PIECE))
+        Desk(space).put("/docs/list.bin", os.urandom(2 * PIECE + 5))
+        Desk(space).put("/old.txt", b"an old small file")
+    for name in ("catalog.db", "small.db", "HEAD"):
+        shutil.copy(made.space / name, made.older / name)
+    with closing(made.open()) as registry, registry.lease(made.space_id) as space:
+        Desk(space).put("/new.txt", b"a new small file")
+        Desk(space).put("/docs/two.bin", os.urandom(PIECE))
+    return made
+
+
+Verify = Callable[[], str]
+
+
+@pytest.fixture
+def verify(home: Home, capsys: pytest.CaptureFixture[str]) -> Verify:
+    """Runs the command; what it says of damage."""
+
+    def run() -> str:
+        code = manage_storage.main(["--home", str(home.path), "verify", "--full"])
+        said = capsys.readouterr().out
+        assert (code == 1) == ("DAMAGED" in said)
+        return said
+
+    return run
+
+
+def hurt(said: str) -> set[str]:
+    return {line.removeprefix("    hurts ") for line in said.splitlines() if line.startswith("    hurts /")}
+
+
+def test_nothing_is_found_where_nothing_was_planted(verify: Verify, home: Home) -> None:
+    assert verify().startswith(f"{home.space_id} (alice): clean")
+
+
+def test_a_flipped_byte(verify: Verify, home: Home) -> None:
+    path = home.chunk_of("/docs/one.bin")
+    token = bytearray(path.read_bytes())
+    token[4_321] ^= 1
+    path.write_bytes(token)
+    said = verify()
+    assert f"{home.space_id} (alice): DAMAGED: 1 findings" in said
+    assert "not authentic" in said
+    assert hurt(said) == {"/docs/one.bin"}
+
+
+def test_a_deleted_chunk(verify: Verify, home: Home) -> None:
+    home.chunk_of("/docs/list.bin").unlink()
+    said = verify()
+    assert "not there" in said
+    assert hurt(said) == {"/docs/list.bin"}
+
+
+def test_two_swapped_chunks(verify: Verify, home: Home) -> None:
+    one, two = home.chunk_of("/docs/one.bin"), home.chunk_of("/docs/list.bin")
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    said = verify()
+    assert said.count("it holds") == 2
+    assert hurt(said) == {"/docs/one.bin", "/docs/list.bin"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "named", "files"),
+    [
+        ("DELETE FROM nodes WHERE size = 100000 AND seq_from < 3", "one was taken out", set()),
+        ("DELETE FROM past WHERE size = 100000", "one was taken out", set()),
+        (
+            "DELETE FROM chunks WHERE id = (SELECT content FROM nodes WHERE size = 100000 ORDER BY node LIMIT 1)",
+            "nothing says what",
+            {"/docs/one.bin"},
+        ),
+        ("DELETE FROM chunks WHERE length = 5", "has no row of that length", {"/docs/list.bin"}),
+        ("DELETE FROM contents", "nothing says what", {"/docs/list.bin"}),
+    ],
+    ids=["of a file", "of an earlier version", "of a chunk", "of a part", "of a list"],
+)
+def test_a_row_taken_out(verify: Verify, home: Home, statement: str, named: str, files: set[str]) -> None:
+    home.sql("catalog.db", statement)
+    said = verify()
+    assert f"{home.space_id} (alice): DAMAGED" in said
+    assert named in said
+    assert hurt(said) == files
+
+
+def test_an_old_catalog_put_back_under_new_chunks(verify: Verify, home: Home) -> None:
+    home.put_back("catalog.db")
+    said = verify()
+    assert f"{home.space_id} (alice): DAMAGED" in said
+    assert "an old one was put back" in said
+    assert "files without a row" in said  # the chunks that are newer than it
+
+
+def test_an_old_database_of_small_chunks_put_back(verify: Verify, home: Home) -> None:
+    home.put_back("small.db")
+    said = verify()
+    assert f"{home.space_id} (alice): DAMAGED" in said
+    assert "small.db: 1 chunks are not there" in said
+    assert hurt(said) == {"/new.txt"}
+    again = verify()  # it is taken for what it is by now, and what it lacks is still lacking
+    assert "older than its catalog" not in again
+    assert hurt(again) == {"/new.txt"}
+
+
+def test_an_old_database_of_small_chunks_is_found_at_opening_and_asked_for_again(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.put_back("small.db")
+    with closing(home.open()) as registry, registry.lease(home.space_id) as space:
+        desk = Desk(space)
+        assert [record.message for record in caplog.records if "older than its catalog" in record.message]
+        assert desk.read("/old.txt") == b"an old small file"
+        ids = [record.chunk_id for record, _ in desk.cut(b"a new small file")]
+        assert desk.have(ids) == [False], "nobody has read it, and yet it is known to be lost"
+        with pytest.raises(DataDamaged):
+            desk.read("/new.txt")
+        desk.put("/again.txt", b"a new small file")
+        assert desk.read("/new.txt") == b"a new small file"
+    caplog.clear()
+    with closing(home.open()) as registry, registry.lease(home.space_id) as space:
+        assert Desk(space).read("/new.txt") == b"a new small file"
+    assert not caplog.records
+
+
+def test_no_location_of_the_newer_file_is_given_out_again(home: Home) -> None:
+    """Not even by a clock that was set back: what is written now could pass for what was lost."""
+    with closing(sqlite3.connect(home.space / "small.db")) as newer:
+        ((highest,),) = newer.execute("SELECT max(location) FROM tokens")
+    home.put_back("small.db")
+    with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
+        small = context.store._stores["small"]  # type: ignore[attr-defined]
+        small._now_ms = lambda: 1_000
+        (location,) = small.insert([(bytearray(32), bytearray(10))])
+    assert int(location) > highest
+
+
+def test_a_look_beside_a_server_at_work_takes_nothing_for_lost(home: Home) -> None:
+    """The file is ahead of the catalog all the time, and never behind what was read before it."""
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def upload(registry: SpaceRegistry) -> None:
+        try:
+            with registry.lease(home.space_id) as space:
+                for number in range(60):
+                    Desk(space).put_many({f"/many/{number}": b"%d" % number})
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            done.set()
+
+    with closing(home.open()) as registry, closing(home.open()) as other:
+        thread = threading.Thread(target=upload, args=(registry,))
+        thread.start()
+        while not done.is_set():
+            with other.inspect(home.space_id) as context:
+                assert context.faults == ()
+        thread.join()
+    assert not failures
