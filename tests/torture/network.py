@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.torture import processes
+from tests.torture import network_model, processes
 from tests.torture.fuzz_client import fuzz_hostile_server, fuzz_replies
 from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names
 from tests.torture.fuzz_server import fuzz_server
@@ -99,4 +99,4 @@ _SLOW: tuple[Scenario, ...] = (
     ),
 )
 
-SCENARIOS: tuple[Scenario, ...] = (*_FUZZ, *_SLOW, *processes.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (*_FUZZ, *_SLOW, network_model.SCENARIO, *processes.SCENARIOS)
