@@ -16,16 +16,22 @@ from OpenSSL import SSL
 
 from protocol import (
     ChunkRecord,
+    ChunkWant,
+    CommitItem,
     GetChunksRequest,
-    ListRequest,
+    LoginFinishReply,
     MalformedMessage,
     OutOfOrder,
     PutChunksRequest,
     Ref,
     ServerBusy,
     StatRequest,
+    Target,
     chunk_id,
+    pack_commit,
     pack_records,
+    pack_wants,
+    unpack_results,
 )
 from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer, until
@@ -40,6 +46,12 @@ Wait = Callable[..., None]
 
 def open_files() -> list[int]:
     return [int(path.name) for path in Path("/proc/self/fd").iterdir()]
+
+
+def chunk_of(login: LoginFinishReply, size: int) -> tuple[ChunkRecord, bytes]:
+    """A chunk of random data as the session's home names it."""
+    data = os.urandom(size)
+    return ChunkRecord(chunk_id(login.session.home.chunk_key, data), size), data
 
 
 def busy_text(peer: WirePeer) -> str:
@@ -183,25 +195,22 @@ def test_who_talks_on_and_on_without_signing_in_is_sent_away(server: Running) ->
 
 
 def test_a_client_that_does_not_read_its_replies_is_cut_off(serve: Serve, wait_until: Wait) -> None:
-    server = serve(
-        {"server.stall_timeout_s": "0.5", "server.min_rate_bytes_s": "1 MiB", "server.socket_buffer_bytes": "16 KiB"}
-    )
-    peer = server.connect(receive_buffer=4096)
-    peer.hello()
-    peer.login("alice", "correct horse battery")
-    request = ListRequest(folders=tuple(Ref(path="/" + "x" * 1000) for _ in range(200)))
-
-    def ask_on() -> None:
-        try:
-            for _ in range(2000):
-                peer.send("list", request)
-        except (SSL.Error, OSError):
-            return
-
-    asking = threading.Thread(target=ask_on)
-    asking.start()
-    wait_until(lambda: server.server.connections() == 0, 20)
-    asking.join()
+    """A few small requests, each with a reply of 4 MiB: this server waits for nothing but for their being taken."""
+    pace = {"server.stall_timeout_s": "2", "server.min_rate_bytes_s": "64 KiB"}
+    server = serve({**pace, "server.socket_buffer_bytes": "16 KiB"})
+    owner, login = server.login()
+    record, data = chunk_of(login, 4 * MIB)
+    owner.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+    item = CommitItem(target=Target(path="/large"), size=len(data), content=record.chunk_id, chunks=1)
+    reply, body = owner.call("commit", *pack_commit(os.urandom(16), [item], [record]))
+    node = unpack_results(reply, body)[0][0].node
+    assert node is not None
+    peer = server.attached(owner, receive_buffer=4096)
+    for _ in range(8):
+        wants = pack_wants([ChunkWant(node, record.chunk_id, 0, 1)])
+        peer.send("get_chunks", GetChunksRequest(wants=1), wants)
+    wait_until(lambda: server.server.connections() == 1, 30, what="the one who does not read to be cut off")
+    assert owner.call("stat", STAT)[0].entry.node
 
 
 def test_an_idle_session_outlives_every_deadline_of_frames(serve: Serve) -> None:
@@ -291,12 +300,12 @@ def test_among_idle_connections_and_drippers_a_transfer_completes_and_everything
     server = serve({"server.handshake_timeout_s": "2"})
     owner, login = server.login()
 
-    def put(peer: WirePeer, data: bytes) -> None:
-        body = pack_records([ChunkRecord(chunk_id(login.session.home.chunk_key, data), len(data))]) + data
-        assert peer.call("put_chunks", PutChunksRequest(chunks=1), body)[0].stored == 1
+    def put(peer: WirePeer, size: int) -> None:
+        record, data = chunk_of(login, size)
+        assert peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)[0].stored == 1
 
     for _ in range(8):
-        put(owner, os.urandom(MIB))  # starts the threads that sync
+        put(owner, MIB)  # starts the threads that sync
     threads, files = threading.active_count(), len(open_files())
     idle = [server.attached(owner) for _ in range(50)]
     drippers = [server.connect(handshake=False) for _ in range(25)]
@@ -318,7 +327,7 @@ def test_among_idle_connections_and_drippers_a_transfer_completes_and_everything
     try:
         transfer = server.attached(owner)
         for _ in range(8):
-            put(transfer, os.urandom(4 * MIB))
+            put(transfer, 4 * MIB)
         assert all(peer.call("stat", STAT)[0].entry.node for peer in idle[::10])
         wait_until(lambda: server.server.connections() == 52, 20, what="the drippers to be cut")
     finally:
