@@ -7,13 +7,14 @@ says the reply. It never sees a socket or a frame. What went wrong it raises, as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from config import Security, Storage
 from protocol import Buffer, Reply, Request, ServerExchange
 from server.audit.log import AuditLog
 from server.budget import MemoryBudget
+from server.cores import CoreChoice
 from server.credentials import Account, CredentialFile
 from server.events import SpaceEvents
 from server.penalties import Penalties
@@ -63,6 +64,7 @@ class Peer:
     session: Session | None = None
     authenticated_at: float | None = None
     """Monotonic time of the last login with the password on this connection."""
+    core: CoreChoice = field(default_factory=CoreChoice)
     leaving: bool = False
     """The connection is to be closed after this reply."""
 
