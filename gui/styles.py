@@ -13,10 +13,8 @@ from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
 
-from PIL import Image, ImageTk
-
-from gui.icons import draw, rounded_box
 from gui.palette import Palette
+from gui.style_pictures import RADIUS, StylePictures
 
 # The style names that views use; each is made in one of the functions below.
 SURFACE = "SfSurface.TFrame"
@@ -80,7 +78,6 @@ USAGE = "SfUsage.Horizontal.TProgressbar"
 
 ROW_HEIGHT = 28
 SASH = 5  # between two panes
-RADIUS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +108,12 @@ def _nested(*elements: str) -> Any:
 
 
 class StyleSheet:
-    """Applies a palette to the ttk theme in use, keeping the images of every theme alive."""
+    """Applies a palette to the ttk theme in use."""
 
     def __init__(self, root: tk.Misc, px: Callable[[float], int]) -> None:
         self._root = root
         self._px = px
-        self._images: dict[tuple[str, ...], ImageTk.PhotoImage] = {}
+        self._pictures = StylePictures(root, px)
 
     def apply(self, palette: Palette) -> None:
         """Write every style for `palette` into the ttk theme in use."""
@@ -149,7 +146,7 @@ class StyleSheet:
             style.configure(name, background=colour, borderwidth=0, relief="flat")
         element = f"{FIELD_BOX}.border"
         if element not in style.element_names():
-            box = self._box(p.field, p.border)
+            box = self._pictures.box(p.field, p.border)
             style.element_create(element, "image", box, border=self._px(RADIUS) + 1, sticky="nsew")
             style.layout(FIELD_BOX, _nested(element))
         style.configure(FIELD_BOX, background=p.surface)
@@ -185,29 +182,22 @@ class StyleSheet:
 
     # --- buttons ---------------------------------------------------------------------------------------------------
 
-    def _box(self, fill: str, border: str | None, width: int = 1) -> ImageTk.PhotoImage:
-        key = (fill, border or "", str(width))
-        if key not in self._images:
-            picture = rounded_box(self._px(RADIUS) * 2 + 8, self._px(RADIUS), fill, border, max(1, self._px(width)))
-            self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
-        return self._images[key]
-
     def _button(self, style: ttk.Style, p: Palette, look: _Look) -> None:
         """One button style: a rounded box that changes on hover and shows the keyboard focus by a strong border."""
         element = f"{look.name}.body"
         if element not in style.element_names():
             focus = p.text if look.fill == p.primary else p.accent
             framed = look.border is not None or look.fill == p.primary
-            idle = self._box(look.on or p.surface, p.line if framed else None)
+            idle = self._pictures.box(look.on or p.surface, p.line if framed else None)
             style.element_create(
                 element,
                 "image",
-                self._box(look.fill, look.border),
+                self._pictures.box(look.fill, look.border),
                 ("disabled", idle),
-                ("pressed", self._box(look.hover, look.border)),
-                ("active focus", self._box(look.hover, focus, 2)),
-                ("focus", self._box(look.fill, focus, 2)),
-                ("active", self._box(look.hover, look.border)),
+                ("pressed", self._pictures.box(look.hover, look.border)),
+                ("active focus", self._pictures.box(look.hover, focus, 2)),
+                ("focus", self._pictures.box(look.fill, focus, 2)),
+                ("active", self._pictures.box(look.hover, look.border)),
                 border=self._px(RADIUS) + 1,
                 sticky="nsew",
             )
@@ -257,10 +247,10 @@ class StyleSheet:
             style.element_create(
                 element,
                 "image",
-                self._box(p.field, p.border),
-                ("disabled", self._box(p.side, p.line)),
-                ("invalid", self._box(p.field, p.danger, 2)),
-                ("focus", self._box(p.field, p.accent, 2)),
+                self._pictures.box(p.field, p.border),
+                ("disabled", self._pictures.box(p.side, p.line)),
+                ("invalid", self._pictures.box(p.field, p.danger, 2)),
+                ("focus", self._pictures.box(p.field, p.accent, 2)),
                 border=self._px(RADIUS) + 1,
                 sticky="nsew",
             )
@@ -293,11 +283,11 @@ class StyleSheet:
             style.element_create(
                 mark,
                 "image",
-                self._mark("square", p.muted),
-                ("disabled selected", self._mark("check-square-fill", p.disabled)),
-                ("disabled", self._mark("square", p.disabled)),
-                ("selected", self._mark("check-square-fill", p.primary)),
-                ("focus", self._mark("square", p.accent)),
+                self._pictures.mark("square", p.muted),
+                ("disabled selected", self._pictures.mark("check-square-fill", p.disabled)),
+                ("disabled", self._pictures.mark("square", p.disabled)),
+                ("selected", self._pictures.mark("check-square-fill", p.primary)),
+                ("focus", self._pictures.mark("square", p.accent)),
                 sticky="",
             )
             inner: Any = [(mark, {"side": "left"}), ("Checkbutton.label", {"side": "left", "sticky": "w"})]
@@ -308,15 +298,6 @@ class StyleSheet:
             foreground=[("disabled", p.disabled), ("focus", p.accent)],
             background=[("active", p.surface)],
         )
-
-    def _mark(self, icon: str, colour: str) -> ImageTk.PhotoImage:
-        key = (icon, colour)
-        if key not in self._images:
-            size, gap = self._px(16), self._px(8)
-            picture = Image.new("RGBA", (size + gap, size), (0, 0, 0, 0))
-            picture.paste(draw(icon, size, colour), (0, 0))
-            self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
-        return self._images[key]
 
     # --- lists -----------------------------------------------------------------------------------------------------
 
@@ -370,24 +351,14 @@ class StyleSheet:
             style.element_create(
                 arrow,
                 "image",
-                self._arrow("chevron-right", p.muted),
-                ("user2", self._arrow(None, p.muted)),
-                ("user1", self._arrow("chevron-down", p.muted)),
+                self._pictures.arrow("chevron-right", p.muted),
+                ("user2", self._pictures.arrow(None, p.muted)),
+                ("user1", self._pictures.arrow("chevron-down", p.muted)),
                 sticky="",
             )
         branch: Any = [(arrow, {"side": "left", "sticky": ""}), *item]
         style.layout(f"{FOLDERS}.Item", [("Treeitem.padding", {"sticky": "nsew", "children": branch})])
         style.configure(f"{FOLDERS}.Item", padding=(self._px(2), 0, 0, 0))
-
-    def _arrow(self, icon: str | None, colour: str) -> ImageTk.PhotoImage:
-        key = ("arrow", icon or "", colour)
-        if key not in self._images:
-            size, gap = self._px(11), self._px(6)
-            picture = Image.new("RGBA", (size + gap, size), (0, 0, 0, 0))
-            if icon is not None:
-                picture.paste(draw(icon, size, colour), (0, 0))
-            self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
-        return self._images[key]
 
     def _scrollbars(self, style: ttk.Style, p: Palette) -> None:
         """Thin bars without arrows, as wide as a finger of a mouse needs and no more."""
@@ -398,9 +369,9 @@ class StyleSheet:
                 style.element_create(
                     thumb,
                     "image",
-                    self._thumb(p.border),
-                    ("pressed", self._thumb(p.muted)),
-                    ("active", self._thumb(p.muted)),
+                    self._pictures.thumb(p.border),
+                    ("pressed", self._pictures.thumb(p.muted)),
+                    ("active", self._pictures.thumb(p.muted)),
                     border=self._px(5),
                     sticky="nsew",
                 )
@@ -416,16 +387,6 @@ class StyleSheet:
                 borderwidth=0,
                 troughrelief="flat",
             )
-
-    def _thumb(self, fill: str) -> ImageTk.PhotoImage:
-        key = ("thumb", fill)
-        if key not in self._images:
-            # An empty rim keeps the thumb slim and away from the edge of the list, and the place to grab it wide.
-            side, rim = self._px(12), self._px(3)
-            picture = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-            picture.paste(rounded_box(side - 2 * rim, (side - 2 * rim) // 2, fill, None, 0), (rim, rim))
-            self._images[key] = ImageTk.PhotoImage(picture, master=self._root)
-        return self._images[key]
 
     # --- what ttk does not reach -----------------------------------------------------------------------------------
 
