@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+Signature = tuple[int, int, int]  # inode, size, time of the last change
+
 
 def write_durably(path: Path, data: bytes, *, mode: int) -> None:
     """Put a small file in place whole or not at all, so that once this returns it survives power loss.
@@ -35,6 +37,15 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def signature_of(path: Path) -> Signature | None:
+    """What is another one when a file has been replaced or written to; None if it is not there. Raises: OSError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _pass_owner_on(path: Path, descriptor: int) -> None:

@@ -33,7 +33,7 @@ from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
 from server.chunks.small import SmallStore
 from server.chunks.tiered import TieredStore
-from server.durable_files import sync_directory
+from server.durable_files import Signature, signature_of, sync_directory
 from server.lost_chunks import find_lost_small_chunks
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.entries import epoch_tag
@@ -41,7 +41,7 @@ from server.operations.list_cache import ListCache
 from server.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged, StorageMisplaced
 from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys_now, write_keys
 from server.vault.locks import master_kept
-from server.vault.master import LiveMasterKey, MasterKey, signature_of
+from server.vault.master import LiveMasterKey, MasterKey
 from server.vault.names import NameSealer
 from server.vault.rows import RowAuthenticator
 from server.vault.sealing import Sealer
@@ -163,8 +163,8 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
     )
 
 
-def keys_signature(around: Surroundings, space_id: str) -> tuple[int, int, int] | None:
-    """What changes when the space's keys file is replaced; None if it cannot be seen."""
+def keys_signature(around: Surroundings, space_id: str) -> Signature | None:
+    """What is another one when the space's keys file has been replaced; None if there is none. Raises: OSError."""
     return signature_of(directory_of(around, space_id) / KEYS_FILE)
 
 

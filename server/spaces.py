@@ -23,6 +23,7 @@ from config import Config
 from protocol import ServerStopping
 from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
+from server.durable_files import Signature
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.guard import as_storage_error
@@ -72,7 +73,7 @@ class _Slot:
     leases: int = 0
     opening: threading.Lock = field(default_factory=threading.Lock)
     context: SpaceContext | None = None
-    keys: tuple[int, int, int] | None = None
+    keys: Signature | None = None
     looked: float = 0.0
 
 
@@ -269,11 +270,11 @@ class SpaceRegistry:
 
     def _with_present_keys(self, slot: _Slot, context: SpaceContext) -> SpaceContext:
         """`context`, sealing under the new key if the keys have been rotated. Who works with the old one goes on."""
-        found = keys_signature(self._around, context.space_id)
-        if found is None or found == slot.keys:
-            return context
-        slot.keys = found
         try:
+            found = keys_signature(self._around, context.space_id)
+            if found is None or found == slot.keys:
+                return context
+            slot.keys = found
             renewed = with_present_keys(self._around, context)
         except (StorageFault, OSError) as error:
             logger.error("space %s goes on with the keys that it has: %s", context.space_id, error)

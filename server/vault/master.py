@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from server.durable_files import write_durably
+from server.durable_files import Signature, signature_of, write_durably
 from server.storage_faults import MasterKeyMissing, MasterKeyUnreadable, StorageFault
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class LiveMasterKey:
         """`path`: the file that `master` was read from; None if it comes from elsewhere and never changes."""
         self.path = path
         self._lock = threading.Lock()
-        self._signature = None if path is None else signature_of(path)
+        self._signature = None if path is None else _seen(path)
         self._master = master
 
     @classmethod
@@ -80,7 +80,7 @@ class LiveMasterKey:
         """See `load_master_key`."""
         if given:
             return cls(load_master_key(path, given, may_create=may_create))
-        before = signature_of(path)
+        before = _seen(path)
         live = cls(load_master_key(path, given, may_create=may_create), path)
         live._signature = before if before is not None else live._signature
         return live
@@ -90,7 +90,7 @@ class LiveMasterKey:
         if self.path is None:
             return self._master
         with self._lock:
-            signature = signature_of(self.path)
+            signature = _seen(self.path)
             if signature is not None and signature != self._signature:
                 self._signature = signature
                 try:
@@ -106,13 +106,11 @@ class LiveMasterKey:
         master.write(self.path)
 
 
-def signature_of(path: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is replaced; None if it is not there, or not to be seen."""
+def _seen(path: Path) -> Signature | None:
     try:
-        found = path.stat()
-    except OSError:
+        return signature_of(path)
+    except OSError:  # a key that lies elsewhere may be away for a while
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def load_master_key(path: Path, given: str | None, *, may_create: bool) -> MasterKey:
