@@ -1,4 +1,4 @@
-"""The small pictures that styles are made of: boxes, check marks, arrows, thumbs; drawn once for each colour, then kept."""
+"""The small pictures that styles are made of: boxes, check marks, arrows, thumbs. Each is drawn once and kept."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from server.audit.log import AuditLog
 from server.bookkeeping import Bookkeeper
 from server.budget import MemoryBudget
 from server.calls import Services
-from server.connection import Surroundings
+from server.connection import ServerSurroundings
 from server.credentials import CredentialError, CredentialFile
 from server.dispatch import Dispatcher
 from server.events import Bell, SpaceEvents
@@ -101,7 +101,7 @@ class Server:
             outgoing=MemoryBudget(half),
             audit=self._audit,
         )
-        around = Surroundings(
+        around = ServerSurroundings(
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
             sessions=self._services.sessions,
             incoming=MemoryBudget(half),

@@ -25,7 +25,7 @@ from protocol import (
 )
 from server.budget import Lease, MemoryBudget
 from server.calls import Peer
-from server.dispatch import UNKNOWN_ID, Dispatcher, Outcome
+from server.dispatch import UNKNOWN_ID, Dispatcher, Response
 from server.events import Bell
 from server.gate import Place
 from server.sessions import Sessions
@@ -45,7 +45,7 @@ _TRANSFERS_AND_CHANGES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class ServerSurroundings:
     """What all connections of a server share."""
 
     dispatcher: Dispatcher
@@ -68,7 +68,7 @@ class Connection:
         address: str,
         group: str,
         place: Place,
-        around: Surroundings,
+        around: ServerSurroundings,
         on_end: Callable[[Connection], None],
     ) -> None:
         self.number = number
@@ -151,7 +151,7 @@ class Connection:
                 return
             del outcome
 
-    def _reply(self, outcome: Outcome) -> None:
+    def _reply(self, outcome: Response) -> None:
         """Send it, or a fault if it is longer than a message may be: every request is answered.
 
         Raises: PeerLost.
@@ -165,7 +165,7 @@ class Connection:
             fault = ServerFault("The answer is longer than a message may be.")
             self._stream.send(encode_error(outcome.request_id, fault))
 
-    def _note(self, outcome: Outcome, body_bytes: int, begun: float) -> None:
+    def _note(self, outcome: Response, body_bytes: int, begun: float) -> None:
         """Count a command, and write down those by which something moved."""
         self._commands += 1
         if outcome.error is not None:

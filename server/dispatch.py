@@ -53,7 +53,7 @@ _WITH_A_TEMPORARY_PASSWORD = frozenset({"change_password", "logout"})
 
 
 @dataclass(slots=True)
-class Outcome:
+class Response:
     """What to send for a request, and what is to be done then. Its memory is leased until `release`."""
 
     command: str
@@ -82,7 +82,7 @@ class Dispatcher:
             self._slots.put(None)
         self._memory_timeout_s = memory_timeout_s
 
-    def answer(self, peer: Peer, frame: Frame) -> Outcome:
+    def answer(self, peer: Peer, frame: Frame) -> Response:
         """The reply to the request in `frame`, whatever it is. Sets `peer.leaving` if the connection is of no more use.
 
         Never raises: a mistake of this program is logged with its traceback under an id, and the client gets that id.
@@ -91,7 +91,7 @@ class Dispatcher:
             envelope = decode_request(frame.header)
         except SfosError as error:
             peer.leaving = True
-            return Outcome("?", encode_error(UNKNOWN_ID, error), error=error.code)
+            return Response("?", encode_error(UNKNOWN_ID, error), error=error.code)
         try:
             return self._carry_out(peer, envelope, frame.body)
         except SfosError as error:
@@ -102,7 +102,7 @@ class Dispatcher:
             fault = _unexpected(peer, envelope.command, error)
             return _failed(envelope, fault)
 
-    def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview) -> Outcome:
+    def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview) -> Response:
         spec = COMMANDS.get(envelope.command)
         if spec is None:
             raise UnknownCommand(subject=envelope.command[:64])
@@ -134,7 +134,7 @@ class Dispatcher:
                 lease.release()
             raise
         header = encode_result(envelope.id, answer.reply)
-        return Outcome(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease)
+        return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease)
 
     @staticmethod
     def _check_order(peer: Peer, spec: CommandSpec) -> None:
@@ -160,10 +160,10 @@ class Dispatcher:
             raise PermissionDenied
 
 
-def _failed(envelope: RequestEnvelope, error: SfosError) -> Outcome:
+def _failed(envelope: RequestEnvelope, error: SfosError) -> Response:
     if isinstance(error, RemoteProtocolError):
         _log.info("request %d (%.64s) refused: %s", envelope.id, envelope.command, error)
-    return Outcome(envelope.command[:64], encode_error(envelope.id, error), error=error.code, request_id=envelope.id)
+    return Response(envelope.command[:64], encode_error(envelope.id, error), error=error.code, request_id=envelope.id)
 
 
 def _unexpected(peer: Peer, command: str, error: Exception) -> ServerFault:

@@ -20,7 +20,7 @@ from typing import Any
 from OpenSSL import SSL
 
 from server.audit.log import AuditLog
-from server.connection import Connection, Surroundings
+from server.connection import Connection, ServerSurroundings
 from server.events import Bell
 from server.gate import Gate, Place, Refused
 from server.penalties import address_group
@@ -121,7 +121,7 @@ class Listener:
         context: Callable[[], SSL.Context],
         gate: Gate,
         pace: Pace,
-        around: Surroundings,
+        around: ServerSurroundings,
         audit: AuditLog,
         socket_buffer_bytes: int = 0,
     ) -> None:
