@@ -195,7 +195,7 @@ def test_who_talks_on_and_on_without_signing_in_is_sent_away(server: Running) ->
 
 
 def test_a_client_that_does_not_read_its_replies_is_cut_off(serve: Serve, wait_until: Wait) -> None:
-    """A few small requests, each with a reply longer than all buffers: this server waits for nothing but for their being taken."""
+    """A few small requests, whose replies no buffer holds: nothing but their being taken is waited for."""
     pace = {"server.stall_timeout_s": "2", "server.min_rate_bytes_s": "64 KiB"}
     server = serve({**pace, "server.socket_buffer_bytes": "16 KiB"})
     owner, login = server.login()
