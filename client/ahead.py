@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from client.connection import Connection
 from protocol import SfosError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class ConnectionsAhead:
@@ -34,7 +34,7 @@ class ConnectionsAhead:
             try:
                 future.set_result(connect())
             except BaseException as error:  # the top of a thread: who takes it is told, and opens one by itself
-                log.debug("no connection ahead: %s", error)
+                _log.debug("no connection ahead: %s", error)
                 future.set_exception(error)
 
         with self._lock:

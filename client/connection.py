@@ -53,7 +53,7 @@ from protocol import (
     from_info,
 )
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MAX_DEPTH = 32  # requests without an answer
 SMALL_UNANSWERED_BYTES = 16 * 1024  # what every socket's buffers hold, so that sending it never blocks
@@ -406,7 +406,7 @@ class Connection:
         except SSL.ZeroReturnError:
             pass
         except (SSL.Error, OSError) as error:
-            log.debug("%s: no orderly end: %s", self.address, explain(error))
+            _log.debug("%s: no orderly end: %s", self.address, explain(error))
 
     def __enter__(self) -> Connection:
         return self

@@ -30,7 +30,7 @@ from client.chunking import explain_os_error
 from client.errors import LocalAccess, LocalDiskFull, LocalFileError
 from protocol import AlreadyExists, Attributes, IsAFolder, printable
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and sys.platform != "win32"
 _UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
@@ -195,7 +195,7 @@ def finish_file(descriptor: int, mode: int | None, mtime_ns: int, *, durable: bo
         if mtime_ns and _UTIME_BY_DESCRIPTOR:
             os.utime(descriptor, ns=(mtime_ns, mtime_ns))
     except OSError as error:
-        log.debug("attributes: %s", error)
+        _log.debug("attributes: %s", error)
     if durable:
         os.fsync(descriptor)
 

@@ -60,7 +60,7 @@ from protocol import (
     verifier_of,
 )
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 # Asked for the password when the server has forgotten the session (restart, timeout); None: the user declined.
 Reauthenticate = Callable[[], str | None]
@@ -141,7 +141,7 @@ class Session:
                 with contextlib.suppress(SfosError):
                     connection.call("logout", LogoutRequest(), Done)
                 raise
-        log.info("%s: signed in as %s", address, user)
+        _log.info("%s: signed in as %s", address, user)
         return cls(
             connection,
             user,
@@ -323,7 +323,7 @@ class Session:
                 connection.close()
             self._salted = signed_in.salted
             self._adopt(signed_in.ticket_id, signed_in.ticket, signed_in.info)
-            log.info("%s: signed in anew as %s", self.address, self.user)
+            _log.info("%s: signed in anew as %s", self.address, self.user)
 
     def _would_be_alive(self) -> bool:
         now, info = time.monotonic(), self._info

@@ -12,7 +12,7 @@ from client.address import Address
 from client.errors import ServerUnreachable
 from client.tls import SSL
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def connect(address: Address, timeout_s: float) -> socket.socket:
@@ -55,7 +55,7 @@ def shut(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError as error:  # not connected any more: what was wanted
-        log.debug("shutdown: %s", error)
+        _log.debug("shutdown: %s", error)
 
 
 def is_ip(host: str) -> bool:

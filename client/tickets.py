@@ -18,7 +18,7 @@ from client.places import runtime_directory
 from client.private_files import is_private, read_private, write_private
 from protocol import TICKET_BYTES, Fingerprint
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class StoredTicket(msgspec.Struct, frozen=True):
@@ -59,13 +59,13 @@ class TicketStore:
         if content is None:
             return None
         if not is_private(path):
-            log.warning("%s can be read by others and is not used", path)
+            _log.warning("%s can be read by others and is not used", path)
             return None
         try:
             stored = msgspec.json.decode(content, type=_File)
             fingerprint = Fingerprint.parse(stored.fingerprint)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-            log.warning("%s cannot be read and is not used", path)
+            _log.warning("%s cannot be read and is not used", path)
             return None
         same = stored.host == address.host and stored.port == address.port and stored.user == user
         if not same or stored.expires_unix_s <= time.time() or len(stored.ticket) != TICKET_BYTES:

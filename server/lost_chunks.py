@@ -24,7 +24,7 @@ from server.catalog.statement import Statement
 from server.chunks.small import SmallStore
 from server.storage_faults import SmallChunksLost, SmallChunksRolledBack, StorageFault
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _BATCH = 1_000
 _FRONT = "small:"
@@ -49,14 +49,14 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
         rows = [ChunkRow(*columns) for columns in tx.all(_IN_SMALL_STORE)]
     lost = list(_lost(rows, small))
     fault = (SmallChunksRolledBack if highest else SmallChunksLost)(f"{small.path}: {len(lost)} chunks are not there")
-    logger.error("%s", fault)
+    _log.error("%s", fault)
     try:
         with catalog.write() as tx:
             for row in lost:
                 mark_hurt(tx, row)
             set_small_mark(tx, highest)
     except SfosError as error:  # it is found again at the next opening
-        logger.warning("%s: what is lost could not be marked: %s", small.path, error)
+        _log.warning("%s: what is lost could not be marked: %s", small.path, error)
     return fault
 
 

@@ -46,7 +46,7 @@ from server.vault.names import NameSealer
 from server.vault.rows import RowAuthenticator
 from server.vault.sealing import Sealer
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 CATALOG_FILE = "catalog.db"
 SMALL_FILE = "small.db"
@@ -218,7 +218,7 @@ def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) ->
     try:
         head = read_head(directory)
     except (OSError, ValueError) as error:  # it is an aid; `verify` tells of it
-        logger.warning("%s: the HEAD file cannot be read: %s", directory, error)
+        _log.warning("%s: the HEAD file cannot be read: %s", directory, error)
         head = None
     if head is not None and head.epoch == row.epoch and head.seq > row.seq and not rolled_back_too:
         raise CatalogRolledBack(f"{catalog.path} is at {row.seq}, and was at {head.seq} already")

@@ -50,7 +50,7 @@ from server.storage_faults import (
 from server.vault.keyring import read_keys_now
 from server.vault.master import LiveMasterKey, MasterKey
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MASTER_KEY_VARIABLE = "SFOS_MASTER_KEY"
 KEPT_OPEN = 64
@@ -120,7 +120,7 @@ class SpaceRegistry:
             stored = _stored_ids(storage_dir)
             known.add(*stored)
             if lost := known.missing(stored):
-                logger.error("%s", SpaceMissing(f"{storage_dir} lacks {len(lost)} of the spaces in {known.path}"))
+                _log.error("%s", SpaceMissing(f"{storage_dir} lacks {len(lost)} of the spaces in {known.path}"))
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
         self._closed = False
@@ -259,7 +259,7 @@ class SpaceRegistry:
                         )
                     if create:
                         create_space(self._around, space_id)
-                        logger.info("made space %s", space_id)
+                        _log.info("made space %s", space_id)
                 slot.keys, slot.looked = keys_signature(self._around, space_id), time.monotonic()
                 slot.context = open_space(self._around, space_id)
                 self._known.add(space_id)
@@ -277,9 +277,9 @@ class SpaceRegistry:
             slot.keys = found
             renewed = with_present_keys(self._around, context)
         except (StorageFault, OSError) as error:
-            logger.error("space %s goes on with the keys that it has: %s", context.space_id, error)
+            _log.error("space %s goes on with the keys that it has: %s", context.space_id, error)
             return context
-        logger.info("space %s seals under its data key %d from now on", context.space_id, renewed.sealer.key_no)
+        _log.info("space %s seals under its data key %d from now on", context.space_id, renewed.sealer.key_no)
         return renewed
 
 
@@ -298,7 +298,7 @@ def _check_master(storage_dir: Path, master: LiveMasterKey) -> None:
         except MasterKeyWrong as error:
             wrong = wrong or error
         except (KeysDamaged, OSError) as error:
-            logger.error("%s", error)  # the other spaces shall be served all the same
+            _log.error("%s", error)  # the other spaces shall be served all the same
         else:
             return
     if wrong is not None:

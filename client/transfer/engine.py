@@ -23,7 +23,7 @@ from client.transfer.switch import Switch
 from client.transfer.upload_task import UploadTask
 from protocol import Entry, Ref, printable
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class TransferEngine:
@@ -209,7 +209,7 @@ class TransferEngine:
                     if self._listener is not None:
                         self._listener(event)
                 except Exception:  # a listener's mistake must not stop the transfers, nor the other events
-                    log.exception("a listener failed")
+                    _log.exception("a listener failed")
             if over:
                 job.all_told()
 

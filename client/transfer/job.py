@@ -13,7 +13,7 @@ from client.transfer.run import Run, Task
 from client.transfer.switch import Switch
 from protocol import LocalProtocolError, SfosError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Job:
@@ -132,7 +132,7 @@ class Job:
         except SfosError as error:
             self._fail(error)
         except Exception as error:  # the top of a thread: a mistake of ours must not look like a job that hangs
-            log.exception("job %d ended unexpectedly", self.number)
+            _log.exception("job %d ended unexpectedly", self.number)
             self._fail(LocalProtocolError(f"An unforeseen error: {error}"))
         else:
             self._ledger.set_state(JobState.FAILED if self._ledger.has_failures else JobState.FINISHED)

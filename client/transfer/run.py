@@ -19,7 +19,7 @@ from client.transfer.limiter import RateLimiter
 from client.transfer.switch import Switch
 from protocol import LocalProtocolError, SfosError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ def run_lanes(run: Run, feed: Feed, count: int, depth: int, body: Callable[[], N
             failures.append(error)
             run.switch.cancel()
         except Exception as error:  # the top of a thread: an unforeseen error must end the job, not hang it
-            log.exception("a transfer connection ended unexpectedly")
+            _log.exception("a transfer connection ended unexpectedly")
             failures.append(LocalProtocolError(f"An unforeseen error: {error}"))
             run.switch.cancel()
 

@@ -27,7 +27,7 @@ from protocol import ServerFault, SfosError, StorageFailed
 from server.catalog.statement import InStatement, Row, Statement
 from server.sqlite_faults import as_wire_error, is_failed_sync
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
 _CACHED_STATEMENTS = 256
@@ -225,12 +225,12 @@ class Catalog:
         """What the caller is told. After a failed fsync the catalog takes no more writes."""
         if is_failed_sync(error) and not self._broken:
             self._broken = True
-            logger.critical("%s takes no more writes: %s", self.path, error)
+            _log.critical("%s takes no more writes: %s", self.path, error)
         told = as_wire_error(error, self.path)
         if isinstance(told, StorageFailed | ServerFault):
-            logger.error("%s: SQLite failed", self.path, exc_info=error)
+            _log.error("%s: SQLite failed", self.path, exc_info=error)
         else:
-            logger.warning("%s: %s", self.path, error)
+            _log.warning("%s: %s", self.path, error)
         return told
 
 

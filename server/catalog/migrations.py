@@ -22,7 +22,7 @@ from server.catalog.states import ROOT_NAME_KEY, ROOT_PARENT, StateKind
 from server.storage_faults import CatalogTooNew, CatalogUnreadable
 from server.vault.rows import RowAuthenticator
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Migration = Callable[[Connection, bytes], None]  # gets the connection and the space's id
 
@@ -103,10 +103,10 @@ def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mappi
     if unidata != unicodedata.unidata_version:
         # Case folding of assigned characters is stable (unicode.org/policies/stability_policy.html), so at most names
         # with characters that were unassigned then could now be found equal.
-        logger.info("%s was made with Unicode %s, this is %s", catalog.path, unidata, unicodedata.unidata_version)
+        _log.info("%s was made with Unicode %s, this is %s", catalog.path, unidata, unicodedata.unidata_version)
     for step in range(version, target):
         with catalog.core() as connection:
             migrations[step](connection, catalog.space)
             connection.execute(update(spaces).where(spaces.c.space == catalog.space).values(schema_version=step + 1))
-        logger.info("%s: migrated from version %d to %d", catalog.path, step, step + 1)
+        _log.info("%s: migrated from version %d to %d", catalog.path, step, step + 1)
     return int(version)

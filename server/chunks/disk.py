@@ -23,7 +23,7 @@ from server.chunks.files import LocalFiles, SyncFailed
 from server.chunks.store import StoredChunk
 from server.storage_faults import StoreStopped
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 # Fan-out: 256 directories keep each small enough for a million chunks.
 _DIRECTORY_HEX = 2
@@ -149,7 +149,7 @@ class DiskStore:
     def stop(self, error: OSError) -> None:
         """Take no more writes."""
         self._stopped = str(error)
-        logger.critical("the chunk store at %s takes no more writes: fsync failed: %s", self._root, error)
+        _log.critical("the chunk store at %s takes no more writes: fsync failed: %s", self._root, error)
 
     def _path(self, location: str) -> Path:
         return self._root / location

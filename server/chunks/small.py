@@ -29,7 +29,7 @@ from server.chunks.store import StoredChunk
 from server.sqlite_faults import is_damaged, is_failed_sync, is_full
 from server.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
@@ -221,7 +221,7 @@ class SmallStore:
                     raise OSError(errno.ENOSPC, f"{self.path}: {error}") from error
                 if is_failed_sync(error):
                     self._stopped = str(error)
-                    logger.critical("%s takes no more writes: %s", self.path, error)
+                    _log.critical("%s takes no more writes: %s", self.path, error)
                     raise StoreStopped(str(error)) from error
                 raise
             finally:

@@ -28,7 +28,7 @@ from server.catalog.statement import Statement
 from server.operations.context import Caller, SpaceContext
 from server.operations.entries import cursor_after
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=Reply)
 
@@ -177,7 +177,7 @@ def _note_head(context: SpaceContext, head: Head) -> None:
     try:
         write_head(context.directory, head)
     except OSError as error:  # it may lag, and the commit stands
-        logger.warning("%s: the HEAD file could not be written: %s", context.directory, error)
+        _log.warning("%s: the HEAD file could not be written: %s", context.directory, error)
 
 
 def _replayed(

@@ -12,7 +12,7 @@ from server.operations.context import SpaceContext
 from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def empty_content(context: SpaceContext) -> bytes:
@@ -45,7 +45,7 @@ def heal_lists(context: SpaceContext, packed: Mapping[bytes, bytes], known: Iter
     with context.catalog.write() as tx:
         for content in known_lists(tx, damaged):
             replace_list(tx, seal_list(context, content, packed[content]))
-    logger.warning("space %s: %d damaged lists of contents were sent again", context.space_id, len(damaged))
+    _log.warning("space %s: %d damaged lists of contents were sent again", context.space_id, len(damaged))
 
 
 def _is_sound(context: SpaceContext, content: bytes, packed: bytes, count: int, key_no: int, sealed: bytes) -> bool:

@@ -18,7 +18,7 @@ from server.vault.names import NameSealer
 from server.vault.rows import RowAuthenticator
 from server.vault.sealing import Sealer
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Listeners:
             try:
                 listener(space_id)
             except Exception:  # whatever is wrong with a listener, the commit stands and the others are to hear of it
-                logger.exception("a listener to commits failed")
+                _log.exception("a listener to commits failed")
 
 
 @dataclass(frozen=True, slots=True)

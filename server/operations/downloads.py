@@ -42,7 +42,7 @@ from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType
 from server.vault.tokens import OPEN_SLACK
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestReply, bytes]:
@@ -216,7 +216,7 @@ def _mark_hurt(context: SpaceContext, row: ChunkRow) -> None:
         with context.catalog.write() as tx:
             mark_hurt(tx, row)
     except SfosError as error:  # it stays unmarked until someone reads it again
-        logger.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)
+        _log.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)
 
 
 def _open_chunk(

@@ -12,7 +12,7 @@ from protocol import DataDamaged, SfosError, StorageFailed, StorageFull, Storage
 from server.sqlite_faults import FULL, as_wire_error
 from server.storage_faults import SpaceMissing, StorageFault, TokenDamaged
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,15 +21,15 @@ R = TypeVar("R")
 def as_storage_error(error: Exception) -> SfosError:
     """The error that a client gets for what went wrong below; logged here."""
     if isinstance(error, TokenDamaged):
-        logger.error("damaged data: %s", error)
+        _log.error("damaged data: %s", error)
         return DataDamaged()
     if isinstance(error, StorageFault):
-        logger.error("%s", error)
+        _log.error("%s", error)
         return StorageMissing() if isinstance(error, SpaceMissing) else StorageFailed()
     if isinstance(error, OSError) and error.errno in FULL:
-        logger.warning("the disk is full: %s", error)
+        _log.warning("the disk is full: %s", error)
         return StorageFull()
-    logger.error("the disk failed", exc_info=error)
+    _log.error("the disk failed", exc_info=error)
     return as_wire_error(error) if isinstance(error, sqlite3.Error) else StorageFailed()
 
 

@@ -44,7 +44,7 @@ from server.operations.context import Caller, SpaceContext
 from server.storage_faults import TokenDamaged
 from server.vault.sealing import TokenType, sealed_size
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Pieces = Mapping[bytes, memoryview]  # data by chunk id
 
@@ -117,7 +117,7 @@ class Upload:
             raise_small_mark(tx, highest_small(self.rows[old.id].location for old in healed))
         self._registered |= {old.id for old in healed}
         context.store.delete([old.location for old in healed])
-        logger.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
+        _log.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
 
     def register(
         self,
