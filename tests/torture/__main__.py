@@ -7,11 +7,18 @@ Exit codes: 0 nothing broken · 1 a promise is broken, each with the line that r
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 from tests.torture.registry import SCENARIOS
 from tests.torture.runner import main
 
+
+def _sum_up(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _sum_up)  # who stops it in the background wants its figures too
     logging.getLogger().addHandler(logging.NullHandler())  # every fault that is provoked is logged, ten thousand times
     sys.exit(main(sys.argv[1:], SCENARIOS, sys.stdout))
