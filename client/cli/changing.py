@@ -16,12 +16,15 @@ from protocol import (
     DeleteItem,
     Entry,
     IsAFolder,
+    MovedBelowItself,
     NameNotAllowed,
     NodeReply,
     NotAFolder,
     NotFound,
     Ref,
+    fold_name,
     from_info,
+    split_path,
 )
 
 
@@ -66,7 +69,9 @@ def _relocate(api: Api, shell: Shell, options: MoveOptions | CopyOptions, failur
         with failures.of(text):
             target = destination.child(entry.name) if inside else destination.path
             taken.take(target)
-            _relocate_one(api, shell, options, entry, target)
+            if entry.kind == "folder" and _is_below(target, entry.path or "/"):
+                raise MovedBelowItself
+            _relocate_one(api, shell, options, entry, target, failures)
 
 
 def _source(api: Api, text: str, options: MoveOptions | CopyOptions) -> Entry:
@@ -81,23 +86,42 @@ def _source(api: Api, text: str, options: MoveOptions | CopyOptions) -> Entry:
     return entry
 
 
-def _relocate_one(api: Api, shell: Shell, options: MoveOptions | CopyOptions, entry: Entry, target: str) -> None:
-    """Move or copy; what is at the target is replaced only if both are files: a folder is never replaced."""
+def _relocate_one(
+    api: Api, shell: Shell, options: MoveOptions | CopyOptions, entry: Entry, target: str, failures: Failures
+) -> None:
+    """Move or copy. A file is replaced by a file; a folder is never replaced: one that is copied is merged into it."""
     try:
         _call(api, options, entry, target, replace=False)
     except AlreadyExists:
-        if options.conflict is Conflict.SKIP:
-            shell.detail(f"{target}: left as it is")
-            return
         there = api.exists(target)
         if there is not None and there.node == entry.node:
             raise AlreadyExists("Source and destination are the same.") from None
+        if there is not None and there.kind == entry.kind == "folder" and isinstance(options, CopyOptions):
+            _merge(api, shell, options, entry, target, failures)
+            return
+        if options.conflict is Conflict.SKIP:
+            shell.detail(f"{target}: left as it is")
+            return
         if there is not None and there.kind == "folder":
             raise AlreadyExists(f"{target} is a folder that is there already; nothing was replaced.") from None
         if there is not None and entry.kind == "folder":
             raise NotAFolder(f"{target} is a file; a folder cannot take its place.") from None
         _call(api, options, entry, target, replace=True)
     shell.detail(f"{entry.path or entry.name} -> {target}")
+
+
+def _merge(api: Api, shell: Shell, options: CopyOptions, source: Entry, target: str, failures: Failures) -> None:
+    """Copy what is in the folder `source` into the folder at `target`; what else is in that stays."""
+    for child in sorted(api.list_folder(source), key=lambda child: child.name):
+        path = f"{target}/{child.name}"
+        with failures.of(path):
+            _relocate_one(api, shell, options, child, path, failures)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether `path` leads into `folder`, in whatever case."""
+    inner, outer = ([fold_name(name) for name in split_path(text)] for text in (path, folder))
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _call(api: Api, options: MoveOptions | CopyOptions, entry: Entry, target: str, *, replace: bool) -> NodeReply:

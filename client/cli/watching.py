@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
-from client.api import Api
 from client.cli import output
+from client.cli.known_tree import KnownTree, Seen
 from client.cli.options import WatchOptions
 from client.cli.paths import RemotePath
 from client.cli.shell import Shell
 from client.session import Session
 from client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
-from protocol import ROOT_NODE, Change, NotFound, Ref, SfosError
+from protocol import Change, SfosError
 
 _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
 
@@ -22,7 +22,8 @@ _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+
 def watch(session: Session, shell: Shell, options: WatchOptions) -> int:
     """Print changes until `options.count` of them are printed. Raises: KeyboardInterrupt; AccessError at the end."""
     folders = tuple(RemotePath.parse(text).path.rstrip("/") for text in options.paths)
-    paths = NodePaths(session.api)
+    tree = KnownTree(session.api)
+    _learn(tree, folders)
     printed = 0
     interrupted = False
     # From the session's cursor on: what happens between here and the watch's beginning is not lost.
@@ -32,20 +33,33 @@ def watch(session: Session, shell: Shell, options: WatchOptions) -> int:
         )
         for notice in _notices(changes):
             if not isinstance(notice, Changed):
-                paths.forget()
+                if isinstance(notice, Resync):
+                    _learn(tree, folders)
                 if interrupted or not isinstance(notice, WatchResumed):  # the first notice: it has begun
                     _tell(shell, options, notice)
                 interrupted = isinstance(notice, WatchInterrupted)
                 continue
             for change in notice.changes:
-                path = paths.of(change)
-                if path is not None and not any(path == f or path.startswith(f + "/") for f in folders):
+                seen = tree.see(change)
+                if not _is_in(seen.path, folders) and not (seen.before and _is_in(seen.before, folders)):
                     continue
-                _print(shell, options, change, path)
+                _print(shell, options, change, seen)
                 printed += 1
                 if options.count is not None and printed >= options.count:
                     return 0
     return 0
+
+
+def _learn(tree: KnownTree, folders: Sequence[str]) -> None:
+    """So that of what is in them a rename can be told. What cannot be listed is watched all the same."""
+    tree.forget()
+    for folder in folders:
+        tree.learn(folder or "/")
+
+
+def _is_in(path: str | None, folders: Sequence[str]) -> bool:
+    """Whether it is one of the folders or below; what is nowhere any more (None) may have been anywhere."""
+    return path is None or any(path == folder or path.startswith(folder + "/") for folder in folders)
 
 
 def _notices(changes: Watch) -> Iterator[WatchNotice]:
@@ -78,12 +92,18 @@ def _notices(changes: Watch) -> Iterator[WatchNotice]:
         reader.join()
 
 
-def _print(shell: Shell, options: WatchOptions, change: Change, path: str | None) -> None:
+def _print(shell: Shell, options: WatchOptions, change: Change, seen: Seen) -> None:
     if options.json:
-        value = {"change": "deleted" if change.deleted else "changed", **output.entry_json(change.entry, path)}
-        shell.result(output.json_line(value))
+        value: dict[str, object] = {"change": "deleted" if change.deleted else "changed"}
+        if seen.before is not None:
+            value = {"change": "moved", "from": seen.before}
+        shell.result(output.json_line({**value, **output.entry_json(change.entry, seen.path)}))
+    elif seen.before is not None:
+        now = datetime.now().astimezone()
+        names = [output.display_name(change.entry, path) for path in (seen.before, seen.path)]
+        shell.result(f"{now:%H:%M:%S}  moved    {names[0]} -> {names[1]}")
     else:
-        shell.result(output.change_line(change, path, datetime.now().astimezone()))
+        shell.result(output.change_line(change, seen.path, datetime.now().astimezone()))
     shell.flush()  # whoever reads a pipe wants each line when it happens
 
 
@@ -97,36 +117,3 @@ def _tell(shell: Shell, options: WatchOptions, notice: Resync | WatchInterrupted
         shell.note(f"{output.error_line('', notice.error)} Trying again …")
     else:
         shell.note("Connected again; nothing was missed.")
-
-
-class NodePaths:
-    """The paths of folders by their node, asked of the server once for each folder."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-        self._folders: dict[int, str] = {}
-
-    def forget(self) -> None:
-        """Ask anew from now on."""
-        self._folders.clear()
-
-    def of(self, change: Change) -> str | None:
-        """Where the changed entry is, or was; None if its folder is gone as well."""
-        entry = change.entry
-        if entry.kind == "folder":
-            self._folders.clear()  # renamed, moved or deleted: all paths below it are different now
-        folder = self._folder(entry.parent)
-        return None if folder is None else f"{folder}/{entry.name}"
-
-    def _folder(self, node: int) -> str | None:
-        if node == ROOT_NODE:
-            return ""
-        if node not in self._folders:
-            try:
-                path = self._api.stat(Ref(node=node)).path
-            except NotFound:
-                return None
-            if path is None:
-                return None
-            self._folders[node] = path.rstrip("/")
-        return self._folders[node]

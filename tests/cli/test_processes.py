@@ -137,10 +137,31 @@ def test_one_client_sees_what_another_changes(cli: Cli) -> None:
     assert [(change["change"], change["path"], change["kind"]) for change in seen] == [
         ("changed", "/dir", "folder"),
         ("changed", "/dir/ä.txt", "file"),
-        ("changed", "/b.txt", "file"),
+        ("moved", "/b.txt", "file"),
         ("deleted", "/b.txt", "file"),
     ]
     assert seen[1]["size"] == 5
+    assert seen[2]["from"] == "/dir/ä.txt"
+
+
+def test_a_watch_tells_where_things_went_also_those_that_were_there_before(cli: Cli) -> None:
+    cli.ok("mkdir", "-p", "here/folder", "there")
+    cli.ok("put", "-", "here/folder/file", stdin="x")
+    moves = {
+        ("here/folder/file", "here/folder/new name"): "/here/folder/file -> /here/folder/new name",
+        ("here/folder", "here/renamed"): "/here/folder/ -> /here/renamed/",
+        ("here/renamed/new name", "here/renamed/file"): "/here/renamed/new name -> /here/renamed/file",
+        ("here/renamed", "there"): "/here/renamed/ -> /there/renamed/",
+        ("there/renamed", "here"): "/there/renamed/ -> /here/renamed/",
+    }
+    with cli.running("watch", "here", "--count", str(len(moves))) as watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        watching.stderr.readline()
+        for words, told in moves.items():
+            cli.ok("mv", *words)
+            assert re.fullmatch(rf"\d\d:\d\d:\d\d  moved    {told}\n", watching.stdout.readline())
+        assert watching.wait(30) == 0
 
 
 def test_a_watch_of_one_folder_tells_of_nothing_else(cli: Cli) -> None:
