@@ -148,6 +148,16 @@ def test_a_sweep_in_the_middle_of_its_own_change_of_password_does_not_end_a_sess
     assert (session.ended, other.ended) == (None, "password changed")
 
 
+def test_a_changed_password_ends_the_others_before_any_sweep_looks() -> None:
+    registry = Registry()
+    session, other = registry.sessions.open(ALICE), registry.sessions.open(ALICE)
+    connection = Member()
+    registry.sessions.join(other, connection)
+    registry.sessions.password_changed(session, replace(ALICE, verifier=replace(VERIFIER, salt=b"t" * 16)))
+    assert (session.ended, other.ended) == (None, "password changed")
+    assert connection.interruptions == ["session ended: password changed"]
+
+
 # --- Through the wire ---------------------------------------------------------------------------------------------
 
 
