@@ -27,7 +27,7 @@ from server.penalties import Penalties, PenaltyRule
 from server.penalty_file import PENALTY_FILE, PenaltyFile
 from server.preflight import AccountsUnfit, check_accounts, descriptors_wanted
 from server.sessions import Lifetimes, Session, Sessions
-from server.spaces import SpaceRegistry
+from server.spaces import SpaceRegistry, watched_key_file
 from server.storage_faults import StorageFault
 from server.stream import Pace
 from server.tls import CertificateUnusable
@@ -72,7 +72,7 @@ class Server:
         settings = config.server
         config.home.mkdir(parents=True, exist_ok=True)
         _raise_descriptor_limit(config)
-        opened.callback(HomeLock(config.home).release)
+        opened.callback(HomeLock(config.home, watched_key_file(config)).release)
         accounts = CredentialFile(settings.credentials_file)
         check_accounts(accounts, settings.host)
         self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, config.home / SECRETS)))

@@ -1,9 +1,10 @@
-"""The lock by which one server at a time has an SFOS_HOME."""
+"""The lock by which one server at a time has an SFOS_HOME. Its file says who has it: the process, and its key file."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 LOCK_FILE = ".server.lock"
@@ -11,30 +12,66 @@ LOCK_FILE = ".server.lock"
 SECRETS = "secrets"
 """Where in the home the server keeps the secrets that it makes itself."""
 
+_MOST_BYTES = 8_192  # of the file: a number and a path
+
 
 class HomeTaken(Exception):
     """Another server works in this directory."""
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a home. `process`: its number, empty if it has not said so yet.
+
+    `key_file`: where it reads the master key, and sees it change; empty if it does not.
+    """
+
+    process: str = ""
+    key_file: str = ""
+
+    def __str__(self) -> str:
+        return f" (process {self.process})" if self.process else ""
+
+
 class HomeLock:
     """Held from the constructor to `release`; the system gives it back however the process ends."""
 
-    def __init__(self, home: Path) -> None:
-        """Raises: HomeTaken; OSError, if the directory cannot be written to."""
-        path = home / LOCK_FILE
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, home: Path, key_file: Path | None = None) -> None:
+        """`key_file`: see `Holder`. Raises: HomeTaken; OSError, if the directory cannot be written to."""
+        self._fd = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.pread(self._fd, 20, 0).decode("ascii", "replace").strip()
+            holder = _read(self._fd)
             os.close(self._fd)
-            who = f" (process {holder})" if holder.isdigit() else ""
             raise HomeTaken(
-                f"another server{who} is running in {home}. A further window: ./run.sh gui. A further server:"
+                f"another server{holder} is running in {home}. A further window: ./run.sh gui. A further server:"
                 " stop that one, or give this one a home of its own (SFOS_HOME=DIR ./run.sh, or --home DIR)"
             ) from error
         os.truncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        path = "" if key_file is None else key_file.resolve()
+        os.pwrite(self._fd, os.fsencode(f"{os.getpid()}\n{path}\n"), 0)
 
     def release(self) -> None:
         os.close(self._fd)
+
+
+def holder_of(home: Path) -> Holder | None:
+    """Who has the lock of a home, None if nobody has. It is held here for a moment, which a start could meet."""
+    try:
+        descriptor = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None  # there has been no server yet; or whoever wants to write there learns why it cannot
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(descriptor: int) -> Holder:
+    lines = os.fsdecode(os.pread(descriptor, _MOST_BYTES, 0)).splitlines()
+    process, key_file = [*lines, "", ""][:2]
+    return Holder(process if process.isdigit() else "", key_file)

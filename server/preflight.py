@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
 import os
 import resource
 import shutil
@@ -19,7 +18,7 @@ from typing import Literal
 from config import Config
 from server.audit.chain import KeyUnusable, load_key
 from server.credentials import CredentialError, CredentialFile
-from server.home_lock import LOCK_FILE, SECRETS
+from server.home_lock import SECRETS, Holder, holder_of
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.listener import CannotListen, PortTaken, is_loopback, joined, open_sockets
 from server.space_directory import is_space_id
@@ -54,7 +53,7 @@ def examine(config: Config, environ: Mapping[str, str] = os.environ) -> Iterator
 
     Blocks on a slow disk or resolver. Never raises for what it finds.
     """
-    running = _holder_of(config.home / LOCK_FILE)
+    running = holder_of(config.home)
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("home", lambda: _home(config, running)),
         ("directories", lambda: _directories(config)),
@@ -77,7 +76,7 @@ def examine(config: Config, environ: Mapping[str, str] = os.environ) -> Iterator
 # --- The parts ----------------------------------------------------------------------------------------------------
 
 
-def _home(config: Config, running: str | None) -> Iterator[Finding]:
+def _home(config: Config, running: Holder | None) -> Iterator[Finding]:
     yield _place("home", config.home)
     if running is not None:
         yield Finding("ok", "home", f"a server is running in it{running}; a second one could not start")
@@ -232,7 +231,7 @@ def _given_by_systemd(path: Path) -> bool:
     return directory is not None and path.is_relative_to(directory)
 
 
-def _address(config: Config, running: str | None) -> Iterator[Finding]:
+def _address(config: Config, running: Holder | None) -> Iterator[Finding]:
     server = config.server
     where = joined(server.host, server.port)
     try:
@@ -295,22 +294,6 @@ def _stored(storage_dir: Path) -> list[str]:
     if not storage_dir.is_dir():
         return []
     return sorted(path.name for path in storage_dir.iterdir() if is_space_id(path.name) and path.is_dir())
-
-
-def _holder_of(lock: Path) -> str | None:
-    """In brackets who has the lock; None if nobody has. It is held here for a moment, which a start could meet."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None  # there has been no server yet; or `_home` says why it cannot be read
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
-        return f" (process {holder})" if holder.isdigit() else ""
-    finally:
-        os.close(descriptor)
-    return None
 
 
 def _gib(size_bytes: int) -> str:

@@ -283,6 +283,11 @@ class SpaceRegistry:
         return renewed
 
 
+def watched_key_file(config: Config) -> Path | None:
+    """The file whose changes a registry of these settings sees; None if its master key is in the environment."""
+    return None if os.environ.get(MASTER_KEY_VARIABLE) else config.storage.master_key_file
+
+
 def _stored_ids(storage_dir: Path) -> list[str]:
     if not storage_dir.is_dir():
         return []

@@ -16,7 +16,7 @@ from config import Config
 from protocol import readable_size
 from server.audit.verify import verify_audit
 from server.credentials import CredentialFile
-from server.home_lock import SECRETS, HomeLock
+from server.home_lock import SECRETS, HomeLock, holder_of
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.maintenance.backup import back_up
 from server.maintenance.recover import recover_space
@@ -26,7 +26,12 @@ from server.maintenance.saying import say
 from server.maintenance.shred import shred_space
 from server.maintenance.which_space import find_space
 from server.spaces import MASTER_KEY_VARIABLE
+from server.storage_faults import StorageFault
 from server.vault.master import LiveMasterKey
+
+
+class KeyElsewhere(StorageFault):
+    """The running server would not see the new master key; stop it, run this again, then start it with that key."""
 
 
 class NotConfirmed(Exception):
@@ -152,12 +157,23 @@ def _locked(config: Config) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _keys_to_change(config: Config) -> Iterator[LiveMasterKey]:
-    """The master key, beside a running server if that can see it change. Raises: HomeTaken, StorageFault."""
+    """The master key, beside a running server if that sees it change. Raises: HomeTaken, KeyElsewhere, StorageFault."""
     live = _master(config)
     with (
         _locked(config) if live.path is None else contextlib.nullcontext()
     ):  # nobody sees a change of their environment
+        server = holder_of(config.home)
+        if server is not None and live.path is not None and not _is_same(server.key_file, live.path):
+            where = f"it reads {server.key_file}" if server.key_file else "it does not say where it reads its key"
+            raise KeyElsewhere(f"{where}, and this would change {live.path}")
         yield live
+
+
+def _is_same(key_file: str, path: Path) -> bool:
+    try:
+        return bool(key_file) and Path(key_file).samefile(path)
+    except OSError:
+        return False
 
 
 def _master(config: Config) -> LiveMasterKey:

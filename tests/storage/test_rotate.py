@@ -213,7 +213,7 @@ def test_a_link_to_the_key_on_another_device_stays_a_link(
     assert_all_opens(tmp_path, trees)
 
 
-def test_the_script_rotates_beside_a_server_unless_the_key_is_in_the_environment(
+def test_the_script_rotates_beside_a_server_that_sees_the_key_change_and_no_other(
     tmp_path: Path,
     trees: Trees,
     key_file: Path,
@@ -221,11 +221,20 @@ def test_the_script_rotates_beside_a_server_unless_the_key_is_in_the_environment
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = ["--home", str(tmp_path)]
-    lock = HomeLock(tmp_path)
+    lock = HomeLock(tmp_path, key_file)
     assert manage_storage.main([*home, "rotate-key"]) == 0
     assert "3 spaces" in capsys.readouterr().out
     assert manage_storage.main([*home, "rotate-key", "--drop-old"]) == 0
     assert "1 old" in capsys.readouterr().out
+    lock.release()
+    for elsewhere in (None, tmp_path / "a copy that the service was given"):
+        lock = HomeLock(tmp_path, elsewhere)
+        before = key_file.read_text()
+        assert manage_storage.main([*home, "rotate-key"]) == 1
+        assert "stop it" in capsys.readouterr().err
+        assert key_file.read_text() == before
+        lock.release()
+    lock = HomeLock(tmp_path, key_file)
     monkeypatch.setenv("SFOS_MASTER_KEY", key_file.read_text())
     assert manage_storage.main([*home, "rotate-key"]) == 1
     lock.release()
