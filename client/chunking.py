@@ -129,15 +129,6 @@ class SourceFile:
             raise FileChanged(subject=str(self.path))
         return filled, False
 
-    def read_whole(self) -> bytes:
-        """All of a file that is not larger than MIN_CHUNK_BYTES. Raises: LocalAccess, FileChanged."""
-        try:
-            content = os.read(self._descriptor, self.facts.size + 1)
-        except OSError as error:
-            raise explain_os_error(error, self.path) from error
-        self._read = len(content)
-        return content
-
     def check_unchanged(self) -> None:
         """Call at the end. Raises: FileChanged unless what was read is one state of the file."""
         now = FileFacts.of(os.fstat(self._descriptor))
@@ -151,12 +142,17 @@ class SourceFile:
         os.close(self._descriptor)
 
 
-def _read_into(descriptor: int, buffer: memoryview) -> int:
-    if hasattr(os, "readv"):
-        return os.readv(descriptor, [buffer])
-    content = os.read(descriptor, len(buffer))  # Windows has no read into memory that is there already
-    buffer[: len(content)] = content
-    return len(content)
+if hasattr(os, "readv"):
+
+    def _read_into(descriptor: int, buffer: memoryview) -> int:
+        return os.readv(descriptor, (buffer,))
+
+else:
+
+    def _read_into(descriptor: int, buffer: memoryview) -> int:
+        content = os.read(descriptor, len(buffer))  # Windows has no read into memory that is there already
+        buffer[: len(content)] = content
+        return len(content)
 
 
 def open_source(path: Path, *, follow_symlinks: bool = False) -> SourceFile:
@@ -172,25 +168,26 @@ def open_source(path: Path, *, follow_symlinks: bool = False) -> SourceFile:
     return SourceFile(descriptor, path, FileFacts.of(status))
 
 
-def read_small(place: str, facts: FileFacts, *, follow_symlinks: bool = False) -> bytes | None:
-    """All of a small file that is still in the state of `facts`; None if it is not, or cannot be read: look closer.
+def read_small(place: str, facts: FileFacts, space: memoryview, *, follow_symlinks: bool = False) -> bool:
+    """Read a small file to `space`, which has a byte to spare, if it is still in the state of `facts`.
 
-    Opened, read, looked at and closed: the fewest calls that notice a change since `facts` was taken.
+    False if it is not, or cannot be read: look closer. Opened, read, looked at and closed: the fewest calls that notice
+    a change since `facts` was taken.
     """
     try:
         descriptor = os.open(place, _OPEN_FLAGS if follow_symlinks else _OPEN_FLAGS | _NOFOLLOW)
     except (OSError, ValueError):
-        return None
+        return False
     try:
-        content = os.read(descriptor, facts.size + 1)
+        count = _read_into(descriptor, space)
         now = os.fstat(descriptor)
     except OSError:
-        return None
+        return False
     finally:
         os.close(descriptor)
-    if len(content) != facts.size or now.st_size != facts.size or now.st_mtime_ns != facts.mtime_ns:
-        return None
-    return content if now.st_ino == facts.inode and now.st_dev == facts.device else None
+    if count != facts.size or now.st_size != facts.size or now.st_mtime_ns != facts.mtime_ns:
+        return False
+    return now.st_ino == facts.inode and now.st_dev == facts.device
 
 
 def name_whole(space: SpaceInfo, cutter: Cutter, source: SourceFile) -> tuple[bytes, list[ChunkRecord]]:

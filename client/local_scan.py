@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from client.chunking import FileFacts, explain_os_error
 from client.errors import LocalAccess
-from client.local_names import to_remote
+from client.local_names import all_plain, to_remote
 from protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
 
 MAX_LINK_BYTES = 4096
+_MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
 
 
 class LocalEntry(msgspec.Struct, frozen=True):
@@ -72,11 +74,14 @@ def scan_folder(
     """What is in `folder`, sorted by name, but for what is `settled`. One that cannot be read is one problem."""
     try:
         with os.scandir(folder) as listing:
-            found = sorted(listing, key=lambda entry: entry.name)
+            found = sorted(listing, key=attrgetter("name"))
     except OSError as error:
         yield LocalProblem(folder, printable(folder.name), explain_os_error(error, folder))
         return
     left, over = _divided(found, settled)
+    if left and all_plain([entry.name for entry in found]):
+        yield from _look_at_plain(folder, left, follow_symlinks)
+        return
     # A settled name can have a double, which differs in case alone, only beside others.
     taken = {fold_name(name): name for name in over} if left else {}
     for listed in left:
@@ -90,6 +95,23 @@ def scan_folder(
                     entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path))
                 )
         yield entry
+
+
+def _look_at_plain(
+    folder: Path, listed: Sequence[os.DirEntry[str]], follow_symlinks: bool
+) -> Iterator[LocalEntry | LocalProblem]:
+    """The same where nothing is the matter with any name, and nothing is to be lost on each of many files."""
+    for entry in listed:
+        try:
+            status = entry.stat(follow_symlinks=follow_symlinks)
+            mode = status.st_mode
+        except OSError:
+            mode = 0
+        if stat.S_ISREG(mode):
+            facts = FileFacts(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode & _MODE_BITS)
+            yield LocalEntry(folder, entry.name, entry.name, "file", facts)
+        else:
+            yield look_at_listed(folder, entry, follow_symlinks)
 
 
 def _divided(

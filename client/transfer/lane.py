@@ -53,6 +53,7 @@ class Lane:
         self._failures = 0
         self._waits = growing_waits(retry_base_s, _LONGEST_WAIT_S)
         self._under_way: deque[Exchange] = deque()
+        self._answered: Exchange | None = None  # whose answer is being taken
         self._next_steps: deque[Exchange] = deque()
 
     def run(self) -> None:
@@ -62,7 +63,9 @@ class Lane:
                 self._work()
                 return
             except PASSING as error:
-                self._feed.give_back([*self._under_way, *self._next_steps])
+                answered = [self._answered] if self._answered is not None else []
+                self._feed.give_back([*answered, *self._under_way, *self._next_steps])
+                self._answered = None
                 self._under_way.clear()
                 self._next_steps.clear()
                 self._switch.check()
@@ -83,11 +86,12 @@ class Lane:
         with self._session.connect_more() as connection, self._switch.breaking(connection.abort):
             connection.reuse_bodies()
             connection.on_moved = self._on_moved
-            while self._fill(connection):
+            while self._fill(connection, block=True):
                 answer = connection.receive()
-                exchange = self._under_way[0]
-                follow = exchange.answered(answer)
-                self._under_way.popleft()  # only now: if taking the answer fails, it is given back
+                self._answered = self._under_way.popleft()
+                self._fill(connection, block=False)  # first: so the server has work while the answer is taken
+                follow = self._answered.answered(answer)
+                self._answered = None  # only now: if taking the answer fails, it is given back
                 self._next_steps.extend(follow)
                 self._feed.answered(follow)
                 self._went_well()
@@ -99,13 +103,16 @@ class Lane:
             self._waits = growing_waits(self._retry_base_s, _LONGEST_WAIT_S)
             self._on_waiting(None)
 
-    def _fill(self, connection: Connection) -> bool:
-        """Send what may be sent now; whether an answer is to be waited for (else the feed has ended)."""
-        if self._switch.paused and self._under_way:
+    def _fill(self, connection: Connection, *, block: bool) -> bool:
+        """Send what may be sent now; whether an answer is to be waited for.
+
+        With `block`, if there is nothing to wait for, wait for something to send: False means that the feed has ended.
+        """
+        if self._switch.paused and (self._under_way or not block):
             return True
         self._switch.wait_open()
         while len(self._under_way) + len(self._next_steps) < self._depth:
-            idle = not self._under_way and not self._next_steps
+            idle = block and not self._under_way and not self._next_steps
             exchange = self._feed.next(self._number, block=idle)
             if exchange is None:
                 break

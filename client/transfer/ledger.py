@@ -107,6 +107,20 @@ class Ledger:
             self._touched = True
             return row
 
+    def add_files(self, folder: Path, remote: str, files: Iterable[tuple[str, str, int]]) -> list[Row]:
+        """New files, each by its name in the local `folder`, its name in the `remote` one (a path with "/" at its
+        end), and its size."""
+        with self._lock:
+            first = len(self._rows)
+            rows = [
+                Row(number, folder, leaf, remote + name, "file", size)
+                for number, (leaf, name, size) in enumerate(files, first)
+            ]
+            self._rows += rows
+            self._total += sum([row.size for row in rows])
+            self._touched = True
+            return rows
+
     def add_unchanged(self, folder: Path, remote: str, leaves: Sequence[str], sizes: Sequence[int]) -> None:
         """New items that are over at once: files of `folder` that are the same in the `remote` one, a path with "/"
         at its end. All in one, as there are so many: nothing is spent on each."""
@@ -218,11 +232,11 @@ class Ledger:
         """How many items came to which end."""
         with self._lock:
             rows = [row for row in self._rows if row is not None]
-            states = Counter(row.state for row in rows)
+            states = Counter([row.state for row in rows])
             states[ItemState.UNCHANGED] += len(self._rows) - len(rows)
             done = [row for row in rows if row.state is ItemState.DONE]
-            folders = sum(row.kind == "folder" for row in done)
-            return Tally(states, len(done) - folders, folders, sum(row.size for row in done))
+            folders = [row.kind for row in done].count("folder")
+            return Tally(states, len(done) - folders, folders, sum([row.size for row in done]))
 
     # ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────
 

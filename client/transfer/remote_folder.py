@@ -27,6 +27,11 @@ class RemoteFolder:
         """For people."""
         return self._above + name
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it; False also if that is not known."""
+        return self._named is not None and not self._named
+
     def named(self, name: str) -> Entry | None:
         """What is known to have exactly this name."""
         return None if self._named is None else self._named.get(name)

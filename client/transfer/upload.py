@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from client.chunking import Cutter, SourceFile, open_source, read_small
 from client.errors import Cancelled, FileChanged
@@ -20,7 +21,8 @@ from client.transfer.events import ItemState
 from client.transfer.feed import Exchange, Feed
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
-from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, Block, CommitFiles
+from client.transfer.upload_block import Block
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, first_step
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     MAX_CHUNK_BYTES,
@@ -34,7 +36,6 @@ from protocol import (
     pack_records,
 )
 
-_SMALL_FILES_IN_BLOCK = 1_000
 _COMMIT_FILES = 500
 _COMMIT_RECORDS = 100_000
 _MOST_RECORDS = 200_000  # of one file: its list must fit a commit's body
@@ -49,9 +50,10 @@ class UploadWork(Feed):
         super().__init__(switch)
         self.space = space
         self.ledger = ledger
-        self._small_bytes = block_bytes
+        self._small_bytes = max(block_bytes, MIN_CHUNK_BYTES)
         self._free_blocks = max(blocks, _LEAST_BLOCKS)
-        self._buffers: list[bytearray] = []
+        self._small_buffers: list[bytearray] = []
+        self._large_buffers: list[bytearray] = []
         self._small: deque[Exchange] = deque()
         self._large: deque[Exchange] = deque()
         self._ready: deque[UploadFile] = deque()
@@ -71,6 +73,11 @@ class UploadWork(Feed):
             self._expects_large = size > MIN_CHUNK_BYTES
             self._changed.notify_all()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a block could be had without waiting, and another one remain."""
+        return self._free_blocks > 1
+
     # ── for the reader ──────────────────────────────────────────────────────────────────────────────────────────
 
     def new_block(self, *, small: bool) -> Block:
@@ -79,13 +86,15 @@ class UploadWork(Feed):
             self._changed.wait_for(lambda: self._switch.cancelled or self._free_blocks > 0)
             self._switch.check()
             self._free_blocks -= 1
-            buffer = None if small else (self._buffers.pop() if self._buffers else bytearray(LARGE_BLOCK_BYTES))
-        return Block(self, small=small, buffer=buffer, capacity=self._small_bytes if small else LARGE_BLOCK_BYTES)
+            buffers = self._small_buffers if small else self._large_buffers
+            used = buffers.pop() if buffers else None
+        capacity = self._small_bytes if small else LARGE_BLOCK_BYTES
+        return Block(used or bytearray(capacity + small), capacity, small=small)
 
     def put_block(self, block: Block) -> None:
         """It is full: let it be sent."""
         with self._changed:
-            (self._small if block.small else self._large).append(block.first_step())
+            (self._small if block.small else self._large).append(first_step(self, block))
             self._changed.notify_all()
 
     def file_read(self, file: UploadFile) -> None:
@@ -121,9 +130,9 @@ class UploadWork(Feed):
         """All of a block is on the server (or given up): its memory is free again."""
         with self._changed:
             self._free_blocks += 1
-            if block.buffer is not None:
-                self._buffers.append(block.buffer)
-                for file in block.files():
+            (self._small_buffers if block.small else self._large_buffers).append(block.buffer)
+            if not block.small:
+                for file in block.files:
                     file.blocks_open -= 1
                     self._check_ready(file)
             self._changed.notify_all()
@@ -194,17 +203,26 @@ class Reader:
         self._cutter = Cutter(work.space.cut_seed)
         self._key = work.space.chunk_key
         self._empty = content_id(self._key, b"")
+        self._at = 0  # how many of the planned files have been read
         self._small: Block | None = None
         self._small_since = 0.0
         self._large: Block | None = None
 
+    def read_ahead(self, files: Sequence[UploadFile]) -> None:
+        """Read what can be read without waiting of files to which more will be added; the first ones are small.
+
+        So the server has work while the rest is planned; planning itself comes first, or no time left can be told.
+        """
+        while self._at < len(files) and self._work.has_room and self._read_small(files[self._at]):
+            self._at += 1
+
     def run(self, files: Sequence[UploadFile]) -> None:
         """Read them all; returns when all are committed or given up. Raises: Cancelled."""
-        todo: Iterator[UploadFile] = iter(files)
+        todo: Iterator[UploadFile] = islice(files, self._at, None)
         while True:
             for file in todo:
                 self._switch.wait_open()
-                if file.row.state is not ItemState.FAILED:
+                if not self._read_small(file):
                     self._read(file)
                 if self._small is not None and time.monotonic() - self._small_since > _BLOCK_LINGER_S:
                     self._flush_small()
@@ -214,7 +232,26 @@ class Reader:
                 return
             todo = self._work.files_to_read_again()
 
+    def _read_small(self, file: UploadFile) -> bool:
+        """The short way for most files: whether it went."""
+        local = file.local
+        facts = local.facts
+        size = facts.size
+        if size > MIN_CHUNK_BYTES or local.kind != "file" or file.tries or file.row.state is ItemState.FAILED:
+            return False
+        block = self._small
+        if block is None or not block.takes(size):
+            block = self._small_block(size)
+        space = block.free(size + 1)
+        if not read_small(local.text, facts, space, follow_symlinks=self._follow):
+            return False
+        file.size, file.mtime_ns = size, facts.mtime_ns
+        self._add_small(block, file, space[:size])
+        return True
+
     def _read(self, file: UploadFile) -> None:
+        if file.row.state is ItemState.FAILED:
+            return
         try:
             try:
                 self._read_once(file)
@@ -229,37 +266,37 @@ class Reader:
     def _read_once(self, file: UploadFile) -> None:
         if file.local.kind == "symlink":
             file.mtime_ns = file.local.facts.mtime_ns
-            self._add_small(file, None)
+            self._small_block(0).add_file(file, None)
             return
-        if file.local.facts.size <= MIN_CHUNK_BYTES and not file.tries:
-            small = read_small(file.local.text, file.local.facts, follow_symlinks=self._follow)
-            if small is not None:
-                file.size, file.mtime_ns = len(small), file.local.facts.mtime_ns
-                self._add_small(file, small)
-                return
         with open_source(file.local.path, follow_symlinks=self._follow) as source:
             file.size, file.mtime_ns = source.facts.size, source.facts.mtime_ns
             self._work.ledger.resize(file.row, file.size)
             if source.facts.size <= MIN_CHUNK_BYTES:
-                content = source.read_whole()
+                block = self._small_block(file.size)
+                count, _ = source.fill(block.free(file.size + 1))
                 source.check_unchanged()
-                self._add_small(file, content)
+                self._add_small(block, file, block.free(count))
             else:
                 self._read_large(file, source)
 
-    def _add_small(self, file: UploadFile, content: bytes | None) -> None:
-        if content is not None:
-            name = chunk_id(self._key, content) if content else self._empty
-            file.content = name
-            file.records = [ChunkRecord(name, len(content))] if content else []
-        if self._small is not None and not self._small.fits(len(content or b"")):
+    def _small_block(self, size: int) -> Block:
+        """A block of small files in which there is room for so many bytes more."""
+        block = self._small
+        if block is not None and not block.takes(size):
             self._flush_small()
-        if self._small is None:
-            self._small = self._work.new_block(small=True)
+            block = None
+        if block is None:
+            block = self._small = self._work.new_block(small=True)
             self._small_since = time.monotonic()
-        self._small.add_file(file, content)
-        if len(self._small.small_files) >= _SMALL_FILES_IN_BLOCK:
-            self._flush_small()
+        return block
+
+    def _add_small(self, block: Block, file: UploadFile, content: memoryview) -> None:
+        if content:
+            file.content = chunk_id(self._key, content)
+            block.add_file(file, ChunkRecord(file.content, len(content)))
+        else:
+            file.content = self._empty
+            block.add_file(file, None)
 
     def _read_large(self, file: UploadFile, source: SourceFile) -> None:
         self._work.ledger.begin(file.row)
@@ -288,7 +325,6 @@ class Reader:
         count, start = count + carried, 0
         for length in self._cutter.cut_front(data[:count], ended=ended):
             record = ChunkRecord(chunk_id(self._key, data[start : start + length]), length)
-            file.records.append(record)
             block.add_chunk(file, record)
             start += length
         if not ended:

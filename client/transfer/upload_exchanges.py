@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from client.api import new_op_id
 from client.connection import Answer, Connection
 from client.transfer.events import ItemState
 from client.transfer.feed import Exchange
 from client.transfer.lane import PASSING
-from client.transfer.ledger import Ledger
+from client.transfer.ledger import Ledger, Row
+from client.transfer.upload_block import Block, Place
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     CHUNK_ID_BYTES,
@@ -20,6 +23,7 @@ from protocol import (
     ChunkRecord,
     HaveReply,
     HaveRequest,
+    ItemResult,
     ItemsReply,
     MissingChunks,
     PutChunksReply,
@@ -64,81 +68,22 @@ class Work(Protocol):
         """It is given up."""
 
 
-class Block:
-    """A bounded piece of work: chunks of large files in one buffer, or whole small files."""
-
-    def __init__(self, work: Work, *, small: bool, buffer: bytearray | None, capacity: int) -> None:
-        self.work = work
-        self.small = small
-        self.buffer = buffer
-        self.carried = 0  # bytes at `free()` that were read before, and belong to no chunk yet
-        self._capacity = capacity
-        self._size = 0
-        self.chunks: list[tuple[UploadFile, ChunkRecord, int]] = []
-        self.small_files: list[tuple[UploadFile, bytes | None]] = []
-
-    def fits(self, count: int) -> bool:
-        """Whether so many more bytes may be put in."""
-        return self._size + count <= self._capacity
-
-    @property
-    def room(self) -> int:
-        """How many more bytes may be put in."""
-        return self._capacity - self._size
-
-    def free(self) -> memoryview:
-        """The part of the buffer that holds no chunk yet."""
-        assert self.buffer is not None
-        return memoryview(self.buffer)[self._size :]
-
-    def carry(self, rest: memoryview) -> None:
-        """Put in what was read already, before anything else."""
-        self.free()[: len(rest)] = rest
-        self.carried = len(rest)
-
-    def add_chunk(self, file: UploadFile, record: ChunkRecord) -> None:
-        """The bytes at `free()` are this chunk."""
-        if not self.chunks or self.chunks[-1][0] is not file:
-            file.blocks_open += 1  # chunks of a file come one after the other, so a block sees it once
-        start, self._size = self._size, self._size + record.length
-        self.chunks.append((file, record, start))
-
-    def add_file(self, file: UploadFile, content: bytes | None) -> None:
-        """Put a whole small file in, or a symlink, which has no content."""
-        self._size += len(content or b"")
-        self.small_files.append((file, content))
-
-    def files(self) -> Iterator[UploadFile]:
-        """The files that have something in it, each once."""
-        last: UploadFile | None = None
-        for file, _, _ in self.chunks:
-            if file is not last:
-                yield file
-            last = file
-        for file, _ in self.small_files:
-            yield file
-
-    def ids(self) -> list[bytes]:
-        """The chunks in it, each once, in order."""
-        names = dict.fromkeys(record.chunk_id for _, record, _ in self.chunks)
-        names.update(dict.fromkeys(record.chunk_id for file, _ in self.small_files for record in file.records))
-        return list(names)
-
-    def first_step(self) -> Exchange:
-        """What to send first."""
-        return HaveBlock(self) if self.ids() else CommitFiles(self.work, list(self.files()), self, frozenset())
-
-
 def _check(error: SfosError | None) -> None:
     if isinstance(error, _GENERAL):
         raise error
 
 
+def first_step(work: Work, block: Block) -> Exchange:
+    """What to send of a block first."""
+    return HaveBlock(work, block) if block.chunks else CommitFiles(work, block.files, block)
+
+
 class HaveBlock:
     """Which chunks of the block does the server lack?"""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, work: Work, block: Block) -> None:
+        self._work = work
+        self._block = block
         self.first_lane_only = block.small
         self._ids = block.ids()
         self.request_bytes = len(self._ids) * CHUNK_ID_BYTES + _HEADER_BYTES
@@ -151,21 +96,21 @@ class HaveBlock:
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Send what is lacking."""
         _check(answer.error)
-        block = self.block
+        work, block = self._work, self._block
         if answer.error is not None:
-            return _give_up(block, answer.error)
+            return _give_up(work, block, answer.error)
         answer.expect(HaveReply)
         if len(answer.body) != len(self._ids):
             raise RemoteProtocolError("The server answered for another number of parts than was asked for.")
         lacking = frozenset(name for name, there in zip(self._ids, answer.body, strict=True) if not there)
         if block.small:
-            return [CommitFiles(block.work, list(block.files()), block, lacking)]
+            return [CommitFiles(work, block.files, block, block.places(lacking))]
         for file, record, _ in block.chunks:
             if record.chunk_id not in lacking:
-                _count(block.work, file, record)
+                _count(work, file, record)
         if lacking:
-            return [PutBlock(block, lacking)]
-        block.work.block_done(block)
+            return [PutBlock(work, block, lacking)]
+        work.block_done(block)
         return []
 
 
@@ -174,10 +119,10 @@ def _count(work: Work, file: UploadFile, record: ChunkRecord) -> None:
     work.ledger.advance(file.row, file.bytes_there)
 
 
-def _give_up(block: Block, error: SfosError) -> list[Exchange]:
-    for file in block.files():
-        block.work.fail(file, error)
-    block.work.block_done(block)
+def _give_up(work: Work, block: Block, error: SfosError) -> list[Exchange]:
+    for file in block.files:
+        work.fail(file, error)
+    work.block_done(block)
     return []
 
 
@@ -186,100 +131,92 @@ class PutBlock:
 
     first_lane_only = False
 
-    def __init__(self, block: Block, lacking: frozenset[bytes]) -> None:
-        self.block = block
+    def __init__(self, work: Work, block: Block, lacking: frozenset[bytes]) -> None:
+        self._work = work
+        self._block = block
         self._lacking = lacking
-        first: dict[bytes, tuple[ChunkRecord, int]] = {}
-        for _, record, start in block.chunks:
-            if record.chunk_id in lacking:
-                first.setdefault(record.chunk_id, (record, start))
-        self._places = list(first.values())
+        self._places = block.places(lacking)
         self.request_bytes = sum(record.length + RECORD.size for record, _ in self._places) + _HEADER_BYTES
         self.most_reply_bytes = _PUT_REPLY_BYTES
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         records = pack_records(record for record, _ in self._places)
-        connection.send("put_chunks", PutChunksRequest(chunks=len(self._places)), records, *self._pieces())
-
-    def _pieces(self) -> Iterator[memoryview]:
-        """The data, in as few pieces as lie together."""
-        assert self.block.buffer is not None
-        data = memoryview(self.block.buffer)
-        begin = end = self._places[0][1]
-        for record, start in self._places:
-            if start != end:
-                yield data[begin:end]
-                begin = start
-            end = start + record.length
-        yield data[begin:end]
+        pieces = self._block.pieces(self._places)
+        connection.send("put_chunks", PutChunksRequest(chunks=len(self._places)), records, *pieces)
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """The chunks are durable."""
         _check(answer.error)
-        block = self.block
+        work, block = self._work, self._block
         if answer.error is not None:
-            return _give_up(block, answer.error)
+            return _give_up(work, block, answer.error)
         answer.expect(PutChunksReply)
         for file, record, _ in block.chunks:
             if record.chunk_id in self._lacking:
-                _count(block.work, file, record)
-        block.work.block_done(block)
+                _count(work, file, record)
+        work.block_done(block)
         return []
 
 
 class CommitFiles:
-    """Put files in place. With `block`, small ones whose lacking contents travel in the same request."""
+    """Put files in place. With `block`, small ones whose lacking contents (`inline`) travel in the same request."""
 
     first_lane_only = True
 
     def __init__(
-        self, work: Work, files: list[UploadFile], block: Block | None = None, lacking: frozenset[bytes] = frozenset()
+        self, work: Work, files: list[UploadFile], block: Block | None = None, inline: Sequence[Place] = ()
     ) -> None:
         self._work = work
         self._files = files
         self._block = block
         self._op_id = new_op_id()
-        self._inline: dict[bytes, tuple[ChunkRecord, bytes]] = {}
-        for file, content in block.small_files if block is not None else ():
-            for record in file.records:
-                if record.chunk_id in lacking and content is not None:
-                    self._inline.setdefault(record.chunk_id, (record, content))
-        records = sum(len(file.records) for file in files)
-        inline = sum(record.length + RECORD.size for record, _ in self._inline.values())
-        self.request_bytes = inline + records * RECORD.size + len(files) * _HEADER_BYTES
+        self._inline = list(inline)
+        records = sum([len(file.records) for file in files])
+        data = sum([record.length for record, _ in self._inline]) + len(self._inline) * RECORD.size
+        self.request_bytes = data + records * RECORD.size + len(files) * _HEADER_BYTES
         self.most_reply_bytes = len(files) * _RESULT_BYTES + records * CHUNK_ID_BYTES
 
     def send(self, connection: Connection) -> None:
         """The same request each time, under the same op_id: it is applied once."""
         for file in self._files[:_SHOWN_AT_ONCE]:
             self._work.ledger.begin(file.row)
-        request, body = pack_commit(
-            self._op_id,
-            [file.item() for file in self._files],
-            [record for file in self._files for record in file.records],
-            list(self._inline.values()),
-        )
-        connection.send("commit", request, body)
+        items = [file.item() for file in self._files]
+        request, body = pack_commit(self._op_id, items, [record for file in self._files for record in file.records])
+        if self._block is None or not self._inline:
+            connection.send("commit", request, body)
+            return
+        # The contents go out from where they were read to: a copy of them all would cost as much as sealing them.
+        request = replace(request, inline=len(self._inline))
+        records = pack_records([record for record, _ in self._inline])
+        connection.send("commit", request, body, records, *self._block.pieces(self._inline))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Each file is there, or has its reason."""
         _check(answer.error)
-        errors: list[SfosError | None] = [answer.error] * len(self._files)
-        if answer.error is None:
+        if answer.error is not None:
+            for file in self._files:
+                self._work.fail(file, answer.error)
+        else:
             results, _ = unpack_results(answer.expect(ItemsReply), answer.body)
             if len(results) != len(self._files):
                 raise RemoteProtocolError("The server answered for another number of files than were sent.")
-            errors = [from_info(result.error) if result.error is not None else None for result in results]
-        for file, error in zip(self._files, errors, strict=True):
-            if error is None:
-                self._work.ledger.end(file.row, ItemState.DONE)
-            elif isinstance(error, MissingChunks):
-                self._work.read_again(file, error)
-            else:
-                self._work.fail(file, error)
+            self._settle(results)
         if self._block is not None:
             self._work.block_done(self._block)
         else:
             self._work.commit_done()
         return []
+
+    def _settle(self, results: Sequence[ItemResult]) -> None:
+        done: list[Row] = []
+        for file, result in zip(self._files, results, strict=True):
+            if result.error is None:
+                done.append(file.row)
+                continue
+            error = from_info(result.error)
+            if isinstance(error, MissingChunks):
+                self._work.read_again(file, error)
+            else:
+                self._work.fail(file, error)
+        self._work.ledger.end_all_of(done, ItemState.DONE)

@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import msgspec
@@ -48,6 +48,7 @@ from protocol import (
 
 _FEW_ROOTS = 16  # so many names are asked for one by one; for more, the folder is listed
 _FOLDERS_AT_ONCE = 500
+_FILES_AT_ONCE = 1_000
 # Listed at once: few at first, so that there is soon something to do here beside the server.
 _FOLDERS_FIRST = 16
 _FOLDERS_NEXT = 64
@@ -163,20 +164,26 @@ class UploadPlanner:
             roots.append(Root(row.local, RemoteFolder(self._api, nodes[above], above or "/", None), name, row))
         return roots
 
-    def plan(self, roots: Sequence[Root]) -> None:
-        """Fill `files`. Raises: Cancelled; ConnectionFailed and the like, which end the job."""
+    def plan(self, roots: Sequence[Root]) -> Iterator[None]:
+        """Fill `files`; yields whenever there may be a good deal more in it than before, and at last.
+
+        Raises: Cancelled; ConnectionFailed and the like, which end the job.
+        """
         level: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
         for root in roots:
             found = look_at(root.local, follow_symlinks=self._follow, name=root.name)
             self._take(found, root.parent, root.row, level)
+        yield
         depth = 0
         while level:
             depth += 1
             below: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
             for local, remote in self._matching_folders(level):
                 self._switch.wait_open()
-                for found in self._scan(local.path, remote):
-                    self._take(found, remote, None, below)
+                scanned = self._scan(local.path, remote)
+                while some := list(islice(scanned, _FILES_AT_ONCE)):
+                    self._take_some(some, remote, below)
+                    yield
             level = below if depth < MAX_DEPTH else []
 
     def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
@@ -185,6 +192,9 @@ class UploadPlanner:
         They are most of what there is, and this is all that is spent on each.
         """
         follow, named = self._follow, remote.named
+        if remote.is_empty:
+            yield from scan_folder(folder, follow_symlinks=follow)
+            return
         leaves: list[str] = []
         sizes: list[int] = []
 
@@ -207,6 +217,28 @@ class UploadPlanner:
         yield from scan_folder(folder, follow_symlinks=follow, settled=settled)
         if leaves:
             self._ledger.add_unchanged(folder, remote.path_of(""), leaves, sizes)
+
+    def _take_some(
+        self,
+        some: Sequence[LocalEntry | LocalProblem],
+        remote: RemoteFolder,
+        folders: list[tuple[LocalEntry, RemoteFolder, Row | None]],
+    ) -> None:
+        """As `_take`, with a short way for files that go where nothing is yet."""
+        files: list[LocalEntry] = []
+        for found in some:
+            if remote.is_empty and isinstance(found, LocalEntry) and found.kind == "file":
+                files.append(found)
+            else:
+                self._take(found, remote, None, folders)
+        if not files:
+            return
+        self._expect(max([file.facts.size for file in files]))
+        named = [(file.leaf, file.name, file.facts.size) for file in files]
+        rows = self._ledger.add_files(files[0].folder, remote.path_of(""), named)
+        revision = None if self._conflicts.replaces else MUST_NOT_EXIST
+        node = remote.node
+        self.files += [UploadFile(row, file, node, file.name, revision) for row, file in zip(rows, files, strict=True)]
 
     def _take(
         self,

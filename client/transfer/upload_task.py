@@ -58,7 +58,8 @@ class UploadTask:
                 roots = planner.roots_again(again, self._folder)
             else:
                 roots = planner.roots(self._paths, self._folder, self._rename_to)
-            planner.plan(roots)
+            for _ in planner.plan(roots):
+                reader.read_ahead(planner.files)
             run.ledger.set_planned()
             reader.run(planner.files)
 
