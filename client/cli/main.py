@@ -33,7 +33,7 @@ from client.cli.parser import parse
 from client.cli.shell import PROGRAM, Shell, prepare_streams, standard_shell
 from config import Client as Settings
 from config import ConfigError
-from protocol import SfosError
+from protocol import PasswordChangeRequired, SfosError
 
 
 class Terminated(KeyboardInterrupt):
@@ -147,6 +147,8 @@ def _report(shell: Shell, error: SfosError, *, debug: bool) -> int:
         lines = changed_key_lines(error)
     elif isinstance(error, UnknownServerKey) and not shell.can_ask:
         lines = unknown_key_lines(error, can_ask=False)
+    elif isinstance(error, PasswordChangeRequired):
+        lines = [f"Type: {PROGRAM} passwd    It asks for the password that you were given, and for one of your own."]
     else:
         lines = []
     for line in lines:

@@ -18,7 +18,7 @@ from client.session import Session
 from client.tickets import TicketStore
 from client.trust import ACCEPT_NEW, ASK, Trust, TrustPolicy, TrustStore
 from config import Client as Settings
-from protocol import Fingerprint, LoginFailed, LoginRequired, SessionEnded
+from protocol import Fingerprint, LoginFailed, LoginRequired, SessionEnded, SessionRevoked
 
 
 class WrongUsage(Exception):
@@ -77,7 +77,9 @@ class Entrance(msgspec.Struct, frozen=True):
         try:
             options = ClientOptions.of(self.settings, "sfos command line")
             return Session.from_ticket(ticket, self.trust, options, reauthenticate=self._password_at_hand, ahead=ahead)
-        except (SessionEnded, LoginRequired, LoginFailed):
+        except (SessionEnded, LoginRequired, LoginFailed) as error:
+            if isinstance(error, SessionRevoked):  # by a person: whoever is asked for the password wants to know
+                self.shell.note(f"{self.account}: {error.message}")
             self.tickets.forget(self.account.address, self.account.user)
             return None
 

@@ -80,6 +80,33 @@ def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[
     assert done.stdout.startswith("usage: sfos ")
 
 
+def test_a_session_is_loaded_without_what_only_seldom_is_needed() -> None:
+    probe = (
+        "import sys\n"
+        "import client.cli.signing_in, client.cli.listing\n"
+        "heavy = {'cryptography.x509.name', 'platformdirs', 'keyring', 'client.transfer', 'email', 'rich'}\n"
+        "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_deferred_package_is_loaded_when_it_is_asked_for() -> None:
+    probe = (
+        "import sys, threading\n"
+        "from client.tls import load_x509\n"
+        "assert 'cryptography.x509.name' not in sys.modules\n"
+        "threads = [threading.Thread(target=load_x509) for _ in range(8)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "from cryptography import x509\n"
+        "from cryptography.x509 import Certificate\n"
+        "assert x509.Certificate is Certificate\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # ── where passwords come from ───────────────────────────────────────────────────────────────────────────────────
 
 

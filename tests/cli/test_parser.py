@@ -73,6 +73,16 @@ def test_mkdir_cp_and_watch_know_their_options() -> None:
     assert command("watch", "--json", "--count", "3") == WatchOptions(json=True, count=3)
 
 
+def test_the_value_of_an_option_is_not_taken_for_the_command() -> None:
+    taken = parse(["--user", "ls", "--server=stat", "-q", "--pin", "rm", "--", "put", "get"])
+    assert (taken.command, taken.connection.user) == (PutOptions(paths=("get",)), "ls")
+
+
+def test_the_parser_of_the_command_that_is_given_is_made_alone() -> None:
+    assert "\n    stat " not in make_parser("ls").format_help()
+    assert make_parser("frobnicate").format_help() == make_parser().format_help()
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -159,6 +159,35 @@ def test_passwd_without_a_terminal_says_what_it_needs(changer: Cli) -> None:
     assert "--new-password-file" in done.err
 
 
+def test_a_password_from_an_administrator_opens_nothing_but_says_what_to_type(changer: Cli) -> None:
+    admin = dataclasses.replace(changer, user="admin", password="admin123")
+    changer.write("given", "given by somebody")
+    assert admin("admin", "reset", changer.user, "--new-password-file", "given").code == 0
+    given = {"SFOS_PASSWORD": "given by somebody"}
+    done = changer("ls", extra=given)
+    assert (done.code, done.out) == (77, "")
+    *_, said, what_to_type = done.err.splitlines()
+    assert said == "sfos: An administrator has set your password; choose one of your own first."
+    assert what_to_type.startswith("Type: sfos passwd ")
+    changer.write("new", GOOD)
+    assert changer("passwd", "--new-password-file", "new", extra=given).code == 0
+    assert changer("ls").code == 0
+
+
+def test_who_ended_a_session_is_told_before_the_password_is_asked_for(changer: Cli) -> None:
+    password = {"SFOS_PASSWORD": FIRST}
+    admin = dataclasses.replace(changer, user="admin", password="admin123")
+    assert changer("ls", extra=password).code == 0
+    assert admin("admin", "logout", changer.user).code == 0
+    done = changer("ls")
+    assert done.code == 77
+    ended, no_password = done.err.splitlines()
+    assert ended.startswith(f"{changer.user}@")
+    assert "by an administrator" in ended
+    assert "There is no session and no terminal" in no_password
+    assert "administrator" not in changer("ls").err  # once is enough: the ticket is gone
+
+
 # ── servers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
