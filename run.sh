@@ -372,7 +372,7 @@ run_together() {
 # Programs that tests drive; installed where that needs no password, else the tests that need them say so.
 ensure_test_programs() {
     local missing="" name
-    for name in Xvfb xdotool shellcheck; do
+    for name in Xvfb xdotool shellcheck strace; do
         command -v "$name" >/dev/null 2>&1 || missing="$missing $name"
     done
     has_tkinter || missing="$missing tkinter"

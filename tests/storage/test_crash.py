@@ -29,7 +29,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only on POSIX")
 ROOT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="only on machines with strace")
+needs_strace = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed (./run.sh test installs it)"
+)
 
 
 @pytest.fixture

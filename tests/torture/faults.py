@@ -13,7 +13,7 @@ from tests.storage import child, crashing
 from tests.storage.after_crash import check_work, start_over
 from tests.storage.desk import Desk
 from tests.storage.failing_files import ERRORS, FailingFiles
-from tests.torture.kills import begin_from
+from tests.torture.kills import begin_from, end_all
 from tests.torture.scenario import Context, Figures, Scenario
 
 # What the kernel may answer to each call. `write` and `openat` are also what Python itself does with them.
@@ -74,7 +74,7 @@ def run(context: Context) -> Figures:
         except AssertionError as error:
             context.broken(f"{fault}: {error}")
         context.count("faults")
-    context.exhausted()
+    end_all(context)
     return context.figures()
 
 
