@@ -85,7 +85,7 @@ def _command_in(arguments: Sequence[str]) -> str | None:
     for word in words:
         if word in _SHARED_WITH_VALUE:
             next(words, None)
-        elif not word.startswith("-"):
+        elif not word.startswith("-") or word in ("-", "--"):
             return word
     return None
 

@@ -74,7 +74,7 @@ def test_mkdir_cp_and_watch_know_their_options() -> None:
 
 
 def test_the_value_of_an_option_is_not_taken_for_the_command() -> None:
-    taken = parse(["--user", "ls", "--server=stat", "-q", "--pin", "rm", "--", "put", "get"])
+    taken = parse(["--user", "ls", "--server=stat", "-q", "--pin", "rm", "put", "get"])
     assert (taken.command, taken.connection.user) == (PutOptions(paths=("get",)), "ls")
 
 
