@@ -21,6 +21,7 @@ from server.events import Bell, SpaceEvents
 from server.gate import Caps, Gate
 from server.handlers import HANDLERS
 from server.home_lock import SECRETS, HomeLock, HomeTaken
+from server.known_spaces import KNOWN_FILE
 from server.listener import CannotListen, Listener, joined, open_sockets
 from server.maintenance.upkeep import Upkeep, chores_of
 from server.penalties import Penalties, PenaltyRule
@@ -66,6 +67,9 @@ class Server:
             except OSError as error:
                 where = f"{error.filename}: " if error.filename else ""
                 raise CannotStart(f"{where}{error.strerror or error}") from error
+            except UnicodeDecodeError as error:  # of the one text that is read here as it is
+                spaces = config.server.credentials_file.parent / KNOWN_FILE
+                raise CannotStart(f"{spaces} is damaged; restore it, or put an id a line into it") from error
             self._opened = opened.pop_all()
 
     def _build(self, config: Config, opened: contextlib.ExitStack) -> None:

@@ -71,6 +71,8 @@ def examine(config: Config, environ: Mapping[str, str] = os.environ) -> Iterator
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             yield Finding("error", subject, f"{where}{error.strerror or error}")
+        except UnicodeDecodeError as error:  # the list of spaces
+            yield Finding("error", subject, f"{config.server.credentials_file.parent / KNOWN_FILE} is damaged: {error}")
 
 
 # --- The parts ----------------------------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ def examine(config: Config, environ: Mapping[str, str] = os.environ) -> Iterator
 def _home(config: Config, running: Holder | None) -> Iterator[Finding]:
     yield _place("home", config.home)
     if running is not None:
-        yield Finding("ok", "home", f"a server is running in it{running}; a second one could not start")
+        yield Finding("ok", "server", f"one is running in this home{running}; a second one could not start")
     settings = config.home / "config.toml"
     yield Finding("ok", "settings", f"as {settings} says" if settings.exists() else f"there is no {settings}")
 

@@ -85,7 +85,7 @@ def test_beside_a_running_server_it_says_so_and_disturbs_nothing(serve: Serve, h
     before = everything(home / "secrets")
     findings = list(examine(settings(home, {"server.port": port}), {}))
     assert all(one.level == "ok" for one in findings)
-    assert any(f"process {os.getpid()}" in one.text for one in findings if one.subject == "home")
+    assert any(f"process {os.getpid()}" in one.text for one in findings if one.subject == "server")
     assert any("is in use, and a server is running in this home" in one.text for one in findings)
     assert server.signed_in()
     assert set(everything(home / "secrets")) >= set(before)
@@ -123,6 +123,11 @@ def spoilt_master_key(home: Path, held: ExitStack) -> dict[str, str]:
 
 def spoilt_audit_key(home: Path, held: ExitStack) -> dict[str, str]:
     (home / "secrets" / "audit.key").write_text("not a key\n")
+    return {}
+
+
+def spoilt_list_of_spaces(home: Path, held: ExitStack) -> dict[str, str]:
+    (home / "secrets" / "spaces").write_bytes(b"\xff\n")
     return {}
 
 
@@ -164,6 +169,8 @@ def other_device(home: Path, held: ExitStack) -> dict[str, str]:
         (spoilt_master_key, "master key", "cannot be read"),
         (spoilt_audit_key, "audit log", "is not a key"),
         (spoilt_accounts, "accounts", "is damaged"),
+        (spoilt_list_of_spaces, "directories", "spaces is damaged"),
+        (spoilt_list_of_spaces, "master key", "spaces is damaged"),
         (well_known_password, "accounts", "user1 still has the password that everybody knows"),
         (storage_in_a_file, "storage", "is no directory"),
         (other_device, "storage", "has to be on the same device"),

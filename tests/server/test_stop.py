@@ -173,6 +173,11 @@ def test_missing_or_damaged_accounts_name_the_script_that_makes_them(home: Path)
     assert "python create_credentials.py" in refusal(home)
 
 
+def test_a_damaged_list_of_spaces_is_named(home: Path) -> None:
+    (home / "secrets" / "spaces").write_bytes(b"\xff\n")
+    assert "spaces is damaged" in refusal(home)
+
+
 def test_with_a_password_that_everybody_knows_the_server_stays_on_this_machine(home: Path) -> None:
     from server.credentials import CredentialFile
 
