@@ -86,7 +86,7 @@ class ChangeSet:
         self.tx = tx
         self.seq = row.seq
         self.time_ms = time_ms
-        self.next_node = row.next_node
+        self.next_node = self._first_new_node = row.next_node
         self.bytes_delta = 0
         self.files_delta = 0
         self.entries_delta = 0
@@ -94,6 +94,7 @@ class ChangeSet:
         self.is_empty = True
         self._rows = rows
         self._touched: dict[int, _Touched] = {}
+        self._flushed = False  # has anything been written yet?
         self._prefetched: dict[tuple[int, bytes], State | None] = {}
         self._places: dict[tuple[int, bytes], int | None] = {}  # who is there now, as far as this commit changed it
 
@@ -107,6 +108,8 @@ class ChangeSet:
             return None if node is None else self._touched[node].now
         if place in self._prefetched:
             return self._prefetched[place]
+        if parent >= self._first_new_node and not self._flushed:  # this commit made it: what is in it is known above
+            return None
         return find_child(self.tx, parent, name_key)
 
     def prefetch(self, parent: int, name_keys: Sequence[bytes]) -> None:
@@ -178,6 +181,7 @@ class ChangeSet:
         self._prefetched.clear()
         if not self._touched:
             return
+        self._flushed = True
         touched = [one for one in self._touched.values() if one.before is not None or one.now is not None]
         closed = [
             (one.before, one.ended_as)

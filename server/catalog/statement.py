@@ -46,7 +46,10 @@ class Statement:
         text, order, constants = self._for(dialect)
         assert not constants, "a statement for many rows takes all of its values from them"
         pick = itemgetter(*[fields.index(name) for name in order])
-        return text, [tuple(map(_bindable, pick(row))) for row in rows]
+        # `_bindable`, written out: a commit of 5,000 files binds 125,000 values.
+        return text, [
+            tuple([bytearray(value) if type(value) is bytes else value for value in pick(row)]) for row in rows
+        ]
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, object]]:
         found = self._compiled.get(dialect.name)

@@ -42,6 +42,7 @@ from server.operations.contents import heal_lists, seal_list
 from server.operations.context import Caller, SpaceContext
 from server.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
 from server.operations.places import Place, PlaceFinder
+from server.operations.sealed_ahead import SealedAhead
 from server.operations.uploads import Upload, check_pieces, store_pieces
 
 _MAX_MISSING_IDS = 32_768  # 1 MiB of the reply's body; who lacks more asks again
@@ -158,9 +159,11 @@ def new_node(
     mtime_ns: int = 0,
     attrs: bytes | None = None,
     content: bytes | None = None,
+    ahead: SealedAhead | None = None,
 ) -> State:
     """A new node in the folder `parent`. `attrs`: not sealed yet. `name_key`: if it is known already."""
     node = change.tree.new_node()
+    ahead = ahead or SealedAhead(context.names)
     return change.tree.create(
         State(
             node=node,
@@ -168,10 +171,10 @@ def new_node(
             name_key=name_key or context.names.key(parent, name),
             seq_from=change.tree.seq,
             kind=kind,
-            name=context.names.seal_name(parent, name),
+            name=ahead.name(parent, name),
             size=size,
             mtime_ns=mtime_ns,
-            attrs=None if attrs is None else context.names.seal_attrs(node, attrs),
+            attrs=ahead.attrs(node, attrs),
             content=content,
             mac=b"",
         )
@@ -195,6 +198,7 @@ class _Landing:
         self._upload = upload
         self._lists = dict(lists)
         self._places = PlaceFinder(context, change.tree)
+        self._ahead = SealedAhead(context.names)
         self._usable: dict[bytes, tuple[int, bool]] = {}
         self._missing: dict[bytes, None] = {}
         self._used: set[bytes] = set()
@@ -206,7 +210,9 @@ class _Landing:
         wanted = {record.chunk_id for plan in plans if isinstance(plan, _Plan) for record in plan.records}
         self._usable = usable_chunks(self._change.tx, wanted, self._caller.actor)
         self._usable |= {row.id: (row.length, False) for row in self._upload.rows.values()}
-        results = [self._result(plan, place) for plan, place in zip(plans, self._find_places(plans), strict=True)]
+        places = self._find_places(plans)
+        self._seal_ahead(plans, places)
+        results = [self._result(plan, place) for plan, place in zip(plans, places, strict=True)]
         if atomic and any(result.error for result in results):
             self._change.abandoned = True
             undone = TreeError("Nothing was changed, because another item could not be.").info()
@@ -237,6 +243,24 @@ class _Landing:
             self._change.tree.prefetch(folder, name_keys)
         return places
 
+    def _seal_ahead(self, plans: list[_Plan | SfosError], places: list[Place | SfosError]) -> None:
+        """Seal what items in folders that are there will need, if all goes well: new nodes get their ids in order."""
+        names: dict[int, list[str]] = {}
+        attrs: list[tuple[int, bytes]] = []
+        next_node = self._change.tree.next_node
+        for plan, place in zip(plans, places, strict=True):
+            if isinstance(plan, SfosError) or isinstance(place, SfosError) or place.missing:
+                continue
+            names.setdefault(place.folder, []).append(place.name)
+            existing = self._change.tree.child(place.folder, place.name_key)
+            node = next_node if existing is None else existing.node
+            next_node += existing is None
+            if plan.attrs is not None:
+                attrs.append((node, plan.attrs))
+        for folder, own in names.items():
+            self._ahead.foresee_names(folder, own)
+        self._ahead.foresee_attrs(attrs)
+
     def _result(self, plan: _Plan | SfosError, place: Place | SfosError) -> ItemResult:
         try:
             if isinstance(plan, SfosError):
@@ -255,10 +279,11 @@ class _Landing:
         if (place.folder, place.name_key) in self._landed:  # the later one would take the earlier one's content away
             raise AlreadyExists("Two items of this request have the same name.", subject=place.subject)
         existing = None if place.missing else self._change.tree.child(place.folder, place.name_key)
-        check_revision(context, item.if_revision, existing, place.subject)
+        if item.if_revision is not None:
+            check_revision(context, item.if_revision, existing, place.subject)
         if existing is not None and existing.is_folder != (item.kind == "folder"):
             raise (IsAFolder if existing.is_folder else NotAFolder)(subject=place.subject)
-        self._check_chunks(plan, place.subject)
+        self._check_chunks(plan, place)
         landed = self._land_new(plan, place) if existing is None else self._land_on(existing, plan, place)
         if not landed.is_folder:
             self._landed.add((landed.parent, landed.name_key))
@@ -280,16 +305,16 @@ class _Landing:
             mtime_ns=item.mtime_ns,
             attrs=plan.attrs,
             content=plan.content,
+            ahead=self._ahead,
         )
 
     def _land_on(self, existing: State, plan: _Plan, place: Place) -> State:
-        names = self._context.names
         new = existing._replace(
             kind=int(KIND_NUMBERS[plan.item.kind]),
-            name=names.seal_name(place.folder, place.name),
+            name=self._ahead.name(place.folder, place.name),
             size=plan.item.size,
             mtime_ns=plan.item.mtime_ns,
-            attrs=None if plan.attrs is None else names.seal_attrs(existing.node, plan.attrs),
+            attrs=self._ahead.attrs(existing.node, plan.attrs),
             content=plan.content,
         )
         if new == existing:  # nothing to say: the same again makes no version
@@ -308,7 +333,7 @@ class _Landing:
         came_along = ids & self._upload.rows.keys()
         return len(chunk_rows(self._change.tx, came_along)) < len(came_along)
 
-    def _check_chunks(self, plan: _Plan, subject: str) -> None:
+    def _check_chunks(self, plan: _Plan, place: Place) -> None:
         missing = False
         for record in plan.records:
             found = self._usable.get(record.chunk_id)
@@ -316,9 +341,11 @@ class _Landing:
                 self._missing[record.chunk_id] = None
                 missing = True
             elif found[0] != record.length:
-                raise ContentMismatch("The length of a part is not what it was when it was stored.", subject=subject)
+                raise ContentMismatch(
+                    "The length of a part is not what it was when it was stored.", subject=place.subject
+                )
         if missing:
-            raise MissingChunks(subject=subject)
+            raise MissingChunks(subject=place.subject)
 
     def _use(self, plan: _Plan) -> None:
         """The item's chunks and its list are referred to from now on."""

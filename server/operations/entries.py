@@ -10,6 +10,7 @@ The epoch is random and new after each restore of a backup, so none of them is t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -27,6 +28,8 @@ KIND_NUMBERS: dict[Kind, StateKind] = {"file": StateKind.FILE, "folder": StateKi
 _ENTRY_BYTES = 420
 
 _LISTED_BYTES = 64  # beside its name: two numbers, if it is a folder
+
+_KEPT_ATTRIBUTES = 256  # few modes are in use; a link has 4 KiB at the most
 
 _MAX_ID = 2**63 - 1
 
@@ -113,6 +116,7 @@ def check_row(context: SpaceContext, state: State) -> None:
         raise TokenDamaged(f"the row of node {state.node} is not authentic")
 
 
+@lru_cache(_KEPT_ATTRIBUTES)
 def encode_attrs(attrs: Attributes | None) -> bytes | None:
     """What is sealed into a row; None where there is nothing to keep."""
     return None if attrs is None or attrs == Attributes() else _encoder.encode(attrs)

@@ -38,6 +38,7 @@ from protocol import (
     pack_records,
     unpack_results,
 )
+from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext, StoreLimits
 from server.space import Caller, Space
 from server.spaces import SpaceRegistry
@@ -452,3 +453,30 @@ def test_unpacked_results_are_what_the_reply_says(desk: Desk, space: Space) -> N
     reply, results = space.commit(desk.caller, request, memoryview(body))
     assert reply.cursor == space.cursor()
     assert unpack_results(reply, memoryview(results))[0][0].node == desk.stat("/a").node
+
+
+def test_names_and_attributes_are_right_whatever_becomes_of_the_items_beside_them(
+    desk: Desk, context: SpaceContext
+) -> None:
+    """They are sealed together before the items land; items that fail, replace or make folders shift node ids."""
+    records = desk.upload(b"x")
+    lacking = [ChunkRecord(b"l" * 32, 4)]
+    desk.put_many({f"/d/old{number}": b"" for number in range(10)})
+    for round_ in range(2):
+        items = []
+        used: list[ChunkRecord] = []
+        for number in range(40):
+            own = lacking if number % 7 == 3 else records if number % 5 else []
+            path = {0: "/d/new", 1: "/d/old", 2: f"/fresh{number % 3}/"}[number % 3] + str(number)
+            attrs = None if number % 11 == 5 else Attributes(mode=number + round_ * 100)
+            items.append(desk.item(path, own, attrs=attrs))
+            used += own
+        results, missing = desk.commit(items, used)
+        assert missing == [b"l" * 32]
+        failed = {number for number, result in enumerate(results) if result.error}
+        assert failed == {number for number in range(40) if number % 7 == 3}
+        for number, item in enumerate(items):
+            if number not in failed:
+                entry = desk.stat(item.target.path)
+                assert (entry.attrs, entry.path) == (item.attrs, item.target.path)
+    assert not verify_space(context, full=True).findings
