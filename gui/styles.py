@@ -74,6 +74,7 @@ PANES = "SfPanes.TPanedwindow"
 PANES_SIDE = "SfPanesSide.TPanedwindow"
 SCROLL_V = "SfScroll.Vertical.TScrollbar"
 SCROLL_H = "SfScroll.Horizontal.TScrollbar"
+SCROLL_SIDE = "SfScrollSide.Vertical.TScrollbar"
 USAGE = "SfUsage.Horizontal.TProgressbar"
 
 ROW_HEIGHT = 28
@@ -362,7 +363,11 @@ class StyleSheet:
 
     def _scrollbars(self, style: ttk.Style, p: Palette) -> None:
         """Thin bars without arrows, as wide as a finger of a mouse needs and no more."""
-        for name, orient in ((SCROLL_V, "Vertical"), (SCROLL_H, "Horizontal")):
+        for name, orient, back in (
+            (SCROLL_V, "Vertical", p.surface),
+            (SCROLL_H, "Horizontal", p.surface),
+            (SCROLL_SIDE, "Vertical", p.side),
+        ):
             # ttk finds what it moves and what is dragged by this name alone: its part after the last dot.
             thumb = f"{name}.thumb"
             if thumb not in style.element_names():
@@ -378,11 +383,11 @@ class StyleSheet:
             style.layout(name, _nested(f"{orient}.Scrollbar.trough", thumb))
             style.configure(
                 name,
-                troughcolor=p.surface,
-                background=p.surface,
-                bordercolor=p.surface,
-                lightcolor=p.surface,
-                darkcolor=p.surface,
+                troughcolor=back,
+                background=back,
+                bordercolor=back,
+                lightcolor=back,
+                darkcolor=back,
                 relief="flat",
                 borderwidth=0,
                 troughrelief="flat",

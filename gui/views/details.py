@@ -10,6 +10,7 @@ from gui import styles
 from gui.theme import Theme
 from gui.views.preview_area import PreviewArea
 
+_TITLE_LINES = 3
 _FLASH_MS = 700
 
 
@@ -32,13 +33,14 @@ class DetailsPane(ttk.Frame):
         self._title.pack(side="bottom", fill="x", padx=px(16), pady=(px(10), px(2)))
         self.preview = PreviewArea(self, theme, on_page=on_page)
         self.preview.pack(side="top", fill="both", expand=True)
+        self._name = ""
         self._values: list[ttk.Label] = []
         self._flashing: str | None = None
         self.bind("<Configure>", lambda _event: self._wrap())
 
     def show(self, title: str, subtitle: str, facts: tuple[tuple[str, str], ...]) -> None:
         """Show this beside the preview."""
-        self._title.configure(text=title)
+        self._name = title
         self._subtitle.configure(text=subtitle)
         for widget in self._facts.winfo_children():
             widget.destroy()
@@ -68,7 +70,10 @@ class DetailsPane(ttk.Frame):
 
     def _wrap(self) -> None:
         width = max(self._theme.px(80), self.winfo_width() - self._theme.px(32))
-        self._title.configure(wraplength=width)
+        # The last letter of a line may hang over a little; and a name of 255 letters must leave room for the rest.
+        self._title.configure(
+            text=self._theme.elide(self._name, width * _TITLE_LINES, "SfBoldFont"), wraplength=width - self._theme.px(8)
+        )
         self._subtitle.configure(wraplength=width)
         for value in self._values:
             value.configure(wraplength=max(self._theme.px(60), width - self._theme.px(92)))

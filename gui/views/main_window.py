@@ -27,6 +27,7 @@ from protocol import Entry
 
 _SIDEBAR, _DETAILS, _TRANSFERS = 216, 300, 236
 _MIN_SIZE = (720, 480)
+_LIST_LEAST = 320
 _LIST_ROW = 3  # of the middle pane, below the banners
 _ENTRY_CLASSES = ("TEntry", "Entry", "Text")
 
@@ -107,6 +108,8 @@ class MainWindow:
         )  # fmt: skip
         self.toast = Toast(root, theme)
         self._keys()
+        self._vertical.bind("<Configure>", lambda event: self._keep_list_high(event.height))
+        self._across.bind("<Configure>", lambda event: self._keep_list_wide(event.width))
         root.protocol("WM_DELETE_WINDOW", reactions.close)
 
     def _build_middle(self) -> None:
@@ -207,6 +210,15 @@ class MainWindow:
     def say(self, notice: Notice) -> None:
         """Show a passing message."""
         self.toast.show(notice)
+
+    def _keep_list_high(self, height: int) -> None:
+        """A window made smaller takes from the transfers too, not from the list alone."""
+        if self.transfers_shown and _sash(self._vertical, 0) < height * 0.55:
+            _place_sash(self._vertical, 0, int(height * 0.55))
+
+    def _keep_list_wide(self, width: int) -> None:
+        if self.details_shown and _sash(self._across, 0) < (least := min(self.theme.px(_LIST_LEAST), width * 2 // 3)):
+            _place_sash(self._across, 0, least)
 
     # --- panes -----------------------------------------------------------------------------------------------------
 
@@ -330,6 +342,10 @@ class MainWindow:
 # Tk's own commands: tkinter's wrappers of these two have no types.
 def _has_pane(panes: ttk.Panedwindow, pane: tk.Misc) -> bool:
     return str(pane) in map(str, panes.tk.splitlist(panes.tk.call(str(panes), "panes")))
+
+
+def _sash(panes: ttk.Panedwindow, index: int) -> int:
+    return int(panes.tk.call(str(panes), "sashpos", index))
 
 
 def _place_sash(panes: ttk.Panedwindow, index: int, position: int) -> None:

@@ -14,9 +14,10 @@ class AutoScrollbar(ttk.Scrollbar):
     """Takes its place in a grid while the content is longer than its widget, and gives it up otherwise."""
 
     def __init__(
-        self, parent: tk.Misc, orient: Literal["vertical", "horizontal"], command: Callable[..., Any], **grid: Any
-    ) -> None:
-        style = styles.SCROLL_V if orient == "vertical" else styles.SCROLL_H
+        self, parent: tk.Misc, orient: Literal["vertical", "horizontal"], command: Callable[..., Any],
+        style: str | None = None, **grid: Any,
+    ) -> None:  # fmt: skip
+        style = style or (styles.SCROLL_V if orient == "vertical" else styles.SCROLL_H)
         super().__init__(parent, orient=orient, command=command, style=style, takefocus=False)
         self._grid = grid
         self._shown = False

@@ -18,7 +18,7 @@ class SearchBox(ttk.Frame):
         self._theme = theme
         self._on_change = on_change
         self._value = tk.StringVar(self)
-        self.entry = ttk.Entry(self, style=styles.ENTRY, textvariable=self._value, width=8)
+        self.entry = ttk.Entry(self, style=styles.ENTRY, textvariable=self._value, width=4)
         self.entry.pack(fill="both", expand=True)
         self._placeholder = placeholder
         self._hint = tk.Label(self, text=placeholder, anchor="w", cursor="xterm", borderwidth=0, padx=0, pady=0)

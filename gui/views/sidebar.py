@@ -37,7 +37,9 @@ class Sidebar(ttk.Frame):
         self._refitting: str | None = None
         px = theme.px
         self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
-        bar = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns", pady=(px(6), 0))
+        bar = AutoScrollbar(
+            self, "vertical", self.tree.yview, styles.SCROLL_SIDE, row=0, column=1, sticky="ns", pady=(px(6), 0)
+        )
         self.tree.configure(yscrollcommand=bar.set)
         self.tree.grid(row=0, column=0, sticky="nsew", padx=(px(6), px(4)), pady=(px(6), px(4)))
         self.rowconfigure(0, weight=1)

@@ -10,6 +10,7 @@ from gui.model import Connection, Listing, Selection, TransferBoard
 from gui.theme import Theme
 
 _SHIELD = {"online": "Connected", "offline": "Offline", "connecting": "Connecting…", "signed_out": "Signed out"}
+_NARROW = 860  # design pixels
 
 
 class StatusBar(ttk.Frame):
@@ -27,8 +28,17 @@ class StatusBar(ttk.Frame):
         self._fresh = self._part("right")
         self._down = self._part("right")
         self._up = self._part("right")
+        self.bind("<Configure>", lambda event: self._share(event.width))
         theme.on_change(self._recolour)
         self._recolour()
+
+    def _share(self, width: int) -> None:
+        """In a narrow window what never changes gives way to what does."""
+        narrow, shown = width < self._theme.px(_NARROW), bool(self._tls.winfo_manager())
+        if narrow and shown:
+            self._tls.pack_forget()
+        elif not narrow and not shown:
+            self._tls.pack(side="left", padx=(0, self._theme.px(22)), after=self._state)
 
     def _part(self, side: str) -> ttk.Label:
         label = ttk.Label(self, style=styles.SIDE_MUTED, compound="left")

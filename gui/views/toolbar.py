@@ -18,6 +18,7 @@ _GO = (Command.BACK, Command.FORWARD, Command.UP, Command.REFRESH)
 _DO = (Command.NEW_FOLDER, Command.DOWNLOAD, Command.DELETE)
 _ICON = 17
 _NARROW, _PATH_LEAST, _SEARCH_LEAST, _SEARCH_NARROW = 1000, 190, 150, 96  # design pixels
+_TINY, _PATH_TINY, _SEARCH_TINY = 840, 130, 84  # here the button for uploading loses its word as well
 
 
 class Toolbar(ttk.Frame):
@@ -69,11 +70,13 @@ class Toolbar(ttk.Frame):
         theme.on_change(self._icons)
 
     def _share(self, width: int) -> None:
-        """In a narrow window the search field gives way to the path, which says where one is."""
+        """In a narrow window the search field and words give way to the path, which says where one is."""
         px = self._theme.px
-        narrow = width < px(_NARROW)
-        self.columnconfigure(self._path_column, minsize=px(_PATH_LEAST))
-        self.columnconfigure(self._path_column + 1, minsize=px(_SEARCH_NARROW if narrow else _SEARCH_LEAST))
+        narrow, tiny = width < px(_NARROW), width < px(_TINY)
+        search = _SEARCH_TINY if tiny else _SEARCH_NARROW if narrow else _SEARCH_LEAST
+        self.upload.configure(text="" if tiny else " Upload", width=0 if tiny else -8)
+        self.columnconfigure(self._path_column, minsize=px(_PATH_TINY if tiny else _PATH_LEAST))
+        self.columnconfigure(self._path_column + 1, minsize=px(search))
         self.columnconfigure(self._path_column + 1, weight=0 if narrow else 1)
 
     def _search_hint(self) -> str:

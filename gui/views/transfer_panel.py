@@ -26,6 +26,7 @@ _EMPTY = {
     "cancelled": "Nothing was cancelled.",
 }
 _ENDS: tuple[Tab, ...] = ("failed", "cancelled", "completed")
+_NARROW = 960  # design pixels
 LIMITS = (None, 100_000, 1_000_000, 5_000_000, 20_000_000, 50_000_000)  # bytes a second
 
 
@@ -77,6 +78,7 @@ class TransferPanel(ttk.Frame):
         self._close = ttk.Button(head, style=styles.TOOL, command=on_close)
         self._close.grid(row=0, column=end + 4)
         Tooltip(self._close, theme, "Hide the transfers (Ctrl+J)")
+        Tooltip(self._pause, theme, "Pause or resume all")
         Tooltip(self._limit, theme, "Limit the speed of each direction")
         self.rows = TransferRows(self, theme, on_action)
         self.rows.grid(row=2, column=0, sticky="nsew")
@@ -84,8 +86,17 @@ class TransferPanel(ttk.Frame):
         self.rows.configure(yscrollcommand=bar.set)
         self.rowconfigure(2, weight=1)
         self.columnconfigure(0, weight=1)
+        self._narrow = False
+        self.bind("<Configure>", self._share)
         theme.on_change(self._draw)
         self.open("active")
+
+    def _share(self, event: tk.Event[tk.Misc]) -> None:
+        """In a narrow window the buttons lose their words, and their tool tips say them."""
+        narrow = event.width < self._theme.px(_NARROW)
+        if event.widget is self and narrow != self._narrow:
+            self._narrow = narrow
+            self._draw()
 
     def _scrolled(self, *args: Any) -> None:
         self.rows.yview(*args)
@@ -130,9 +141,12 @@ class TransferPanel(ttk.Frame):
         (self._pause.grid if active and board.active else self._pause.grid_remove)()
         (self._clear.grid if not active and rows else self._clear.grid_remove)()
         icon, text = ("play-fill", " Resume all") if board.all_paused else ("pause-fill", " Pause all")
-        self._pause.configure(text=text, image=theme.icon(icon, None, 15))
+        narrow = self._narrow
+        if narrow:
+            self._summary.configure(text="")
+        self._pause.configure(text="" if narrow else text, image=theme.icon(icon, None, 15))
         limit = "off" if board.limit_bytes_per_s is None else wording.speed(board.limit_bytes_per_s)
-        self._limit.configure(text=f" Limit: {limit}", image=theme.icon("speedometer2", None, 15))
+        self._limit.configure(text="" if narrow else f" Limit: {limit}", image=theme.icon("speedometer2", None, 15))
         self._close.configure(image=theme.icon("x-lg", None, 13))
         self.rows.empty_text = _EMPTY[self._tab]
         self.rows.show(rows)
