@@ -66,7 +66,10 @@ class DiskStore:
 
     def holds(self, location: str, sealed_len: int) -> bool:
         """See ChunkStore."""
-        return self.files.size_of(self._path(location)) == sealed_len
+        try:
+            return self.files.size_of(self._path(location)) == sealed_len
+        except FileNotFoundError:
+            return False
 
     def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:  # noqa: ARG002 - each is a file of its own
         """See ChunkStore."""
@@ -75,7 +78,8 @@ class DiskStore:
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore. Not synced: after a power loss the files are orphans, which go with the next collection."""
         for location in locations:
-            self.files.unlink(self._path(location))
+            with contextlib.suppress(FileNotFoundError):
+                self.files.unlink(self._path(location))
 
     def list_stored(self) -> Iterator[StoredChunk]:
         """See ChunkStore."""
@@ -152,7 +156,11 @@ class DiskStore:
         _log.critical("the chunk store at %s takes no more writes: fsync failed: %s", self._root, error)
 
     def _path(self, location: str) -> Path:
-        return self._root / location
+        """Raises: FileNotFoundError for what leads out of the store: a catalog may have been tampered with."""
+        directory, _, name = location.partition("/")
+        if "/" in name or "\0" in location or {directory, name} & {"", ".", ".."}:
+            raise FileNotFoundError(f"{self._root}: no chunk can lie at {location!r}")
+        return self._root / directory / name
 
 
 def _id_in(name: str) -> bytes | None:

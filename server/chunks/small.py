@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import secrets
 import sqlite3
 import threading
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
 _READ_AT_ONCE = 256
+_LOCATION = re.compile(r"[0-9]{1,19}")
 _RANDOM_BITS = 17  # behind the milliseconds; 18 digits until the year 2211
 
 # Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49
@@ -94,7 +96,7 @@ class SmallStore:
         """See ChunkStore."""
         try:
             with self._connection() as connection:
-                row = connection.execute("SELECT token FROM tokens WHERE location = ?", (int(location),)).fetchone()
+                row = connection.execute("SELECT token FROM tokens WHERE location = ?", (_row_of(location),)).fetchone()
         except sqlite3.DatabaseError as error:
             if is_damaged(error):
                 raise TokenDamaged(f"{self.path}: {error}") from error
@@ -108,7 +110,7 @@ class SmallStore:
         """See ChunkStore."""
         try:
             with self._connection() as connection:
-                found = connection.execute("SELECT length(token) FROM tokens WHERE location = ?", (int(location),))
+                found = connection.execute("SELECT length(token) FROM tokens WHERE location = ?", (_row_of(location),))
                 return bool(found.fetchone() == (sealed_len,))
         except sqlite3.DatabaseError as error:
             if is_damaged(error):
@@ -120,7 +122,7 @@ class SmallStore:
         found: dict[str, bytes] = {}
         with self._connection() as connection:
             for at in range(0, len(locations), _READ_AT_ONCE):
-                wanted = [int(location) for location in locations[at : at + _READ_AT_ONCE]]
+                wanted = [_row_of(location) for location in locations[at : at + _READ_AT_ONCE]]
                 marks = ",".join("?" * len(wanted))
                 rows = connection.execute(f"SELECT location, token FROM tokens WHERE location IN ({marks})", wanted)  # noqa: S608
                 found.update((str(location), token) for location, token in rows)
@@ -130,7 +132,7 @@ class SmallStore:
         """See ChunkStore."""
         self._write(
             lambda connection: connection.executemany(
-                "DELETE FROM tokens WHERE location = ?", [(int(location),) for location in locations]
+                "DELETE FROM tokens WHERE location = ?", [(_row_of(location),) for location in locations]
             )
         )
 
@@ -166,7 +168,7 @@ class SmallStore:
         found: set[str] = set()
         with self._connection() as connection:
             for at in range(0, len(locations), _READ_AT_ONCE):
-                wanted = [int(location) for location in locations[at : at + _READ_AT_ONCE]]
+                wanted = [_row_of(location) for location in locations[at : at + _READ_AT_ONCE]]
                 marks = ",".join("?" * len(wanted))
                 rows = connection.execute(f"SELECT location FROM tokens WHERE location IN ({marks})", wanted)  # noqa: S608
                 found.update(str(location) for (location,) in rows)
@@ -262,6 +264,12 @@ class SmallStore:
 def _highest(connection: sqlite3.Connection) -> int:
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _row_of(location: str) -> int:
+    """The row that a location names; 0, which no row has, for what is none of ours."""
+    row = int(location) if _LOCATION.fullmatch(location) else 0
+    return row if row < 2**63 else 0
 
 
 class SmallBatch:

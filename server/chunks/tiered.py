@@ -5,6 +5,7 @@ A location says which one holds it: `small:<row>` or `disk:<directory>/<file>`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -34,7 +35,10 @@ class TieredStore:
 
     def holds(self, location: str, sealed_len: int) -> bool:
         """See ChunkStore."""
-        name, inner = _split(location)
+        try:
+            name, inner = _split(location)
+        except FileNotFoundError:
+            return False
         return self._stores[name].holds(inner, sealed_len)
 
     def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:
@@ -48,8 +52,9 @@ class TieredStore:
         """See ChunkStore."""
         inner: dict[str, list[str]] = {name: [] for name in self._stores}
         for location in locations:
-            name, rest = _split(location)
-            inner[name].append(rest)
+            with contextlib.suppress(FileNotFoundError):
+                name, rest = _split(location)
+                inner[name].append(rest)
         for name, rests in inner.items():
             if rests:
                 self._stores[name].delete(rests)

@@ -7,6 +7,7 @@ is opened and its id computed anew. What is found names the files that are hurt,
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,7 +24,7 @@ from server.maintenance.verify_contents import check_contents
 from server.maintenance.verify_rows import check_rows
 from server.operations.context import SpaceContext
 from server.operations.downloads import open_chunk
-from server.storage_faults import TokenDamaged
+from server.storage_faults import StorageFault, TokenDamaged
 from server.vault.tokens import OPEN_SLACK
 
 Progress = Callable[[str, int, int], None]  # what is looked at, how much of it is done, of how much
@@ -56,7 +57,8 @@ def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lamb
     findings = Findings(context)
     try:
         _verify(context, result, findings, progress, full=full)
-    except (TokenDamaged, sqlite3.Error) as error:
+    except (StorageFault, sqlite3.Error, struct.error, ValueError, TypeError, AttributeError) as error:
+        # The last four: SQLite keeps any number, text or bytes in any column, if someone puts them there.
         findings.add("catalog", f"it cannot be read to its end: {error}")
     result.findings = findings.named()
     return result

@@ -76,11 +76,17 @@ class RowAuthenticator:
         attrs: bytes | None,
         content: bytes | None,
     ) -> bytes:
-        """The code of a state. Fields of varying length are framed by their lengths, so that none runs into another."""
-        fixed = _STATE.pack(
-            node, parent, seq_from, kind, size, mtime_ns, len(name), len(attrs or b""), 0 if content is None else 1
-        )
-        whole = b"".join((fixed, name, attrs or b"", content or b""))
+        """The code of a state. Fields of varying length are framed by their lengths, so that none runs into another.
+
+        Raises: TokenDamaged for what no row of ours can hold.
+        """
+        try:
+            fixed = _STATE.pack(
+                node, parent, seq_from, kind, size, mtime_ns, len(name), len(attrs or b""), 0 if content is None else 1
+            )
+            whole = b"".join((fixed, name, attrs or b"", content or b""))
+        except (struct.error, TypeError):  # SQLite keeps a number below 0 or a text wherever someone puts one
+            raise TokenDamaged(f"the row of node {node} holds what no row can") from None
         return blake3(whole, key=self._mac_key).digest(length=ROW_MAC_BYTES)
 
     def commit_code(self, seq: int, time_ms: int, actor: str, op_id: bytes) -> bytes:

@@ -16,7 +16,7 @@ import pytest
 
 import config
 import manage_storage
-from protocol import StorageFailed
+from protocol import DataDamaged, StorageFailed
 from server.maintenance.stats import space_stats
 from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
@@ -100,6 +100,13 @@ ROW_FAULTS = {
     "stored bytes that are wrong": ("UPDATE spaces SET bytes_stored = 1", "counters"),
     "a node's id given out again": ("UPDATE spaces SET next_node = 3", "counters"),
     "the digest of another state": ("UPDATE spaces SET digest = x'" + "11" * 32 + "'", "digest"),
+    "a size below nothing": ("UPDATE nodes SET size = -1 WHERE size = 350000", "row"),
+    "a name that is a number": ("UPDATE nodes SET name = 7 WHERE size = 350000", "row"),
+    "an end before all times": ("UPDATE past SET seq_to = -1 WHERE ended_as = 3", "catalog"),
+    "a small chunk in no row": ("UPDATE chunks SET location = location || 'x'", "chunk"),
+    "a chunk outside of the store": ("UPDATE chunks SET location = 'disk:../catalog.db'", "chunk"),
+    "a chunk in no store": ("UPDATE chunks SET location = 'elsewhere'", "chunk"),
+    "the row of another space": ("UPDATE spaces SET space = x'" + "22" * 16 + "'", "catalog"),
 }
 
 
@@ -108,6 +115,36 @@ def test_a_planted_fault_in_the_rows_is_found(filled: Desk, context: SpaceContex
     statement, about = ROW_FAULTS[fault]
     sql(context, statement)
     assert about in findings(context)
+
+
+@pytest.mark.allows_errors("damage is logged")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE nodes SET size = -1 WHERE size = 350000",
+        "UPDATE nodes SET name = 7 WHERE size = 350000",
+        "UPDATE chunks SET location = 'small:x'",
+        "UPDATE chunks SET location = 'disk:../keys'",
+        "UPDATE chunks SET location = 'elsewhere'",
+    ],
+)
+def test_values_that_no_program_of_ours_writes_are_damage_to_who_reads_them(
+    filled: Desk, context: SpaceContext, statement: str
+) -> None:
+    sql(context, statement)
+    with pytest.raises(DataDamaged):
+        filled.read("/docs/big.bin")
+
+
+@pytest.mark.allows_errors("damage is logged")
+def test_what_lies_outside_of_a_store_is_neither_its_own_nor_removed_with_it(
+    filled: Desk, context: SpaceContext
+) -> None:
+    victim = context.directory / "keys"
+    for location in ("disk:../keys", f"disk:{victim}", "small:x", "elsewhere"):
+        assert not context.store.holds(location, victim.stat().st_size)
+        context.store.delete([location])
+    assert victim.is_file()
 
 
 def test_a_folder_that_is_below_itself_is_found(filled: Desk, context: SpaceContext) -> None:
