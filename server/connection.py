@@ -235,3 +235,4 @@ class Connection:
             reason,
         )
         self._on_end(self)
+        del self._peer  # which knows this connection: see TlsStream.close

@@ -304,6 +304,7 @@ class TlsStream:
             self._open = False
             self._socket.close()
         self.release()
+        del self._decoder  # which knows this stream: the two would wait for a collection, with all that TLS holds
 
     def _drain(self, until: float) -> None:
         poll = select.poll()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
 import socket
@@ -33,6 +34,8 @@ from protocol import (
     pack_wants,
     unpack_results,
 )
+from server.connection import Connection
+from server.stream import TlsStream
 from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer, until
 
@@ -357,3 +360,23 @@ def test_a_thousand_connections_one_after_the_other_leave_nothing_behind(server:
     assert len(open_files()) == files
     assert not server.server.services.events._bells
     assert len(server.server.services.sessions) == 1
+
+
+def test_what_a_connection_held_is_free_when_it_has_ended_and_waits_for_no_collection_of_garbage(
+    server: Running, wait_until: Wait
+) -> None:
+    """A server looks for garbage rarely: 22 KB of each connection would be a hundred thousand connections' gigabytes."""
+
+    def held() -> list[object]:
+        return [one for one in gc.get_objects() if isinstance(one, Connection | TlsStream)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        owner = server.signed_in()
+        for peer in (server.attached(owner), server.greeted(), server.connect(handshake=False), owner):
+            peer.close()
+        wait_until(lambda: server.server.connections() == 0)
+        wait_until(lambda: not held(), what="the connections to be freed")
+    finally:
+        gc.enable()

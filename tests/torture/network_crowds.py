@@ -210,12 +210,12 @@ def _drip_frame(server: ServerProcess, stack: ExitStack) -> Callable[[], object]
 
 def _reading_nothing(server: ServerProcess, stack: ExitStack) -> None:
     """Each asks for more than all buffers on the way hold; all of it together is within one user's memory."""
-    owner = stack.enter_context(WirePeer(address_of(server)))
-    owner.hello()
-    key = owner.login(USER, PASSWORD).session.home.chunk_key
-    record = ChunkRecord(chunk_id(key, _UNREAD), len(_UNREAD))
-    item = CommitItem(target=Target(path="/unread"), size=len(_UNREAD), content=record.chunk_id, chunks=1)
-    reply, body = owner.call("commit", *pack_commit(os.urandom(16), [item], [record], [(record, _UNREAD)]))
+    with WirePeer(address_of(server)) as owner:
+        owner.hello()
+        key = owner.login(USER, PASSWORD).session.home.chunk_key
+        record = ChunkRecord(chunk_id(key, _UNREAD), len(_UNREAD))
+        item = CommitItem(target=Target(path="/unread"), size=len(_UNREAD), content=record.chunk_id, chunks=1)
+        reply, body = owner.call("commit", *pack_commit(os.urandom(16), [item], [record], [(record, _UNREAD)]))
     node = unpack_results(reply, body)[0][0].node
     assert node is not None
     request = GetChunksRequest(wants=1, max_bytes=len(_UNREAD))
