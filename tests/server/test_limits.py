@@ -365,7 +365,7 @@ def test_a_thousand_connections_one_after_the_other_leave_nothing_behind(server:
 def test_what_a_connection_held_is_free_when_it_has_ended_and_waits_for_no_collection_of_garbage(
     server: Running, wait_until: Wait
 ) -> None:
-    """A server looks for garbage rarely: 22 KB of each connection would be a hundred thousand connections' gigabytes."""
+    """A server looks for garbage rarely: 22 KB of each connection would be a crowd's gigabytes."""
 
     def held() -> list[object]:
         return [one for one in gc.get_objects() if isinstance(one, Connection | TlsStream)]
