@@ -51,6 +51,7 @@ class Workspace:
         self._usage_timer: Timer | None = None
         self._panel_timer: Timer | None = None
         self._failed = 0
+        self._shown_node = Place().node
         self._connection = Connection("online", str(session.address), session.user)
         api = session.api
         self.browser = BrowserPresenter(
@@ -151,6 +152,11 @@ class Workspace:
     def _listed(self, listing: Listing) -> None:
         if self._closed:
             return
+        if listing.place.node != self._shown_node:
+            # What was selected is elsewhere, also where the new folder cannot be shown.
+            self._shown_node = listing.place.node
+            self.orders.selection = Selection()
+            self._window.show_selection(Selection())
         self._window.show_listing(listing)
         if listing.phase == "ready" and not listing.filter:
             self.folders.learn(listing.place.node, listing.rows)

@@ -52,6 +52,7 @@ class FileList(ttk.Frame):
         self._cut: frozenset[int] = frozenset()
         self._drop_node: int | None = None
         self._sort = Sort()
+        self._icons: dict[tuple[str, str], str] = {}
         self._slicer = Slicer(self)
         self._name_room = 0
         self._resized: str | None = None
@@ -93,6 +94,7 @@ class FileList(ttk.Frame):
             self._fill()
 
     def _fill(self) -> None:
+        self.tree.selection_set(())  # else Tk tells of each selected row that goes
         self.tree.delete(*self.tree.get_children())
         self._in_tree = set()
         self._slicer.run(self._insert_all())
@@ -114,7 +116,7 @@ class FileList(ttk.Frame):
         """Change only the rows that differ: relative order of the others is the same."""
         gone = [node for node in self._in_tree if node not in self._by_node]
         resorted = len(gone) + len(self._rows) == len(self._in_tree) and self._order_changed(gone)
-        changed = {row.node for row in self._rows if resorted or old.get(row.node) is not row}
+        changed = {row.node for row in self._rows if resorted or old.get(row.node) != row}
         if not gone and not changed:
             return
         if len(changed) > 2_000 and len(changed) * 2 > len(self._rows):
@@ -153,13 +155,17 @@ class FileList(ttk.Frame):
         size = ("—" if row.kind == "folder" else wording.size(row.size)) + "\u2003"
         values = (size, wording.stamp(row.mtime_ns), kind.label)
         return (
-            "-text", self._fitted(row.name), "-image", self._row_icon(row), "-values", values,
+            "-text", self._fitted(row.name), "-image", self._kind_icon(kind), "-values", values,
             "-tags", self._row_tags(row, index),
         )  # fmt: skip
 
-    def _row_icon(self, row: Entry) -> str:
-        kind, theme = kinds.kind_of(row), self._theme
-        return str(theme.icon(kind.icon, getattr(theme.palette, kind.colour), 16, pad_left=4, pad_right=_ICON_GAP))
+    def _kind_icon(self, kind: kinds.FileKind) -> str:
+        """Looked up once for each kind: thousands of rows have a few of them."""
+        theme, key = self._theme, (kind.icon, kind.colour)
+        if key not in self._icons:
+            icon = theme.icon(kind.icon, getattr(theme.palette, kind.colour), 16, pad_left=4, pad_right=_ICON_GAP)
+            self._icons[key] = str(icon)
+        return self._icons[key]
 
     def _row_tags(self, row: Entry, index: int) -> tuple[str, ...]:
         stripe = "odd" if index % 2 else "even"
@@ -339,6 +345,7 @@ class FileList(ttk.Frame):
         self.tree.tag_configure("cut", foreground=palette.disabled)
 
     def _on_theme(self) -> None:
+        self._icons.clear()
         self._tags()
         self._headings()
         if self._slicer.busy:
@@ -352,7 +359,7 @@ class FileList(ttk.Frame):
         call, path = self.tree.tk.call, str(self.tree)
         for index, row in enumerate(self._rows):
             if row.node in self._in_tree:
-                call(path, "item", row.node, "-image", self._row_icon(row))
+                call(path, "item", row.node, "-image", self._kind_icon(kinds.kind_of(row)))
             if index % _STEP == _STEP - 1:
                 yield
 

@@ -22,6 +22,7 @@ class StatusBar(ttk.Frame):
         self._theme = theme
         self._connection = Connection()
         self._board = TransferBoard()
+        self._items = Listing(), Selection()
         self._state = self._part("left")
         self._tls = self._part("left")
         self._count = self._part("left")
@@ -93,6 +94,9 @@ class StatusBar(ttk.Frame):
 
     def show_items(self, listing: Listing, selection: Selection) -> None:
         """Show how many items there are and how many are selected."""
+        if listing is self._items[0] and selection is self._items[1]:
+            return
+        self._items = listing, selection
         if listing.phase in ("blank", "skeleton", "failed"):
             self._count.configure(text="")
             return

@@ -119,6 +119,8 @@ class TransferPanel(ttk.Frame):
             # What has just ended is what one looks for now.
             grown = (tab for tab in _ENDS if len(_rows_of(board, tab)) > len(_rows_of(before, tab)))
             self._tab = next(grown, "completed")
+        elif len(board.failed) > len(before.failed) and self._tab != "active":
+            self._tab = "failed"
         elif board.active and not before.active:
             self._tab = "active"
         self._draw()
