@@ -210,16 +210,16 @@ def _open_store(around: Surroundings, directory: Path, row: SpaceRow) -> tuple[T
 def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) -> SpaceRow:
     """The catalog's row, once it is of this version and not older than the HEAD file says."""
     try:
+        head = read_head(directory)  # before the row: a server at work moves both, the catalog first
+    except (OSError, ValueError) as error:  # it is an aid; `verify` tells of it
+        _log.warning("%s: the HEAD file cannot be read: %s", directory, error)
+        head = None
+    try:
         migrate(catalog)
         with catalog.read() as tx:
             row = read_space_row(tx)
     except (DBAPIError, sqlite3.Error) as error:
         raise CatalogUnreadable(f"{catalog.path}: {error}") from error
-    try:
-        head = read_head(directory)
-    except (OSError, ValueError) as error:  # it is an aid; `verify` tells of it
-        _log.warning("%s: the HEAD file cannot be read: %s", directory, error)
-        head = None
     if head is not None and head.epoch == row.epoch and head.seq > row.seq and not rolled_back_too:
         raise CatalogRolledBack(f"{catalog.path} is at {row.seq}, and was at {head.seq} already")
     return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, select, update
 
 from server.catalog.engine import Transaction
 from server.catalog.schema import commits, spaces
@@ -44,12 +44,10 @@ _END_COMMIT = Statement(
 _ADD_STORED = Statement(
     update(spaces)
     .where(spaces.c.space == bindparam("space"))
-    .values(bytes_stored=spaces.c.bytes_stored + bindparam("more"))
-)
-_RAISE_SMALL_MARK = Statement(
-    update(spaces)
-    .where(spaces.c.space == bindparam("space"), spaces.c.small_mark < bindparam("highest"))
-    .values(small_mark=bindparam("highest"))
+    .values(
+        bytes_stored=spaces.c.bytes_stored + bindparam("more"),
+        small_mark=case((spaces.c.small_mark < bindparam("highest"), bindparam("highest")), else_=spaces.c.small_mark),
+    )
 )
 _SET_SMALL_MARK = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["small_mark"])
 _COMMIT_TIME = Statement(
@@ -85,16 +83,13 @@ def end_commit(tx: Transaction, row: SpaceRow) -> None:
     )
 
 
-def add_stored_bytes(tx: Transaction, more: int) -> None:
-    """Count sealed bytes that came (or went, if negative)."""
-    if more:
-        tx.run(_ADD_STORED, more=more)
+def add_stored_bytes(tx: Transaction, more: int, highest_small: int = 0) -> None:
+    """Count sealed bytes that came (or went, if negative).
 
-
-def raise_small_mark(tx: Transaction, highest: int) -> None:
-    """Note that small.db has given out the location `highest`, and so must have it from now on."""
-    if highest:
-        tx.run(_RAISE_SMALL_MARK, highest=highest)
+    `highest_small`: the highest location in small.db among those that came; that file must have it from now on.
+    """
+    if more or highest_small:
+        tx.run(_ADD_STORED, more=more, highest=highest_small)
 
 
 def set_small_mark(tx: Transaction, highest: int) -> None:

@@ -38,7 +38,7 @@ from server.catalog.chunk_rows import (
     usable_chunks,
 )
 from server.catalog.engine import Transaction
-from server.catalog.space_row import add_stored_bytes, raise_small_mark, read_space_row
+from server.catalog.space_row import add_stored_bytes, read_space_row
 from server.chunks.tiered import highest_small
 from server.operations.context import Caller, SpaceContext
 from server.storage_faults import TokenDamaged
@@ -113,8 +113,8 @@ class Upload:
             return
         with context.catalog.write() as tx:
             healed = [old for old in hurt if replace_chunk(tx, old, self.rows[old.id])]
-            add_stored_bytes(tx, sum(self.rows[old.id].sealed_len - old.sealed_len for old in healed))
-            raise_small_mark(tx, highest_small(self.rows[old.id].location for old in healed))
+            more = sum(self.rows[old.id].sealed_len - old.sealed_len for old in healed)
+            add_stored_bytes(tx, more, highest_small(self.rows[old.id].location for old in healed))
         self._registered |= {old.id for old in healed}
         context.store.delete([old.location for old in healed])
         _log.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
@@ -140,8 +140,7 @@ class Upload:
         pending = (row for row in new if row.id not in live)
         insert_chunks(tx, pending, since_ms=pending_since_ms, actor=caller.actor)
         make_live(tx, live & there)
-        add_stored_bytes(tx, more)
-        raise_small_mark(tx, highest_small(row.location for row in new))
+        add_stored_bytes(tx, more, highest_small(row.location for row in new))
         self._registered |= {row.id for row in new}
         return len(new)
 

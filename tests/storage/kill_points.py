@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,10 @@ CALLS = ("fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "write", "pwr
 class KillPoints:
     """Kills this process at the nth point that it passes; with n = -1 it only counts. For a process that ends soon."""
 
-    def __init__(self, at: int) -> None:
+    def __init__(self, at: int, calls: Sequence[str] = CALLS, *, commits: bool = True) -> None:
         self._at = at
+        self._calls = calls
+        self._commits = commits
         self.passed = 0
 
     def point(self) -> None:
@@ -27,8 +29,10 @@ class KillPoints:
 
     def install(self) -> None:
         """Nothing is put back."""
-        for name in CALLS:
+        for name in self._calls:
             setattr(os, name, self._guarded(getattr(os, name)))
+        if not self._commits:
+            return
         original = Catalog.write
 
         @contextmanager

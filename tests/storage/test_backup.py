@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -12,8 +13,10 @@ import pytest
 
 import manage_storage
 from protocol import ResyncRequired
+from server.durable_files import sync_directory
 from server.home_lock import HomeLock
 from server.maintenance import backup
+from server.maintenance import restore as restore_module
 from server.maintenance.backup import BackedUp, BackupRunning, NotForBackups, back_up
 from server.maintenance.backup_layout import NoBackup, snapshots_in
 from server.maintenance.gc import collect_garbage
@@ -21,11 +24,16 @@ from server.maintenance.lease import HeldOff, backup_lease
 from server.maintenance.restore import HomeNotEmpty, Restored, find_snapshot, restore
 from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
+from server.restore_mark import RestoreUnfinished
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
 from server.vault.master import LiveMasterKey, MasterKey
+from tests.storage import child, maintenance_kills
+from tests.storage.after_crash import SPACES
 from tests.storage.conftest import SPACE_ID
+from tests.storage.crashing import open_registry
 from tests.storage.desk import Desk
+from tests.storage.kill_points import KillPoints
 
 NewRegistry = Callable[..., SpaceRegistry]
 
@@ -396,3 +404,44 @@ def test_a_backup_with_losses_prunes_nothing(
     next(storage.glob("*/chunks/*/*")).unlink()
     assert back(keep=1).losses
     assert len(snapshots_in(backups)) == 2
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_a_restoration_cut_off_between_two_spaces_is_not_served_and_can_be_run_again(
+    tmp_path: Path, moved: int
+) -> None:
+    """Killed with so many of three spaces in place."""
+    home = tmp_path / "home"
+    maintenance_kills.prepare_lost(home)
+
+    def task(_: child.Say) -> None:
+        KillPoints(moved, ["rename"], commits=False).install()
+        maintenance_kills.bring_back(home, lambda _: None)
+
+    assert child.run(task).killed
+    with pytest.raises(RestoreUnfinished, match="restoration was cut off"):
+        open_registry(home)
+    assert len([path for path in (home / "server_storage").iterdir() if path.is_dir()]) == moved
+    maintenance_kills.check_restored(home, 0)
+
+
+def test_a_restoration_that_fails_leaves_nothing_and_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    maintenance_kills.prepare_lost(home)
+    with monkeypatch.context() as patched:
+        failed: list[Path] = []
+
+        def sync(directory: Path) -> None:
+            if not failed and directory == home / "server_storage" and (directory / SPACES[0]).exists():
+                failed.append(directory)
+                raise OSError(errno.EIO, "the disk failed")
+            sync_directory(directory)
+
+        patched.setattr(restore_module, "sync_directory", sync)
+        with pytest.raises(OSError, match="the disk failed"):
+            maintenance_kills.bring_back(home, lambda _: None)
+    assert failed
+    assert [path.name for path in (home / "server_storage").iterdir()] == []
+    maintenance_kills.check_restored(home, 0)

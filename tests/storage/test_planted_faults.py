@@ -213,7 +213,7 @@ def test_a_look_beside_a_server_at_work_takes_nothing_for_lost(home: Home) -> No
     def upload(registry: SpaceRegistry) -> None:
         try:
             with registry.lease(home.space_id) as space:
-                for number in range(60):
+                for number in range(30):
                     Desk(space).put_many({f"/many/{number}": b"%d" % number})
         except BaseException as error:
             failures.append(error)
