@@ -192,7 +192,13 @@ def read_small(place: str, facts: FileFacts, space: memoryview, *, follow_symlin
 
 def name_whole(space: SpaceInfo, cutter: Cutter, source: SourceFile) -> tuple[bytes, list[ChunkRecord]]:
     """The content id and the chunks of a file, without keeping any of it. Raises: FileChanged, LocalAccess."""
-    records = [ChunkRecord(chunk_id(space.chunk_key, piece), len(piece)) for piece in cutter.cut(source)]
+    if source.facts.size <= MIN_CHUNK_BYTES:  # not cut, whatever it holds
+        space_for_all = memoryview(bytearray(source.facts.size + 1))
+        count, _ = source.fill(space_for_all)
+        pieces = iter([space_for_all[:count]] if count else [])
+    else:
+        pieces = cutter.cut(source)
+    records = [ChunkRecord(chunk_id(space.chunk_key, piece), len(piece)) for piece in pieces]
     source.check_unchanged()
     return content_id(space.chunk_key, pack_records(records)), records
 

@@ -81,6 +81,7 @@ def _download(
                 target if inside else target.parent,
                 transfers.policy(options.conflict),
                 rename_to=None if inside else target.name,
+                checksum=options.checksum,
             )
         )
 

@@ -87,6 +87,7 @@ class PutOptions(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     recursive: bool = False
     dereference: bool = False
+    checksum: bool = False
     conflict: Conflict = Conflict.DEFAULT
 
 
@@ -95,6 +96,7 @@ class GetOptions(msgspec.Struct, frozen=True):
 
     paths: tuple[str, ...]
     recursive: bool = False
+    checksum: bool = False
     conflict: Conflict = Conflict.DEFAULT
 
 

@@ -205,6 +205,8 @@ What is there already is replaced (its history keeps it); what is equal is not s
 command after an interruption goes on where it stopped.
 """
 
+_CHECKSUM = "read what is there to see whether it is equal (otherwise: if size and time are)"
+
 _GET_DETAILS = """\
 As with cp: into a folder that is there, or under the new name that you give.
   get /docs/a.txt            into the current directory
@@ -223,6 +225,7 @@ def _put(commands: _Commands) -> None:
     put.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to (default: /)")
     put.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
     put.add_argument("-L", "--dereference", action="store_true", help="what symbolic links point to, not the links")
+    put.add_argument("-c", "--checksum", action="store_true", help=_CHECKSUM)
     _conflict_options(put, "the server")
 
 
@@ -232,6 +235,7 @@ def _get(commands: _Commands) -> None:
     )
     get.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to (default: .)")
     get.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
+    get.add_argument("-c", "--checksum", action="store_true", help=_CHECKSUM)
     _conflict_options(get, "this computer")
 
 

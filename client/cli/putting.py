@@ -19,7 +19,7 @@ from client.cli.transferring import Transfers
 from client.errors import LocalAccess, LocalFileError
 from client.session import Session
 from client.transfer import OnConflict
-from protocol import IsAFolder, NotAFolder, NotFound
+from protocol import Entry, IsAFolder, NotAFolder, NotFound
 
 _STANDARD_INPUT = "-"
 _PIECE_BYTES = 1024 * 1024
@@ -51,7 +51,7 @@ def put(session: Session, shell: Shell, options: PutOptions) -> int:
     rules = [Source(None if source.contents else source.path.name, source.is_folder) for source in sources]
     if len(texts) > len(rules):  # one of several cannot be read: what is left still needs a folder to go into
         rules.append(Source("", is_folder=False))
-    standing = _standing(session.api, destination)
+    standing, folder = _look_there(session.api, destination)
     inside = goes_inside(rules, destination_text, standing, as_folder=destination.as_folder) or sources[0].contents
     paths = _paths(sources, failures)
     if not paths:
@@ -62,13 +62,21 @@ def put(session: Session, shell: Shell, options: PutOptions) -> int:
         transfers.run(
             transfers.engine.upload(
                 paths,
-                destination.path if inside else destination.parent,
+                _into(destination, standing, folder, inside=inside),
                 transfers.policy(options.conflict, OnConflict.REPLACE),
                 rename_to=None if inside else destination.name,
                 follow_symlinks=options.dereference or not options.recursive,
+                checksum=options.checksum,
             )
         )
     return failures.exit_code
+
+
+def _into(destination: RemotePath, standing: Standing, folder: Entry | None, *, inside: bool) -> Entry | str:
+    """The folder to upload into: as it was looked at, where that is the one, so that it is not asked for again."""
+    if folder is not None and inside == (standing is Standing.FOLDER):
+        return folder
+    return destination.path if inside else destination.parent
 
 
 def _look(text: str, options: PutOptions) -> LocalSource:
@@ -93,17 +101,19 @@ def _look(text: str, options: PutOptions) -> LocalSource:
     return LocalSource(text, path, is_folder=False, contents=False)
 
 
-def _standing(api: Api, destination: RemotePath) -> Standing:
-    """What is at the destination. Raises: NotFound, if even the folder that it would be in is missing."""
+def _look_there(api: Api, destination: RemotePath) -> tuple[Standing, Entry | None]:
+    """What is at the destination; and the folder there, or that it would be in. Raises: NotFound, if both are missing;
+    NotAFolder."""
     try:
         there = api.exists(destination.path)
     except NotAFolder as error:
         raise NotAFolder(subject=_no_folder_above(api, destination)) from error
     if there is not None:
-        return Standing.of(there)
-    if api.exists(destination.parent) is None:
+        return Standing.of(there), there if there.kind == "folder" else None
+    above = api.exists(destination.parent)
+    if above is None:
         raise NotFound("There is no such folder; make it first (mkdir -p).", subject=destination.parent)
-    return Standing.MISSING
+    return Standing.MISSING, above if above.kind == "folder" else None
 
 
 def _no_folder_above(api: Api, path: RemotePath) -> str:
@@ -139,7 +149,7 @@ def _put_standard_input(
     session: Session, shell: Shell, options: PutOptions, destination: RemotePath, failures: Failures
 ) -> None:
     """Standard input as one file. It is kept in a temporary file first: a file's chunks are known only at its end."""
-    standing = _standing(session.api, destination)
+    standing, _ = _look_there(session.api, destination)
     if standing is Standing.FOLDER or destination.as_folder:
         raise IsAFolder("Standard input has no name: say the whole path that it is to get.", subject=destination.path)
     with tempfile.TemporaryDirectory(prefix="sfos-") as directory:

@@ -14,7 +14,12 @@ from protocol import Entry, SpaceInfo
 class Conflicts:
     """The conflicts of one job, in its own thread. Sizes in bytes, times in nanoseconds since 1970."""
 
-    def __init__(self, direction: Direction, policy: ConflictPolicy, switch: Switch, space: SpaceInfo) -> None:
+    def __init__(
+        self, direction: Direction, policy: ConflictPolicy, switch: Switch, space: SpaceInfo, *, checksum: bool
+    ) -> None:
+        """`checksum`: contents are compared, and times believed nothing."""
+        self._checksum = checksum
+        self._cutter: Cutter | None = None
         self._direction = direction
         self._policy = policy
         self._switch = switch
@@ -29,13 +34,15 @@ class Conflicts:
         """Whether a local file and one on the server need nothing done. May read the file. Raises: LocalAccess."""
         if size != remote.size:
             return False
-        if mtime_ns == remote.mtime_ns:
+        if mtime_ns == remote.mtime_ns and not self._checksum:
             return True
         # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
-        if self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict):
-            with open_source(local, follow_symlinks=follow_symlinks) as source:
-                return name_whole(self._space, Cutter(self._space.cut_seed), source)[0] == remote.content
-        return False
+        asks = self._policy is OnConflict.KEEP_BOTH or not isinstance(self._policy, OnConflict)
+        if not asks and not self._checksum:
+            return False
+        self._cutter = self._cutter or Cutter(self._space.cut_seed)
+        with open_source(local, follow_symlinks=follow_symlinks) as source:
+            return name_whole(self._space, self._cutter, source)[0] == remote.content
 
     def settle(
         self, name: str, local: Path, size: int, mtime_ns: int, remote: Entry, remote_path: str

@@ -14,15 +14,18 @@ import secrets
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from operator import attrgetter
 
 from client.errors import LocalFileError
-from client.local_files import Destination, finish_file, local_error, mode_of, write_all
+from client.local_files import Destination, LocalFolder, finish_file, local_error, mode_of, write_all
 from client.transfer.download_exchanges import Manifest, Range, SmallFiles
 from client.transfer.download_plan import DownloadFile
 from client.transfer.events import ItemState
 from client.transfer.feed import Exchange, Feed
-from client.transfer.ledger import Ledger
+from client.transfer.ledger import Ledger, Row
 from client.transfer.switch import Switch
 from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SfosError, SpaceInfo, chunk_id
 
@@ -140,17 +143,49 @@ class DownloadWork(Feed):
 
     # ── small files ─────────────────────────────────────────────────────────────────────────────────────────────
 
-    def small_arrived(self, file: DownloadFile, data: memoryview) -> None:
-        """Write a whole file. Raises: LocalDiskFull."""
-        entry, partial = file.entry, file.partial
+    def small_arrived(
+        self, files: Sequence[DownloadFile], contents: Iterator[memoryview]
+    ) -> tuple[int, SfosError | None]:
+        """Write whole files, as long as there are contents: how many, and by which error these came to an end.
+
+        Raises: LocalDiskFull.
+        """
+        done: list[Row] = []
+        arrived = 0
         try:
-            with self._destination.folder(file.folder) as folder:
-                folder.write_file(partial, data, entry.attrs, entry.mtime_ns, durable=self._fsync_small)
-                folder.place(partial, file.name, replace=file.replace)
+            for names, together in groupby(files, key=attrgetter("folder")):
+                with ExitStack() as use:
+                    folder: LocalFolder | SfosError
+                    try:
+                        folder = use.enter_context(self._destination.folder(names))
+                    except SfosError as error:
+                        folder = error  # by which each file in it fails
+                    for file in together:
+                        try:
+                            data = next(contents, None)
+                        except SfosError as error:
+                            return arrived, error
+                        if data is None:
+                            return arrived, None
+                        arrived += 1
+                        if self._write_small(file, folder, data):
+                            done.append(file.row)
+        finally:
+            self._ledger.end_all_of(done, ItemState.DONE)
+        return arrived, None
+
+    def _write_small(self, file: DownloadFile, folder: LocalFolder | SfosError, data: memoryview) -> bool:
+        """Whether the file is in its place. Raises: LocalDiskFull."""
+        try:
+            if isinstance(folder, SfosError):
+                raise folder
+            entry, partial = file.entry, file.partial
+            folder.write_file(partial, data, entry.attrs, entry.mtime_ns, durable=self._fsync_small)
+            folder.place(partial, file.name, replace=file.replace)
         except SfosError as error:
             self.fail(file, error)
-            return
-        self._ledger.end(file.row, ItemState.DONE)
+            return False
+        return True
 
     # ── large files ─────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from client.connection import Answer, Connection
@@ -41,8 +41,10 @@ class Work(Protocol):
 
     space: SpaceInfo
 
-    def small_arrived(self, file: DownloadFile, data: memoryview) -> None:
-        """The whole content of a small file, checked."""
+    def small_arrived(
+        self, files: Sequence[DownloadFile], contents: Iterator[memoryview]
+    ) -> tuple[int, SfosError | None]:
+        """The whole contents of small files, checked as they are asked for: how many have come, and why no more."""
 
     def manifest_arrived(self, file: DownloadFile) -> None:
         """`file.records` is complete and checked."""
@@ -73,7 +75,7 @@ class SmallFiles:
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
-        wants = pack_wants(ChunkWant(file.entry.node, file.content, 0, 1) for file in self._files)
+        wants = pack_wants([ChunkWant(file.entry.node, file.content, 0, 1) for file in self._files])
         request = GetChunksRequest(wants=len(self._files), max_bytes=REPLY_BYTES)
         connection.send("get_chunks", request, wants)
 
@@ -86,16 +88,9 @@ class SmallFiles:
         if reply.chunks == 0 and reply.stopped is not None:
             return self._without_first(0, from_info(reply.stopped))
         wanted = [ChunkRecord(file.content, file.entry.size) for file in self._files]
-        try:
-            arrived = 0
-            for file, data in zip(
-                self._files, unpack_chunks(self._work.space, reply, answer.body, wanted), strict=False
-            ):
-                self._work.small_arrived(file, data)
-                arrived += 1
-        except _GENERAL:
-            raise
-        except SfosError as error:
+        contents = unpack_chunks(self._work.space, reply, answer.body, wanted)
+        arrived, error = self._work.small_arrived(self._files, contents)
+        if error is not None:
             return self._without_first(arrived, error)
         if reply.stopped is not None and arrived < len(self._files):
             return self._without_first(arrived, from_info(reply.stopped))

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -16,7 +19,7 @@ import msgspec
 from client.api import Api
 from client.errors import Cancelled
 from client.local_files import Destination, LocalFolder, partial_name
-from client.local_names import numbered, to_local
+from client.local_names import all_plain, numbered, to_local
 from client.transfer.conflicts import Conflicts
 from client.transfer.events import ConflictPolicy, Direction, ItemState, OnConflict
 from client.transfer.ledger import Ledger, Row
@@ -37,6 +40,7 @@ from protocol import (
 )
 
 _MOST_NUMBERS = 1000
+_WINDOWS = sys.platform == "win32"
 
 
 class DownloadFile(msgspec.Struct, eq=False):
@@ -74,6 +78,31 @@ class Root(msgspec.Struct, frozen=True):
     row: Row | None = None
 
 
+class Roots:
+    """By which each row of a job can be tried again."""
+
+    def __init__(self) -> None:
+        self._single: dict[int, Root] = {}
+        self._runs: list[tuple[int, Sequence[Entry], tuple[str, ...]]] = []
+
+    def add(self, row: Row, root: Root) -> None:
+        """One row."""
+        self._single[row.number] = root
+
+    def add_run(self, first: Row, entries: Sequence[Entry], folder: tuple[str, ...]) -> None:
+        """The row `first` and those that follow it: these entries, under their own names."""
+        self._runs.append((first.number, entries, folder))
+
+    def get(self, row: Row) -> Root | None:
+        """How to try this row again."""
+        found = self._single.get(row.number)
+        place = bisect_right(self._runs, row.number, key=itemgetter(0)) - 1
+        if found is not None or place < 0:
+            return found
+        first, entries, folder = self._runs[place]
+        return Root(entries[row.number - first], folder) if row.number - first < len(entries) else None
+
+
 class DownloadPlanner:
     """Plans for one job. In the job's own thread."""
 
@@ -86,19 +115,23 @@ class DownloadPlanner:
         policy: ConflictPolicy,
         destination: Destination,
         expect: Callable[[], None],
+        roots: Roots,
+        *,
+        checksum: bool = False,
     ) -> None:
-        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again."""
+        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `roots`
+        is told how each row can be tried again."""
         self._api = api
         self._ledger = ledger
         self._switch = switch
-        self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space)
+        self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space, checksum=checksum)
         self._destination = destination
         self._expect = expect
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
         self.files: list[DownloadFile] = []
         self.folders: list[tuple[tuple[str, ...], Entry]] = []  # made here: their times are set at the end
-        self.roots_of: dict[int, Root] = {}  # by row: how to try it again
+        self._roots = roots
 
     def plan(self, roots: Sequence[Root]) -> None:
         """Fill `files` and `folders`. Raises: Cancelled; ConnectionFailed and the like, which end the job."""
@@ -132,7 +165,7 @@ class DownloadPlanner:
                 self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
                 continue
             with self._destination.folder(folder) as opened:
-                for entry in listing.entries:
+                for entry in self._take_together(listing.entries, path, folder, opened):
                     if entry.kind != "folder":
                         self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
             for entry in listing.entries:
@@ -187,10 +220,36 @@ class DownloadPlanner:
             raise error
         local = self._destination.root.joinpath(*folder)
         row = row or self._ledger.add(local, printable(remote), kind, 0)
-        self.roots_of[row.number] = root
+        self._roots.add(row, root)
         self._ledger.end(row, ItemState.FAILED, error)
 
     # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take_together(
+        self, entries: Sequence[Entry], remote: str, folder: tuple[str, ...], opened: LocalFolder
+    ) -> Sequence[Entry]:
+        """The short way for the files of a folder that was made here, where nothing is the matter with any name.
+
+        Returns what is left for the long way.
+        """
+        if _WINDOWS or not self._destination.was_made(folder) or self._taken.get(folder):
+            return entries
+        if not all_plain([entry.name for entry in entries]):
+            return entries
+        files = [entry for entry in entries if entry.kind == "file" and entry.content is not None and entry.size >= 0]
+        if not files:
+            return entries
+        self._expect()
+        above = printable(remote) + "/"
+        rows = self._ledger.add_files(opened.path, above, [(entry.name, entry.name, entry.size) for entry in files])
+        self._roots.add_run(rows[0], files, folder)
+        replace = self._conflicts.replaces
+        self.files += [
+            DownloadFile(row, entry, entry.content or b"", folder, entry.name, replace)
+            for row, entry in zip(rows, files, strict=True)
+        ]
+        taken = {entry.node for entry in files}
+        return [entry for entry in entries if entry.node not in taken]
 
     def _take(
         self,
@@ -205,7 +264,7 @@ class DownloadPlanner:
             shown = printable(name if name is not None else entry.name)
             size = max(0, entry.size) if entry.kind == "file" else 0
             row = self._ledger.add(opened.path, printable(remote), entry.kind, size, leaf=shown)
-        self.roots_of[row.number] = Root(entry, folder, name)
+        self._roots.add(row, Root(entry, folder, name))
         try:
             local = self._local_name(entry, folder, name)
             if entry.kind == "file" and (entry.content is None or entry.size < 0):
@@ -264,7 +323,7 @@ class DownloadPlanner:
                 if error.retryable:
                     raise
                 self._ledger.again(root.row, root.row.size)
-                self.roots_of[root.row.number] = root
+                self._roots.add(root.row, root)
                 self._ledger.end(root.row, ItemState.FAILED, error)
             else:
                 again.append(Root(entry, root.folder, root.name, root.row))

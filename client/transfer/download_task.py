@@ -8,7 +8,7 @@ from pathlib import Path
 from client.errors import Cancelled, LocalAccess, LocalDiskFull
 from client.local_files import Destination
 from client.transfer.download import DownloadWork, is_small
-from client.transfer.download_plan import DownloadFile, DownloadPlanner, Root
+from client.transfer.download_plan import DownloadFile, DownloadPlanner, Root, Roots
 from client.transfer.events import ConflictPolicy, ItemState
 from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, run_lanes
@@ -20,12 +20,15 @@ _WINDOW = 4  # requests under way on a connection; more only fill buffers (the r
 class DownloadTask:
     """See `Task`."""
 
-    def __init__(self, entries: Sequence[Entry], folder: Path, policy: ConflictPolicy, rename_to: str | None) -> None:
+    def __init__(
+        self, entries: Sequence[Entry], folder: Path, policy: ConflictPolicy, rename_to: str | None, checksum: bool
+    ) -> None:
         self._entries = tuple(entries)
         self._folder = folder
         self._policy = policy
         self._rename_to = rename_to
-        self._roots: dict[int, Root] = {}
+        self._checksum = checksum
+        self._roots = Roots()
 
     def first_row(self, ledger: Ledger) -> Row:
         """See `Task`."""
@@ -44,9 +47,16 @@ class DownloadTask:
         space = run.session.info.home
         work = DownloadWork(space, run.ledger, run.switch, destination, fsync_small=run.options.fsync_small_downloads)
         planner = DownloadPlanner(
-            run.session.api, space, run.ledger, run.switch, self._policy, destination, work.expect
+            run.session.api,
+            space,
+            run.ledger,
+            run.switch,
+            self._policy,
+            destination,
+            work.expect,
+            self._roots,
+            checksum=self._checksum,
         )
-        planner.roots_of = self._roots
 
         def plan() -> None:
             planner.plan(self._roots_again(planner, again) if again else self._first_roots())
@@ -72,7 +82,7 @@ class DownloadTask:
         return [Root(entry, name=self._rename_to) for entry in self._entries]
 
     def _roots_again(self, planner: DownloadPlanner, again: list[Row]) -> list[Root]:
-        known = [self._roots.get(row.number) or Root(self._entries[0]) for row in again]
+        known = [self._roots.get(row) or Root(self._entries[0]) for row in again]
         return planner.refreshed(
             [Root(root.entry, root.folder, root.name, row) for root, row in zip(known, again, strict=True)]
         )

@@ -59,19 +59,22 @@ class TransferEngine:
     def upload(
         self,
         paths: Sequence[Path],
-        remote_folder: str | Ref,
+        remote_folder: str | Ref | Entry,
         on_conflict: ConflictPolicy = OnConflict.REPLACE,
         *,
         rename_to: str | None = None,
         follow_symlinks: bool = False,
+        checksum: bool = False,
     ) -> Job:
         """Put files and folders (with all that is in them) into a folder, which is made if missing.
 
-        `rename_to`: the name for a single path. Folders are merged with those that are there.
+        `remote_folder`: an Entry is a folder that is known to be there. `rename_to`: the name for a single path.
+        Folders are merged with those that are there. `checksum`: files are the same if their contents are; otherwise
+        if size and time are, and they are not read.
         """
         if rename_to is not None and len(paths) != 1:
             raise ValueError("rename_to names a single path")
-        task = UploadTask(paths, remote_folder, on_conflict, rename_to, follow_symlinks)
+        task = UploadTask(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum)
         destination = remote_folder if isinstance(remote_folder, str) else remote_folder.path or ""
         return self._add(Direction.UPLOAD, _title([path.name for path in paths]), destination, task)
 
@@ -82,11 +85,15 @@ class TransferEngine:
         on_conflict: ConflictPolicy = OnConflict.REPLACE,
         *,
         rename_to: str | None = None,
+        checksum: bool = False,
     ) -> Job:
-        """Get files and folders (with all that is in them) into a local folder, which is made if missing."""
+        """Get files and folders (with all that is in them) into a local folder, which is made if missing.
+
+        `checksum`: see `upload`.
+        """
         if rename_to is not None and len(entries) != 1:
             raise ValueError("rename_to names a single entry")
-        task = DownloadTask(entries, local_folder, on_conflict, rename_to)
+        task = DownloadTask(entries, local_folder, on_conflict, rename_to, checksum)
         title = _title([entry.name for entry in entries])
         return self._add(Direction.DOWNLOAD, title, str(local_folder), task)
 

@@ -28,6 +28,11 @@ class RemoteFolder:
         return self._above + name
 
     @property
+    def is_listed(self) -> bool:
+        """Whether it is known what is in it; otherwise each question goes to the server."""
+        return self._named is not None
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is in it; False also if that is not known."""
         return self._named is not None and not self._named

@@ -120,19 +120,23 @@ class UploadPlanner:
         expect: Callable[[int], None],
         *,
         follow_symlinks: bool,
+        checksum: bool = False,
     ) -> None:
         """`expect` is told, as soon as it is known, that a file of so many bytes is to be sent."""
         self._api = api
         self._ledger = ledger
         self._switch = switch
-        self._conflicts = Conflicts(Direction.UPLOAD, policy, switch, space)
+        self._conflicts = Conflicts(Direction.UPLOAD, policy, switch, space, checksum=checksum)
         self._expect = expect
         self._follow = follow_symlinks
+        self._checksum = checksum
         self._visited: set[tuple[int, int]] = set()
         self.files: list[UploadFile] = []
 
-    def destination(self, folder: str | Ref) -> tuple[int, str]:
+    def destination(self, folder: str | Ref | Entry) -> tuple[int, str]:
         """The node and path of the folder to upload into, made if it is missing. Raises: NotAFolder, TreeError."""
+        if isinstance(folder, Entry):
+            return folder.node, folder.path or "/"
         ref = Ref(path=folder) if isinstance(folder, str) else folder
         try:
             entry = self._api.stat(ref)
@@ -145,14 +149,14 @@ class UploadPlanner:
             raise NotAFolder(subject=entry.path)
         return entry.node, entry.path or "/"
 
-    def roots(self, paths: Sequence[Path], folder: str | Ref, rename_to: str | None) -> list[Root]:
+    def roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
         """What was asked for. Raises: what the server says of the folder."""
         node, path = self.destination(folder)
         entries = None if len(paths) <= _FEW_ROOTS else self._api.list_folder(Ref(node=node))
         parent = RemoteFolder(self._api, node, path, entries)
         return [Root(local, parent, rename_to) for local in paths]
 
-    def roots_again(self, rows: Sequence[Row], folder: str | Ref) -> list[Root]:
+    def roots_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> list[Root]:
         """What failed, into the folders where it was to go."""
         roots: list[Root] = []
         node, path = self.destination(folder)
@@ -192,7 +196,7 @@ class UploadPlanner:
         They are most of what there is, and this is all that is spent on each.
         """
         follow, named = self._follow, remote.named
-        if remote.is_empty:
+        if remote.is_empty or self._checksum:
             yield from scan_folder(folder, follow_symlinks=follow)
             return
         leaves: list[str] = []
@@ -317,7 +321,14 @@ class UploadPlanner:
         for local, parent, row in level:
             if self._been_in(local):
                 continue
-            entry = parent.find(local.name)
+            if row is None and not parent.is_listed:
+                listing = self._api.list_folders([parent.path_of(local.name)])[0]
+                if listing.error is None and listing.node is not None:
+                    yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.entries)
+                    continue
+                entry = None if isinstance(listing.error, NotFound) else parent.find(local.name)
+            else:
+                entry = parent.find(local.name)
             if entry is None:
                 missing.append((local, parent, row))
             elif entry.kind == "folder":

@@ -11,7 +11,7 @@ from client.transfer.run import Run, run_lanes
 from client.transfer.upload import Reader, UploadWork
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
 from client.transfer.upload_plan import UploadPlanner
-from protocol import Ref
+from protocol import Entry, Ref
 
 _WINDOW = 4  # blocks under way on a connection: one asked about, one sent, one answered, one to spare
 
@@ -22,16 +22,18 @@ class UploadTask:
     def __init__(
         self,
         paths: Sequence[Path],
-        folder: str | Ref,
+        folder: str | Ref | Entry,
         policy: ConflictPolicy,
         rename_to: str | None,
         follow_symlinks: bool,
+        checksum: bool,
     ) -> None:
         self._paths = tuple(paths)
         self._folder = folder
         self._policy = policy
         self._rename_to = rename_to
         self._follow = follow_symlinks
+        self._checksum = checksum
 
     def first_row(self, ledger: Ledger) -> Row:
         """See `Task`."""
@@ -49,7 +51,14 @@ class UploadTask:
             block_bytes=run.options.batch_bytes,
         )
         planner = UploadPlanner(
-            run.session.api, space, run.ledger, run.switch, self._policy, work.expect, follow_symlinks=self._follow
+            run.session.api,
+            space,
+            run.ledger,
+            run.switch,
+            self._policy,
+            work.expect,
+            follow_symlinks=self._follow,
+            checksum=self._checksum,
         )
         reader = Reader(work, run.switch, follow_symlinks=self._follow)
 

@@ -124,6 +124,36 @@ def test_what_is_here_already_is_not_fetched_again(
     assert again.progress.bytes_moved == 0
 
 
+@pytest.mark.parametrize("size", [0, 1_000, 3_000_000])
+def test_contents_alone_decide_what_is_the_same_where_that_is_wished(
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    source: Path,
+    to: Path,
+    put: Callable[[Path], None],
+    finish: Finish,
+    size: int,
+) -> None:
+    (source / "file").write_bytes(noise(size))
+    put(source)
+    entries = session.api.list_folder(folder)
+    to.mkdir()
+    (to / "file").write_bytes(noise(size))
+    os.utime(to / "file", ns=(1, 1))
+    job = engine.download(entries, to, checksum=True)
+    assert finish(job) is JobState.FINISHED
+    assert [item.state for item in job.items()] == [ItemState.UNCHANGED]
+    assert job.progress.bytes_moved == 0
+    if size:
+        (to / "file").write_bytes(bytes(size))
+        os.utime(to / "file", ns=(entries[0].mtime_ns, entries[0].mtime_ns))
+        job = engine.download(entries, to, checksum=True)
+        assert finish(job) is JobState.FINISHED
+        assert [item.state for item in job.items()] == [ItemState.DONE]
+        assert tree(to) == {"file": noise(size)}
+
+
 @pytest.mark.parametrize("size", [10, 3_000_000])
 @pytest.mark.parametrize(
     ("policy", "kept"),

@@ -143,6 +143,31 @@ def test_what_is_the_same_is_not_sent_again(
     assert again.progress.bytes_done == again.progress.bytes_total
 
 
+@pytest.mark.parametrize("size", [0, 1_000, 5_000_000])
+def test_contents_alone_decide_what_is_the_same_where_that_is_wished(
+    session: Session, engine: TransferEngine, folder: str, source: Path, finish: Finish, size: int
+) -> None:
+    path = source / "file"
+    path.write_bytes(noise(size))
+    os.utime(path, ns=(10**18, 10**18))
+    assert finish(engine.upload([path], folder)) is JobState.FINISHED
+    os.utime(path, ns=(2 * 10**18, 2 * 10**18))
+    job = engine.upload([path], folder, checksum=True)
+    assert finish(job) is JobState.FINISHED
+    assert [item.state for item in job.items()] == [ItemState.UNCHANGED]
+    assert job.progress.bytes_moved < 2_000
+    if size:
+        path.write_bytes(noise(size, 77))
+        os.utime(path, ns=(10**18, 10**18))  # a change that size and time do not tell of
+        job = engine.upload([path], folder)
+        assert finish(job) is JobState.FINISHED
+        assert [item.state for item in job.items()] == [ItemState.UNCHANGED]
+        job = engine.upload([path], folder, checksum=True)
+        assert finish(job) is JobState.FINISHED
+        assert [item.state for item in job.items()] == [ItemState.DONE]
+        assert contents(session, folder)["file"] == path.read_bytes()
+
+
 def test_what_the_server_has_under_another_name_is_not_sent_again(
     session: Session, engine: TransferEngine, folder: str, source: Path, finish: Finish
 ) -> None:
