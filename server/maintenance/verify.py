@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select
 
-from protocol import chunk_id
+from protocol import MAX_CHUNK_BYTES, chunk_id
 from server.catalog.chunk_rows import ChunkRow, find_chunk
 from server.catalog.head import Head, read_head
 from server.catalog.schema import chunks
@@ -57,8 +57,8 @@ def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lamb
     findings = Findings(context)
     try:
         _verify(context, result, findings, progress, full=full)
-    except (StorageFault, sqlite3.Error, struct.error, ValueError, TypeError, AttributeError) as error:
-        # The last four: SQLite keeps any number, text or bytes in any column, if someone puts them there.
+    except (StorageFault, sqlite3.Error, struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
+        # The last five: SQLite keeps any number, text or bytes in any column, if someone puts them there.
         findings.add("catalog", f"it cannot be read to its end: {error}")
     result.findings = findings.named()
     return result
@@ -153,8 +153,10 @@ def _still_there(context: SpaceContext, chunk: ChunkRow) -> bool:
 
 def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings) -> bool:
     """Open the chunk and compute its id."""
-    data = memoryview(bytearray(chunk.length + OPEN_SLACK))
     try:
+        if not 0 < chunk.length <= MAX_CHUNK_BYTES:
+            raise TokenDamaged(f"chunk {chunk.id.hex()[:16]}… cannot be {chunk.length} bytes long")
+        data = memoryview(bytearray(chunk.length + OPEN_SLACK))
         with context.scratch.lend() as scratch:
             open_chunk(context, chunk, scratch, data)
         if chunk_id(context.keys.chunk_id, data[: chunk.length]) != chunk.id:

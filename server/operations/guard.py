@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sqlite3
+import struct
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -42,5 +43,8 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except (StorageFault, OSError, sqlite3.Error) as error:
             raise as_storage_error(error) from error
+        except (struct.error, OverflowError) as error:  # what clients send is bounded: it came out of the catalog
+            _log.error("damaged data: a row holds a number that no row can", exc_info=error)
+            raise DataDamaged from error
 
     return call

@@ -67,8 +67,7 @@ class Sealer:
         key = self._keys.get(key_no)
         if key is None:
             raise TokenDamaged(f"sealed under key {key_no}, which this space does not have")
-        if len(token) != sealed_size(length):
-            raise TokenDamaged(f"{len(token)} bytes long instead of {sealed_size(length)}")
+        _check_length(token, length)
         try:
             header, found = key.open_into(token, _HEADER.size, buffer)
         except InvalidTag:
@@ -78,6 +77,7 @@ class Sealer:
 
     def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
         """The data of a token, as bytes of their own. Raises: TokenDamaged."""
+        _check_length(token, length)  # before so much memory is taken
         buffer = memoryview(bytearray(length + OPEN_SLACK))
         self.open_into(token, kind, token_id, length, key_no, buffer)
         return bytes(buffer[:length])
@@ -98,3 +98,8 @@ class Sealer:
         if found_id != token_id:
             return f"it holds {found_id.hex()[:16]}… instead of {token_id.hex()[:16]}…"
         return "its length or key number is wrong"
+
+
+def _check_length(token: Buffer, length: int) -> None:
+    if len(token) != sealed_size(length):
+        raise TokenDamaged(f"{len(token)} bytes long instead of {sealed_size(length)}")

@@ -103,6 +103,8 @@ ROW_FAULTS = {
     "a size below nothing": ("UPDATE nodes SET size = -1 WHERE size = 350000", "row"),
     "a name that is a number": ("UPDATE nodes SET name = 7 WHERE size = 350000", "row"),
     "an end before all times": ("UPDATE past SET seq_to = -1 WHERE ended_as = 3", "catalog"),
+    "a chunk longer than memory": ("UPDATE chunks SET length = 1 << 60 WHERE length = 100000", "chunk"),
+    "a list longer than memory": ("UPDATE contents SET chunks = 1 << 60", "list"),
     "a small chunk in no row": ("UPDATE chunks SET location = location || 'x'", "chunk"),
     "a chunk outside of the store": ("UPDATE chunks SET location = 'disk:../catalog.db'", "chunk"),
     "a chunk in no store": ("UPDATE chunks SET location = 'elsewhere'", "chunk"),
@@ -114,7 +116,7 @@ ROW_FAULTS = {
 def test_a_planted_fault_in_the_rows_is_found(filled: Desk, context: SpaceContext, fault: str) -> None:
     statement, about = ROW_FAULTS[fault]
     sql(context, statement)
-    assert about in findings(context)
+    assert about in findings(context, full=True)
 
 
 @pytest.mark.allows_errors("damage is logged")
@@ -123,6 +125,8 @@ def test_a_planted_fault_in_the_rows_is_found(filled: Desk, context: SpaceContex
     [
         "UPDATE nodes SET size = -1 WHERE size = 350000",
         "UPDATE nodes SET name = 7 WHERE size = 350000",
+        "UPDATE nodes SET node = -node WHERE kind = 2",
+        "UPDATE contents SET chunks = 1 << 60",
         "UPDATE chunks SET location = 'small:x'",
         "UPDATE chunks SET location = 'disk:../keys'",
         "UPDATE chunks SET location = 'elsewhere'",
