@@ -79,6 +79,7 @@ from wire.envelopes import (
     decode_reply,
     decode_request,
     decode_result,
+    decoder_of,
     encode_error,
     encode_event,
     encode_request,

@@ -16,7 +16,7 @@ import msgspec
 from client.address import Address
 from client.places import runtime_directory
 from client.private_files import is_private, read_private, write_private
-from protocol import TICKET_BYTES, Fingerprint
+from protocol import TICKET_BYTES, Fingerprint, decoder_of
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class TicketStore:
             _log.warning("%s can be read by others and is not used", path)
             return None
         try:
-            stored = msgspec.json.decode(content, type=_File)
+            stored = decoder_of(_File).decode(content)
             fingerprint = Fingerprint.parse(stored.fingerprint)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
             _log.warning("%s cannot be read and is not used", path)

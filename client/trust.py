@@ -21,7 +21,7 @@ from client.address import Address
 from client.errors import CertificateFacts, ChangedServerKey, LocalFileError, UnknownServerKey
 from client.private_files import locked, read_private, write_private
 from client.tls import SSL, crypto, load_x509
-from protocol import Fingerprint, RemoteProtocolError, printable
+from protocol import Fingerprint, RemoteProtocolError, decoder_of, printable
 
 if TYPE_CHECKING:  # see client.tls
     from cryptography import x509
@@ -145,7 +145,7 @@ class TrustStore:
         if content is None:
             return {}
         try:
-            stored = msgspec.json.decode(content, type=_PinFile).pins
+            stored = decoder_of(_PinFile).decode(content).pins
             return {
                 address: Pin(Fingerprint.parse(pin.fingerprint), pin.since, pin.origin)
                 for address, pin in stored.items()

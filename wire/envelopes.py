@@ -9,7 +9,8 @@ Decoding has two steps, so that an unknown command can be answered under its id.
 
 from __future__ import annotations
 
-from typing import TypeVar
+import threading
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -49,7 +50,8 @@ class ReplyEnvelope(msgspec.Struct, frozen=True):
 _encoder = msgspec.json.Encoder()
 _request_decoder = msgspec.json.Decoder(RequestEnvelope)
 _reply_decoder = msgspec.json.Decoder(ReplyEnvelope)
-_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[msgspec.Struct]] = {}
+_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
+_describing = threading.Lock()
 
 
 def encode_request(request_id: int, command: str, request: Request) -> bytes:
@@ -110,10 +112,21 @@ def raise_for_error(reply: ReplyEnvelope) -> None:
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
-def _decode(kind: type[StructT], raw: msgspec.Raw, what: str) -> StructT:
+def decoder_of(kind: type[StructT]) -> msgspec.json.Decoder[StructT]:
+    """The decoder of `kind`, made when it is asked for first: making all of them would cost each start milliseconds.
+
+    One thread at a time: msgspec shows its description of a type to others before it is complete, and two threads that
+    meet a type for the first time crash the process (seen with 0.22: a server under eight clients, just after a kill).
+    """
     decoder = _decoders.get(kind)
     if decoder is None:
-        decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+        with _describing:
+            decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+def _decode(kind: type[StructT], raw: msgspec.Raw, what: str) -> StructT:
+    decoder = decoder_of(kind)
     try:
         decoded = decoder.decode(raw)
     except DECODE_ERRORS as error:

@@ -18,7 +18,7 @@ import msgspec
 from blake3 import blake3
 from sqlalchemy import bindparam, insert, select
 
-from protocol import AnswerForgotten, Buffer, Cursor, OpIdReused, QuotaExceeded, Reply, Request
+from protocol import AnswerForgotten, Buffer, Cursor, OpIdReused, QuotaExceeded, Reply, Request, decoder_of
 from server.catalog.changeset import ChangeSet
 from server.catalog.engine import Transaction
 from server.catalog.head import Head, write_head
@@ -194,6 +194,6 @@ def _replayed(
             raise OpIdReused
         front += _ASKED_BYTES
     try:
-        return msgspec.json.decode(plain[front : front + length], type=kind), plain[front + length :]
+        return decoder_of(kind).decode(plain[front : front + length]), plain[front + length :]
     except msgspec.MsgspecError as error:
         raise OpIdReused from error
