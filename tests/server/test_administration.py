@@ -17,6 +17,8 @@ from protocol import (
     ChangeAccountRequest,
     ChangePasswordRequest,
     ChunkRecord,
+    EndAnySessionsRequest,
+    LiftPenaltiesRequest,
     LoginFailed,
     MakeFolderRequest,
     MalformedMessage,
@@ -232,6 +234,8 @@ def test_each_thing_an_administrator_does_is_in_the_audit_log_with_their_name(se
     change(root, "carol", verifier=verifier(OWN))
     change(root, "carol", disabled=True)
     root.call("admin_remove_account", RemoveAccountRequest(name="carol"))
+    root.call("admin_end_sessions", EndAnySessionsRequest(user="alice"))
+    root.call("admin_lift_penalties", LiftPenaltiesRequest())
     root.call("admin_audit", AuditTailRequest(lines=5))
     lines = [json.loads(line) for line in server.audit().splitlines()]
     made = [line for line in lines if line.get("by") == "root"]
@@ -240,6 +244,8 @@ def test_each_thing_an_administrator_does_is_in_the_audit_log_with_their_name(se
         ("account_changed", "carol"),
         ("account_changed", "carol"),
         ("account_removed", "carol"),
+        ("sessions_ended", "alice"),
+        ("penalties_lifted", None),
         ("audit_read", None),
     ]
     assert (made[0]["role"], made[1]["reset"], made[2]["disabled"]) == ("admin", True, True)

@@ -167,9 +167,7 @@ def test_hundreds_of_wrong_attempts_cost_no_write_each(serve: Serve, monkeypatch
     penalties = server.server.services.penalties
     synced: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(
-        "server.vault.master.os.fsync", lambda descriptor: (synced.append(descriptor), real(descriptor))
-    )
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
     for number in range(500):
         penalties.failed("192.0.2.1", f"user {number}")
     guess(server, 5)
