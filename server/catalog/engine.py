@@ -30,6 +30,9 @@ from server.sqlite_faults import as_wire_error, is_failed_sync
 _log = logging.getLogger(__name__)
 
 _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
+# New connections that read at a time. More would only compete for the interpreter, and SQLite keeps as many descriptors
+# as there ever were connections at once, until the last one is closed (for POSIX locks' sake: its os_unix.c).
+_MOST_READERS = 16
 _CACHED_STATEMENTS = 256
 # A writer's page cache, in KiB. Deleting a folder of 100,000 takes half as long with room for the pages it touches;
 # readers do with SQLite's 2 MiB, and so does a writer once it is done.
@@ -117,10 +120,11 @@ class Transaction:
 
 
 class _Lent(NamedTuple):
-    """A connection with its one cursor, lent to one transaction at a time."""
+    """A connection with its one cursor, lent to one transaction at a time. `counted`: one of the _MOST_READERS."""
 
     connection: sqlite3.Connection
     cursor: sqlite3.Cursor
+    counted: bool = False
 
 
 class Catalog:
@@ -137,6 +141,8 @@ class Catalog:
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=self._connect)
         event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql(_BEGIN_WRITE))
         self._idle: deque[_Lent] = deque()
+        self._readers = threading.BoundedSemaphore(_MOST_READERS)
+        self._reading = threading.local()
         self._writing = threading.RLock()
         self._broken = False
         self._closed = False
@@ -182,7 +188,7 @@ class Catalog:
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[Transaction]:
-        lent = self._lend()
+        lent = self._lend(reads=begin is _BEGIN_READ)
         cursor = lent.cursor
         try:
             if begin is _BEGIN_WRITE:
@@ -195,16 +201,27 @@ class Catalog:
         finally:
             self._give_back(lent, wrote=begin is _BEGIN_WRITE)
 
-    def _lend(self) -> _Lent:
+    def _lend(self, *, reads: bool) -> _Lent:
+        """A connection that nobody uses, or a new one. Waits while too many read; writers come one by one anyway."""
         try:
             return self._idle.pop()
         except IndexError:
             pass
+        # A thread that reads within its own reading waits for nobody, or all of them might wait for each other.
+        counted = reads and not getattr(self._reading, "counted", False)
+        if counted:
+            self._readers.acquire()
         try:
             connection = self._connect()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-        return _Lent(connection, connection.cursor())
+        except BaseException as error:
+            if counted:
+                self._readers.release()
+            if isinstance(error, sqlite3.Error):
+                raise self._failed(error) from error
+            raise
+        if counted:
+            self._reading.counted = True
+        return _Lent(connection, connection.cursor(), counted)
 
     def _give_back(self, lent: _Lent, *, wrote: bool) -> None:
         """Undo what was not committed, and keep the connection for the next."""
@@ -213,13 +230,16 @@ class Catalog:
                 lent.cursor.execute("ROLLBACK")
             if wrote:
                 lent.cursor.execute(_READER_CACHE)
+            keep = not self._closed and len(self._idle) < _KEPT_CONNECTIONS
         except sqlite3.Error:
-            lent.connection.close()  # which rolls back
-            return
-        if self._closed or len(self._idle) >= _KEPT_CONNECTIONS:
-            lent.connection.close()
+            keep = False
+        if keep:
+            self._idle.append(lent._replace(counted=False) if lent.counted else lent)
         else:
-            self._idle.append(lent)
+            lent.connection.close()  # which rolls back
+        if lent.counted:
+            self._reading.counted = False
+            self._readers.release()
 
     def _failed(self, error: sqlite3.Error) -> SfosError:
         """What the caller is told. After a failed fsync the catalog takes no more writes."""

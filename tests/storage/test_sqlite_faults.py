@@ -16,6 +16,7 @@ from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry
 from tests.storage.desk import Desk
+from tests.support.leaks import open_descriptors
 
 
 @pytest.fixture
@@ -152,3 +153,21 @@ def test_what_goes_wrong_while_a_catalog_is_made_is_sqlites_own_error(context: S
         connection.exec_driver_sql("INSERT INTO nothing VALUES (1)")
     with pytest.raises(sqlite3.IntegrityError), context.catalog.core() as connection:
         connection.exec_driver_sql("INSERT INTO spaces SELECT * FROM spaces")
+
+
+def test_a_crowd_of_readers_leaves_no_descriptor_for_each_of_them(context: SpaceContext) -> None:
+    catalog = context.catalog
+    all_here = threading.Barrier(100)
+
+    def read() -> None:
+        all_here.wait()
+        with catalog.read() as outer, catalog.read() as inner:  # who reads already waits for nobody
+            threading.Event().wait(0.005)
+            assert outer.execute("SELECT 1") == inner.execute("SELECT 1")
+
+    crowd = [threading.Thread(target=read) for _ in range(100)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+    assert list(open_descriptors().values()).count(str(catalog.path.resolve())) < 40
