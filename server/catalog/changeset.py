@@ -15,7 +15,7 @@ from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
 from server.catalog.space_row import SpaceRow
 from server.catalog.statement import Statement
-from server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node, mac_of
+from server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
 from server.vault.rows import Digest, RowAuthenticator
 
 _INSERT_NODE = Statement(insert(nodes))
@@ -170,9 +170,20 @@ class ChangeSet:
         return touched
 
     def _begun(self, state: State) -> State:
-        if state.seq_from != self.seq:
-            state = state._replace(seq_from=self.seq)
-        return State(*state[:-1], mac_of(self._rows, state))
+        """`state` as it begins with this commit, with its code."""
+        node, parent, name_key, _, kind, name, size, mtime_ns, attrs, content, _ = state
+        mac = self._rows.mac(
+            node=node,
+            parent=parent,
+            seq_from=self.seq,
+            kind=kind,
+            size=size,
+            mtime_ns=mtime_ns,
+            name=name,
+            attrs=attrs,
+            content=content,
+        )
+        return State(node, parent, name_key, self.seq, kind, name, size, mtime_ns, attrs, content, mac)
 
     # --- writing ------------------------------------------------------------------------------------------------
 

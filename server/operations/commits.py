@@ -309,13 +309,18 @@ class _Landing:
         )
 
     def _land_on(self, existing: State, plan: _Plan, place: Place) -> State:
-        new = existing._replace(
+        new = State(
+            node=existing.node,
+            parent=existing.parent,
+            name_key=existing.name_key,
+            seq_from=existing.seq_from,
             kind=int(KIND_NUMBERS[plan.item.kind]),
             name=self._ahead.name(place.folder, place.name),
             size=plan.item.size,
             mtime_ns=plan.item.mtime_ns,
             attrs=self._ahead.attrs(existing.node, plan.attrs),
             content=plan.content,
+            mac=existing.mac,
         )
         if new == existing:  # nothing to say: the same again makes no version
             if self._heals(plan):
