@@ -13,6 +13,7 @@ from tests.storage import child, crashing
 from tests.storage.after_crash import check_work, start_over
 from tests.storage.desk import Desk
 from tests.storage.failing_files import ERRORS, FailingFiles
+from tests.support.leaks import Resources
 from tests.torture.kills import begin_from, end_all
 from tests.torture.scenario import Context, Figures, Scenario
 
@@ -125,7 +126,6 @@ def session(home: Path, files: FailingFiles | None, say: child.Say, *, reading: 
     """The steps of `crashing.work` by a client that sends each once more if it is refused, and then gives up.
 
     `reading`: and that reads everything after each step.
-
     What is refused is refused by an SfosError: anything else escapes, and is a fault of the program.
     """
     for _ in range(2):
@@ -169,9 +169,11 @@ def _all_steps(desk: Desk, say: child.Say, *, reading: bool) -> None:
 
 
 def _with_files(home: Path, files: FailingFiles, say: child.Say, *, reading: bool) -> None:
+    before = Resources.now()
     session(home, files, say, reading=reading)
     say(b"!%d" % files.failed)
     assert not files.retried_syncs, "a failed fsync was tried again"
+    assert before.left_behind() == []
 
 
 SCENARIO = Scenario(

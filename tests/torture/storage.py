@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.torture import damage, faults, kills, power_loss, simulation, winners
+from tests.torture import damage, damaged_rows, faults, kills, power_loss, simulation, winners
 from tests.torture.scenario import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -10,6 +10,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     power_loss.SCENARIO,
     faults.SCENARIO,
     damage.SCENARIO,
+    damaged_rows.SCENARIO,
     simulation.SCENARIO,
     winners.SCENARIO,
 )
