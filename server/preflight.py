@@ -21,8 +21,7 @@ from server.credentials import CredentialError, CredentialFile
 from server.home_lock import SECRETS, Holder, holder_of
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.listener import CannotListen, PortTaken, is_loopback, joined, open_sockets
-from server.space_directory import is_space_id
-from server.spaces import MASTER_KEY_VARIABLE
+from server.spaces import MASTER_KEY_VARIABLE, stored_ids
 from server.storage_faults import KeysDamaged, MasterKeyWrong, StorageFault
 from server.tls import CertificateUnusable, load_identity
 from server.tls_reload import end_is_near
@@ -108,7 +107,7 @@ def _directories(config: Config) -> Iterator[Finding]:
     else:
         yield Finding("ok", "free space", f"{_gib(free)}; uploads are refused below {_gib(floor)}")
     known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
-    if lost := known.missing(_stored(server.storage_dir)):
+    if lost := known.missing(stored_ids(server.storage_dir)):
         text = f"{server.storage_dir} lacks {len(lost)} of the spaces in {known.path}; is the storage mounted?"
         yield Finding("error", "storage", text)
 
@@ -166,7 +165,7 @@ def _master_key(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]
     if storage.master_key_source == "environment" and not given:
         yield Finding("error", "master key", f"it should be in {MASTER_KEY_VARIABLE}, which is not set")
         return
-    spaces = _stored(config.server.storage_dir)
+    spaces = stored_ids(config.server.storage_dir)
     known = KnownSpaces(config.server.credentials_file.parent / KNOWN_FILE)
     if not given and not storage.master_key_file.exists() and not spaces and not known.missing(spaces):
         if _writable(_nearest(storage.master_key_file.parent)):
@@ -290,12 +289,6 @@ def _nearest(path: Path) -> Path:
 def _writable(path: Path) -> bool:
     needed = os.W_OK | os.X_OK if path.is_dir() else os.W_OK
     return os.access(path, needed, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _stored(storage_dir: Path) -> list[str]:
-    if not storage_dir.is_dir():
-        return []
-    return sorted(path.name for path in storage_dir.iterdir() if is_space_id(path.name) and path.is_dir())
 
 
 def _gib(size_bytes: int) -> str:

@@ -117,7 +117,7 @@ class SpaceRegistry:
         self._keep_open = keep_open
         self._known = KnownSpaces(None) if known is None else known
         if known is not None:
-            stored = _stored_ids(storage_dir)
+            stored = stored_ids(storage_dir)
             known.add(*stored)
             if lost := known.missing(stored):
                 _log.error("%s", SpaceMissing(f"{storage_dir} lacks {len(lost)} of the spaces in {known.path}"))
@@ -136,7 +136,7 @@ class SpaceRegistry:
         if storage.master_key_source == "environment" and not given:
             raise MasterKeyMissing(f"it should be in {MASTER_KEY_VARIABLE}, which is not set")
         known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
-        stored = _stored_ids(server.storage_dir)
+        stored = stored_ids(server.storage_dir)
         nothing_stored = not stored and not known.missing(stored)
         master = LiveMasterKey.load(storage.master_key_file, given, may_create=nothing_stored)
         return cls(
@@ -164,7 +164,7 @@ class SpaceRegistry:
 
     def space_ids(self) -> list[str]:
         """The ids of all spaces that are stored."""
-        return _stored_ids(self._around.storage_dir)
+        return stored_ids(self._around.storage_dir)
 
     @contextlib.contextmanager
     def lease(self, space_id: str, *, create: bool = True) -> Iterator[Space]:
@@ -288,7 +288,8 @@ def watched_key_file(config: Config) -> Path | None:
     return None if os.environ.get(MASTER_KEY_VARIABLE) else config.storage.master_key_file
 
 
-def _stored_ids(storage_dir: Path) -> list[str]:
+def stored_ids(storage_dir: Path) -> list[str]:
+    """The ids of the spaces that lie there; none if there is no such directory. Raises: OSError."""
     if not storage_dir.is_dir():
         return []
     return sorted(path.name for path in storage_dir.iterdir() if is_space_id(path.name) and path.is_dir())
@@ -297,7 +298,7 @@ def _stored_ids(storage_dir: Path) -> list[str]:
 def _check_master(storage_dir: Path, master: LiveMasterKey) -> None:
     """That at least one stored space opens with `master`. Raises: MasterKeyWrong."""
     wrong: MasterKeyWrong | None = None
-    for space_id in _stored_ids(storage_dir):
+    for space_id in stored_ids(storage_dir):
         try:
             read_keys_now(storage_dir / space_id, bytes.fromhex(space_id), master)
         except MasterKeyWrong as error:
