@@ -31,7 +31,7 @@ from server.operations.entries import (
     cursor_after,
     encoded_bytes,
     read_cursor,
-    to_entry,
+    to_entries,
     write_cursor,
 )
 
@@ -96,7 +96,9 @@ def changes(context: SpaceContext, request: ChangesRequest) -> tuple[ChangesRepl
         found = _changed_since(tx, since, request.limit + 1)
     page, more = _cut(found, request.limit)
     latest = {state.node: (state, deleted) for _, state, deleted in page}
-    body = encode_array([Change(entry=to_entry(context, state), deleted=deleted) for state, deleted in latest.values()])
+    entries = to_entries(context, [state for state, _ in latest.values()])
+    gone = [deleted for _, deleted in latest.values()]
+    body = encode_array([Change(entry=entry, deleted=one) for entry, one in zip(entries, gone, strict=True)])
     return ChangesReply(cursor=_cursor_at_end(row, page, more), more=more), body
 
 
