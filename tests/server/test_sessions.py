@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from dataclasses import replace
 
 import pytest
+from OpenSSL import SSL
 
 from protocol import (
     MIN_ITERATIONS,
@@ -228,6 +230,21 @@ def test_a_session_that_is_ended_from_another_is_cut_on_all_of_its_connections_a
         peer.expect_end()
     assert mine.call("stat", STAT)[0].entry.node
     assert "ended by its user" in server.audit()
+
+
+def test_a_connection_that_is_busy_sending_is_cut_as_well(server: Running) -> None:
+    """Bytes come all the time, so this server never waits and would hear of the end only after the last of them."""
+    desk, laptop = server.signed_in(), server.signed_in()
+    header = b'{"id":9,"command":"put_chunks","args":{"chunks":1}}'
+    laptop.tls.sendall(len(header).to_bytes(4) + (8 * 2**20).to_bytes(4) + header)
+    desk.call("end_sessions", EndSessionsRequest(session=laptop.ticket_id))
+    begun = time.monotonic()
+    with pytest.raises((SSL.Error, OSError)):
+        while time.monotonic() - begun < 30:
+            laptop.tls.sendall(bytes(1024))
+            threading.Event().wait(0.02)
+    assert time.monotonic() - begun < 30
+    assert desk.call("stat", STAT)[0].entry.node
 
 
 def test_who_has_the_ticket_of_a_session_that_was_ended_on_purpose_is_told_so_and_a_stranger_is_not(
