@@ -30,9 +30,11 @@ from server.sqlite_faults import as_wire_error, is_failed_sync
 _log = logging.getLogger(__name__)
 
 _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
-# New connections that read at a time. More would only compete for the interpreter, and SQLite keeps as many descriptors
-# as there ever were connections at once, until the last one is closed (for POSIX locks' sake: its os_unix.c).
-_MOST_READERS = 16
+# More at once would only compete for the interpreter, and SQLite keeps as many descriptors as there ever were
+# connections at once, until the last one is closed (for POSIX locks' sake: its os_unix.c). A reader that finds so many
+# waits a moment for one of them, and no longer, so that nobody waits for ever.
+_MOST_CONNECTIONS = 16
+_SOON_S = 2.0
 _CACHED_STATEMENTS = 256
 # A writer's page cache, in KiB. Deleting a folder of 100,000 takes half as long with room for the pages it touches;
 # readers do with SQLite's 2 MiB, and so does a writer once it is done.
@@ -120,11 +122,10 @@ class Transaction:
 
 
 class _Lent(NamedTuple):
-    """A connection with its one cursor, lent to one transaction at a time. `counted`: one of the _MOST_READERS."""
+    """A connection with its one cursor, lent to one transaction at a time."""
 
     connection: sqlite3.Connection
     cursor: sqlite3.Cursor
-    counted: bool = False
 
 
 class Catalog:
@@ -141,8 +142,9 @@ class Catalog:
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=self._connect)
         event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql(_BEGIN_WRITE))
         self._idle: deque[_Lent] = deque()
-        self._readers = threading.BoundedSemaphore(_MOST_READERS)
-        self._reading = threading.local()
+        self._room = threading.Condition()
+        self._open = 0  # and how many wait for one; both change under `_room`
+        self._waiting = 0
         self._writing = threading.RLock()
         self._broken = False
         self._closed = False
@@ -202,26 +204,27 @@ class Catalog:
             self._give_back(lent, wrote=begin is _BEGIN_WRITE)
 
     def _lend(self, *, reads: bool) -> _Lent:
-        """A connection that nobody uses, or a new one. Waits while too many read; writers come one by one anyway."""
+        """A connection that nobody uses, or a new one. Writers wait for none: they come one at a time anyway."""
         try:
             return self._idle.pop()
         except IndexError:
             pass
-        # A thread that reads within its own reading waits for nobody, or all of them might wait for each other.
-        counted = reads and not getattr(self._reading, "counted", False)
-        if counted:
-            self._readers.acquire()
+        with self._room:
+            if reads:
+                self._waiting += 1
+                self._room.wait_for(lambda: self._idle or self._open < _MOST_CONNECTIONS, _SOON_S)
+                self._waiting -= 1
+            if self._idle:
+                with contextlib.suppress(IndexError):  # somebody else was faster
+                    return self._idle.pop()
+            self._open += 1
         try:
             connection = self._connect()
-        except BaseException as error:
-            if counted:
-                self._readers.release()
-            if isinstance(error, sqlite3.Error):
-                raise self._failed(error) from error
-            raise
-        if counted:
-            self._reading.counted = True
-        return _Lent(connection, connection.cursor(), counted)
+        except sqlite3.Error as error:
+            with self._room:
+                self._open -= 1
+            raise self._failed(error) from error
+        return _Lent(connection, connection.cursor())
 
     def _give_back(self, lent: _Lent, *, wrote: bool) -> None:
         """Undo what was not committed, and keep the connection for the next."""
@@ -230,16 +233,18 @@ class Catalog:
                 lent.cursor.execute("ROLLBACK")
             if wrote:
                 lent.cursor.execute(_READER_CACHE)
-            keep = not self._closed and len(self._idle) < _KEPT_CONNECTIONS
+            keep = not self._closed and (len(self._idle) < _KEPT_CONNECTIONS or self._waiting > 0)
         except sqlite3.Error:
             keep = False
         if keep:
-            self._idle.append(lent._replace(counted=False) if lent.counted else lent)
+            self._idle.append(lent)
+            if not self._waiting:
+                return
         else:
             lent.connection.close()  # which rolls back
-        if lent.counted:
-            self._reading.counted = False
-            self._readers.release()
+        with self._room:
+            self._open -= not keep
+            self._room.notify()
 
     def _failed(self, error: sqlite3.Error) -> SfosError:
         """What the caller is told. After a failed fsync the catalog takes no more writes."""

@@ -15,6 +15,7 @@ from protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry
+from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 from tests.support.leaks import open_descriptors
 
@@ -75,6 +76,20 @@ def test_a_quota_met_under_the_catalog_refuses_the_request_and_stops_nothing(des
         assert (desk.space.cursor(), len(desk.entries("/folder", limit=5_000))) == (before, 1_500)
     desk.copy("/folder", "/copy")
     assert list(context.directory.glob(".room-*")) == []
+
+
+def test_a_quota_met_at_opening_is_a_full_disk_and_not_a_catalog_to_be_restored(
+    new_registry: Callable[..., SpaceRegistry], caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(new_registry()) as registry, registry.lease(SPACE_ID) as space:
+        Desk(space).put("/a", b"x")
+    registry = new_registry()
+    # Less than the -shm file has.
+    with no_file_longer_than(16 * 1024), pytest.raises(StorageFull), registry.lease(SPACE_ID):
+        pass
+    assert "backup" not in caplog.text
+    with registry.lease(SPACE_ID) as space:
+        assert Desk(space).read("/a") == b"x"
 
 
 def test_a_quota_met_under_the_small_chunks_refuses_the_request_and_stops_nothing(
@@ -161,9 +176,9 @@ def test_a_crowd_of_readers_leaves_no_descriptor_for_each_of_them(context: Space
 
     def read() -> None:
         all_here.wait()
-        with catalog.read() as outer, catalog.read() as inner:  # who reads already waits for nobody
-            threading.Event().wait(0.005)
-            assert outer.execute("SELECT 1") == inner.execute("SELECT 1")
+        with catalog.read() as tx:
+            threading.Event().wait(0.001)
+            assert tx.execute("SELECT 1") == [(1,)]
 
     crowd = [threading.Thread(target=read) for _ in range(100)]
     for one in crowd:
@@ -171,3 +186,21 @@ def test_a_crowd_of_readers_leaves_no_descriptor_for_each_of_them(context: Space
     for one in crowd:
         one.join()
     assert list(open_descriptors().values()).count(str(catalog.path.resolve())) < 40
+
+
+def test_readers_that_all_read_within_their_own_reading_wait_for_nobody_for_ever(context: SpaceContext) -> None:
+    catalog = context.catalog
+    all_reading = threading.Barrier(20)
+
+    def read() -> None:
+        with catalog.read() as outer:
+            all_reading.wait()
+            with catalog.read() as inner:
+                assert outer.execute("SELECT 1") == inner.execute("SELECT 1")
+
+    crowd = [threading.Thread(target=read) for _ in range(20)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join(60)
+    assert not any(one.is_alive() for one in crowd)
