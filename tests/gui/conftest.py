@@ -22,12 +22,14 @@ from client.transfer import TransferEngine
 from client.trust import ACCEPT_NEW, Trust, TrustStore
 from gui.app import App
 from gui.choices import Choices
+from gui.model import Sort
 from gui.tasks import TaskBridge
 from gui.views.dialogs.base import Dialog
 from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from gui.views.dialogs.trust import TrustCard
 from gui.workspace import Workspace
+from protocol import Fingerprint
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
 USER, PASSWORD = "user1", "user123"
@@ -219,18 +221,12 @@ def signed_out(app: App, server: ServerProcess, wait_until: Wait) -> Iterator[Ha
 def tidy_up(hand: Hand) -> None:
     """Sign out and wait until nothing of the session is left; the panes as they were."""
     app = hand.app
-    for child in app.root.winfo_children():
-        if isinstance(child, Dialog):
-            child.cancel()
+    put_away_dialogs(app)
     if app.workspace is not None:
         app.workspace.transfers.set_limit(None)
         app._leave(logout=True)
     hand.wait(lambda: not app.bridge.alive(), what="the threads of the session")
-    app.theme.set_mode("light")
-    app.window.show_transfers(False)
-    app.window.transfers.dismissed = False
-    app.choices = Choices()
-    app.window.banner.show(None)
+    restore_look(app)
 
 
 def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None:
@@ -260,12 +256,90 @@ def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None
 
 
 @pytest.fixture
-def hand(signed_out: Hand, folder: str) -> Hand:
-    """The window, signed in and in a new empty folder."""
+def fresh_hand(signed_out: Hand, folder: str) -> Hand:
+    """The window, signed in by hand and in a new empty folder: for tests that end the session."""
     sign_in(signed_out)
     signed_out.go(folder)
     signed_out.app.window.files.take_focus()
     return signed_out
+
+
+@pytest.fixture(scope="module")
+def signed_in(
+    app: App, server: ServerProcess, wait_until: Wait, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hand]:
+    """The window, signed in once for all tests of a module: by hand it takes three seconds."""
+    hand = Hand(app, wait_until, app._settings.download_dir)
+    pins = app._state_dir / "pins.json"
+    pins.unlink(missing_ok=True)
+    TrustStore(pins).pin(*key_of(server))
+    app.access.begin(server.address, USER, automatic=False)
+    app.access.submit(server.address, USER, PASSWORD, False)
+    hand.wait(lambda: isinstance(app.gate.card, NewPasswordCard), what="the question for a password")
+    app.access.postpone_password()
+    hand.wait(lambda: app.workspace is not None and hand.space.browser.listing.phase == "ready", what="the first list")
+    # The engine's thread begins with its first job, and stays.
+    hand.space.orders.upload([write(tmp_path_factory.mktemp("first") / "first.txt", "1")])
+    hand.wait(lambda: hand.space.transfers.board.completed, what="the first transfer")
+    yield hand
+    tidy_up(hand)
+
+
+def key_of(server: ServerProcess) -> tuple[Address, Fingerprint]:
+    """Where the server is, and the key that it shows."""
+    address = Address.parse(server.address)
+    store = server.home / "key-of-server.json"
+    with Session.sign_in(address, USER, PASSWORD, Trust(TrustStore(store), ACCEPT_NEW), ClientOptions()) as session:
+        session.logout()
+    pin = TrustStore(store).pin_of(address)
+    assert pin is not None
+    return address, pin.fingerprint
+
+
+@pytest.fixture
+def hand(signed_in: Hand, folder: str) -> Iterator[Hand]:
+    """The window, signed in and in a new empty folder; afterwards as it was."""
+    hand, app = signed_in, signed_in.app
+    for left in hand.downloads.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    app.window.toast.hide()
+    app.root.focus_force()
+    hand.go(folder)
+    app.window.files.take_focus()
+    yield hand
+    space = hand.space
+    put_away_dialogs(app)
+    if space.viewer.large_window is not None:
+        space.viewer.large_window.close()
+    space.transfers.set_limit(None)
+    for row in space.transfers.board.active:
+        space.transfers.act(row.key, "cancel")
+    hand.wait(lambda: not space.transfers.unfinished, what="the end of all transfers")
+    for tab in ("completed", "failed", "cancelled"):
+        space.transfers.clear(tab)
+    space.operations.clipboard = None
+    space.browser.set_filter("")
+    if space.browser.listing.sort != Sort():
+        space.browser.sort_by("name")
+    restore_look(app)
+    hand.wait(lambda: app.bridge.alive() in ([], ["gui-watch"]), what="all threads but that which watches")
+
+
+def put_away_dialogs(app: App) -> None:
+    """Close what is open above the window."""
+    for child in app.root.winfo_children():
+        if isinstance(child, Dialog):
+            child.cancel()
+
+
+def restore_look(app: App) -> None:
+    """Colours and panes as at the beginning."""
+    app.theme.set_mode("light")
+    app.window.show_transfers(False)
+    app.window.show_details(True)
+    app.window.transfers.dismissed = False
+    app.choices = Choices()
+    app.window.banner.show(None)
 
 
 @pytest.fixture

@@ -228,8 +228,9 @@ def test_the_end_of_a_session_says_by_whose_doing() -> None:
 
 @pytest.mark.display
 def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_above_it(
-    hand: Hand, admin: Administration
+    fresh_hand: Hand, admin: Administration
 ) -> None:
+    hand = fresh_hand
     admin.end_sessions(USER)
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")
     card = hand.app.gate.card

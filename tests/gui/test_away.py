@@ -54,7 +54,7 @@ def test_a_password_changed_elsewhere_ends_the_session_with_a_reason(
             hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")
             card = hand.app.gate.card
             assert isinstance(card, SignInCard)
-            assert "ended" in str(card._problem.cget("text"))
+            assert card.notice is not None and "ended" in card.notice.text
             hand.wait(lambda: not hand.app.bridge.alive())
             other.logout()
 
@@ -77,7 +77,7 @@ def test_the_first_password_is_complained_of_and_changed_in_the_window(
         hand.press("Tab")
         hand.type("short")
         hand.press("Return")
-        hand.wait(lambda: str(dialog._problem.cget("text")), what="the refusal")
+        hand.wait(lambda: dialog.fields.verdict.problems, what="the refusal")
         dialog.fields.new.delete(0, "end")
         dialog.fields.again.delete(0, "end")
         for entry in (dialog.fields.new, dialog.fields.again):
@@ -108,13 +108,16 @@ def test_the_entry_script_opens_a_window_that_signs_in_and_ends_with_zero(
     server: ServerProcess, empty_screen: None, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     (tmp_path / "user").mkdir()
+    user, password = "scripted", "chosen by its user"  # who is not asked for another password
+    added = run(server.home, "create_credentials.py", "add", user, "--password-stdin", stdin=f"{password}\n")
+    assert added.returncode == 0, added.stderr
     # The command line and the window share their pins.
-    listed = run(tmp_path, "cli_client.py", "--server", server.address, "--user", USER, "--accept-new-key", "ls", "/",
-                 extra={"SFOS_PASSWORD": PASSWORD})  # fmt: skip
+    listed = run(tmp_path, "cli_client.py", "--server", server.address, "--user", user, "--accept-new-key", "ls", "/",
+                 extra={"SFOS_PASSWORD": password})  # fmt: skip
     assert listed.returncode == 0, listed.stderr
     extra = {"DISPLAY": os.environ["DISPLAY"], "SFOS_CLIENT_SERVER": server.address}
     with subprocess.Popen(
-        [sys.executable, "gui_client.py", "--user", USER, "--theme", "dark"],
+        [sys.executable, "gui_client.py", "--user", user, "--theme", "dark"],
         cwd=CHECKOUT, env=environment(tmp_path, extra), stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
 
@@ -126,9 +129,9 @@ def test_the_entry_script_opens_a_window_that_signs_in_and_ends_with_zero(
             wait_until(lambda: find("Secure Files"), 30, what="the window")
             window = find("Secure Files").splitlines()[0]
             subprocess.run(["xdotool", "windowfocus", "--sync", window], check=True)
-            subprocess.run(["xdotool", "type", "--delay", "20", PASSWORD], check=True)
+            subprocess.run(["xdotool", "type", "--delay", "20", password], check=True)
             subprocess.run(["xdotool", "key", "Return"], check=True)
-            wait_until(lambda: find(f"{USER}@"), 30, what="the window of the account")
+            wait_until(lambda: find(f"{user}@"), 30, what="the window of the account")
             subprocess.run(["xdotool", "key", "ctrl+q"], check=True)
             assert process.wait(20) == 0
         finally:

@@ -106,8 +106,9 @@ def test_a_transfer_that_lost_its_server_goes_on_by_itself_when_it_is_back(
 
 @pytest.mark.display
 def test_return_in_the_overwrite_question_replaces_nothing(
-    hand: Hand, session: Session, folder: str, tmp_path: Path
+    fresh_hand: Hand, session: Session, folder: str, tmp_path: Path
 ) -> None:
+    hand = fresh_hand
     for content in ("first", "second"):
         (tmp_path / "same.txt").write_text(content)
         hand.space.orders.upload([tmp_path / "same.txt"])
@@ -120,7 +121,8 @@ def test_return_in_the_overwrite_question_replaces_nothing(
 
 
 @pytest.mark.display
-def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(hand: Hand) -> None:
+def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(fresh_hand: Hand) -> None:
+    hand = fresh_hand
     hand.app.run_command(Command.CHANGE_PASSWORD)
     dialog = hand.dialog(PasswordDialog)
     assert isinstance(dialog, PasswordDialog)
@@ -153,7 +155,8 @@ def test_a_wrong_address_is_where_the_keyboard_is_and_nothing_jumps(signed_out: 
 
 
 @pytest.mark.display
-def test_a_folder_known_to_have_no_folders_has_no_arrow(hand: Hand, session: Session, folder: str) -> None:
+def test_a_folder_known_to_have_no_folders_has_no_arrow(fresh_hand: Hand, session: Session, folder: str) -> None:
+    hand = fresh_hand
     session.api.make_folder(f"{folder}/leaf")
     hand.go(f"{folder}/leaf")
     tree = hand.app.window.sidebar.tree
@@ -163,7 +166,8 @@ def test_a_folder_known_to_have_no_folders_has_no_arrow(hand: Hand, session: Ses
 
 
 @pytest.mark.display
-def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_path: Path) -> None:
+def test_the_status_bar_says_that_something_is_being_uploaded(fresh_hand: Hand, tmp_path: Path) -> None:
+    hand = fresh_hand
     fresh = hand.app.window.status._fresh
     assert str(fresh.cget("text")) == "Up to date"
     (tmp_path / "big.bin").write_bytes(os.urandom(2_000_000))

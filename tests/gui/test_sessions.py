@@ -57,7 +57,8 @@ def test_sessions_are_listed_with_this_one_marked_and_another_is_ended(
 
 
 @pytest.mark.display
-def test_the_dialog_logs_out_all_others_and_then_this_window(hand: Hand, elsewhere: Session) -> None:
+def test_the_dialog_logs_out_all_others_and_then_this_window(fresh_hand: Hand, elsewhere: Session) -> None:
+    hand = fresh_hand
     hand.app.run_command(Command.SESSIONS)
     dialog = hand.dialog(SessionsDialog)
     assert isinstance(dialog, SessionsDialog)

@@ -9,6 +9,7 @@ import pytest
 from client.address import Address
 from client.trust import TrustStore
 from gui.commands import Command
+from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from gui.views.dialogs.trust import ChangedKeyCard, TrustCard
 from protocol import Fingerprint
@@ -35,6 +36,8 @@ def test_the_first_start_asks_for_the_password_then_shows_the_fingerprint_then_t
     hand.click(trust.check, x=12)
     assert trust.trust.instate(["!disabled"])
     hand.click(trust.trust)
+    hand.wait(lambda: isinstance(hand.app.gate.card, NewPasswordCard), what="the question for a password of one's own")
+    hand.press("Escape")
     hand.wait(lambda: hand.app.workspace is not None)
     hand.wait(lambda: not hand.app.gate.shown)
     assert "user1" in hand.app.root.title()
@@ -104,6 +107,8 @@ def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
     hand.type("127.0.0.1")
     hand.wait(lambda: warning.replace.instate(["!disabled"]))
     hand.click(warning.replace)
+    hand.wait(lambda: isinstance(hand.app.gate.card, NewPasswordCard), what="the way in")
+    hand.press("Escape")
     hand.wait(lambda: hand.app.workspace is not None, what="the workspace")
     assert store.pin_of(address).fingerprint != other  # type: ignore[union-attr]
 
@@ -135,7 +140,8 @@ def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signe
     assert card._keep_box.instate(["disabled"])
 
 
-def test_signing_out_returns_to_the_form(hand: Hand) -> None:
+def test_signing_out_returns_to_the_form(fresh_hand: Hand) -> None:
+    hand = fresh_hand
     hand.app.run_command(Command.SIGN_OUT)
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
     assert hand.app.workspace is None

@@ -230,8 +230,9 @@ def test_what_is_offered_goes_on_as_it_is_now_and_what_is_gone_is_told(
 @pytest.mark.display
 @pytest.mark.timeout(180)
 def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetched_twice(
-    hand: Hand, session: Session, folder: str, tmp_path: Path
+    fresh_hand: Hand, session: Session, folder: str, tmp_path: Path
 ) -> None:
+    hand = fresh_hand
     content = os.urandom(6_000_000)
     with TransferEngine(session) as engine:
         assert engine.upload([write(tmp_path / "there.bin", content)], folder).wait(60)
@@ -264,7 +265,8 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
 
 @pytest.mark.display
 @pytest.mark.timeout(180)
-def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_path: Path) -> None:
+def test_the_keyboard_and_the_menu_of_a_row_change_the_order(fresh_hand: Hand, tmp_path: Path) -> None:
+    hand = fresh_hand
     hand.space.transfers.set_limit(SLOW)
     for name in ("a.bin", "b.bin", "c.bin", "d.bin"):
         hand.space.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
