@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import logging
 import re
 import secrets
@@ -38,6 +39,7 @@ from server.lost_chunks import find_lost_small_chunks
 from server.operations.context import Listeners, SpaceContext, StoreLimits
 from server.operations.entries import epoch_tag
 from server.operations.list_cache import ListCache
+from server.sqlite_faults import is_full, is_passing
 from server.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged, StorageMisplaced
 from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys_now, write_keys
 from server.vault.locks import master_kept
@@ -125,7 +127,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
     `rolled_back_too`: even if the catalog is older than its HEAD file says, for those who look into what happened.
 
     Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack,
-    SmallChunksUnreadable, StorageMisplaced, OSError.
+    SmallChunksUnreadable, StorageMisplaced, OSError, sqlite3.Error where the disk fails.
     """
     directory = directory_of(around, space_id)
     if not directory.is_dir():
@@ -218,7 +220,13 @@ def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) ->
         migrate(catalog)
         with catalog.read() as tx:
             row = read_space_row(tx)
-    except (DBAPIError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
+        if is_full(error, catalog.path):
+            raise OSError(errno.ENOSPC, f"{catalog.path}: {error}") from error
+        if is_passing(error):  # the file may be as it should be: nobody is told to restore it
+            raise
+        raise CatalogUnreadable(f"{catalog.path}: {error}") from error
+    except DBAPIError as error:
         raise CatalogUnreadable(f"{catalog.path}: {error}") from error
     if head is not None and head.epoch == row.epoch and head.seq > row.seq and not rolled_back_too:
         raise CatalogRolledBack(f"{catalog.path} is at {row.seq}, and was at {head.seq} already")

@@ -33,6 +33,16 @@ _NOT_WRITTEN = frozenset(
     )
 )
 _MAYBE_FULL = frozenset((sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE))
+_PASSING = frozenset(
+    (
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+    )
+)
 _PROBE_BYTES = 1024 * 1024
 
 
@@ -57,6 +67,11 @@ def is_full(error: sqlite3.Error, database: Path) -> bool:
     if primary_code(error) == sqlite3.SQLITE_FULL:
         return True
     return extended_code(error) in _MAYBE_FULL and _no_room_in(database.parent)
+
+
+def is_passing(error: sqlite3.Error) -> bool:
+    """Whether the error says nothing about what is in the file: the disk or another program refused something."""
+    return primary_code(error) in _PASSING
 
 
 def is_damaged(error: sqlite3.Error) -> bool:

@@ -9,6 +9,7 @@ store of each version, and a test opens every one.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import unicodedata
 from collections.abc import Callable, Mapping
 
@@ -19,6 +20,7 @@ from protocol import ROOT_NODE
 from server.catalog.engine import Catalog
 from server.catalog.schema import SCHEMA_VERSION, metadata, nodes, spaces
 from server.catalog.states import ROOT_NAME_KEY, ROOT_PARENT, StateKind
+from server.sqlite_faults import is_passing
 from server.storage_faults import CatalogTooNew, CatalogUnreadable
 from server.vault.rows import RowAuthenticator
 
@@ -84,7 +86,8 @@ def create_catalog(catalog: Catalog, epoch: bytes, rows: RowAuthenticator) -> No
 def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mapping[int, Migration] = MIGRATIONS) -> int:
     """Bring the catalog to version `target`, a step at a time; the version that it had.
 
-    Raises: CatalogTooNew, CatalogUnreadable. What a failing step did is undone, and the steps before it stay.
+    Raises: CatalogTooNew, CatalogUnreadable; sqlite3.Error where the disk fails.
+    What a failing step did is undone, and the steps before it stay.
     """
     try:
         with catalog.engine.connect() as connection:
@@ -94,6 +97,8 @@ def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mappi
                 select(spaces.c.schema_version, spaces.c.unidata_version).where(spaces.c.space == catalog.space)
             ).one_or_none()
     except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error) and is_passing(error.orig):
+            raise error.orig from error
         raise CatalogUnreadable(f"{catalog.path}: {error.orig}") from error
     if found is None:
         raise CatalogUnreadable(f"{catalog.path}: it is the catalog of another space")

@@ -84,6 +84,8 @@ class SmallStore:
             self.close()
             if is_damaged(error):
                 raise SmallChunksUnreadable(f"{path}: {error}") from error
+            if is_full(error, path):
+                raise OSError(errno.ENOSPC, f"{path}: {error}") from error
             raise
 
     def batch(self) -> SmallBatch:

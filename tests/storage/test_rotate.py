@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,15 @@ from sqlalchemy import select
 
 import config
 import manage_storage
-from server import durable_files
+from server import durable_files, space_directory
 from server.catalog.schema import chunks, contents
 from server.home_lock import HomeLock
+from server.maintenance import rotate as rotate_module
 from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
 from server.maintenance.verify import verify_space
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
-from server.vault.keyring import read_keys, wrapped_under
+from server.vault.keyring import SpaceKeys, read_keys, wrapped_under
 from server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
@@ -240,3 +242,52 @@ def test_the_script_rotates_beside_a_server_that_sees_the_key_change_and_no_othe
     lock.release()
     monkeypatch.delenv("SFOS_MASTER_KEY")
     assert_all_opens(tmp_path, trees)
+
+
+def is_free(directory: Path) -> bool:
+    """Whether somebody else could have the lock on it, alone."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def test_no_two_rotations_give_a_space_a_new_data_key_at_once(
+    trees: Trees, storage: Path, rotate: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be two keys of one number, and what one of them has sealed by then would open no more."""
+    real = rotate_module.write_keys
+    written: list[str] = []
+
+    def write(directory: Path, keys: SpaceKeys, master: MasterKey) -> None:
+        assert not is_free(directory)
+        written.append(directory.name)
+        real(directory, keys, master)
+
+    monkeypatch.setattr(rotate_module, "write_keys", write)
+    assert rotate() == 3
+    assert sorted(written) == sorted(SPACES)
+    assert all(is_free(storage / space_id) for space_id in SPACES)
+
+
+def test_no_master_key_goes_while_a_space_is_made_under_it(
+    tmp_path: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = space_directory.write_keys
+    held: list[bool] = []
+
+    def write(directory: Path, keys: SpaceKeys, master: MasterKey) -> None:
+        held.append(not is_free(storage))
+        real(directory, keys, master)
+
+    monkeypatch.setattr(space_directory, "write_keys", write)
+    registry = open_registry(tmp_path)
+    with registry.lease(SPACE_ID):
+        pass
+    registry.close()
+    assert held == [True]
+    assert is_free(storage)
