@@ -9,7 +9,7 @@
     waits        growing waits between tries
     connection   one TLS connection: handshake, frames, requests and replies, in one thread at a time
     login        SCRAM and attach on a connection
-    ahead        connections begun before they are asked for
+    ahead        connections and answers that are there before they are asked for
     session      a signed-in user: control connection, more connections, watching, reconnecting
     commands     one typed method for each command of the protocol
     watch        what changes, as it changes

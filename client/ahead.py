@@ -1,7 +1,7 @@
-"""Connections of a session that are opened before somebody asks for them.
+"""What a session has before somebody asks for it: connections, and answers.
 
 A connection takes three round trips (TCP, TLS, attach) before it can be used. Whoever knows that one will be needed
-begins it early, and makes plans meanwhile.
+begins it early, and makes plans meanwhile. And whoever knows what will be asked first sends it with the first flight.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from client.connection import Connection
-from protocol import SfosError
+from client.connection import Answer, Connection
+from client.errors import ConnectionFailed
+from protocol import COMMANDS, Request, ServerBusy, ServerStopping, SfosError
 
 _log = logging.getLogger(__name__)
 
@@ -72,3 +73,32 @@ class ConnectionsAhead:
 def _close(future: Future[Connection]) -> None:
     if future.exception() is None:
         future.result().close()
+
+
+class AnswersAhead:
+    """Answers to questions that travelled with the first flight: each good for one call, until something is changed."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, Request], Answer] = {}
+
+    def receive(self, connection: Connection, questions: Sequence[tuple[str, Request]]) -> None:
+        """Take the answers as far as they come; what is missing is asked again. Blocks. Raises: RemoteProtocolError."""
+        try:
+            for question in questions:
+                answer = connection.receive()
+                if answer.error is None or not answer.error.retryable:
+                    self._answers[question] = answer
+        except (ConnectionFailed, ServerBusy, ServerStopping) as error:
+            _log.debug("answers are missing: %s", error)
+
+    def take(self, command: str, request: Request) -> Answer | None:
+        """The answer, if there is one that is still good."""
+        if not self._answers:
+            return None
+        if COMMANDS[command].changes:
+            self.forget()
+        return self._answers.pop((command, request), None)
+
+    def forget(self) -> None:
+        """From now on, things may have changed."""
+        self._answers.clear()

@@ -11,6 +11,7 @@ the ticket's proof, both bound to this TLS session.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 
 import msgspec
 
@@ -30,6 +31,7 @@ from protocol import (
     LoginStartReply,
     LoginStartRequest,
     PasswordRefused,
+    Request,
     SaltedPassword,
     ScramError,
     SessionEnded,
@@ -114,14 +116,23 @@ def _finish(connection: Connection, exchange: ClientExchange) -> LoginFinishRepl
     return finish
 
 
-def attach(connection: Connection, client_name: str, ticket_id: str, ticket: bytes) -> SessionInfo:
+def attach(
+    connection: Connection,
+    client_name: str,
+    ticket_id: str,
+    ticket: bytes,
+    questions: Sequence[tuple[str, Request]] = (),
+) -> SessionInfo:
     """Join a session on a new connection, whose server has the key that the session's server had.
 
+    `questions` (commands that change nothing) go in the same flight; the caller receives their answers afterwards.
     Raises: SessionEnded, ServerNotGenuine, UnsupportedVersion, ServerBusy.
     """
     exporter = connection.exporter
     _say_hello(connection, client_name)
     connection.send("attach", AttachRequest(ticket_id=ticket_id, proof=attach_proof(ticket, exporter)))
+    for command, request in questions:
+        connection.send(command, request)
     _hear_hello(connection)
     reply = connection.receive().expect(AttachReply)
     if not hmac.compare_digest(reply.proof, attach_answer(ticket, exporter)):

@@ -71,6 +71,7 @@ def _run(
     invocation: Invocation, shell: Shell, load_settings: Callable[[], Settings], environ: Mapping[str, str]
 ) -> int:
     # Imported here, so that --help and usage errors need no TLS.
+    from client.cli.foreseen import questions
     from client.cli.signing_in import WrongUsage, entrance
 
     try:
@@ -81,7 +82,8 @@ def _run(
 
             return account.run(way_in, command)
         # What moves content needs a connection of its own beside the session's; more are opened when they are needed.
-        with way_in.session(ahead=int(isinstance(command, PutOptions | GetOptions))) as session:
+        ahead = int(isinstance(command, PutOptions | GetOptions))
+        with way_in.session(ahead=ahead, questions=questions(command)) as session:
             match command:
                 case ListOptions() | StatOptions() | UsageOptions():
                     from client.cli import listing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from client import keyring_store, places
 from client.address import Address
 from client.cli import password, remembering
+from client.cli.foreseen import Question
 from client.cli.options import ConnectionOptions
 from client.cli.shell import Shell
 from client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
@@ -47,12 +48,13 @@ class Entrance(msgspec.Struct, frozen=True):
     tickets: TicketStore
 
     @contextmanager
-    def session(self, *, ahead: int = 0) -> Iterator[Session]:
+    def session(self, *, ahead: int = 0, questions: Sequence[Question] = ()) -> Iterator[Session]:
         """The session kept from an earlier command, or a new one; it stays open on the server for the next command.
 
-        `ahead`: how many connections besides its first will be needed. Raises: what Session raises; LoginRequired.
+        `ahead`: how many connections besides its first will be needed; `questions`: what will be asked first.
+        Raises: what Session raises; LoginRequired.
         """
-        with self.kept_session(ahead=ahead) or self._new_session(ahead) as session:
+        with self.kept_session(ahead=ahead, questions=questions) or self._new_session(ahead) as session:
             began_as = session.ticket.ticket_id
             try:
                 yield session
@@ -65,7 +67,7 @@ class Entrance(msgspec.Struct, frozen=True):
         session.connect_ahead(ahead)
         return session
 
-    def kept_session(self, *, ahead: int = 0) -> Session | None:
+    def kept_session(self, *, ahead: int = 0, questions: Sequence[Question] = ()) -> Session | None:
         """The session of the ticket at hand, if it is still good."""
         ticket = self.tickets.load(self.account.address, self.account.user)
         if ticket is None:
@@ -76,7 +78,14 @@ class Entrance(msgspec.Struct, frozen=True):
             return None
         try:
             options = ClientOptions.of(self.settings, "sfos command line")
-            return Session.from_ticket(ticket, self.trust, options, reauthenticate=self._password_at_hand, ahead=ahead)
+            return Session.from_ticket(
+                ticket,
+                self.trust,
+                options,
+                reauthenticate=self._password_at_hand,
+                ahead=ahead,
+                questions=questions,
+            )
         except (SessionEnded, LoginRequired, LoginFailed) as error:
             if isinstance(error, SessionRevoked):  # by a person: whoever is asked for the password wants to know
                 self.shell.note(f"{self.account}: {error.message}")

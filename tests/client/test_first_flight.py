@@ -16,14 +16,20 @@ from client.session import Session
 from client.tickets import StoredTicket
 from client.trust import Trust
 from protocol import (
+    Entry,
     Fingerprint,
     HelloReply,
     LoginFailed,
+    NodeReply,
+    NotFound,
+    Ref,
     Request,
     ServerBusy,
     SessionEnded,
     SessionRevoked,
     SfosError,
+    StatReply,
+    StatRequest,
     UnsupportedVersion,
     encode_error,
     encode_frame,
@@ -152,6 +158,78 @@ def test_a_proof_seen_on_one_connection_opens_no_other(
         with pytest.raises(SessionEnded):
             Session.from_ticket(ticket, trust, IMPATIENT)
     assert len(proofs) == len(set(proofs)) == 2
+
+
+# ── questions in the first flight ───────────────────────────────────────────────────────────────────────────────────
+
+HERE, THERE = StatRequest(ref=Ref(path="/here")), StatRequest(ref=Ref(path="/there"))
+QUESTIONS = (("stat", HERE), ("stat", THERE))
+
+
+def tells_of_one_file(request: Request, body: bytes) -> Answer:
+    assert isinstance(request, StatRequest)
+    if request == THERE:
+        raise NotFound(subject="/there")
+    return StatReply(entry=Entry(node=7, parent=1, name="here", kind="file", revision="r", path="/here")), b""
+
+
+@pytest.fixture
+def asked(scripted: ScriptedServer, trust: Trust, ticket: StoredTicket) -> Iterator[Session]:
+    """A session that begins with two questions."""
+    scripted.handlers |= {
+        "stat": tells_of_one_file,
+        "make_folder": lambda *_: (NodeReply(node=9, revision="r", cursor="c"), b""),
+    }
+    with Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS) as session:
+        yield session
+
+
+def test_a_question_of_the_first_flight_is_not_asked_again_but_once(scripted: ScriptedServer, asked: Session) -> None:
+    assert scripted.requests == ["hello", "attach", "stat", "stat"]
+    assert asked.api.stat("/here").node == 7
+    assert asked.api.exists("/there") is None
+    assert len(scripted.requests) == 4
+    assert asked.api.stat("/here").node == 7
+    assert asked.api.exists("/there") is None
+    assert len(scripted.requests) == 6
+
+
+def test_a_change_makes_it_be_asked_again(scripted: ScriptedServer, asked: Session) -> None:
+    asked.api.make_folder("/new")
+    asked.api.stat("/here")
+    assert scripted.requests[4:] == ["make_folder", "stat"]
+
+
+def test_another_connection_makes_it_be_asked_again(scripted: ScriptedServer, asked: Session) -> None:
+    with asked.connect_more():
+        asked.api.stat("/here")
+    assert scripted.requests[4:] == ["hello", "attach", "stat"]
+
+
+def test_an_answer_that_passes_by_itself_is_asked_for_again(
+    scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
+) -> None:
+    scripted.handlers["stat"] = says(refuses(ServerBusy()))
+    with Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS) as session:
+        scripted.handlers["stat"] = tells_of_one_file
+        assert session.api.stat("/here").node == 7
+    assert scripted.requests.count("stat") == 3
+
+
+def test_a_session_that_has_ended_says_so_whatever_was_asked(
+    scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
+) -> None:
+    scripted.handlers |= {"attach": says(refuses(SessionEnded())), "stat": says(refuses(NotFound()))}
+    with pytest.raises(SessionEnded):
+        Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS)
+
+
+def test_nothing_is_asked_of_a_server_that_has_not_proven_itself_and_is_not_pinned(
+    scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
+) -> None:
+    trust.store.forget(scripted.address)
+    Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS, ahead=1).close()
+    assert scripted.requests == ["hello", "attach"]
 
 
 # ── ahead of need ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,0 +1,74 @@
+"""What a command asks first is foreseen: a wrong guess does no harm, so that it is right has to be tested."""
+
+from __future__ import annotations
+
+import pytest
+
+from client.ahead import AnswersAhead
+from client.cli.foreseen import questions
+from client.cli.parser import parse
+from client.connection import Answer
+from protocol import Request, StatRequest
+from tests.cli.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("words", "foreseen"),
+    [
+        ("ls", 1),
+        ("ls -l", 1),
+        ("ls --sort time a b", 1),
+        ("ls a/file a", 1),
+        ("stat a a/file", 2),
+        ("cat a/file b/file", 2),
+        ("usage", 1),
+        ("sessions", 1),
+        ("get a/file -", 1),
+        ("get -r a b there", 2),
+        ("put local a", 1),
+        ("put local new", 2),
+        ("put local", 1),
+        ("mv a/file new", 2),
+        ("cp -r a b new", 3),
+        ("rm a/file b/file", 2),
+        ("rm -r a", 1),
+        ("mkdir new", 0),
+    ],
+)
+def test_a_command_asks_what_was_foreseen(cli: Cli, monkeypatch: pytest.MonkeyPatch, words: str, foreseen: int) -> None:
+    cli.ok("mkdir", "a", "b")
+    cli.write("local", "x")
+    for folder in "ab":
+        cli.ok("put", "local", f"{folder}/file")
+    (cli.directory / "there").mkdir()
+    taken: list[str] = []
+    take = AnswersAhead.take
+
+    def taking(self: AnswersAhead, command: str, request: Request) -> Answer | None:
+        found = take(self, command, request)
+        if found is not None:
+            taken.append(command)
+        return found
+
+    monkeypatch.setattr(AnswersAhead, "take", taking)
+    plain = cli(*words.split(), extra={"SFOS_CLIENT_USER": "user1"})
+    assert len(taken) == foreseen, plain.err
+
+
+def test_an_answer_of_the_first_flight_is_an_error_as_any_other(cli: Cli) -> None:
+    assert cli("cat", "missing").code == 4
+    assert cli("get", "missing", "there").code == 4
+    assert cli("put", "missing", "nowhere/at/all").code == 7
+
+
+def test_only_a_few_short_paths_are_asked_about_at_once() -> None:
+    assert len(questions(parse(["stat", *map(str, range(100))]).command)) == 16
+    long = "x" * 200
+    asked = questions(parse(["rm", *(f"{long}{number}" for number in range(16))]).command)
+    assert 1 < len(asked) < 16
+    assert all(isinstance(request, StatRequest) for _, request in asked)
+    assert questions(parse(["ls", *map(str, range(100))]).command) == []
+
+
+def test_paths_that_make_no_sense_ask_nothing() -> None:
+    assert questions(parse(["cat", "good", "a\\b"]).command) == []
