@@ -98,7 +98,7 @@ def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mappi
             ).one_or_none()
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error) and is_passing(error.orig):
-            raise error.orig from error
+            raise error.orig from None  # it is the cause of what was caught: not each the other's
         raise CatalogUnreadable(f"{catalog.path}: {error.orig}") from error
     if found is None:
         raise CatalogUnreadable(f"{catalog.path}: it is the catalog of another space")
