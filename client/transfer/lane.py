@@ -18,7 +18,7 @@ from client.transfer.switch import Switch
 from client.waits import growing_waits
 from protocol import ServerBusy, ServerStopping, SfosError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 30.0
 
@@ -76,7 +76,7 @@ class Lane:
         if self._failures > self._retries:
             raise error
         wait = max(next(self._waits), error.retry_after_s or 0.0)
-        log.info("transfer connection %d: %s; again in %.1f s", self._number, error, wait)
+        _log.info("transfer connection %d: %s; again in %.1f s", self._number, error, wait)
         self._on_waiting(error)
         self._switch.sleep(wait)
 
