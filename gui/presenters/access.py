@@ -73,13 +73,18 @@ class AccessPresenter:
         on_step: Callable[[Step], None],
     ) -> None:
         self._bridge, self._open_trust, self._options = bridge, open_trust, options
-        self._on_step = on_step
+        self._tell = on_step
+        self._last: Step | None = None
         self._state = SignInState()
         self._token = CancelToken()
         self._password = ""
         self._wait_timer: Timer | None = None
         self._choice = NewPasswordState()
         self._session: Session | None = None  # signed in, and not let in before a new password is chosen
+
+    def _on_step(self, step: Step) -> None:
+        self._last = step
+        self._tell(step)
 
     def begin(self, server: str, user: str, *, notice: Notice | None = None, automatic: bool = True) -> None:
         """Show the form; sign in by itself if the keyring has the password and `automatic` is set.
@@ -99,6 +104,8 @@ class AccessPresenter:
         def found(result: tuple[str | None, str | None]) -> None:
             refused, kept = result
             self._state = replace(self._state, keep_refused=refused, keep=kept is not None)
+            if not isinstance(self._last, AskSignIn):
+                return  # the keyring took its time, and one is past the form already
             if kept is not None and automatic and not self._state.busy:
                 self.submit(server, user, kept, True)
             else:

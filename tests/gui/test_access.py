@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from client import keyring_store
 from client.address import Address
 from client.administration import Administration
 from client.options import ClientOptions
@@ -98,6 +100,35 @@ def test_what_the_server_or_the_policy_refuses_stays_in_the_form(
     assert "at least 10 are needed" in last.state.problem and not last.state.busy
     presenter.refuse_password()
     assert isinstance(steps[-1], AskSignIn)
+
+
+def test_a_keyring_that_takes_its_time_does_not_bring_the_form_back(
+    access: tuple[AccessPresenter, list[Step]],
+    server: ServerProcess,
+    settle: Settle,
+    bridge: TaskBridge,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    presenter, steps = access
+    answer, asked = threading.Event(), threading.Event()
+
+    def refusal() -> str | None:
+        asked.set()
+        answer.wait(30)
+        return "no keyring"
+
+    monkeypatch.setattr(keyring_store, "refusal", refusal)
+    presenter.begin(server.address, USER)
+    settle(asked.is_set)
+    monkeypatch.undo()
+    presenter.submit(server.address, USER, PASSWORD, False)
+    settle(lambda: isinstance(steps[-1], AskNewPassword))
+    answer.set()
+    settle(lambda: not bridge.alive())
+    bridge.drain()
+    assert isinstance(steps[-1], AskNewPassword)
+    presenter.refuse_password()
+    settle(lambda: not bridge.alive())
 
 
 def test_the_first_password_may_be_kept_for_now(
