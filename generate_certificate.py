@@ -68,9 +68,7 @@ def _run(options: argparse.Namespace) -> str:
     if had_key and options.new_key:
         text += "The key is new: every client stops until its user has accepted it. Give them the fingerprint.\n"
     elif had_key:
-        text += (
-            "The key is the one from before: clients notice nothing. A running server uses it within seconds.\n"
-        )
+        text += "The key is the one from before: clients notice nothing. A running server uses it within seconds.\n"
     else:
         text += "Clients show this fingerprint when they meet the server first. Compare it there.\n"
     return text
