@@ -247,5 +247,5 @@ def check_room_below(tx: Transaction, source: State, place: Place) -> None:
 def path_of(context: SpaceContext, tx: Transaction, node: int) -> str:
     """The node's path, in the spelling of its names. Raises: TokenDamaged."""
     above = ancestors(tx, node)
-    names = [context.names.open_name(parent, name) for _, parent, name in above if parent != ROOT_PARENT]
+    names = [context.names.open_folder_name(parent, name) for _, parent, name in above if parent != ROOT_PARENT]
     return join_path(*reversed(names))

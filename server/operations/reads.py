@@ -33,7 +33,6 @@ from server.operations.entries import (
     check_row,
     encoded_bytes,
     listed_bytes,
-    name_of,
     read_page,
     to_entries,
     to_entry,
@@ -54,7 +53,7 @@ def stat(context: SpaceContext, request: StatRequest) -> StatReply:
     state = way[-1]
     check_row(context, state)
     entry = to_entry(context, state)
-    front = [name_of(context, folder) for folder in way[:-1]]
+    front = [context.names.open_folder_name(folder.parent, folder.name) for folder in way[:-1]]
     path = join_path(*(name for name in (above.removeprefix("/"), *front, entry.name) if name))
     return StatReply(entry=msgspec.structs.replace(entry, path=path))
 
