@@ -10,7 +10,7 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
-from protocol import MalformedMessage, Request, decode_reply, encode_request
+from protocol import MalformedMessage, Request, SessionEnded, decode_reply, encode_request
 from tests.support.server_process import prepare_home, running_server
 from tests.support.wire_peer import WirePeer
 from tests.torture.fuzz_mutator import Mutator
@@ -66,19 +66,29 @@ def _fuzz(context: Context, address: tuple[str, int], seed: int) -> None:
     chance = random.Random(seed)
     mutator = Mutator(chance)
     try:
-        with WirePeer(address) as owner:
-            owner.hello()
-            owner.login("user1", "user123")
+        owner = _owner(address)
         while context.going():
             with WirePeer(address) as peer:
                 if chance.random() < 0.5:
                     _as_stranger(context, peer, mutator, chance)
-                else:
-                    peer.hello()
+                    continue
+                peer.hello()
+                try:
                     peer.attach(owner)
-                    _as_user(context, peer, mutator, chance)
+                except SessionEnded:  # another thread's `end_sessions` has ended all but its own
+                    owner = _owner(address)
+                    continue
+                _as_user(context, peer, mutator, chance)
     except Exception as error:  # the top of this thread: what escapes is a finding
         context.broken(f"{type(error).__name__}: {error}")
+
+
+def _owner(address: tuple[str, int]) -> WirePeer:
+    """A new session, joined by its ticket."""
+    with WirePeer(address) as owner:
+        owner.hello()
+        owner.login("user1", "user123")
+    return owner
 
 
 def _as_stranger(context: Context, peer: WirePeer, mutator: Mutator, chance: random.Random) -> None:
