@@ -31,7 +31,7 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cryptography.fernet import Fernet
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from protocol import (
     ROOT_NODE,
@@ -178,6 +178,7 @@ class Filler:
                     seq=seqs,
                     next_node=ROOT_NODE + 1 + count,
                     files_current=files,
+                    entries_current=select(func.count()).select_from(nodes).scalar_subquery() - 1,  # but the root
                     bytes_current=files * FILE_BYTES,
                     digest=context.rows.seal_digest(digest, row.epoch, seqs),
                 )
