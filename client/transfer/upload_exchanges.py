@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -61,6 +62,9 @@ class Work(Protocol):
     def commit_done(self) -> None:
         """Another commit may begin."""
 
+    def took(self, seconds: float) -> None:
+        """The server answered a question after so long."""
+
     def read_again(self, file: UploadFile, error: SfosError) -> None:
         """The server lacks parts of it."""
 
@@ -86,16 +90,20 @@ class HaveBlock:
         self._block = block
         self.first_lane_only = block.small
         self._ids = block.ids()
+        self._sent_at = 0.0
+        self._sent_at = 0.0
         self.request_bytes = len(self._ids) * CHUNK_ID_BYTES + _HEADER_BYTES
         self.most_reply_bytes = len(self._ids) + _HEADER_BYTES
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
+        self._sent_at = time.monotonic()
         connection.send("have", HaveRequest(ids=len(self._ids)), pack_ids(self._ids))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Send what is lacking."""
         _check(answer.error)
+        self._work.took(time.monotonic() - self._sent_at)
         work, block = self._work, self._block
         if answer.error is not None:
             return _give_up(work, block, answer.error)
