@@ -75,7 +75,8 @@ def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: 
     def work(change: Change) -> Outcome:
         return _Landing(context, caller, change, upload, lists).land(plans, atomic=request.atomic)
 
-    reply, results = apply_change(context, caller, request.op_id, ItemsReply, work, asked=asked)
+    with upload.gone_if_refused(context):
+        reply, results = apply_change(context, caller, request.op_id, ItemsReply, work, asked=asked)
     upload.discard_rest(context)
     return reply, results
 

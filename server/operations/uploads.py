@@ -6,8 +6,9 @@ leaves bytes without a row, never a row without bytes.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from protocol import (
@@ -73,7 +74,7 @@ def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest,
         absent -= {one for one, row in known.items() if _is_sound(context, row)}
         upload = store_pieces(context, caller, {one: pieces[one] for one in absent})
         now_ms = context.now_ms()
-        with context.catalog.write() as tx:
+        with upload.gone_if_refused(context), context.catalog.write() as tx:
             stored += upload.register(tx, caller, live=frozenset(), pending_since_ms=now_ms)
             there = {one for one, row in chunk_rows(tx, pieces).items() if row.offset != HURT}
             keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
@@ -100,6 +101,7 @@ class Upload:
 
     rows: dict[bytes, ChunkRow]
     _registered: set[bytes] = field(default_factory=set)
+    _healed: set[bytes] = field(default_factory=set)
 
     def heal(self, context: SpaceContext) -> None:
         """Let these tokens take the place of damaged ones: every file that has such a chunk is whole again.
@@ -115,7 +117,8 @@ class Upload:
             healed = [old for old in hurt if replace_chunk(tx, old, self.rows[old.id])]
             more = sum(self.rows[old.id].sealed_len - old.sealed_len for old in healed)
             add_stored_bytes(tx, more, highest_small(self.rows[old.id].location for old in healed))
-        self._registered |= {old.id for old in healed}
+        self._healed = {old.id for old in healed}
+        self._registered |= self._healed
         context.store.delete([old.location for old in healed])
         _log.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
 
@@ -143,6 +146,19 @@ class Upload:
         add_stored_bytes(tx, more, highest_small(row.location for row in new))
         self._registered |= {row.id for row in new}
         return len(new)
+
+    @contextlib.contextmanager
+    def gone_if_refused(self, context: SpaceContext) -> Iterator[None]:
+        """Around the transaction: over a quota it is undone for certain, and what came for it is removed at once.
+
+        Left to garbage collection, what is refused again and again would fill the disk past every quota.
+        """
+        try:
+            yield
+        except QuotaExceeded:
+            self._registered = set(self._healed)
+            self.discard_rest(context)
+            raise
 
     def discard_rest(self, context: SpaceContext) -> None:
         """Remove what has no row, after the transaction: stored by another request at the same time, or not wanted.

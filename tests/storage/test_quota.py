@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from protocol import QuotaExceeded
-from server.operations.context import Caller
+from server.operations import uploads
+from server.operations.context import Caller, SpaceContext
 from server.space import Space
 from tests.storage.desk import Desk
 
@@ -94,3 +95,34 @@ def test_the_quota_of_bytes_says_that_it_is_that_one(desk: Desk, space: Space) -
     narrow = Desk(space, quota_bytes=50_000)
     with pytest.raises(QuotaExceeded, match="stored bytes"):
         narrow.put("/a", os.urandom(60_000))
+
+
+@pytest.mark.parametrize("size", [500, 90_000], ids=["in small.db", "in a file"])
+def test_what_came_with_a_refused_commit_is_gone_at_once(bounded: Desk, context: SpaceContext, size: int) -> None:
+    """Or who is refused again and again would fill the disk."""
+    bounded.put_many({f"/{number}": b"%d" % number for number in range(5)})
+    before = {one.location for one in context.store.list_stored()}
+    for _ in range(3):
+        with pytest.raises(QuotaExceeded):
+            bounded.put_many({"/more": os.urandom(size)})
+    assert {one.location for one in context.store.list_stored()} == before
+
+
+def test_chunks_that_pass_the_first_look_at_the_quota_together_leave_nothing(
+    desk: Desk, space: Space, context: SpaceContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = Desk(space, quota_bytes=150_000)
+    real = uploads.store_pieces
+
+    def store(*args: object) -> uploads.Upload:
+        done = real(*args)  # type: ignore[arg-type]
+        if not narrowed:
+            narrowed.append(True)
+            narrow.upload(os.urandom(90_000))  # someone else of the same account is quicker
+        return done
+
+    narrowed: list[bool] = []
+    monkeypatch.setattr(uploads, "store_pieces", store)
+    with pytest.raises(QuotaExceeded):
+        narrow.upload(os.urandom(90_000))
+    assert len(list(context.store.list_stored())) == 1
