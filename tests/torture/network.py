@@ -6,6 +6,7 @@ from tests.torture import network_model, processes
 from tests.torture.fuzz_client import fuzz_hostile_server, fuzz_replies
 from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names
 from tests.torture.fuzz_server import fuzz_server
+from tests.torture.fuzz_terminal import fuzz_terminal
 from tests.torture.network_crowds import full_house, idle_crowd, slow_peers
 from tests.torture.network_cuts import cut_client, cut_server
 from tests.torture.scenario import Scenario
@@ -44,6 +45,14 @@ _FUZZ: tuple[Scenario, ...] = (
         run=fuzz_replies,
         goal={"replies": _MILLION},
         share=1.5,
+    ),
+    Scenario(
+        name="fuzz-terminal",
+        promise="Whatever a server says, no command prints a line that a terminal obeys.",
+        figure="100,000 outputs",
+        run=fuzz_terminal,
+        goal={"outputs": 100_000},
+        share=0.5,
     ),
     Scenario(
         name="fuzz-server",

@@ -1,0 +1,72 @@
+"""Fuzzing what people see: the commands' own output, of a server that says anything at all."""
+
+from __future__ import annotations
+
+import io
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+from client.api import Api
+from client.cli import admin, changing, listing, sessions
+from client.cli.admin_options import (
+    AdminAuditOptions,
+    AdminPenaltiesOptions,
+    AdminSessionsOptions,
+    AdminUsersOptions,
+)
+from client.cli.options import (
+    ListOptions,
+    MakeFolderOptions,
+    MoveOptions,
+    RemoveOptions,
+    SessionsOptions,
+    StatOptions,
+    UsageOptions,
+)
+from client.cli.shell import Shell
+from client.commands import Commands
+from client.session import Session
+from protocol import SfosError
+from tests.torture.fuzz_client import Liar
+from tests.torture.fuzz_decoders import Cases
+from tests.torture.fuzz_mutator import Mutator
+from tests.torture.fuzz_samples import SESSION, SPACE
+from tests.torture.scenario import Context, Figures
+
+_COMMANDS: tuple[tuple[ModuleType, Any], ...] = (
+    *((listing, ListOptions(long=long, recursive=deep)) for long in (False, True) for deep in (False, True)),
+    *((listing, ListOptions(json=True, recursive=deep)) for deep in (False, True)),
+    *((listing, StatOptions(paths=("/x",), json=json)) for json in (False, True)),
+    *((listing, UsageOptions(json=json)) for json in (False, True)),
+    *((sessions, SessionsOptions(json=json)) for json in (False, True)),
+    *((admin, AdminUsersOptions(json=json)) for json in (False, True)),
+    *((admin, AdminSessionsOptions()), (admin, AdminPenaltiesOptions()), (admin, AdminAuditOptions())),
+    *((changing, RemoveOptions(paths=("/x",))), (changing, MoveOptions(paths=("/x", "/y")))),
+    (changing, MakeFolderOptions(paths=("/x",))),
+)  # fmt: skip
+
+
+class _Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def fuzz_terminal(context: Context) -> Figures:
+    """Every line that a command prints is one that no terminal obeys."""
+    chance = context.random
+    api = Api(Commands(Liar(Mutator(chance), chance.randrange)), lambda: SPACE)
+    session = cast("Session", SimpleNamespace(api=api, user="user1", address="host:1", info=SESSION))
+
+    def one() -> None:
+        module, options = chance.choice(_COMMANDS)
+        kind = chance.choice((_Screen, io.StringIO))
+        out, err = kind(), kind()
+        try:
+            module.run(session, Shell(io.StringIO(), out, err, verbose=True), options)
+        finally:
+            for line in (out.getvalue() + err.getvalue()).split("\n"):
+                assert line.isprintable(), f"{type(options).__name__} prints {ascii(line)[:200]}"
+
+    return Cases(context, "outputs", SfosError).run(one)
