@@ -21,6 +21,7 @@ from server.credentials import CredentialError, CredentialFile
 from server.home_lock import SECRETS, Holder, holder_of
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.listener import CannotListen, PortTaken, is_loopback, joined, open_sockets
+from server.restore_mark import RestoreUnfinished, check_restored
 from server.spaces import MASTER_KEY_VARIABLE, stored_ids
 from server.storage_faults import KeysDamaged, MasterKeyWrong, StorageFault
 from server.tls import CertificateUnusable, load_identity
@@ -106,6 +107,10 @@ def _directories(config: Config) -> Iterator[Finding]:
         yield Finding("warning", "free space", text)
     else:
         yield Finding("ok", "free space", f"{_gib(free)}; uploads are refused below {_gib(floor)}")
+    try:
+        check_restored(server.storage_dir)
+    except RestoreUnfinished as error:
+        yield Finding("error", "storage", str(error))
     known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
     if lost := known.missing(stored_ids(server.storage_dir)):
         text = f"{server.storage_dir} lacks {len(lost)} of the spaces in {known.path}; is the storage mounted?"

@@ -19,6 +19,7 @@ from protocol import MIN_ITERATIONS, make_verifier
 from server import certificate
 from server.credentials import CredentialFile
 from server.preflight import Finding, examine
+from server.restore_mark import set_mark
 from tests.server.conftest import Serve, settings
 from tests.support.server_process import CHECKOUT, environment
 
@@ -146,6 +147,12 @@ def no_such_host(home: Path, held: ExitStack) -> dict[str, str]:
     return {"server__host": "203.0.113.1"}
 
 
+def cut_off_restoration(home: Path, held: ExitStack) -> dict[str, str]:
+    (home / "server_storage").mkdir()
+    set_mark(home / "server_storage", ["a" * 32])
+    return {}
+
+
 def storage_in_a_file(home: Path, held: ExitStack) -> dict[str, str]:
     (home / "server_storage").write_text("")
     return {}
@@ -164,6 +171,7 @@ def other_device(home: Path, held: ExitStack) -> dict[str, str]:
         (no_such_host, "address", "is no address of this machine"),
         (other_key, "certificate", "do not belong together"),
         (lost_space, "storage", "lacks 1 of the spaces"),
+        (cut_off_restoration, "storage", "restore` again"),
         (lost_master_key, "master key", "put the key file back"),
         (master_key_nowhere, "master key", "which is not set"),
         (spoilt_master_key, "master key", "cannot be read"),
