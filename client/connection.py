@@ -308,14 +308,19 @@ class Connection:
                     return frame
 
     def _recv_into(self, target: memoryview) -> int:
+        """Fill `target`, or a slice of it: how many bytes. A record holds 16 KiB, so this turns often."""
+        receive, most, filled = self._tls.recv_into, min(len(target), _SLICE_BYTES), 0
         started = time.monotonic()
-        while True:
+        while filled < most:
             try:
-                return self._tls.recv_into(target, min(len(target), _TLS_RECORD))
+                filled += receive(target[filled:most], _TLS_RECORD)
             except SSL.WantReadError:
                 # Either SO_RCVTIMEO has passed, or a signal's handler ran during the call: then read on.
                 if time.monotonic() - started >= self._timeout_s * 0.9:
                     raise
+            else:
+                started = time.monotonic()
+        return filled
 
     def _allocate(self, count: int) -> bytearray | memoryview:
         if self._body_buffer is None:

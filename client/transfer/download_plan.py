@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from client.api import Api
-from client.errors import Cancelled
+from client.errors import Cancelled, LocalFileError
 from client.local_files import Destination, LocalFolder, partial_name
 from client.local_names import all_plain, numbered, to_local
 from client.transfer.conflicts import Conflicts
@@ -127,6 +127,7 @@ class DownloadPlanner:
         self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space, checksum=checksum)
         self._destination = destination
         self._expect = expect
+        self._checksum = checksum
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
         self.files: list[DownloadFile] = []
@@ -228,19 +229,29 @@ class DownloadPlanner:
     def _take_together(
         self, entries: Sequence[Entry], remote: str, folder: tuple[str, ...], opened: LocalFolder
     ) -> Sequence[Entry]:
-        """The short way for the files of a folder that was made here, where nothing is the matter with any name.
-
-        Returns what is left for the long way.
+        """The short way for files of a folder where nothing is the matter with any name: those that are the same here,
+        or all of them, if the folder was made by this download. Returns what is left for the long way.
         """
-        if _WINDOWS or not self._destination.was_made(folder) or self._taken.get(folder):
-            return entries
-        if not all_plain([entry.name for entry in entries]):
+        if _WINDOWS or self._taken.get(folder) or not all_plain([entry.name for entry in entries]):
             return entries
         files = [entry for entry in entries if entry.kind == "file" and entry.content is not None and entry.size >= 0]
+        made = self._destination.was_made(folder)
+        if not made:
+            files = [] if self._checksum else [entry for entry in files if _is_here(entry, opened)]
         if not files:
             return entries
-        self._expect()
         above = printable(remote) + "/"
+        if made:
+            self._add_new(files, above, folder, opened)
+        else:
+            names, sizes = [entry.name for entry in files], [entry.size for entry in files]
+            self._ledger.add_unchanged(opened.path, above, names, sizes)
+        self._taken[folder] = {fold_name(entry.name) for entry in files}
+        nodes = {entry.node for entry in files}
+        return [entry for entry in entries if entry.node not in nodes]
+
+    def _add_new(self, files: Sequence[Entry], above: str, folder: tuple[str, ...], opened: LocalFolder) -> None:
+        self._expect()
         rows = self._ledger.add_files(opened.path, above, [(entry.name, entry.name, entry.size) for entry in files])
         self._roots.add_run(rows[0], files, folder)
         replace = self._conflicts.replaces
@@ -248,8 +259,6 @@ class DownloadPlanner:
             DownloadFile(row, entry, entry.content or b"", folder, entry.name, replace)
             for row, entry in zip(rows, files, strict=True)
         ]
-        taken = {entry.node for entry in files}
-        return [entry for entry in entries if entry.node not in taken]
 
     def _take(
         self,
@@ -328,3 +337,14 @@ class DownloadPlanner:
             else:
                 again.append(Root(entry, root.folder, root.name, root.row))
         return again
+
+
+def _is_here(entry: Entry, folder: LocalFolder) -> bool:
+    """Whether a file of this name, size and time is in the folder."""
+    try:
+        there = folder.look(entry.name)
+    except LocalFileError:
+        return False  # to be looked at again, and told of
+    if there is None or there.st_mtime_ns != entry.mtime_ns or there.st_size != entry.size:
+        return False
+    return stat.S_ISREG(there.st_mode)

@@ -124,6 +124,47 @@ def test_what_is_here_already_is_not_fetched_again(
     assert again.progress.bytes_moved == 0
 
 
+@pytest.mark.parametrize("odd", ["plain", ".hidden", "UPPER", "größer"])
+def test_of_a_folder_that_is_here_only_what_differs_is_fetched(
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    source: Path,
+    to: Path,
+    put: Callable[[Path], None],
+    finish: Finish,
+    odd: str,
+) -> None:
+    names = ("same", "changed", "gone", "empty", "folder", odd)
+    for name in names:
+        (source / name).write_bytes(b"" if name == "empty" else name.encode() * 10)
+    put(source)
+    entry = session.api.stat(folder)
+    first = engine.download([entry], to, rename_to="back")
+    assert finish(first) is JobState.FINISHED
+    assert len(first.items()) == len(names) + 1
+    back = to / "back"
+    assert tree(back) == tree(source)
+    (back / "changed").write_bytes(b"mine")
+    (back / "gone").unlink()
+    (back / "folder").unlink()
+    (back / "folder").mkdir()
+    again = engine.download([entry], to, rename_to="back")
+    assert finish(again) is JobState.FAILED
+    states = {item.remote.rsplit("/", 1)[1]: item.state for item in again.items()}
+    assert states.pop("folder") is ItemState.FAILED
+    assert {name for name, state in states.items() if state is ItemState.DONE} == {"changed", "gone"}
+    assert {name for name, state in states.items() if state is ItemState.UNCHANGED} == set(names) - {
+        "changed",
+        "gone",
+        "folder",
+    }
+    (back / "folder").rmdir()
+    again.retry_failed()
+    assert finish(again) is JobState.FINISHED
+    assert tree(back) == tree(source)
+
+
 @pytest.mark.parametrize("size", [0, 1_000, 3_000_000])
 def test_contents_alone_decide_what_is_the_same_where_that_is_wished(
     session: Session,
