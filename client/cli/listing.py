@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -187,4 +186,6 @@ class _Printer:
             self._shell.results(arranged)
 
     def _columns(self, shown: Sequence[str]) -> None:
+        import shutil  # only now: it loads four libraries, for who looks at a terminal
+
         self._shell.results(output.columns(shown, shutil.get_terminal_size().columns))

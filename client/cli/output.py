@@ -5,7 +5,6 @@ A listing in a terminal is for people (columns, a “/” after folders); in a p
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -232,6 +231,8 @@ def change_line(change: Change, path: str | None, now: datetime) -> str:
 
 def json_line(value: dict[str, object]) -> str:
     """One line of JSON in ASCII: it survives every terminal, pipe and code page."""
+    import json  # only now: most commands write none, and it is a hundredth of what a short one costs
+
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,21 +22,14 @@ class Remembered(msgspec.Struct, frozen=True):
 def remembered(settings: Settings) -> Remembered:
     """What there is to remember; a file that cannot be read is nothing: whoever names server and user does without."""
     try:
-        value = json.loads(_file(settings).read_text(encoding="utf-8"))
-        server, users = value["server"], value["users"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return msgspec.json.decode(_file(settings).read_bytes(), type=Remembered)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Remembered()
-    if not isinstance(users, dict):
-        return Remembered()
-    return Remembered(
-        server if isinstance(server, str) else None, {str(where): str(user) for where, user in users.items()}
-    )
 
 
 def remember(settings: Settings, what: Remembered) -> None:
     """Keep this instead of what was kept. Raises: LocalAccess."""
-    path = _file(settings)
-    write_private(path, (json.dumps({"server": what.server, "users": dict(what.users)}) + "\n").encode())
+    write_private(_file(settings), msgspec.json.encode(what) + b"\n")
 
 
 def _file(settings: Settings) -> Path:
