@@ -21,7 +21,7 @@ from server.storage_faults import (
     StorageMisplaced,
 )
 from server.vault.keyring import SpaceKeys, read_keys, write_keys
-from server.vault.master import MasterKey, load_master_key
+from server.vault.master import LiveMasterKey, MasterKey, load_master_key
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -182,3 +182,49 @@ def test_keys_that_cannot_be_read_now_are_not_called_damaged(
     kept.rename(keys)
     with registry.lease(SPACE_ID):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only on accounts that may give files away")
+def test_what_root_rotates_the_server_can_still_read(tmp_path: Path, master: MasterKey) -> None:
+    keys = SpaceKeys.generate(SPACE)
+    write_keys(tmp_path, keys, master)
+    os.chown(tmp_path / "keys", 65_534, 65_534)
+    write_keys(tmp_path, keys.with_new_data_key(), master)
+    found = (tmp_path / "keys").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (65_534, 65_534, 0o600)
+
+
+def test_a_master_key_file_is_read_again_when_it_changes_and_kept_while_it_is_away(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "master.key"
+    live = LiveMasterKey.load(path, None, may_create=True)
+    first = live.current()
+    assert live.current() is first
+    rotated = first.with_new_key()
+    rotated.write(path)
+    assert live.current().fingerprints() == rotated.fingerprints()
+    path.rename(tmp_path / "on a stick")
+    assert live.current().fingerprints() == rotated.fingerprints()
+    (tmp_path / "on a stick").rename(path)
+    rotated.newest_only().write(path)
+    assert live.current().fingerprints() == rotated.fingerprints()[:1]
+
+
+@pytest.mark.allows_errors("the unreadable key is logged")
+def test_a_master_key_file_that_is_spoilt_beside_a_server_changes_nothing_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    live = LiveMasterKey.load(path, None, may_create=True)
+    before = live.current()
+    path.write_text("half a k")
+    assert live.current() is before
+
+
+def test_keys_extend_others_if_they_open_all_that_those_opened() -> None:
+    keys = SpaceKeys.generate(SPACE)
+    more = keys.with_new_data_key()
+    assert more.extends(keys)
+    assert keys.extends(keys)
+    assert not keys.extends(more)
+    assert not keys.with_new_data_key().extends(more), "another key of the same number"
+    assert not SpaceKeys.generate(SPACE).extends(keys)
