@@ -138,6 +138,8 @@ class TransferRows(tk.Canvas):
         self._rows = rows
         if self._chosen_key is not None:
             self._chosen = next((i for i, row in enumerate(rows) if row.key == self._chosen_key), self._chosen)
+        if self._chosen is not None and self._chosen >= len(rows):
+            self._chosen = len(rows) - 1 if rows else None
         self.configure(scrollregion=(0, 0, 1, max(1, len(rows) * self._row)))
         self.redraw()
 

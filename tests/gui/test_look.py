@@ -62,7 +62,7 @@ def test_text_grows_with_its_rows_and_goes_back(hand: Hand) -> None:
     hand.press("ctrl+plus", "ctrl+plus", "ctrl+plus")
     hand.wait(lambda: theme.text_scale == 1.3)
     assert theme.line_height() > before
-    hand.press(*["ctrl+plus"] * 9)
+    hand.press(*["ctrl+plus"] * 4)
     hand.wait(lambda: theme.text_scale == 1.6, what="the largest")
     assert hand.app.window.transfers.rows._row > rows
     hand.press("ctrl+0")

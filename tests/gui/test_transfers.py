@@ -290,5 +290,10 @@ def test_the_keyboard_and_the_menu_of_a_row_change_the_order(fresh_hand: Hand, t
         hand.space.transfers.act(row.key, "cancel")
     hand.wait(lambda: len(hand.space.transfers.board.cancelled) == 4)
     assert hand.app.window.transfers.tab == "cancelled"
+    rows.focus_set()
+    hand.press("End", "Down", "Down", "Down")
+    hand.app.window.files.take_focus()
     hand.space.transfers.clear("cancelled")
     hand.wait(lambda: hand.app.window.transfers.tab == "active")
+    rows.focus_set()  # the row that was chosen is gone
+    hand.press("Down", "space", "Delete", "ctrl+Up", "shift+F10")
