@@ -108,13 +108,24 @@ def _serve(settings: config.Config) -> int:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     server.start()
-    sys.stdout.write(f"ready {joined(*server.address)}\n")
-    sys.stdout.flush()
+    _announce(f"ready {joined(*server.address)}\n")
     supervisor.tell(supervisor.READY)
     while signal.sigwait(_SIGNALS) == signal.SIGHUP and _has_terminal() == terminal:
         server.reload_certificate()
     supervisor.tell(supervisor.STOPPING)
     return 0 if _stop(server, settings.server.stop_grace_s) else 3
+
+
+def _announce(line: str) -> None:
+    """Say it to whoever started this program. They may have gone, which is no reason not to serve the others."""
+    try:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    except OSError:
+        # What is left in the buffer would make the interpreter's end fail.
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _has_terminal() -> bool:

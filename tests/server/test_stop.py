@@ -293,6 +293,31 @@ def test_a_signal_stops_the_server_and_it_exits_with_0_and_silence(number: signa
     assert (running.returncode, out, err) == (0, "", "")
 
 
+def test_a_server_whose_starter_has_gone_serves_and_stops_all_the_same(
+    home: Path, wait_until: Callable[..., None]
+) -> None:
+    """Nobody reads its line `ready …`; once that left a server behind that served, and heeded no signal any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    log = home / "logs" / "server.log"
+    with subprocess.Popen(
+        [sys.executable, "ssl_server.py", "--port", "0"],
+        cwd=CHECKOUT,
+        env=environment(home),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        os.close(writing)
+        try:
+            wait_until(lambda: log.exists() and "listening on" in log.read_text(), 60, what="the server to listen")
+            running.send_signal(signal.SIGTERM)
+            assert (running.wait(30), running.stderr.read() if running.stderr else "") == (0, "")
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
 def test_a_second_signal_stops_at_once(home: Path) -> None:
     """The first waits for a connection that neither reads nor ends."""
     with process(home, "--port", "0", "--set", "server.stall_timeout_s=60") as running:
