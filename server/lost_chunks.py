@@ -2,8 +2,8 @@
 
 Tokens are durable in small.db before the catalog registers them, so that file may be ahead of the catalog's mark after
 a crash, and never behind it. One that is behind was lost or put back from an older copy. What it lacks is marked as
-hurt, so that `have` does not promise it and whoever has the data sends them again; then the file is taken for what it
-is, and this is said once and not at each opening.
+hurt, so that `have` does not promise it and whoever has the data sends them again; then the file goes on from where the
+newer one was, so that this is said once and no location comes twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from protocol import SfosError
 from server.catalog.chunk_rows import HURT, ChunkRow, mark_hurt
 from server.catalog.engine import Catalog
 from server.catalog.schema import chunks
-from server.catalog.space_row import set_small_mark
 from server.catalog.statement import Statement
 from server.chunks.small import SmallStore
 from server.storage_faults import SmallChunksLost, SmallChunksRolledBack, StorageFault
@@ -54,8 +53,8 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
         with catalog.write() as tx:
             for row in lost:
                 mark_hurt(tx, row)
-            set_small_mark(tx, highest)
-    except SfosError as error:  # it is found again at the next opening
+        small.go_on_above(small_mark)
+    except (SfosError, OSError, sqlite3.Error, StorageFault) as error:  # it is found again at the next opening
         _log.warning("%s: what is lost could not be marked: %s", small.path, error)
     return fault
 

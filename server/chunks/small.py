@@ -165,6 +165,18 @@ class SmallStore:
         with self._connection() as connection:
             return _highest(connection)
 
+    def go_on_above(self, location: int) -> None:
+        """Give out no location up to this one, in no process and at no time. Raises: OSError, sqlite3.Error."""
+
+        def raise_it(connection: sqlite3.Connection) -> None:
+            raised = connection.execute(
+                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'tokens'", (location,)
+            )
+            if raised.rowcount == 0:
+                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tokens', ?)", (location,))
+
+        self._write(raise_it)
+
     def which_are_there(self, locations: Sequence[str]) -> set[str]:
         """Those of `locations` where something lies. Reads none of it. Raises: sqlite3.Error."""
         found: set[str] = set()

@@ -193,12 +193,17 @@ def test_an_old_database_of_small_chunks_is_found_at_opening_and_asked_for_again
     assert not caplog.records
 
 
-def test_no_location_of_the_newer_file_is_given_out_again(home: Home) -> None:
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_no_location_of_the_newer_file_is_given_out_again(home: Home, opened_before: bool) -> None:
     """Not even by a clock that was set back: what is written now could pass for what was lost."""
     with closing(sqlite3.connect(home.space / "small.db")) as newer:
         ((highest,),) = newer.execute("SELECT max(location) FROM tokens")
     home.put_back("small.db")
+    if opened_before:
+        with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
+            assert context.faults
     with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
+        assert bool(context.faults) != opened_before
         small = context.store._stores["small"]  # type: ignore[attr-defined]
         small._now_ms = lambda: 1_000
         (location,) = small.insert([(bytearray(32), bytearray(10))])
