@@ -47,7 +47,7 @@ def all_plain(names: Sequence[str]) -> bool:
     joined = "/" + "/".join(names)
     if not joined.isascii() or not joined.isprintable() or "\\" in joined or "/." in joined:
         return False
-    folded = joined.lower().split("/")
+    folded = joined.lower().split("/")[1:]
     return len(set(folded)) == len(folded) and max(map(len, folded)) <= MAX_NAME_BYTES
 
 

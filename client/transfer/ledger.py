@@ -183,6 +183,12 @@ class Ledger:
         with self._lock:
             self._end(row, state, error)
 
+    def end_anew(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
+        """The same for one that may have failed before and was tried once more."""
+        if row.state is ItemState.FAILED:
+            self.again(row, row.size)
+        self.end(row, state, error)
+
     def end_all_of(self, rows: Iterable[Row], state: ItemState) -> None:
         """Many came to this end together."""
         with self._lock:

@@ -10,13 +10,12 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
-from client.api import Api, Listing, new_op_id
+from client.api import Api
 from client.errors import Cancelled
 from client.local_scan import LocalEntry, LocalProblem, look_at, scan_folder
 from client.transfer.conflicts import Conflicts
@@ -24,11 +23,10 @@ from client.transfer.events import ConflictPolicy, Direction, ItemState, OnConfl
 from client.transfer.ledger import Ledger, Row
 from client.transfer.remote_folder import RemoteFolder
 from client.transfer.switch import Switch
+from client.transfer.upload_folders import RemoteFolders, Wanted, attributes_of
 from protocol import (
     MAX_DEPTH,
     MUST_NOT_EXIST,
-    AlreadyExists,
-    Attributes,
     ChunkRecord,
     CommitItem,
     Entry,
@@ -36,29 +34,15 @@ from protocol import (
     NotAFolder,
     NotFound,
     Ref,
-    RemoteProtocolError,
     Revision,
     SfosError,
     SpaceInfo,
     Target,
-    from_info,
-    pack_commit,
-    unpack_results,
 )
 
 _FEW_ROOTS = 16  # so many names are asked for one by one; for more, the folder is listed
-_FOLDERS_AT_ONCE = 500
 _FILES_AT_ONCE = 1_000
-# Listed at once: few at first, so that there is soon something to do here beside the server.
-_FOLDERS_FIRST = 16
-_FOLDERS_NEXT = 64
 _WINDOWS = sys.platform == "win32"
-
-
-def attributes_of(local: LocalEntry) -> Attributes:
-    """What else the server keeps of it: permission bits (where there are such), and where a symlink points."""
-    mode = local.facts.mode if sys.platform != "win32" and local.kind != "symlink" else None
-    return Attributes(mode=mode, link=local.link)
 
 
 class UploadFile(msgspec.Struct):
@@ -130,7 +114,7 @@ class UploadPlanner:
         self._expect = expect
         self._follow = follow_symlinks
         self._checksum = checksum
-        self._visited: set[tuple[int, int]] = set()
+        self._folders = RemoteFolders(api, ledger, switch, expect, follow_symlinks=follow_symlinks)
         self.files: list[UploadFile] = []
 
     def destination(self, folder: str | Ref | Entry) -> tuple[int, str]:
@@ -173,7 +157,7 @@ class UploadPlanner:
 
         Raises: Cancelled; ConnectionFailed and the like, which end the job.
         """
-        level: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
+        level: list[Wanted] = []
         for root in roots:
             found = look_at(root.local, follow_symlinks=self._follow, name=root.name)
             self._take(found, root.parent, root.row, level)
@@ -181,8 +165,8 @@ class UploadPlanner:
         depth = 0
         while level:
             depth += 1
-            below: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
-            for local, remote in self._matching_folders(level):
+            below: list[Wanted] = []
+            for local, remote in self._folders.matching(level):
                 self._switch.wait_open()
                 scanned = self._scan(local.path, remote)
                 while some := list(islice(scanned, _FILES_AT_ONCE)):
@@ -226,7 +210,7 @@ class UploadPlanner:
         self,
         some: Sequence[LocalEntry | LocalProblem],
         remote: RemoteFolder,
-        folders: list[tuple[LocalEntry, RemoteFolder, Row | None]],
+        folders: list[Wanted],
     ) -> None:
         """As `_take`, with a short way for files that go where nothing is yet."""
         files: list[LocalEntry] = []
@@ -249,11 +233,11 @@ class UploadPlanner:
         found: LocalEntry | LocalProblem,
         remote: RemoteFolder,
         row: Row | None,
-        folders: list[tuple[LocalEntry, RemoteFolder, Row | None]],
+        folders: list[Wanted],
     ) -> None:
         path = remote.path_of(found.name)
         if isinstance(found, LocalProblem):
-            self._end(row or self._ledger.add(found.path, path, "file", 0), ItemState.FAILED, found.error)
+            self._ledger.end_anew(row or self._ledger.add(found.path, path, "file", 0), ItemState.FAILED, found.error)
         elif found.kind == "folder":
             folders.append((found, remote, row))
         else:
@@ -267,12 +251,7 @@ class UploadPlanner:
             except SfosError as error:
                 if isinstance(error, Cancelled) or error.retryable:
                     raise
-                self._end(row, ItemState.FAILED, error)
-
-    def _end(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
-        if row.state is ItemState.FAILED:  # tried again, and failed again at once
-            self._ledger.again(row, row.size)
-        self._ledger.end(row, state, error)
+                self._ledger.end_anew(row, ItemState.FAILED, error)
 
     # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -309,110 +288,3 @@ class UploadPlanner:
             row.remote = remote.path_of(name)
         self._expect(local.facts.size)
         self.files.append(UploadFile(row, local, remote.node, name, if_revision))
-
-    # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _matching_folders(
-        self, level: Sequence[tuple[LocalEntry, RemoteFolder, Row | None]]
-    ) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        """The remote folder for each local one: found and listed, or made."""
-        there: list[tuple[LocalEntry, Entry, str]] = []
-        missing: list[tuple[LocalEntry, RemoteFolder, Row | None]] = []
-        for local, parent, row in level:
-            if self._been_in(local):
-                continue
-            if row is None and not parent.is_listed:
-                listing = self._api.list_folders([parent.path_of(local.name)])[0]
-                if listing.error is None and listing.node is not None:
-                    yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.entries)
-                    continue
-                entry = None if isinstance(listing.error, NotFound) else parent.find(local.name)
-            else:
-                entry = parent.find(local.name)
-            if entry is None:
-                missing.append((local, parent, row))
-            elif entry.kind == "folder":
-                there.append((local, entry, parent.path_of(entry.name)))
-                if row is not None:
-                    self._again_and_done(row)
-            else:
-                row = row or self._ledger.add(local.path, parent.path_of(local.name), "folder", 0)
-                self._end(row, ItemState.FAILED, NotAFolder("On the server a file has this name.", subject=row.remote))
-        yield from self._listed(there)
-        yield from self._made(missing)
-
-    def _again_and_done(self, row: Row) -> None:
-        self._ledger.again(row, 0)
-        self._ledger.end(row, ItemState.DONE)
-
-    def _been_in(self, local: LocalEntry) -> bool:
-        """Whether links lead here a second time (only where they are followed)."""
-        place = (local.facts.device, local.facts.inode)
-        if not self._follow or place == (0, 0) or place[1] == 0:
-            return False
-        if place in self._visited:
-            return True
-        self._visited.add(place)
-        return False
-
-    def _listed(self, there: Sequence[tuple[LocalEntry, Entry, str]]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._listings([entry for _, entry, _ in there])
-        for (local, entry, path), listing in zip(there, listings, strict=True):
-            if listing.error is not None:
-                self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)
-            else:
-                yield local, RemoteFolder(self._api, entry.node, path, listing.entries)
-
-    def _listings(self, folders: Sequence[Entry]) -> Iterator[Listing]:
-        """The folders' contents. While some are looked at here, the server lists those that come next."""
-        edges = [0, *range(_FOLDERS_FIRST, len(folders), _FOLDERS_NEXT), len(folders)]
-        parts = [folders[begin:end] for begin, end in pairwise(edges)]
-        if len(parts) == 1:
-            yield from self._api.list_folders(folders)
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="transfer-list") as ahead:
-            coming = ahead.submit(self._api.list_folders, parts[0])
-            for following in parts[1:]:
-                listings = coming.result()
-                coming = ahead.submit(self._api.list_folders, following)
-                yield from listings
-            yield from coming.result()
-
-    def _made(
-        self, missing: Sequence[tuple[LocalEntry, RemoteFolder, Row | None]]
-    ) -> list[tuple[LocalEntry, RemoteFolder]]:
-        pairs: list[tuple[LocalEntry, RemoteFolder]] = []
-        if missing:
-            self._expect(0)  # what is in a folder that is not there yet
-        for start in range(0, len(missing), _FOLDERS_AT_ONCE):
-            self._switch.wait_open()
-            part = missing[start : start + _FOLDERS_AT_ONCE]
-            items = [
-                CommitItem(
-                    target=Target(parent=parent.node, name=local.name),
-                    kind="folder",
-                    mtime_ns=local.facts.mtime_ns,
-                    attrs=attributes_of(local),
-                    if_revision=MUST_NOT_EXIST,
-                )
-                for local, parent, _ in part
-            ]
-            request, body = pack_commit(new_op_id(), items, ())
-            reply, answer = self._api.commands.commit(request, body)
-            results, _ = unpack_results(reply, answer)
-            if len(results) != len(part):
-                raise RemoteProtocolError("The server answered for another number of folders than were to be made.")
-            for (local, parent, row), result in zip(part, results, strict=True):
-                path = parent.path_of(local.name)
-                row = row or self._ledger.add(local.path, path, "folder", 0)
-                error = from_info(result.error) if result.error is not None else None
-                if isinstance(error, AlreadyExists):  # somebody made it in this moment: use it
-                    pairs += self._listed([(local, self._api.stat(path), path)])
-                elif error is not None:
-                    self._end(row, ItemState.FAILED, error)
-                    continue
-                else:
-                    assert result.node is not None
-                    pairs.append((local, RemoteFolder(self._api, result.node, path, ())))
-                self._end(row, ItemState.DONE)
-        return pairs

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from client.errors import LocalNameNotAllowed
-from client.local_names import numbered, to_local, to_remote
+from client.local_names import all_plain, numbered, to_local, to_remote
 from protocol import NameNotAllowed
 
 
@@ -51,3 +51,23 @@ def test_both_spellings_of_a_name_are_one_on_the_server() -> None:
 )
 def test_a_second_file_of_a_name_is_numbered_before_its_ending(name: str, second: str) -> None:
     assert numbered(name, 2) == second
+
+
+@pytest.mark.parametrize(
+    ("names", "plain"),
+    [
+        ((), True),
+        (("a.txt", "b.txt", "read me"), True),
+        (("a.txt", "A.TXT"), False),
+        (("a", ".hidden"), False),
+        (("a", "größe"), False),
+        (("a", "back\\slash"), False),
+        (("a", "line\nbreak"), False),
+        (("a", "x" * 255), True),
+        (("a", "x" * 256), False),
+    ],
+)
+def test_names_of_a_folder_are_looked_at_together(names: tuple[str, ...], plain: bool) -> None:
+    assert all_plain(names) is plain
+    if plain:
+        assert [to_remote(name) for name in names] == list(names)
