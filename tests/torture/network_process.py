@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.support.server_process import ServerProcess
 
 _GRACE_S = 10.0  # for connections that were closed just now to be gone on the server too
-_KEPT_OPEN = 24  # catalogs, sessions' files and logs that a server rightly opens with its first work and keeps
+_KEPT_OPEN = 48  # what a server opens with its first work and keeps: catalogs, two for each reader at a time; logs
 _KEPT_THREADS = 12  # the pools that begin with the first work (fsync, upkeep)
 MIB = 2**20
 
