@@ -24,7 +24,7 @@ from gui.presenters.previews import PreviewPresenter, Shown
 from gui.presenters.watching import WatchPresenter
 from gui.preview.blocks import NothingBlock, TextBlock
 from gui.tasks import TaskBridge
-from protocol import Change, Entry
+from protocol import Change, Entry, ServerFault
 from tests.gui.conftest import PASSWORD, USER
 from tests.support.server_process import ServerProcess
 
@@ -241,6 +241,44 @@ def test_changes_arrive_as_they_happen_and_stopping_ends_the_thread(
     session.api.make_folder(f"{folder}/watched")
     settle(lambda: "watched" in seen)
     watch.stop()
+    settle(lambda: not bridge.alive())
+
+
+def test_a_mistake_of_the_server_signs_nobody_out(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_since: list[str | None] = []
+    told: list[str] = []
+    watch_of_session = session.watch
+
+    class Stumbling:
+        """What a watch is like whose server cannot answer it."""
+
+        def __init__(self, since: str | None) -> None:
+            self.cursor = since
+
+        def __iter__(self) -> Iterator[object]:
+            raise ServerFault
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    def watch(since: str | None) -> object:
+        asked_since.append(since)
+        return Stumbling(since) if len(asked_since) == 1 else watch_of_session(since)
+
+    monkeypatch.setattr(session, "watch", watch)
+    presenter = WatchPresenter(
+        bridge, session, on_changes=lambda _found: None, on_missed=lambda: told.append("missed"),
+        on_online=lambda: told.append("online"), on_offline=lambda _error, _seconds: told.append("offline"),
+        on_ended=lambda error: pytest.fail(f"signed out for {error}"),
+    )  # fmt: skip
+    presenter.start(session.info.home.cursor)
+    settle(lambda: "offline" in told)
+    presenter.try_now()
+    settle(lambda: "online" in told)
+    assert asked_since[1] is None and told[0] == "missed", "all is read anew: what it stumbled over is left out"
+    presenter.stop()
     settle(lambda: not bridge.alive())
 
 
