@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from server import memory
+
 _log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how late a deadline may be noticed; 1,000 connections are looked through in about 0.1 ms
+CROWD = 100  # so many connections fewer, and memory is given back
+_GIVE_BACK_EVERY_S = 10.0  # or strangers that come and go could keep the allocator busy
 
 
 class Overseen(Protocol):
@@ -25,11 +29,22 @@ class Overseen(Protocol):
 
 
 class Watchdog:
-    """Looks at all connections four times a second and cuts those whose deadline has passed; then calls `chores`."""
+    """Looks at all connections four times a second and cuts those whose deadline has passed; then calls `chores`.
 
-    def __init__(self, connections: Callable[[], Iterable[Overseen]], chores: Callable[[], None]) -> None:
+    When a crowd has gone it gives back the memory that it used.
+    """
+
+    def __init__(
+        self,
+        connections: Callable[[], Iterable[Overseen]],
+        chores: Callable[[], None],
+        give_back: Callable[[], None] = memory.give_back,
+    ) -> None:
         self._connections = connections
         self._chores = chores
+        self._give_back = give_back
+        self._most = 0  # connections at a time since memory was given back
+        self._given_back = -_GIVE_BACK_EVERY_S
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog")
 
@@ -52,7 +67,13 @@ class Watchdog:
     def look(self) -> None:
         """One round."""
         now = time.monotonic()
+        count = 0
         for connection in self._connections():
+            count += 1
             if now > connection.deadline:
                 connection.cut("too slow")
         self._chores()
+        self._most = max(self._most, count)
+        if self._most - count >= CROWD and now - self._given_back >= _GIVE_BACK_EVERY_S:
+            self._most, self._given_back = count, now
+            self._give_back()

@@ -36,6 +36,7 @@ from protocol import (
 )
 from server.connection import Connection
 from server.stream import TlsStream
+from server.watchdog import CROWD, Watchdog
 from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer, until
 
@@ -380,3 +381,19 @@ def test_what_a_connection_held_is_free_when_it_has_ended_and_waits_for_no_colle
         wait_until(lambda: not held(), what="the connections to be freed")
     finally:
         gc.enable()
+
+
+def test_when_a_crowd_has_gone_its_memory_is_given_back_once() -> None:
+    class Idle:
+        deadline = float("inf")
+
+        def cut(self, reason: str) -> None:
+            raise AssertionError(reason)
+
+    here: list[Idle] = []
+    given: list[int] = []
+    watchdog = Watchdog(lambda: here, lambda: None, lambda: given.append(len(here)))
+    for count in (CROWD - 1, 0, CROWD + 5, 50, 5, 0, CROWD, 0):
+        here[:] = [Idle() for _ in range(count)]
+        watchdog.look()
+    assert given == [5], "at the first hundred that have gone, and not again within seconds"
