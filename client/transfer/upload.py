@@ -89,8 +89,12 @@ class UploadWork(Feed):
             self._changed.wait_for(lambda: self._switch.cancelled or self._free_blocks > 0)
             self._switch.check()
             self._free_blocks -= 1
-            buffers = self._small_buffers if small else self._large_buffers
+            buffers, others = self._small_buffers, self._large_buffers
+            if not small:
+                buffers, others = others, buffers
             used = buffers.pop() if buffers else None
+            if used is None and others:
+                others.pop()  # for the new one: both kinds together are no more than there may be blocks
         capacity = self._small_bytes if small else LARGE_BLOCK_BYTES
         return Block(used or bytearray(capacity + small), capacity, small=small)
 

@@ -73,3 +73,14 @@ def test_a_lane_that_waits_to_connect_hears_of_cancelling(work: UploadWork, swit
         switch.cancel()
         with pytest.raises(Cancelled):
             lane.result(10)
+
+
+def test_blocks_of_both_kinds_share_the_memory_there_is(work: UploadWork) -> None:
+    for small in (True, False, True):
+        blocks = [work.new_block(small=small) for _ in range(4)]
+        assert not work.has_room
+        assert len({id(block.buffer) for block in blocks}) == 4
+        assert work._small_buffers == work._large_buffers == []
+        for block in blocks:
+            work.block_done(block)
+        assert work.has_room
