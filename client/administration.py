@@ -116,7 +116,7 @@ class Administration:
         return self._commands.admin_change_account(ChangeAccountRequest(name=name, role=role)).account
 
     def set_quota(
-        self, name: str, quota_bytes: int | None | UnsetType = UNSET, quota_files: int | None | UnsetType = UNSET
+        self, name: str, quota_bytes: int | UnsetType | None = UNSET, quota_files: int | UnsetType | None = UNSET
     ) -> AccountEntry:
         """Change those that are given. None: what the server allows everybody; 0: no limit. Raises: NotFound."""
         request = ChangeAccountRequest(

@@ -54,8 +54,8 @@ class AdminQuotaOptions(msgspec.Struct, frozen=True):
     """`admin quota`. Both as in `admin add`; what is not given stays as it is."""
 
     name: str
-    quota: int | None | msgspec.UnsetType = msgspec.UNSET
-    files: int | None | msgspec.UnsetType = msgspec.UNSET
+    quota: int | msgspec.UnsetType | None = msgspec.UNSET
+    files: int | msgspec.UnsetType | None = msgspec.UNSET
     json: bool = False
 
 
