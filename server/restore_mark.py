@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from server.durable_files import sync_directory, write_durably
+from server.space_directory import is_space_id
 from server.storage_faults import StorageFault
 
 MARK_FILE = "restoring"
@@ -33,14 +34,17 @@ def set_mark(storage_dir: Path, space_ids: Iterable[str]) -> None:
 
 
 def read_mark(storage_dir: Path) -> list[str] | None:
-    """The ids in the mark, None if there is none. Raises: RestoreUnfinished for one that is not ours, OSError."""
+    """The ids in the mark, None if there is none. Raises: RestoreUnfinished for one that is not ours, OSError.
+
+    Each is the id of a space, for what they name is removed.
+    """
     try:
         magic, *space_ids = (storage_dir / MARK_FILE).read_text("ascii", "replace").splitlines()
     except FileNotFoundError:
         return None
     except ValueError:
         magic, space_ids = "", []
-    if magic != _MAGIC:
+    if magic != _MAGIC or not all(is_space_id(one) for one in space_ids):
         raise RestoreUnfinished(f"{storage_dir / MARK_FILE} cannot be read; empty the directory, then restore")
     return space_ids
 

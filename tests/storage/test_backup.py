@@ -24,7 +24,7 @@ from server.maintenance.lease import HeldOff, backup_lease
 from server.maintenance.restore import HomeNotEmpty, Restored, find_snapshot, restore
 from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
-from server.restore_mark import RestoreUnfinished
+from server.restore_mark import MARK_FILE, RestoreUnfinished
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
 from server.vault.master import LiveMasterKey, MasterKey
@@ -445,3 +445,21 @@ def test_a_restoration_that_fails_leaves_nothing_and_can_be_run_again(
     assert failed
     assert [path.name for path in (home / "server_storage").iterdir()] == []
     maintenance_kills.check_restored(home, 0)
+
+
+@pytest.mark.parametrize("line", ["", "..", "/precious"])
+def test_a_mark_that_names_anything_but_spaces_removes_nothing(tmp_path: Path, line: str) -> None:
+    """What it names is taken away, so a damaged one must not name the storage, what is above it, or a place at all."""
+    home = tmp_path / "home"
+    maintenance_kills.prepare_lost(home)
+    precious = [tmp_path / "precious" / "file", home / "server_storage" / "file"]
+    for path in precious:
+        path.parent.mkdir()
+        path.write_bytes(b"not ours")
+    named = line.replace("/precious", str(tmp_path / "precious"))
+    mark = home / "server_storage" / MARK_FILE
+    mark.write_text(f"sfos-restoring-1\n{SPACES[0]}\n{named}\n")
+    with pytest.raises(RestoreUnfinished, match="cannot be read"):
+        maintenance_kills.bring_back(home, lambda _: None)
+    assert [path.read_bytes() for path in precious] == [b"not ours"] * 2
+    assert mark.exists()
