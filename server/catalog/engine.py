@@ -140,7 +140,7 @@ class Catalog:
         self.space = space
         self._connect = partial(_connect, path, int(busy_timeout_s * 1_000))
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=self._connect)
-        event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql(_BEGIN_WRITE))
+        event.listen(self.engine, "begin", _begin_core)
         self._idle: deque[_Lent] = deque()
         self._room = threading.Condition()
         self._open = 0  # and how many wait for one; both change under `_room`
@@ -257,6 +257,12 @@ class Catalog:
         else:
             _log.warning("%s: %s", self.path, error)
         return told
+
+
+def _begin_core(connection: Connection) -> None:
+    """As the execution option `reads_only` says: what changes nothing waits for no writer."""
+    reads = connection.get_execution_options().get("reads_only")
+    connection.exec_driver_sql(_BEGIN_READ if reads else _BEGIN_WRITE)
 
 
 def _connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:

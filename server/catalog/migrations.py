@@ -90,7 +90,7 @@ def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mappi
     What a failing step did is undone, and the steps before it stay.
     """
     try:
-        with catalog.engine.connect() as connection:
+        with catalog.engine.connect().execution_options(reads_only=True) as connection:
             if not inspect(connection).has_table(spaces.name):
                 raise CatalogUnreadable(f"{catalog.path}: it has no tables")
             found = connection.execute(
@@ -111,6 +111,12 @@ def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mappi
         _log.info("%s was made with Unicode %s, this is %s", catalog.path, unidata, unicodedata.unidata_version)
     for step in range(version, target):
         with catalog.core() as connection:
+            # Again, now that nobody else writes: another thread or program may have opened the catalog meanwhile.
+            present = connection.execute(
+                select(spaces.c.schema_version).where(spaces.c.space == catalog.space)
+            ).scalar_one()
+            if present > step:
+                continue
             migrations[step](connection, catalog.space)
             connection.execute(update(spaces).where(spaces.c.space == catalog.space).values(schema_version=step + 1))
         _log.info("%s: migrated from version %d to %d", catalog.path, step, step + 1)

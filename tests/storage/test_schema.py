@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import subprocess
+import sys
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 from sqlalchemy import Connection
 
 import config
+from server.catalog.engine import Catalog
 from server.catalog.migrations import MIGRATIONS, migrate
 from server.catalog.schema import SCHEMA_VERSION, metadata
 from server.catalog.space_row import read_space_row
@@ -121,6 +125,58 @@ def test_a_new_store_has_the_schema_that_its_version_was_frozen_with(
 
 def test_there_is_a_migration_from_every_version_before_this_one() -> None:
     assert sorted(MIGRATIONS) == list(range(1, SCHEMA_VERSION))
+
+
+_OPEN_IT = """
+import sys
+from pathlib import Path
+import config
+from server.spaces import SpaceRegistry
+settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=Path(sys.argv[1]))
+registry = SpaceRegistry.open(settings)
+sys.stdin.readline()
+with registry.inspect(sys.argv[2]):
+    pass
+registry.close()
+"""
+
+
+def test_many_that_open_an_old_store_at_once_take_it_to_the_new_version_once(
+    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]], tmp_path: Path
+) -> None:
+    """The one that comes second finds its step done; it was told that the catalog is to be restored from a backup."""
+    registry, expected = open_version(1)
+    space_id = str(expected["space"])
+    arguments = [sys.executable, "-c", _OPEN_IT, str(tmp_path / "v1"), space_id]
+    others = [subprocess.Popen(arguments, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    all_here = threading.Barrier(8)
+    failures: list[BaseException] = []
+
+    def open_it() -> None:
+        all_here.wait()
+        try:
+            with registry.inspect(space_id) as context:
+                assert version_of(context) == SCHEMA_VERSION
+        except BaseException as error:
+            failures.append(error)
+
+    openers = [threading.Thread(target=open_it) for _ in range(8)]
+    for opener in openers:
+        opener.start()
+    said = [other.communicate(b"\n")[1] for other in others]
+    for opener in openers:
+        opener.join()
+    assert failures == []
+    assert [(other.returncode, text) for other, text in zip(others, said, strict=True)] == [(0, b"")] * 2
+
+
+def test_an_opening_waits_for_no_writer(context: SpaceContext) -> None:
+    with (
+        closing(Catalog(context.catalog.path, context.catalog.space, busy_timeout_s=0.0)) as other,
+        context.catalog.write() as tx,
+    ):
+        tx.execute("UPDATE spaces SET seq = seq")
+        assert migrate(other) == SCHEMA_VERSION
 
 
 def version_of(context: SpaceContext) -> int:
