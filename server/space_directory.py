@@ -153,7 +153,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         keys=keys,
         catalog=catalog,
         store=store,
-        sealer=_sealer(around, keys),
+        sealer=_sealer(around, directory, keys),
         names=NameSealer(keys),
         rows=RowAuthenticator(keys),
         now_ms=around.now_ms,
@@ -176,15 +176,20 @@ def with_present_keys(around: Surroundings, context: SpaceContext) -> SpaceConte
     What is sealed under a new key has to open after a power cut too, so the file's name is made durable first.
     Raises: MasterKeyWrong, KeysDamaged (also for keys that do not open what those in use do), OSError.
     """
-    keys = read_keys_now(context.directory, context.keys.space, around.master)
-    if not keys.extends(context.keys):
-        raise KeysDamaged(f"{context.directory / KEYS_FILE}: it lacks keys that are in use; restore the right one")
-    sync_directory(context.directory)
-    return dataclasses.replace(context, keys=keys, sealer=_sealer(around, keys))
+    keys = _present_keys(around, context.directory, context.keys)
+    return dataclasses.replace(context, keys=keys, sealer=_sealer(around, context.directory, keys))
 
 
-def _sealer(around: Surroundings, keys: SpaceKeys) -> Sealer:
-    return Sealer(keys, lambda: around.now_ms() // 1_000)
+def _present_keys(around: Surroundings, directory: Path, in_use: SpaceKeys) -> SpaceKeys:
+    keys = read_keys_now(directory, in_use.space, around.master)
+    if not keys.extends(in_use):
+        raise KeysDamaged(f"{directory / KEYS_FILE}: it lacks keys that are in use; restore the right one")
+    sync_directory(directory)
+    return keys
+
+
+def _sealer(around: Surroundings, directory: Path, keys: SpaceKeys) -> Sealer:
+    return Sealer(keys, lambda: around.now_ms() // 1_000, lambda: _present_keys(around, directory, keys))
 
 
 def _check_chunk_directory(directory: Path) -> None:

@@ -4,6 +4,7 @@
     ├── MasterKeyMissing · MasterKeyUnreadable · MasterKeyWrong
     ├── KeysDamaged                   the keys file of a space
     ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
+    │   └── KeyNotThere               nobody can say, for the key that it is under is not there
     ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
     ├── SmallChunksUnreadable · SmallChunksLost · SmallChunksRolledBack          small.db of a space
     ├── SpaceMissing                  a space that there once was
@@ -43,6 +44,10 @@ class KeysDamaged(StorageFault):
 
 class TokenDamaged(StorageFault):
     """A stored token does not open, or is not what its place says."""
+
+
+class KeyNotThere(TokenDamaged):
+    """A stored token needs a key that its space's keys file does not have; is that an older one?"""
 
 
 class CatalogUnreadable(StorageFault):

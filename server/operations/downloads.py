@@ -38,7 +38,7 @@ from server.operations.context import SpaceContext
 from server.operations.entries import check_row, revision_of
 from server.operations.guard import as_storage_error
 from server.operations.places import find_ref, subject_of
-from server.storage_faults import TokenDamaged
+from server.storage_faults import KeyNotThere, TokenDamaged
 from server.vault.sealing import TokenType
 from server.vault.tokens import OPEN_SLACK
 
@@ -196,10 +196,12 @@ def open_chunk(
     """Put the data of a chunk at the front of `target`, which has OPEN_SLACK bytes more. `token`: if it is at hand.
 
     What is found damaged is marked, so that whoever has the data is asked for them again.
-    Raises: TokenDamaged, also for bytes that are not there; OSError.
+    Raises: TokenDamaged, also for bytes that are not there; KeyNotThere; OSError.
     """
     try:
         _open_chunk(context, row, scratch, target, token)
+    except KeyNotThere:  # which says nothing about what lies there
+        raise
     except TokenDamaged:
         _mark_hurt(context, row)
         raise
@@ -229,4 +231,4 @@ def _open_chunk(
     except FileNotFoundError:
         raise TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there") from None
     except TokenDamaged as error:
-        raise TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}") from error
+        raise type(error)(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}") from error

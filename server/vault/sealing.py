@@ -16,7 +16,7 @@ from enum import IntEnum
 from cryptography.exceptions import InvalidTag
 
 from protocol import Buffer
-from server.storage_faults import TokenDamaged
+from server.storage_faults import KeyNotThere, StorageFault, TokenDamaged
 from server.vault.keyring import SpaceKeys
 from server.vault.tokens import OPEN_SLACK, TokenKey, sealed_length
 
@@ -39,12 +39,21 @@ def sealed_size(data_length: int) -> int:
 
 
 class Sealer:
-    """Seals and opens the tokens of one space. Safe to use from several threads."""
+    """Seals and opens the tokens of one space. Safe to use from several threads.
 
-    def __init__(self, keys: SpaceKeys, now_s: Callable[[], int]) -> None:
+    It seals under the key that is current when it is made. A token under a key that it does not have, it opens with
+    `present_keys`, if they have that key: someone who looked later than it was made has sealed under one that came
+    with a rotation meanwhile.
+    """
+
+    def __init__(
+        self, keys: SpaceKeys, now_s: Callable[[], int], present_keys: Callable[[], SpaceKeys] | None = None
+    ) -> None:
+        """`present_keys`: reads the space's keys anew, those of `keys` among them. Raises: StorageFault, OSError."""
         self._space = keys.space
         self._keys = {number: TokenKey(key) for number, key in keys.data.items()}
         self._now_s = now_s
+        self._present_keys = present_keys
         self.key_no = keys.current
 
     def seal_into(self, buffer: memoryview, kind: TokenType, token_id: bytes, data: Buffer) -> int:
@@ -62,11 +71,9 @@ class Sealer:
     ) -> None:
         """Put the `length` bytes of data that `token` must hold at the front of `buffer`.
 
-        `buffer` has OPEN_SLACK bytes more than that, which are overwritten too. Raises: TokenDamaged.
+        `buffer` has OPEN_SLACK bytes more than that, which are overwritten too. Raises: TokenDamaged; KeyNotThere.
         """
-        key = self._keys.get(key_no)
-        if key is None:
-            raise TokenDamaged(f"sealed under key {key_no}, which this space does not have")
+        key = self._keys.get(key_no) or self._newer_key(key_no)
         _check_length(token, length)
         try:
             header, found = key.open_into(token, _HEADER.size, buffer)
@@ -76,11 +83,26 @@ class Sealer:
             raise TokenDamaged(self._difference(header, kind, token_id))
 
     def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
-        """The data of a token, as bytes of their own. Raises: TokenDamaged."""
+        """The data of a token, as bytes of their own. Raises: TokenDamaged, KeyNotThere."""
         _check_length(token, length)  # before so much memory is taken
         buffer = memoryview(bytearray(length + OPEN_SLACK))
         self.open_into(token, kind, token_id, length, key_no, buffer)
         return bytes(buffer[:length])
+
+    def _newer_key(self, key_no: int) -> TokenKey:
+        """One that a rotation has made since. Raises: KeyNotThere, whatever is wrong with the file of keys."""
+        why = "which this space does not have"
+        if self._present_keys is not None:
+            try:
+                keys = self._present_keys()
+            except (StorageFault, OSError) as error:
+                why = f"and the keys cannot be read: {error}"
+            else:
+                newer = {number: TokenKey(key) for number, key in keys.data.items() if number not in self._keys}
+                self._keys = {**self._keys, **newer}  # another thread may be looking into the one before
+        if key_no not in self._keys:
+            raise KeyNotThere(f"sealed under key {key_no}, {why}")
+        return self._keys[key_no]
 
     def _header(self, kind: TokenType, key_no: int, token_id: bytes, length: int) -> bytes:
         return _HEADER.pack(_MAGIC, _FORMAT, kind, _CODEC_NONE, 0, key_no, self._space, token_id, length)

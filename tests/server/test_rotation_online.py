@@ -14,7 +14,9 @@ import pytest
 import manage_storage
 from protocol import (
     ChunkRecord,
+    ChunkWant,
     CommitItem,
+    GetChunksRequest,
     PutChunksRequest,
     Ref,
     StatRequest,
@@ -22,6 +24,8 @@ from protocol import (
     chunk_id,
     pack_commit,
     pack_records,
+    pack_wants,
+    unpack_lengths,
     unpack_results,
 )
 from server.maintenance.verify import verify_space
@@ -77,6 +81,45 @@ class Uploader:
         self.files[path] = data
 
 
+class Reader:
+    """Someone of the same account who reads the newest file all the while, as soon as it is there."""
+
+    def __init__(self, server: Running, uploader: Uploader, user: str) -> None:
+        self._peer, _ = server.login(user)
+        self._uploader = uploader
+        self.read: set[str] = set()
+        self.failure: BaseException | None = None
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._enough.is_set():
+                if files := list(self._uploader.files.items()):
+                    path, data = files[-1]
+                    assert self.get(path) == data
+                    self.read.add(path)
+        except BaseException as error:
+            self.failure = error
+
+    def get(self, path: str) -> bytes:
+        entry = self._peer.call("stat", StatRequest(ref=Ref(path=path)))[0].entry
+        want = ChunkWant(node=entry.node, content=entry.content, first=0, chunks=1)
+        request = GetChunksRequest(wants=1)
+        reply, body = self._peer.call("get_chunks", request, pack_wants([want]))
+        assert (reply.chunks, reply.stopped) == (1, None)
+        _, data = unpack_lengths(memoryview(body), 1)
+        return bytes(data)
+
+
 def user_id(server: Running, user: str) -> str:
     account = server.accounts.find(user)
     assert account is not None
@@ -97,7 +140,7 @@ def test_keys_are_rotated_and_the_rotation_killed_at_every_step_while_someone_up
     key_file, storage = server.settings.storage.master_key_file, server.settings.server.storage_dir
     first = key_file.read_text()
     space_id = user_id(server, "alice")
-    with Uploader(server, "alice") as alice:
+    with Uploader(server, "alice") as alice, Reader(server, alice, "alice") as reader:
         wait_until(lambda: alice.failure or len(alice.files) >= 4)
         before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in storage.glob("*/chunks/*/*")}
         program = [sys.executable, "-m", "tests.storage.rotating", str(home)]
@@ -107,9 +150,10 @@ def test_keys_are_rotated_and_the_rotation_killed_at_every_step_while_someone_up
         newest = read_keys(storage / space_id, bytes.fromhex(space_id), MasterKey.parse(key_file.read_text())).current
         wait_until(lambda: alice.failure or newest in numbers(server, space_id), 20)
         assert manage_storage.main(["--home", str(home), "rotate-key", "--drop-old"]) == 0
-        more = len(alice.files) + 4
-        wait_until(lambda: alice.failure or len(alice.files) >= more)
-    assert alice.failure is None
+        more, read_by_now = len(alice.files) + 4, len(reader.read)
+        wait_until(lambda: alice.failure or reader.failure or len(alice.files) >= more)
+        wait_until(lambda: reader.failure or len(reader.read) > read_by_now)
+    assert (alice.failure, reader.failure) == (None, None)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before} == before
     assert len(key_file.read_text().split()) == 1
     assert first.strip() not in key_file.read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,16 @@ from sqlalchemy import select
 
 import config
 import manage_storage
+from protocol import DataDamaged
 from server import durable_files, space_directory
+from server.catalog.chunk_rows import HURT
 from server.catalog.schema import chunks, contents
 from server.home_lock import HomeLock
 from server.maintenance import rotate as rotate_module
 from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
 from server.maintenance.verify import verify_space
+from server.operations.context import SpaceContext
+from server.space import Space
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
 from server.vault.keyring import SpaceKeys, read_keys, wrapped_under
@@ -125,6 +130,56 @@ def test_what_is_sealed_after_a_rotation_is_sealed_under_the_new_data_key(
         assert context.sealer.key_no == 3
         assert verify_space(context, full=True).findings == []
     registry.close()
+
+
+def hurt_chunks(context: SpaceContext) -> int:
+    with context.catalog.core() as connection:
+        return len(connection.execute(select(chunks.c.id).where(chunks.c.offset == HURT)).all())
+
+
+def test_who_read_the_keys_before_a_rotation_opens_what_was_sealed_after_it(
+    tmp_path: Path, trees: Trees, rotate: Callable[[], int]
+) -> None:
+    """A verification or a request that began before: chunks on the disk, in the database, and lists of chunks."""
+    with closing(open_registry(tmp_path)) as early, closing(open_registry(tmp_path)) as late:
+        with early.inspect(SPACE_ID) as verifying, early.inspect(SPACE_ID) as reading:
+            rotate()
+            with late.lease(SPACE_ID) as space:
+                Desk(space).put("/large", os.urandom(150_000))
+                Desk(space).put("/tiny", b"tiny")
+                expected = Desk(space).tree()
+            assert Desk(Space(reading)).tree() == expected
+            assert verify_space(verifying, full=True).findings == []
+            assert verifying.sealer.key_no == 1
+            assert hurt_chunks(verifying) == 0
+
+
+@pytest.mark.allows_errors("what cannot be opened is logged")
+def test_what_needs_a_key_that_an_older_keys_file_lacks_is_not_marked_and_opens_with_the_right_one(
+    tmp_path: Path, trees: Trees, storage: Path, rotate: Callable[[], int]
+) -> None:
+    keys_file = storage / SPACE_ID / "keys"
+    older = keys_file.read_bytes()
+    rotate()
+    with closing(open_registry(tmp_path)) as registry, registry.lease(SPACE_ID) as space:
+        Desk(space).put("/large", os.urandom(150_000))
+        Desk(space).put("/tiny", b"tiny")
+        expected = Desk(space).tree()
+    right = keys_file.read_bytes()
+    keys_file.write_bytes(older)
+    with closing(open_registry(tmp_path)) as registry, registry.inspect(SPACE_ID) as context:
+        said = [finding.detail for finding in verify_space(context, full=True).findings]
+        assert any("sealed under key 2" in detail for detail in said)
+        for path in ("/large", "/tiny"):
+            with pytest.raises(DataDamaged):
+                Desk(Space(context)).read(path)
+        assert hurt_chunks(context) == 0
+        keys_file.write_bytes(b"damaged")
+        assert not verify_space(context, full=True).clean
+        assert hurt_chunks(context) == 0
+        keys_file.write_bytes(right)
+        assert Desk(Space(context)).tree() == expected
+        assert verify_space(context, full=True).findings == []
 
 
 def test_wherever_a_rotation_stops_everything_opens_and_the_next_run_ends_it(
