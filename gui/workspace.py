@@ -116,10 +116,10 @@ class Workspace:
         if self._closed:
             return
         self._closed = True
+        last_words = self.keeper.last_words()  # first: a transfer whose question nobody answers any more is cancelled
         self.conflicts.close()
         self.watch.stop()
         self.viewer.close()
-        last_words = self.keeper.last_words()
         self.transfers.forget()
         session, engine = self.session, self.engine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from gui.presenters.keeping import TransferKeeper
 from gui.presenters.transfer_work import Download, Upload
 from gui.presenters.transfers import TransfersPresenter
 from gui.tasks import TaskBridge
+from gui.views.dialogs.conflict import ConflictDialog
 from protocol import Entry
 from tests.gui.conftest import Hand, put, sign_in, write
 
@@ -225,6 +227,36 @@ def test_what_is_offered_goes_on_as_it_is_now_and_what_is_gone_is_told(
     assert started[1] == Upload((Path("/x"),), 5, "/a")
     assert "1 item" in notices[0].text
     assert presenter.kept == () and offers[-1] is None
+
+
+@pytest.mark.display
+@pytest.mark.timeout(180)
+def test_a_transfer_that_is_asking_when_one_signs_out_is_kept(
+    fresh_hand: Hand, session: Session, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = fresh_hand
+    put(session, folder, tmp_path, "same.txt")
+    hand.row("same.txt")
+    mine = write(tmp_path / "same.txt", "mine")
+    space = hand.space
+    space.orders.upload([mine])
+    hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
+    close, waited = space.viewer.close, threading.Event()
+
+    def close_late() -> None:
+        """The worst of luck: the question's CANCEL has reached its job before anything else is closed."""
+        hand.wait_until(lambda: not space.transfers.unfinished, what="the end of the job")
+        close()
+        waited.set()
+
+    monkeypatch.setattr(space.viewer, "close", close_late)
+    hand.app._leave(logout=True)
+    hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
+    assert waited.is_set()
+    path = kept_transfers.file_for(hand.app._state_dir, space.session.address, space.session.user)
+    place = space.browser.place
+    assert kept_transfers.load(path) == (KeptUpload((os.fsencode(mine),), place.node, place.path),)
+    path.unlink()
 
 
 @pytest.mark.display
