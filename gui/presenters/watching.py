@@ -69,11 +69,12 @@ class WatchPresenter:
 
     def _run(self, token: CancelToken, cursor: Cursor | None) -> None:
         failures = 0
+        missed = False
         while not token.cancelled:
             with self._lock:
                 watch = self._watch = self._session.watch(cursor)
             try:
-                interruption = self._follow(watch, token)
+                interruption = self._follow(watch, token, missed)
             finally:
                 with self._lock:
                     self._watch = None
@@ -81,14 +82,15 @@ class WatchPresenter:
             if interruption is None:
                 return
             failures = 1 if watch.cursor != cursor else failures + 1
+            missed = missed and watch.cursor is None  # that one never began
             cursor = watch.cursor
             if not isinstance(interruption.error, _AWAY):
-                # What the server stumbled over may be what it was asked for: begin anew from how things are now.
-                cursor = None
-                self._post(self._on_missed)
+                # What the server stumbled over may be what it was asked for: begin anew from how things are then.
+                cursor, missed = None, True
             self._wait(interruption.error, WAITS_S[min(failures, len(WAITS_S)) - 1])
 
-    def _follow(self, watch: Watch, token: CancelToken) -> WatchInterrupted | None:
+    def _follow(self, watch: Watch, token: CancelToken, missed: bool) -> WatchInterrupted | None:
+        """What broke it off. `missed`: it begins with what is to come, so all before that has to be read anew."""
         try:
             for notice in watch:
                 if token.cancelled:
@@ -100,6 +102,9 @@ class WatchPresenter:
                         self._post(self._on_missed)
                     case WatchResumed():
                         self._post(self._on_online)
+                        if missed:  # only now: what was read earlier would lack what changed in between
+                            self._post(self._on_missed)
+                            missed = False
                     case WatchInterrupted():
                         return notice
         except CapacityError as error:  # the server made a mistake, or has no room now: nobody is signed out for that
