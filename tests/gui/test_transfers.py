@@ -198,6 +198,52 @@ def test_what_changes_is_written_soon_and_nothing_before_it_is_known_what_is_the
     settle(lambda: not path.exists())
 
 
+def test_a_write_that_failed_is_tried_again(tmp_path: Path, wait_until: Callable[..., None]) -> None:
+    now = [0.0]
+    bridge = TaskBridge(lambda: now[0])
+    path = tmp_path / "state" / "transfers-x.json"
+    wanted: tuple[Kept, ...] = (KeptUpload((b"/new",), 1, "/"),)
+    keeper = TransferKeeper(bridge, path, lambda: wanted)
+    found: list[tuple[Kept, ...]] = []
+    keeper.load(found.append)
+    wait_until(lambda: found, pump=bridge.drain)
+    path.parent.write_text("a file in the folder's place")
+    keeper.changed()
+    now[0] += 1
+    bridge.drain()
+    wait_until(lambda: bridge.next_due_s() is not None, what="the next attempt", pump=bridge.drain)
+    path.parent.unlink()
+    for seconds in (60, 1):  # the attempt, and the moment that each change waits for others
+        now[0] += seconds
+        bridge.drain()
+    wait_until(lambda: kept_transfers.load(path) == wanted, pump=bridge.drain)
+    bridge.close()
+
+
+def test_after_the_last_words_of_a_session_nothing_is_written_over_the_list_of_the_next_one(
+    tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    now = [0.0]
+    bridge = TaskBridge(lambda: now[0])
+    path = tmp_path / "transfers-x.json"
+    old, new = KeptUpload((b"/old",), 1, "/"), KeptUpload((b"/new",), 1, "/")
+    wanted: list[Kept] = [old]
+    kept_transfers.save(path, [old])
+    keeper = TransferKeeper(bridge, path, lambda: tuple(wanted))
+    found: list[tuple[Kept, ...]] = []
+    keeper.load(found.append)
+    wait_until(lambda: found, pump=bridge.drain)
+    keeper.last_words()()
+    kept_transfers.save(path, [new])
+    wanted.clear()
+    keeper.changed()  # such as an offer that was being looked up when the session ended
+    now[0] += 60
+    bridge.drain()
+    wait_until(lambda: not bridge.alive(), pump=bridge.drain)
+    assert kept_transfers.load(path) == (new,)
+    bridge.close()
+
+
 # --- Going on -------------------------------------------------------------------------------------------------------
 
 
