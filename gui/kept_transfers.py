@@ -34,6 +34,11 @@ class KeptUpload(msgspec.Struct, frozen=True, tag="upload"):
         """How many files and folders were asked for."""
         return len(self.paths)
 
+    @property
+    def title(self) -> str:
+        """Which one it is, for the log."""
+        return f"upload to {self.path}"
+
 
 class KeptDownload(msgspec.Struct, frozen=True, tag="download"):
     """`nodes`: what is to be fetched; `folder`: where to."""
@@ -45,6 +50,11 @@ class KeptDownload(msgspec.Struct, frozen=True, tag="download"):
     def count(self) -> int:
         """How many files and folders were asked for."""
         return len(self.nodes)
+
+    @property
+    def title(self) -> str:
+        """Which one it is, for the log."""
+        return f"download to {path_of(self.folder)}"
 
 
 Kept = KeptUpload | KeptDownload
@@ -80,20 +90,26 @@ def load(path: Path) -> tuple[Kept, ...]:
 
 def save(path: Path, transfers: Sequence[Kept]) -> None:
     """Keep `transfers` in place of what was kept before. Blocks on the disk. Raises: SfosError, OSError."""
-    kept = tuple(transfers)
-    content = _encoded(kept)
-    while len(content) > MAX_BYTES:  # tens of thousands of files chosen one by one
-        _log.warning("an unfinished transfer of %d items is too long to be kept", kept[-1].count)
-        kept = kept[:-1]
-        content = _encoded(kept)
+    kept = _what_fits(tuple(transfers))
     if kept:
-        write_private(path, content)
+        write_private(path, msgspec.json.encode(_File(transfers=kept)))
     else:
         path.unlink(missing_ok=True)
 
 
-def _encoded(transfers: tuple[Kept, ...]) -> bytes:
-    return msgspec.json.encode(_File(transfers=transfers))
+def _what_fits(transfers: tuple[Kept, ...]) -> tuple[Kept, ...]:
+    """Without the longest ones, if all together would be too long a file: so as few as can be are lost."""
+    sizes = [len(msgspec.json.encode(each)) + 1 for each in transfers]  # a comma each
+    too_much = len(msgspec.json.encode(_File())) + sum(sizes) - MAX_BYTES
+    dropped: set[int] = set()
+    for index in sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True):
+        if too_much <= 0:
+            break
+        dropped.add(index)
+        too_much -= sizes[index]
+        lost = transfers[index]
+        _log.warning("too long to be kept: the unfinished %s of %d items", lost.title, lost.count)
+    return tuple(each for index, each in enumerate(transfers) if index not in dropped)
 
 
 def spelled(path: Path) -> bytes:

@@ -169,12 +169,28 @@ def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     assert kept_transfers.load(path) == ()
 
 
-def test_too_many_are_cut_off_rather_than_written_and_never_read(tmp_path: Path) -> None:
+def test_of_too_many_the_longest_is_left_out_and_named_and_all_others_stay(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "transfers-x.json"
     many = KeptDownload(tuple(range(10**9, 10**9 + 200_000)), b"/home/anna")
-    first = KeptUpload((b"/a",), 1, "/")
-    kept_transfers.save(path, [first, many])
-    assert kept_transfers.load(path) == (first,)
+    first, last = KeptUpload((b"/a",), 1, "/"), KeptUpload((b"/z",), 1, "/docs")
+    kept_transfers.save(path, [first, many, last])
+    assert kept_transfers.load(path) == (first, last)
+    assert "download to /home/anna of 200000 items" in caplog.text
+
+
+def test_what_just_fits_is_kept_whole_and_one_sign_more_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "transfers-x.json"
+    short, long = KeptUpload((b"/a",), 1, "/"), KeptUpload((b"/a", b"/b"), 1, "/")
+    kept_transfers.save(path, [short, long])
+    whole = path.stat().st_size
+    monkeypatch.setattr(kept_transfers, "MAX_BYTES", whole + 1)  # the last one has no comma
+    kept_transfers.save(path, [short, long])
+    assert kept_transfers.load(path) == (short, long)
+    monkeypatch.setattr(kept_transfers, "MAX_BYTES", whole - 1)
+    kept_transfers.save(path, [short, long])
+    assert kept_transfers.load(path) == (short,)
 
 
 def test_what_changes_is_written_soon_and_nothing_before_it_is_known_what_is_there(
