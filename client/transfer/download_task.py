@@ -45,6 +45,9 @@ class DownloadTask:
 
     def _run(self, run: Run, again: list[Row], destination: Destination) -> None:
         space = run.session.info.home
+        first_roots = [Root(entry, name=self._rename_to) for entry in self._entries]
+        if not again:
+            self._roots = Roots()
         work = DownloadWork(space, run.ledger, run.switch, destination, fsync_small=run.options.fsync_small_downloads)
         planner = DownloadPlanner(
             run.session.api,
@@ -59,8 +62,8 @@ class DownloadTask:
         )
 
         def plan() -> None:
-            planner.plan(self._roots_again(planner, again) if again else self._first_roots())
-            run.ledger.set_planned()
+            planner.plan(self._roots_again(planner, again) if again else first_roots)
+            run.ledger.set_planned(True)
             fetched = [file for file in planner.files if not self._made_here(run, destination, file)]
             _check_room(destination, fetched)
             work.planned(fetched)
@@ -78,14 +81,13 @@ class DownloadTask:
             with destination.folder(names) as folder:
                 folder.set_attributes(entry.attrs, entry.mtime_ns)
 
-    def _first_roots(self) -> list[Root]:
-        return [Root(entry, name=self._rename_to) for entry in self._entries]
-
     def _roots_again(self, planner: DownloadPlanner, again: list[Row]) -> list[Root]:
-        known = [self._roots.get(row) or Root(self._entries[0]) for row in again]
-        return planner.refreshed(
-            [Root(root.entry, root.folder, root.name, row) for root, row in zip(known, again, strict=True)]
-        )
+        roots: list[Root] = []
+        for row in again:
+            root = self._roots.get(row)
+            assert root is not None  # the job was planned to its end
+            roots.append(Root(root.entry, root.folder, root.name, row))
+        return planner.refreshed(roots)
 
     def _made_here(self, run: Run, destination: Destination, file: DownloadFile) -> bool:
         """Links and empty files: whether it is one, and is dealt with."""

@@ -1,7 +1,7 @@
 """What a transfer tells: frozen values, made in worker threads, handed to a callback at most some 20 times a second.
 
-Totals only grow, and `bytes_done` never falls: what an item turns out not to need (unchanged, already on the server)
-counts as done. Show a time left only while `speed_stable`.
+Totals only grow, and `bytes_done` never falls, until a job starts over (`Job.retry_failed`): what an item turns out not
+to need (unchanged, already on the server) counts as done. Show a time left only while `speed_stable`.
 """
 
 from __future__ import annotations

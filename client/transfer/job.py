@@ -101,11 +101,15 @@ class Job:
                 self._ledger.set_state(JobState.CANCELLED)
 
     def retry_failed(self) -> None:
-        """Try once more what failed (state FAILED only)."""
+        """Try once more what failed (state FAILED only); the whole, if it was not found out what there is to do."""
         with self._lock:
             if self.state is not JobState.FAILED:
                 return
-            self._again = self._ledger.failed_rows()
+            if self._ledger.planned:
+                self._again = self._ledger.failed_rows()
+            else:  # what the plan had not come to has no row by which it could be tried again
+                self._again = []
+                self._ledger.start_over()
             self._switch = Switch()
             self._begun = False
             self._over.clear()
@@ -124,6 +128,7 @@ class Job:
                 self._ledger.set_state(JobState.RUNNING)
         try:
             self._switch.wait_open()
+            self._ledger.set_planned(False)
             self._task.run(make_run(self._ledger, self._switch), self._again)
         except Cancelled:
             self._ledger.end_all(ItemState.CANCELLED, None)
@@ -138,9 +143,9 @@ class Job:
             self._ledger.set_state(JobState.FAILED if self._ledger.has_failures else JobState.FINISHED)
 
     def _fail(self, error: SfosError) -> None:
-        self._ledger.end_all(ItemState.FAILED, error)
-        if not self._ledger.has_failures:
+        if not self._ledger.end_all(ItemState.FAILED, error):  # else the reason would be said nowhere
             self._ledger.end(self._task.first_row(self._ledger), ItemState.FAILED, error)
+            self._ledger.set_planned(False)  # nothing can be tried again by that row
         self._ledger.set_state(JobState.FAILED)
 
     def take_news(self) -> list[TransferEvent]:

@@ -75,7 +75,8 @@ class _Unchanged(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """Thread-safe. Totals never fall; an item's bytes never fall and end at its size unless it fails."""
+    """Thread-safe. Totals never fall, but where all starts over; an item's bytes never fall and end at its size unless
+    it fails."""
 
     def __init__(self, job: int, clock: Callable[[], float] = time.monotonic, *, tell_all: bool = True) -> None:
         """`tell_all`: whether there is an ItemFinished for each item, or for those alone that failed."""
@@ -210,12 +211,24 @@ class Ledger:
         if self._tell_all or state is ItemState.FAILED:
             self._news.append(ItemFinished(self._job, row.view()))
 
-    def end_all(self, state: ItemState, error: SfosError | None) -> None:
-        """Everything that has not come to its end comes to this one."""
+    def end_all(self, state: ItemState, error: SfosError | None) -> bool:
+        """Everything that has not come to its end comes to this one; whether there was anything."""
         with self._lock:
+            before = self._ended
             for row in self._rows:
                 if row is not None:
                     self._end(row, state, error)
+            return self._ended > before
+
+    def start_over(self) -> None:
+        """Forget all items, for the whole is asked for anew. What went over the network stays counted."""
+        with self._lock:
+            self._rows.clear()
+            self._unchanged.clear()
+            self._active.clear()
+            self._total = self._done = self._ended = self._failed = 0
+            self._planned = False
+            self._touched = True
 
     def rows(self, first: int = 0, limit: int | None = None) -> list[Item]:
         """The items from `first` on."""
@@ -269,10 +282,15 @@ class Ledger:
         if error is not self._waiting_for and not self._state.over:
             self.set_state(self._state, error)
 
-    def set_planned(self) -> None:
-        """All items are known: the totals stand."""
+    @property
+    def planned(self) -> bool:
+        """Whether all items are known, and so the totals stand."""
+        return self._planned
+
+    def set_planned(self, planned: bool) -> None:
+        """Tell whether all items are known."""
         with self._lock:
-            self._planned = True
+            self._planned = planned
             self._touched = True
 
     def moved(self, count: int) -> None:

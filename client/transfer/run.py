@@ -44,10 +44,10 @@ class Task(Protocol):
     """What a job does: an upload or a download."""
 
     def first_row(self, ledger: Ledger) -> Row:
-        """An item that stands for the whole, for when not even the items could be found out."""
+        """A new item that stands for the whole, to show what failed when it was no item; nothing is tried by it."""
 
     def run(self, run: Run, again: list[Row]) -> None:
-        """Do it; with `again`, only what failed. Raises: Cancelled; an error that concerns all that is left."""
+        """Do it; with `again`, only these, which failed. Raises: Cancelled; an error that concerns all that is left."""
 
     def clean_up(self) -> None:
         """It was cancelled: leave nothing half-done."""

@@ -69,7 +69,7 @@ class UploadTask:
                 roots = planner.roots(self._paths, self._folder, self._rename_to)
             for _ in planner.plan(roots):
                 reader.read_ahead(planner.files)
-            run.ledger.set_planned()
+            run.ledger.set_planned(True)
             reader.run(planner.files)
 
         with run.switch.breaking(work.wake):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from client.address import Address
+from client.api import Listing, Place
 from client.errors import ConnectionFailed
 from client.options import TransferOptions
 from client.session import Session
@@ -189,6 +191,82 @@ def test_a_download_that_failed_goes_on_from_its_partial_file(
         assert finish(job) is JobState.FINISHED
         assert job.progress.bytes_moved - before.bytes_moved < SIZE - 4_000_000
         assert expected(to) == {"large": (source / "large").read_bytes()}
+
+
+def _cut_at_listing(monkeypatch: pytest.MonkeyPatch, session: Session, relay: CuttingRelay, number: int) -> None:
+    """The server goes away when folders are about to be listed for the time of that `number`, from 0."""
+    list_folders = session.api.list_folders
+    times = count()
+
+    def cutting(places: Sequence[Place]) -> list[Listing]:
+        if next(times) == number:
+            relay.refusing = True
+            relay.cut_all()
+        return list_folders(places)
+
+    monkeypatch.setattr(session.api, "list_folders", cutting)
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+@pytest.mark.parametrize("listing", [0, 3])
+def test_what_broke_off_while_it_was_planned_is_tried_again_as_a_whole(
+    relay: CuttingRelay,
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    tmp_path: Path,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+    listing: int,
+    direction: str,
+) -> None:
+    roots = [tmp_path / name for name in ("a", "b", "c")]
+    for root in roots:
+        (root / "below").mkdir(parents=True)
+        (root / "below/inner").write_text(f"inner {root.name}")
+    assert finish(engine.upload(roots, folder)) is JobState.FINISHED
+    for root in roots:  # so that the upload finds some of it there, and has to list it
+        (root / "outer").write_text(f"outer {root.name}")
+        (root / "below/second").write_text(f"second {root.name}")
+    if direction == "down":
+        assert finish(engine.upload(roots, folder)) is JobState.FINISHED
+    entries = session.api.list_folder(folder)
+    session.options = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=0.0))
+    _cut_at_listing(monkeypatch, session, relay, listing)
+    to = tmp_path / "to"
+    job = engine.upload(roots, folder) if direction == "up" else engine.download(entries, to)
+    assert finish(job) is JobState.FAILED
+    assert not job.progress.planned
+    assert any(isinstance(item.error, ConnectionFailed) for item in job.failed_items())
+    relay.refusing = False
+    job.retry_failed()
+    assert finish(job) is JobState.FINISHED
+    progress = job.progress
+    assert progress.planned
+    assert (progress.items_done, progress.items_failed) == (progress.items_total, 0)
+    for root in roots:
+        if direction == "up":
+            files = _files_of(session, f"{folder}/{root.name}")
+        else:
+            files = {
+                path.relative_to(to / root.name).as_posix(): path.read_bytes()
+                for path in (to / root.name).rglob("*")
+                if path.is_file()
+            }
+        assert files == {
+            "outer": f"outer {root.name}".encode(),
+            "below/inner": f"inner {root.name}".encode(),
+            "below/second": f"second {root.name}".encode(),
+        }
+
+
+def _files_of(session: Session, path: str) -> dict[str, bytes]:
+    return {
+        "/".join((*listing.path, entry.name)): session.api.read_range(entry)
+        for listing in session.api.walk(path)
+        for entry in listing.entries
+        if entry.kind == "file"
+    }
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])

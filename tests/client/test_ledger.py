@@ -50,6 +50,22 @@ def test_what_failed_and_is_tried_again_does_not_turn_progress_back(clock: Clock
     assert ledger.progress().bytes_done == 100
 
 
+def test_who_starts_over_begins_with_empty_books(clock: Clock) -> None:
+    ledger = Ledger(1, clock)
+    ledger.begin(ledger.add(Path("a"), "/a", "file", 100))
+    ledger.end(ledger.add(Path("b"), "/b", "file", 10), ItemState.FAILED, NotFound())
+    ledger.add_unchanged(Path("c"), "/c/", ["d"], [5])
+    ledger.moved(7)
+    ledger.set_planned(True)
+    ledger.start_over()
+    progress = ledger.progress()
+    assert not progress.planned
+    assert (progress.items_total, progress.items_done, progress.items_failed) == (0, 0, 0)
+    assert (progress.bytes_total, progress.bytes_done, progress.active) == (0, 0, ())
+    assert progress.bytes_moved == 7
+    assert (ledger.rows(), ledger.failed_rows()) == ([], [])
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["add", "advance", "resize", "again", "end"]), st.integers(0, 5), st.integers(0, 99))
