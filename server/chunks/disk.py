@@ -56,8 +56,7 @@ class DiskStore:
 
     def batch(self) -> DiskBatch:
         """See ChunkStore."""
-        if self._stopped is not None:
-            raise StoreStopped(self._stopped)
+        self._refuse_if_stopped()
         return DiskBatch(self)
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:
@@ -126,7 +125,8 @@ class DiskStore:
             raise StoreStopped(str(error)) from error
 
     def place(self, chunks: list[tuple[bytes, Path]]) -> list[str]:
-        """Give synced temporary files their final names, and make the names durable."""
+        """Give synced temporary files their final names, and make the names durable. Raises: StoreStopped, OSError."""
+        self._refuse_if_stopped()  # another batch may have failed since this one was begun
         directory = self._random(1).hex()[:_DIRECTORY_HEX]
         if directory not in self._known_directories:
             self._durably(self.files.make_directory, self._root / directory)
@@ -149,6 +149,10 @@ class DiskStore:
                 raise  # no room for a directory, no descriptor left: nothing was promised and nothing lost
             self.stop(error)
             raise StoreStopped(str(error)) from error
+
+    def _refuse_if_stopped(self) -> None:
+        if self._stopped is not None:
+            raise StoreStopped(self._stopped)
 
     def stop(self, error: OSError) -> None:
         """Take no more writes."""

@@ -90,8 +90,7 @@ class SmallStore:
 
     def batch(self) -> SmallBatch:
         """See ChunkStore."""
-        if self._stopped is not None:
-            raise StoreStopped(self._stopped)
+        self._refuse_if_stopped()
         return SmallBatch(self)
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:  # noqa: ARG002 - SQLite makes bytes
@@ -156,7 +155,7 @@ class SmallStore:
 
     def compact(self) -> None:
         """See ChunkStore."""
-        with self._writing, self._connection() as connection:
+        with self._changing() as connection:
             # `execute` would take one step of it, and so free one page; executescript runs it to its end.
             connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
 
@@ -227,11 +226,18 @@ class SmallStore:
                 return first
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        with self._changing() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            work(connection)
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """A connection to write through, one at a time; what is begun and not committed is undone."""
         with self._writing, self._connection() as connection:
+            self._refuse_if_stopped()
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                work(connection)
-                connection.execute("COMMIT")
+                yield connection
             except sqlite3.Error as error:
                 if is_full(error, self.path):
                     raise OSError(errno.ENOSPC, f"{self.path}: {error}") from error
@@ -243,6 +249,10 @@ class SmallStore:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def _refuse_if_stopped(self) -> None:
+        if self._stopped is not None:
+            raise StoreStopped(self._stopped)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

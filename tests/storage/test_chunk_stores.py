@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -236,6 +237,54 @@ def test_after_a_failed_fsync_the_store_takes_nothing_more_and_still_reads(
         assert [one.location for one in store.list_stored()] == [location]
         store.delete([location])
     assert not list((tmp_path / "temp").glob("*"))
+
+
+@pytest.mark.allows_errors("a failed fsync is logged as critical")
+def test_a_batch_begun_before_a_failed_fsync_puts_nothing_on_the_disk_after_it(
+    tmp_path: Path, syncing: ThreadPoolExecutor
+) -> None:
+    files = FailingSync()
+    files.fail = False
+    store = make_disk(tmp_path, syncing, files)
+    with store.batch() as begun_before:
+        begun_before.add(bytes(32), memoryview(b"x" * 5_000))
+        begun_before._syncs[0].result()
+        files.fail = True
+        with pytest.raises(StoreStopped):
+            put(store, token_of(1))
+        with pytest.raises(StoreStopped):
+            begun_before.finish()
+    assert list(store.list_stored()) == []
+    assert not list((tmp_path / "temp").glob("*"))
+
+
+def fail_to_sync(store: SmallStore) -> None:
+    """What a store meets whose disk fails while it commits."""
+
+    def fail(_: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    with pytest.raises(StoreStopped):
+        store._write(fail)
+
+
+@pytest.mark.allows_errors("a failed fsync is logged as critical")
+def test_a_database_that_could_not_be_synced_is_written_by_nobody_who_had_begun_before(
+    tmp_path: Path, syncing: ThreadPoolExecutor
+) -> None:
+    with closing(make_small(tmp_path, syncing)) as store:
+        (location,) = put(store, token_of(1))
+        with store.batch() as begun_before:
+            begun_before.add(bytes(32), memoryview(b"x"))
+            fail_to_sync(store)
+            with pytest.raises(StoreStopped):
+                begun_before.finish()
+        for write in (store.compact, lambda: store.delete([location]), lambda: store.go_on_above(5)):
+            with pytest.raises(StoreStopped):
+                write()
+        assert [stored.location for stored in store.list_stored()] == [location]
 
 
 class ShortOfDescriptors(LocalFiles):
