@@ -26,6 +26,7 @@ from sqlalchemy.pool import NullPool
 from protocol import ServerFault, SfosError, StorageFailed
 from server.catalog.statement import InStatement, Row, Statement
 from server.sqlite_faults import as_wire_error, is_failed_sync
+from server.stopped_paths import stop, why_stopped
 
 _log = logging.getLogger(__name__)
 
@@ -146,7 +147,6 @@ class Catalog:
         self._open = 0  # and how many wait for one; both change under `_room`
         self._waiting = 0
         self._writing = threading.RLock()
-        self._broken = False
         self._closed = False
 
     def read(self) -> AbstractContextManager[Transaction]:
@@ -160,8 +160,7 @@ class Catalog:
         Waits for the other writers of this space; never hold it across network I/O. Raises: SfosError.
         """
         with self._writing:
-            if self._broken:
-                raise StorageFailed
+            self._refuse_if_stopped()
             with self._transaction(_BEGIN_WRITE) as transaction:
                 yield transaction
 
@@ -173,12 +172,19 @@ class Catalog:
 
     @contextlib.contextmanager
     def core(self) -> Iterator[Connection]:
-        """A writing transaction for Core's own execution: schema and migrations. Raises: sqlite3.Error."""
+        """A writing transaction for Core's own execution, for schema and migrations.
+
+        Raises: StorageFailed, sqlite3.Error.
+        """
         try:
-            with self._writing, self.engine.begin() as connection:
-                yield connection
+            with self._writing:
+                self._refuse_if_stopped()
+                with self.engine.begin() as connection:
+                    yield connection
         except DBAPIError as error:
             if isinstance(error.orig, sqlite3.Error):  # one kind of error for all who ask what the disk did
+                if is_failed_sync(error.orig):
+                    stop(self.path, error.orig)
                 raise error.orig from error
             raise
 
@@ -246,11 +252,14 @@ class Catalog:
             self._open -= not keep
             self._room.notify()
 
+    def _refuse_if_stopped(self) -> None:
+        if why_stopped(self.path) is not None:
+            raise StorageFailed
+
     def _failed(self, error: sqlite3.Error) -> SfosError:
-        """What the caller is told. After a failed fsync the catalog takes no more writes."""
-        if is_failed_sync(error) and not self._broken:
-            self._broken = True
-            _log.critical("%s takes no more writes: %s", self.path, error)
+        """What the caller is told. After a failed fsync the catalog takes no more writes, whoever opens it."""
+        if is_failed_sync(error):
+            stop(self.path, error)
         told = as_wire_error(error, self.path)
         if isinstance(told, StorageFailed | ServerFault):
             _log.error("%s: SQLite failed", self.path, exc_info=error)

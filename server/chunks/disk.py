@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import re
 import secrets
@@ -21,9 +20,8 @@ from types import TracebackType
 from protocol import Buffer
 from server.chunks.files import LocalFiles, SyncFailed
 from server.chunks.store import StoredChunk
+from server.stopped_paths import stop, why_stopped
 from server.storage_faults import StoreStopped
-
-_log = logging.getLogger(__name__)
 
 # Fan-out: 256 directories keep each small enough for a million chunks.
 _DIRECTORY_HEX = 2
@@ -51,7 +49,6 @@ class DiskStore:
         self._syncing = syncing
         self.files = files or LocalFiles()
         self._random = random
-        self._stopped: str | None = None
         self._known_directories: set[str] = set()
 
     def batch(self) -> DiskBatch:
@@ -151,13 +148,12 @@ class DiskStore:
             raise StoreStopped(str(error)) from error
 
     def _refuse_if_stopped(self) -> None:
-        if self._stopped is not None:
-            raise StoreStopped(self._stopped)
+        if (why := why_stopped(self._root)) is not None:
+            raise StoreStopped(why)
 
     def stop(self, error: OSError) -> None:
         """Take no more writes."""
-        self._stopped = str(error)
-        _log.critical("the chunk store at %s takes no more writes: fsync failed: %s", self._root, error)
+        stop(self._root, error)
 
     def _path(self, location: str) -> Path:
         """Raises: FileNotFoundError for what leads out of the store: a catalog may have been tampered with."""

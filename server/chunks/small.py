@@ -13,7 +13,6 @@ an older copy of the file from a newer one; the catalog remembers how high it wa
 from __future__ import annotations
 
 import errno
-import logging
 import re
 import secrets
 import sqlite3
@@ -28,9 +27,8 @@ from protocol import Buffer
 from server.chunks.files import LocalFiles
 from server.chunks.store import StoredChunk
 from server.sqlite_faults import is_damaged, is_failed_sync, is_full
+from server.stopped_paths import stop, why_stopped
 from server.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
-
-_log = logging.getLogger(__name__)
 
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
@@ -72,7 +70,6 @@ class SmallStore:
         self._files = files or LocalFiles()
         self._writing = threading.Lock()
         self._idle: deque[sqlite3.Connection] = deque()
-        self._stopped: str | None = None
         self._closed = False
         self._above = above
         self._next = 0  # the next location; 0: begin to number anew
@@ -86,6 +83,8 @@ class SmallStore:
                 raise SmallChunksUnreadable(f"{path}: {error}") from error
             if is_full(error, path):
                 raise OSError(errno.ENOSPC, f"{path}: {error}") from error
+            if is_failed_sync(error):
+                stop(path, error)
             raise
 
     def batch(self) -> SmallBatch:
@@ -242,8 +241,7 @@ class SmallStore:
                 if is_full(error, self.path):
                     raise OSError(errno.ENOSPC, f"{self.path}: {error}") from error
                 if is_failed_sync(error):
-                    self._stopped = str(error)
-                    _log.critical("%s takes no more writes: %s", self.path, error)
+                    stop(self.path, error)
                     raise StoreStopped(str(error)) from error
                 raise
             finally:
@@ -251,8 +249,8 @@ class SmallStore:
                     connection.execute("ROLLBACK")
 
     def _refuse_if_stopped(self) -> None:
-        if self._stopped is not None:
-            raise StoreStopped(self._stopped)
+        if (why := why_stopped(self.path)) is not None:
+            raise StoreStopped(why)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -287,6 +287,27 @@ def test_a_database_that_could_not_be_synced_is_written_by_nobody_who_had_begun_
         assert [stored.location for stored in store.list_stored()] == [location]
 
 
+@pytest.mark.allows_errors("a failed fsync is logged as critical")
+def test_who_opens_a_store_anew_after_a_failed_fsync_reads_and_does_not_write(
+    tmp_path: Path, syncing: ThreadPoolExecutor
+) -> None:
+    small, files = make_small(tmp_path, syncing), FailingSync()
+    files.fail = False
+    disk = make_disk(tmp_path, syncing, files)
+    locations = [put(store, token_of(1))[0] for store in (small, disk)]
+    with closing(small):
+        fail_to_sync(small)
+    files.fail = True
+    with pytest.raises(StoreStopped):
+        put(disk, token_of(1))
+    chunk_id, token = token_of(1)
+    for make, location in zip((make_small, make_disk), locations, strict=True):
+        with closing(make(tmp_path, syncing)) as store:
+            with pytest.raises(StoreStopped):
+                put(store, (chunk_id, token))
+            assert read(store, location, len(token)) == token
+
+
 class ShortOfDescriptors(LocalFiles):
     """Fails at one kind of step, as the system does when it has no descriptors, no rights or no quota left."""
 

@@ -128,6 +128,25 @@ def test_after_a_failed_fsync_the_catalog_takes_no_more_writes(desk: Desk, space
     assert desk.tree() == {"/a": b"x"}
 
 
+@pytest.mark.allows_errors("the failing disk is logged")
+def test_after_a_failed_fsync_nobody_in_the_process_writes_who_opens_the_catalog_anew(
+    desk: Desk, space: Space, registry: SpaceRegistry
+) -> None:
+    desk.put("/a", b"x")
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    with pytest.raises(StorageFailed), space._context.catalog.write():
+        raise error
+    with registry.inspect(SPACE_ID) as opened:
+        with pytest.raises(StorageFailed), opened.catalog.write():
+            pass
+        with pytest.raises(StorageFailed), opened.catalog.core():
+            pass
+        assert Desk(Space(opened)).tree() == {"/a": b"x"}
+    with pytest.raises(StorageFailed):
+        desk.put("/b", b"y")
+
+
 def test_readers_see_one_state_while_a_writer_is_at_work(desk: Desk, space: Space) -> None:
     """A commit of a thousand files is there as a whole or not at all, whenever one looks."""
     done = threading.Event()

@@ -1,0 +1,26 @@
+"""What this process writes no more: a database or a directory of chunks after an fsync that failed there.
+
+Kept by path and for the whole process: whoever opens the same again (upkeep does, and whoever comes after a space was
+closed for want of room) meets the same disk, of which nobody knows what is on it until a restart has read it anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_why: dict[Path, str] = {}  # never emptied; single operations on a dict are atomic
+
+
+def stop(path: Path, error: Exception) -> None:
+    """Nobody in this process is to write there from now on; said in the log once."""
+    if path.absolute() not in _why:
+        _log.critical("%s takes no more writes until a restart: %s", path, error)
+        _why[path.absolute()] = str(error)
+
+
+def why_stopped(path: Path) -> str | None:
+    """What failed there; None if all may be written."""
+    return _why.get(path.absolute()) if _why else None
