@@ -60,6 +60,12 @@ def put(user: str, address: Address, password: str) -> bool:
     return True
 
 
+def renew(user: str, address: Address, password: str) -> None:
+    """Keep `password` in place of what is kept for `user`, if anything is: it was changed, and the old one is wrong."""
+    if get(user, address) is not None and not put(user, address, password):
+        forget(user, address)
+
+
 def forget(user: str, address: Address) -> bool:
     """Keep it no longer; whether one was kept."""
     if refusal() is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from client import keyring_store
 from client.session import Session
 from gui import wording
 from gui.commands import LOOK_COMMANDS, Command
@@ -13,7 +14,7 @@ from gui.presenters.browser import BrowserPresenter
 from gui.presenters.operations import OperationsPresenter, deletion_text, name_problem, named
 from gui.presenters.sessions import SessionsPresenter
 from gui.presenters.transfers import TransfersPresenter
-from gui.tasks import TaskBridge
+from gui.tasks import CancelToken, TaskBridge
 from gui.viewing import Viewer
 from gui.views.dialogs.ask import ask_name, confirm
 from gui.views.dialogs.choose import choose_files, choose_folder
@@ -212,15 +213,15 @@ class Orders:
 
     def change_password(self) -> None:
         """Ask for the old and the new password, until the server takes them or the person gives up."""
-        policy = self._session.info.password_policy
+        session = self._session
+        policy = session.info.password_policy
 
         def submit(old: str, new: str) -> None:
-            self._bridge.run_in_thread(
-                lambda _token: self._session.change_password(old, new),
-                lambda _nothing: changed(),
-                refused,
-                name="gui-password",
-            )
+            def work(_token: CancelToken) -> None:
+                session.change_password(old, new)
+                keyring_store.renew(session.user, session.address, new)
+
+            self._bridge.run_in_thread(work, lambda _nothing: changed(), refused, name="gui-password")
 
         def refused(error: Exception) -> None:
             if isinstance(error, LoginFailed):  # its own sentence is about signing in
@@ -234,7 +235,7 @@ class Orders:
             self._window.say(Notice("The password was changed.", "success"))
 
         dialog = PasswordDialog(
-            self._window.root, self._window.theme, user=self._session.user, policy=policy, on_submit=submit,
+            self._window.root, self._window.theme, user=session.user, policy=policy, on_submit=submit,
         )  # fmt: skip
         dialog.open()
 

@@ -94,8 +94,7 @@ def _passwd(way_in: Entrance, options: PasswordOptions) -> int:
             way_in.tickets.save(session.ticket)
         except LocalAccess as error:
             shell.error(error)
-    if keyring_store.get(account.user, account.address) is not None:
-        keyring_store.put(account.user, account.address, new)
+    keyring_store.renew(account.user, account.address, new)
     shell.note(f"The password of {account} is changed; its other sessions have ended.")
     return 0
 

@@ -229,15 +229,14 @@ class AccessPresenter:
 
     def choose_password(self, new: str) -> None:
         """Take `new` in place of the password that one has signed in with, and go on."""
-        session, old, keep = self._session, self._password, self._state.keep
+        session, old = self._session, self._password
         if session is None or self._choice.busy:
             return
         self._show_choice(busy=True)
 
         def work(_token: CancelToken) -> None:
             session.change_password(old, new)
-            if keep:
-                keyring_store.put(session.user, session.address, new)
+            keyring_store.renew(session.user, session.address, new)
 
         self._bridge.run_in_thread(work, lambda _nothing: self._enter(session), self._not_chosen, name="gui-password")
 

@@ -14,7 +14,6 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 from keyring.compat.properties import classproperty
-from keyring.errors import KeyringLocked, PasswordDeleteError
 
 import config
 from client import keyring_store
@@ -24,6 +23,7 @@ from client.cli.password import Origin, candidates
 from client.cli.shell import Shell
 from client.errors import LocalAccess
 from protocol import LoginRequired
+from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import CHECKOUT
 
 HERE = Address("localhost", 8443)
@@ -110,31 +110,6 @@ def test_a_deferred_package_is_loaded_when_it_is_asked_for() -> None:
 # ── where passwords come from ───────────────────────────────────────────────────────────────────────────────────
 
 
-class MemoryKeyring(KeyringBackend):
-    """A keyring as real as any, kept in memory."""
-
-    priority = 5  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-        self.locked = False
-
-    def get_password(self, service: str, username: str) -> str | None:
-        if self.locked:
-            raise KeyringLocked
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        if self.locked:
-            raise KeyringLocked
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if self.kept.pop((service, username), None) is None:
-            raise PasswordDeleteError("not found")
-
-
 @pytest.fixture
 def memory_keyring() -> Iterator[MemoryKeyring]:
     before = keyring.get_keyring()
@@ -197,6 +172,17 @@ def test_the_keyring_keeps_one_password_for_each_user_and_server(memory_keyring:
     assert not keyring_store.forget("anna", HERE)
     assert keyring_store.get("anna", Address("other", 8443)) == "two"
     assert list(memory_keyring.kept) == [("secure-file-orchestration", "anna@other:8443")]  # where the window looks
+
+
+def test_a_changed_password_takes_the_place_of_a_kept_one_and_of_no_other(memory_keyring: MemoryKeyring) -> None:
+    keyring_store.renew("anna", HERE, "new")
+    assert keyring_store.get("anna", HERE) is None, "nobody asked for it to be kept"
+    keyring_store.put("anna", HERE, "old")
+    keyring_store.renew("anna", HERE, "new")
+    assert keyring_store.get("anna", HERE) == "new"
+    memory_keyring.full = True
+    keyring_store.renew("anna", HERE, "newer")
+    assert keyring_store.get("anna", HERE) is None, "a wrong one would be tried at each start"
 
 
 def test_a_keyring_that_keeps_nothing_is_not_used() -> None:

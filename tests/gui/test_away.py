@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keyring
 import pytest
 
+from client import keyring_store
 from client.address import Address
 from client.options import ClientOptions
 from client.session import Session
@@ -17,6 +20,7 @@ from client.trust import ACCEPT_NEW, Trust, TrustStore
 from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.dialogs.sign_in import SignInCard
 from tests.gui.conftest import PASSWORD, USER, Hand
+from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import CHECKOUT, ServerProcess, environment, run, running_server
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -60,10 +64,13 @@ def test_a_password_changed_elsewhere_ends_the_session_with_a_reason(
 
 
 def test_the_first_password_is_complained_of_and_changed_in_the_window(
-    own_home: Path, enter: Callable[[str], Hand]
+    own_home: Path, enter: Callable[[str], Hand], request: pytest.FixtureRequest
 ) -> None:
     with running_server(own_home) as server:
         hand = enter(server.address)
+        request.addfinalizer(functools.partial(keyring.set_keyring, keyring.get_keyring()))
+        keyring.set_keyring(MemoryKeyring())
+        keyring_store.put(USER, hand.space.session.address, PASSWORD)
         banner = hand.app.window.banner
         assert banner.notice is not None and "first password" in banner.notice.text
         banner.invoke()
@@ -87,6 +94,7 @@ def test_the_first_password_is_complained_of_and_changed_in_the_window(
         hand.wait(lambda: hand.dialog(PasswordDialog) is None, what="the change")
         assert banner.notice is None
         assert server.cli("ls", "/", password="a much longer password").returncode == 0
+        assert keyring_store.get(USER, hand.space.session.address) == "a much longer password"
         hand.app._leave(logout=True)
         hand.wait(lambda: not hand.app.bridge.alive())
 
