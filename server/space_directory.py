@@ -92,7 +92,7 @@ def create_space(around: Surroundings, space_id: str) -> None:
     half_made.mkdir(mode=0o700, parents=True)
     try:
         with master_kept(around.storage_dir):  # a rotation that begins later finds the space in its place
-            _fill(half_made, space_id, around.master.current())
+            _fill(half_made, space_id, around.master.newest())
             try:
                 half_made.rename(directory)
             except OSError:  # someone else was quicker: a directory that is not empty is never replaced

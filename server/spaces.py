@@ -68,6 +68,7 @@ class _Slot:
     """A space's place among the open ones. `leases`: how many work with it, guarded by the registry's lock.
 
     `keys`: what its keys file looked like when it was last read. `looked`: when it was last looked at (monotonic).
+    `told`: what it looked like when it was last said that it cannot be read.
     """
 
     leases: int = 0
@@ -75,6 +76,7 @@ class _Slot:
     context: SpaceContext | None = None
     keys: Signature | None = None
     looked: float = 0.0
+    told: tuple[Signature | None] | None = None
 
 
 class SpaceRegistry:
@@ -270,15 +272,19 @@ class SpaceRegistry:
 
     def _with_present_keys(self, slot: _Slot, context: SpaceContext) -> SpaceContext:
         """`context`, sealing under the new key if the keys have been rotated. Who works with the old one goes on."""
+        found: Signature | None = None
         try:
             found = keys_signature(self._around, context.space_id)
             if found is None or found == slot.keys:
+                slot.told = None
                 return context
-            slot.keys = found
             renewed = with_present_keys(self._around, context)
-        except (StorageFault, OSError) as error:
-            _log.error("space %s goes on with the keys that it has: %s", context.space_id, error)
+        except (StorageFault, OSError) as error:  # which may pass: it is tried again at the next look, and said once
+            if slot.told != (found,):
+                _log.error("space %s goes on with the keys that it has: %s", context.space_id, error)
+            slot.told = (found,)
             return context
+        slot.keys, slot.told = found, None
         _log.info("space %s seals under its data key %d from now on", context.space_id, renewed.sealer.key_no)
         return renewed
 

@@ -33,7 +33,9 @@ class CurrentIdentity:
         self._files = (certificate_file, private_key_file)
         self._audit = audit
         self._lock = threading.Lock()
+        # `_tried`: the files that were read last, good or not. `_refused`: those that were last said to be no good.
         self._tried = self._seen = self._signature()
+        self._refused: _Signature | None = None
         self._current = load_identity(*self._files)
         self._told: dt.datetime | None = None
         self._warn_of_its_end()
@@ -51,7 +53,7 @@ class CurrentIdentity:
         with self._lock:
             seen, self._seen = self._seen, self._signature()
             if self._seen == seen != self._tried:
-                self._take()
+                self._take(again=self._seen == self._refused)
             self._warn_of_its_end()
 
     def reload(self) -> bool:
@@ -59,14 +61,20 @@ class CurrentIdentity:
         with self._lock:
             return self._take()
 
-    def _take(self) -> bool:
-        self._tried = self._signature()
+    def _take(self, *, again: bool = False) -> bool:
+        """`again`: these files could not be read before, which has been said."""
+        signature = self._signature()
         try:
             new = load_identity(*self._files)
         except CertificateUnusable as error:
-            _log.error("the certificate that was there before stays in use: %s", error)
-            self._audit.write("certificate_refused", reason=str(error))
+            # What the system did not let be read may be good, and is tried again at the next look.
+            self._tried = self._tried if isinstance(error.__cause__, OSError) else signature
+            self._refused = signature
+            if not again:
+                _log.error("the certificate that was there before stays in use: %s", error)
+                self._audit.write("certificate_refused", reason=str(error))
             return False
+        self._tried, self._refused = signature, None
         old, self._current = self._current, new
         if new.certificate == old.certificate:
             _log.info("the certificate is the one in use already")

@@ -43,11 +43,11 @@ class Rotated:
 def rotate_keys(storage_dir: Path, live: LiveMasterKey, said: Callable[[str], None]) -> Rotated:
     """Rotate, or end a rotation that was interrupted. Safe beside a running server and beside another rotation.
 
-    `said` hears of each space that is done. Raises: NoNewKey, OSError.
+    `said` hears of each space that is done. Raises: NoNewKey, MasterKeyUnreadable, MasterKeyMissing, OSError.
     """
     done = Rotated()
     with changing_master(storage_dir):
-        master = live.current()
+        master = live.newest()
         behind, ahead = _sorted(storage_dir, master, done.losses)
         if not behind:
             if live.path is None:
@@ -72,10 +72,10 @@ def drop_old_keys(storage_dir: Path, live: LiveMasterKey, missing: Sequence[str]
     """Forget all master keys but the newest; how many went. Safe beside a running server.
 
     `missing`: spaces that there should be and are not, on a disk that is not mounted, say: they may need them.
-    Raises: OldKeysNeeded, NoNewKey, OSError.
+    Raises: OldKeysNeeded, NoNewKey, MasterKeyUnreadable, MasterKeyMissing, OSError.
     """
     with changing_master(storage_dir):
-        master = live.current()
+        master = live.newest()
         losses = [f"space {space_id}: not there" for space_id in missing]
         behind, _ = _sorted(storage_dir, master, losses)
         if behind or losses:

@@ -72,7 +72,8 @@ class LiveMasterKey:
         """`path`: the file that `master` was read from; None if it comes from elsewhere and never changes."""
         self.path = path
         self._lock = threading.Lock()
-        self._signature = None if path is None else _seen(path)
+        self._signature = None if path is None else _seen(path)  # of the file that `_master` was read from
+        self._told: Signature | None = None
         self._master = master
 
     @classmethod
@@ -87,17 +88,34 @@ class LiveMasterKey:
 
     def current(self) -> MasterKey:
         """The keys that the file holds; costs one stat. A file that cannot be read now is as it was when it could."""
-        if self.path is None:
-            return self._master
         with self._lock:
-            signature = _seen(self.path)
-            if signature is not None and signature != self._signature:
-                self._signature = signature
-                try:
-                    self._master = load_master_key(self.path, None, may_create=False)
-                except StorageFault as error:
-                    _log.error("%s; the master key of before stays in use", error)
+            self._look()
             return self._master
+
+    def newest(self) -> MasterKey:
+        """`current`, for whoever wraps keys under it or writes the file: one that is known to be older will not do.
+
+        Raises: MasterKeyMissing, MasterKeyUnreadable where the file is another than the one that was read.
+        """
+        with self._lock:
+            if (fault := self._look()) is not None:
+                raise fault
+            return self._master
+
+    def _look(self) -> StorageFault | None:
+        """Read the file if it is another one; what keeps it from being read, which is tried again at the next look."""
+        signature = None if self.path is None else _seen(self.path)
+        if self.path is None or signature is None or signature == self._signature:
+            return None
+        try:
+            self._master = load_master_key(self.path, None, may_create=False)
+        except StorageFault as error:
+            if signature != self._told:
+                _log.error("%s; the master key of before stays in use", error)
+            self._told = signature
+            return error
+        self._signature, self._told = signature, None
+        return None
 
     def replace(self, master: MasterKey) -> None:
         """Put `master` into the file, durably. Raises: OSError; ValueError where there is no file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
 import pty
 import secrets
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -112,6 +114,29 @@ def test_a_key_of_another_certificate_is_refused_and_said_once(
         server.server._identity.look()
     assert shown_to_a_newcomer(server.server.address) == before
     assert sum("do not belong together" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.allows_errors("what cannot be read is logged as an error")
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO])
+def test_files_that_the_system_does_not_let_be_read_are_taken_at_the_next_look_and_said_once(
+    server: Running, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    identity = server.server._identity
+
+    def fail(path: Path) -> NoReturn:
+        raise OSError(code, os.strerror(code), str(path))
+
+    with monkeypatch.context() as patched:
+        with identity._lock:  # not the server's own look in between
+            new = renew(home)
+            patched.setattr(Path, "read_bytes", fail)
+        for _ in range(4):
+            identity.look()
+    assert sum("stays in use" in record.getMessage() for record in caplog.records) == 1
+    assert server.audit().count("certificate_refused") == 1
+    for _ in range(2):
+        identity.look()
+    assert shown_to_a_newcomer(server.server.address) == new.certificate.serial_number
 
 
 def test_a_certificate_that_ends_soon_is_warned_of_once_a_day(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from server.storage_faults import (
     MasterKeyWrong,
     StorageMisplaced,
 )
-from server.vault.keyring import SpaceKeys, read_keys, write_keys
+from server.vault.keyring import SpaceKeys, read_keys, wrapped_under, write_keys
 from server.vault.master import LiveMasterKey, MasterKey, load_master_key
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
@@ -218,6 +220,55 @@ def test_a_master_key_file_that_is_spoilt_beside_a_server_changes_nothing_for_it
     before = live.current()
     path.write_text("half a k")
     assert live.current() is before
+
+
+@pytest.mark.allows_errors("the unreadable key is logged")
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EIO])
+def test_a_master_key_that_the_system_does_not_let_be_read_is_read_at_the_next_look_and_nothing_wrapped_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    path = tmp_path / "master.key"
+    live = LiveMasterKey.load(path, None, may_create=True)
+    before = live.current()
+    rotated = before.with_new_key()
+    rotated.write(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", failing(code))
+        for _ in range(3):
+            assert live.current() is before
+            with pytest.raises(MasterKeyUnreadable):
+                live.newest()
+    assert sum("stays in use" in record.message for record in caplog.records) == 1
+    assert live.newest().fingerprints() == rotated.fingerprints()
+    assert live.current() is live.newest()
+
+
+@pytest.mark.allows_errors("the unreadable key is logged")
+def test_no_space_is_made_under_a_master_key_that_is_known_to_be_an_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys would not open once the old master key is dropped."""
+    path = tmp_path / "secrets" / "master.key"
+    loaded = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=tmp_path)
+    with closing(SpaceRegistry.open(loaded)) as registry:
+        rotated = MasterKey.parse(path.read_text()).with_new_key()
+        rotated.write(path)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_text", failing(errno.EMFILE))
+            with pytest.raises(StorageFailed), registry.lease(SPACE_ID):
+                pass
+        assert registry.space_ids() == []
+        assert list((tmp_path / "temp").iterdir()) == []
+        with registry.lease(SPACE_ID):
+            pass
+        assert wrapped_under(tmp_path / "server_storage" / SPACE_ID) == rotated.fingerprints()[0]
+
+
+def failing(code: int) -> Callable[..., str]:
+    def read_text(*_: object, **__: object) -> str:
+        raise OSError(code, os.strerror(code))
+
+    return read_text
 
 
 def test_keys_extend_others_if_they_open_all_that_those_opened() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import config
 import manage_storage
 from protocol import DataDamaged
 from server import durable_files, space_directory
+from server import spaces as spaces_module
 from server.catalog.chunk_rows import HURT
 from server.catalog.schema import chunks, contents
 from server.home_lock import HomeLock
@@ -141,17 +143,55 @@ def test_who_read_the_keys_before_a_rotation_opens_what_was_sealed_after_it(
     tmp_path: Path, trees: Trees, rotate: Callable[[], int]
 ) -> None:
     """A verification or a request that began before: chunks on the disk, in the database, and lists of chunks."""
-    with closing(open_registry(tmp_path)) as early, closing(open_registry(tmp_path)) as late:
-        with early.inspect(SPACE_ID) as verifying, early.inspect(SPACE_ID) as reading:
-            rotate()
-            with late.lease(SPACE_ID) as space:
-                Desk(space).put("/large", os.urandom(150_000))
-                Desk(space).put("/tiny", b"tiny")
-                expected = Desk(space).tree()
-            assert Desk(Space(reading)).tree() == expected
-            assert verify_space(verifying, full=True).findings == []
-            assert verifying.sealer.key_no == 1
-            assert hurt_chunks(verifying) == 0
+    with (
+        closing(open_registry(tmp_path)) as early,
+        closing(open_registry(tmp_path)) as late,
+        early.inspect(SPACE_ID) as verifying,
+        early.inspect(SPACE_ID) as reading,
+    ):
+        rotate()
+        with late.lease(SPACE_ID) as space:
+            Desk(space).put("/large", os.urandom(150_000))
+            Desk(space).put("/tiny", b"tiny")
+            expected = Desk(space).tree()
+        assert Desk(Space(reading)).tree() == expected
+        assert verify_space(verifying, full=True).findings == []
+        assert verifying.sealer.key_no == 1
+        assert hurt_chunks(verifying) == 0
+
+
+@pytest.mark.allows_errors("what cannot be read is logged")
+@pytest.mark.parametrize("unreadable", ["keys", "master.key"])
+def test_new_keys_that_the_system_does_not_let_be_read_are_taken_over_at_the_next_look_and_said_once(
+    tmp_path: Path,
+    trees: Trees,
+    rotate: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    unreadable: str,
+) -> None:
+    monkeypatch.setattr(spaces_module, "_LOOK_AT_KEYS_S", 0.0)
+    real = Path.read_text
+
+    def fail(path: Path, *arguments: str) -> str:
+        if path.name == unreadable:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, *arguments)
+
+    def key_no() -> int:
+        with registry.lease(SPACE_ID) as space:
+            return space._context.sealer.key_no
+
+    with closing(open_registry(tmp_path)) as registry:
+        assert key_no() == 1
+        rotate()
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "read_text", fail)
+            assert [key_no() for _ in range(4)] == [1] * 4
+        assert key_no() == 2
+    said = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert sum("goes on with the keys that it has" in line for line in said) == 1
+    assert len(said) == (1 if unreadable == "keys" else 2)
 
 
 @pytest.mark.allows_errors("what cannot be opened is logged")
