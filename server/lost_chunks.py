@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Iterator
-from itertools import islice
 
 from sqlalchemy import bindparam, select
 
@@ -21,6 +20,7 @@ from server.catalog.engine import Catalog
 from server.catalog.schema import chunks
 from server.catalog.statement import Statement
 from server.chunks.small import SmallStore
+from server.sqlite_faults import is_damaged
 from server.storage_faults import SmallChunksLost, SmallChunksRolledBack, StorageFault
 
 _log = logging.getLogger(__name__)
@@ -29,9 +29,15 @@ _BATCH = 1_000
 _FRONT = "small:"
 
 _IN_SMALL_STORE = Statement(
-    select(*(chunks.c[name] for name in ChunkRow._fields)).where(
-        chunks.c.space == bindparam("space"), chunks.c.location.like(f"{_FRONT}%"), chunks.c.offset != HURT
+    select(*(chunks.c[name] for name in ChunkRow._fields))
+    .where(
+        chunks.c.space == bindparam("space"),
+        chunks.c.id > bindparam("after"),
+        chunks.c.location.like(f"{_FRONT}%"),
+        chunks.c.offset != HURT,
     )
+    .order_by(chunks.c.id)
+    .limit(_BATCH)
 )
 
 
@@ -44,26 +50,39 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
     highest = small.highest_location()
     if highest >= small_mark:
         return None
-    with catalog.read() as tx:
-        rows = [ChunkRow(*columns) for columns in tx.all(_IN_SMALL_STORE)]
-    lost = list(_lost(rows, small))
-    fault = (SmallChunksRolledBack if highest else SmallChunksLost)(f"{small.path}: {len(lost)} chunks are not there")
-    _log.error("%s", fault)
+    kind = SmallChunksRolledBack if highest else SmallChunksLost
+    count = 0
     try:
-        with catalog.write() as tx:
-            for row in lost:
-                mark_hurt(tx, row)
+        for lost in _lost(catalog, small):
+            count += len(lost)
+            with catalog.write() as tx:
+                for row in lost:
+                    mark_hurt(tx, row)
         small.go_on_above(small_mark)
-    except (SfosError, OSError, sqlite3.Error, StorageFault) as error:  # it is found again at the next opening
-        _log.warning("%s: what is lost could not be marked: %s", small.path, error)
+    except (SfosError, OSError, sqlite3.Error, StorageFault) as error:
+        # The file's number stays below the mark, so it is found again at the next opening, and the rest with it.
+        fault = kind(f"{small.path}: at least {count} chunks are not there")
+        _log.warning("%s: not all that is lost could be marked: %s", small.path, error)
+    else:
+        fault = kind(f"{small.path}: {count} chunks are not there")
+    _log.error("%s", fault)
     return fault
 
 
-def _lost(rows: list[ChunkRow], small: SmallStore) -> Iterator[ChunkRow]:
-    rest = iter(rows)
-    while batch := list(islice(rest, _BATCH)):
+def _lost(catalog: Catalog, small: SmallStore) -> Iterator[list[ChunkRow]]:
+    """The rows whose tokens are not there, some at a time. Raises: SfosError, sqlite3.Error."""
+    after = b""
+    while True:
+        with catalog.read() as tx:
+            rows = [ChunkRow(*columns) for columns in tx.all(_IN_SMALL_STORE, after=after)]
+        if not rows:
+            return
+        after = rows[-1].id
         try:
-            there = small.which_are_there([row.location.removeprefix(_FRONT) for row in batch])
-        except sqlite3.DatabaseError:  # unreadable there: each is found when it is read
-            continue
-        yield from (row for row in batch if row.location.removeprefix(_FRONT) not in there)
+            there = small.which_are_there([row.location.removeprefix(_FRONT) for row in rows])
+        except sqlite3.DatabaseError as error:
+            if not is_damaged(error):
+                raise
+            continue  # unreadable there: each is found when it is read
+        if lost := [row for row in rows if row.location.removeprefix(_FRONT) not in there]:
+            yield lost

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ import pytest
 import config
 import manage_storage
 from protocol import MIN_ITERATIONS, DataDamaged, make_verifier
+from server.chunks.small import SmallStore
 from server.credentials import CredentialFile
 from server.spaces import SpaceRegistry
+from server.storage_faults import SmallChunksRolledBack
 from tests.storage.desk import Desk
 
 pytestmark = [pytest.mark.leaves_damage, pytest.mark.allows_errors("damage is logged")]
@@ -191,6 +193,39 @@ def test_an_old_database_of_small_chunks_is_found_at_opening_and_asked_for_again
     with closing(home.open()) as registry, registry.lease(home.space_id) as space:
         assert Desk(space).read("/new.txt") == b"a new small file"
     assert not caplog.records
+
+
+def test_what_a_busy_moment_hid_of_the_loss_is_found_at_the_next_opening(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.put_back("small.db")
+    look = SmallStore.which_are_there
+
+    def busy(store: SmallStore, locations: Sequence[str]) -> set[str]:
+        monkeypatch.setattr(SmallStore, "which_are_there", look)
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise error
+
+    monkeypatch.setattr(SmallStore, "which_are_there", busy)
+    for _ in range(2):
+        with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
+            assert [type(fault) for fault in context.faults] == [SmallChunksRolledBack]
+    with closing(home.open()) as registry, registry.lease(home.space_id) as space:
+        desk = Desk(space)
+        assert desk.have([record.chunk_id for record, _ in desk.cut(b"a new small file")]) == [False]
+
+
+def test_many_that_are_lost_are_all_marked(home: Home) -> None:
+    files = {f"/many/{number}": b"%d" % number for number in range(1_100)}  # more than are looked at at once
+    with closing(home.open()) as registry, registry.lease(home.space_id) as space:
+        Desk(space).put_many(files)
+    home.put_back("small.db")
+    with closing(home.open()) as registry, registry.lease(home.space_id) as space:
+        desk = Desk(space)
+        ids = [record.chunk_id for data in files.values() for record, _ in desk.cut(data)]
+        assert desk.have(ids) == [False] * 1_100
+        assert desk.read("/old.txt") == b"an old small file"
 
 
 @pytest.mark.parametrize("opened_before", [False, True])
