@@ -48,11 +48,13 @@ class LocalEntry(msgspec.Struct, frozen=True):
 
 
 class LocalProblem(msgspec.Struct, frozen=True):
-    """What cannot be uploaded, and why. `name`: for people."""
+    """What cannot be uploaded, and why. `name`: for people. `is_scanned`: it is the folder whose content was asked for,
+    and not something in it."""
 
     path: Path
     name: str
     error: SfosError
+    is_scanned: bool = False
 
 
 def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = None) -> LocalEntry | LocalProblem:
@@ -76,7 +78,7 @@ def scan_folder(
         with os.scandir(folder) as listing:
             found = sorted(listing, key=attrgetter("name"))
     except OSError as error:
-        yield LocalProblem(folder, printable(folder.name), explain_os_error(error, folder))
+        yield LocalProblem(folder, printable(folder.name), explain_os_error(error, folder), is_scanned=True)
         return
     left, over = _divided(found, settled)
     if left and all_plain([entry.name for entry in found]):

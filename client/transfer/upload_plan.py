@@ -237,7 +237,10 @@ class UploadPlanner:
     ) -> None:
         path = remote.path_of(found.name)
         if isinstance(found, LocalProblem):
-            self._ledger.end_anew(row or self._ledger.add(found.path, path, "file", 0), ItemState.FAILED, found.error)
+            if row is None and found.is_scanned:  # tried again, it goes where this folder goes
+                row = self._ledger.add(found.path, remote.path, "folder", 0)
+            row = row or self._ledger.add(found.path, path, "file", 0)
+            self._ledger.end_anew(row, ItemState.FAILED, found.error)
         elif found.kind == "folder":
             folders.append((found, remote, row))
         else:

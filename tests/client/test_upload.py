@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from client import local_scan
 from client.errors import FileChanged, LocalAccess
 from client.session import Session
 from client.transfer import (
@@ -401,6 +402,38 @@ def test_what_failed_can_be_tried_again(
     assert finish(job) is JobState.FINISHED
     assert contents(session, folder)["source/sub/pipe"] == b"a file by now"
     assert [item.state for item in job.items()].count(ItemState.DONE) == len(job.items())
+
+
+@pytest.mark.parametrize("place", ["source", "source/sub"])
+def test_a_folder_that_could_not_be_read_goes_to_its_own_place_when_it_is_tried_again(
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    source: Path,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    (source / "sub").mkdir()
+    (source / "sub/file").write_bytes(b"x")
+    scandir = os.scandir
+    closed = source.parent / place
+
+    def refuse(path: Path) -> Any:  # by permissions it could not be closed to root
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local_scan.os, "scandir", refuse)
+        job = engine.upload([source], folder)
+        assert finish(job) is JobState.FAILED
+    (failed,) = job.failed_items()
+    assert (failed.remote, failed.kind, failed.local) == (f"{folder}/{place}", "folder", closed)
+    job.retry_failed()
+    assert finish(job) is JobState.FINISHED
+    assert contents(session, folder) == {"source/sub/file": b"x"}
+    assert [entry.name for entry in session.api.list_folder(f"{folder}/source")] == ["sub"]
 
 
 def test_events_come_from_one_thread_in_order_and_never_turn_back(
