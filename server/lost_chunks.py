@@ -21,12 +21,15 @@ from server.catalog.schema import chunks
 from server.catalog.statement import Statement
 from server.chunks.small import SmallStore
 from server.sqlite_faults import is_damaged
-from server.storage_faults import SmallChunksLost, SmallChunksRolledBack, StorageFault
+from server.storage_faults import CatalogUnreadable, SmallChunksLost, SmallChunksRolledBack, StorageFault
 
 _log = logging.getLogger(__name__)
 
 _BATCH = 1_000
 _FRONT = "small:"
+# The mark is a plain number that anybody can change who can write the file. Locations grow with the time of day and are
+# below this until long after the year 2200; to go on above one at the end of what SQLite counts would end all writing.
+_BEYOND = 2**62
 
 _IN_SMALL_STORE = Statement(
     select(*(chunks.c[name] for name in ChunkRow._fields))
@@ -45,8 +48,10 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
     """What is wrong with the file, if it lacks what it should have; logged, and marked in the catalog.
 
     `small_mark`: the catalog's, read before this is called, for a running server moves both, the file first.
-    Costs one look-up where all is well. Raises: sqlite3.Error.
+    Costs one look-up where all is well. Raises: CatalogUnreadable, sqlite3.Error.
     """
+    if small_mark >= _BEYOND:
+        raise CatalogUnreadable(f"{catalog.path}: {small_mark} is no location that was ever given out in {small.path}")
     highest = small.highest_location()
     if highest >= small_mark:
         return None

@@ -19,7 +19,7 @@ from protocol import MIN_ITERATIONS, DataDamaged, make_verifier
 from server.chunks.small import SmallStore
 from server.credentials import CredentialFile
 from server.spaces import SpaceRegistry
-from server.storage_faults import SmallChunksRolledBack
+from server.storage_faults import CatalogUnreadable, SmallChunksRolledBack
 from tests.storage.desk import Desk
 
 pytestmark = [pytest.mark.leaves_damage, pytest.mark.allows_errors("damage is logged")]
@@ -226,6 +226,23 @@ def test_many_that_are_lost_are_all_marked(home: Home) -> None:
         ids = [record.chunk_id for data in files.values() for record, _ in desk.cut(data)]
         assert desk.have(ids) == [False] * 1_100
         assert desk.read("/old.txt") == b"an old small file"
+
+
+def test_a_mark_at_the_end_of_all_numbers_is_refused_and_leaves_the_small_chunks_as_they_are(home: Home) -> None:
+    """It says that small.db is behind; gone on above it, that file could never take another row."""
+    home.sql("catalog.db", f"UPDATE spaces SET small_mark = {2**63 - 1}")
+    with (
+        closing(home.open()) as registry,
+        pytest.raises(CatalogUnreadable, match="no location"),
+        registry.inspect(home.space_id),
+    ):
+        pass
+    with closing(sqlite3.connect(home.space / "small.db")) as small:
+        ((highest,),) = small.execute("SELECT seq FROM sqlite_sequence")
+    assert highest < 2**62
+    home.sql("catalog.db", f"UPDATE spaces SET small_mark = {highest}")
+    with closing(home.open()) as registry, registry.lease(home.space_id) as space:
+        Desk(space).put("/later.txt", b"a later small file")
 
 
 @pytest.mark.parametrize("opened_before", [False, True])
