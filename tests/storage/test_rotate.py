@@ -160,6 +160,28 @@ def test_who_read_the_keys_before_a_rotation_opens_what_was_sealed_after_it(
         assert hurt_chunks(verifying) == 0
 
 
+def test_keys_are_durable_in_their_place_before_anything_is_sealed_under_them(
+    tmp_path: Path, trees: Trees, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens a space may find a keys file that a rotation has renamed into place, and not synced yet."""
+    seen: list[str] = []
+    read, sync = space_directory.read_keys_now, space_directory.sync_directory
+
+    def reading(directory: Path, space: bytes, live: LiveMasterKey) -> SpaceKeys:
+        seen.append(f"read {directory.name}")
+        return read(directory, space, live)
+
+    def syncing(directory: Path) -> None:
+        seen.append(f"sync {directory.name}")
+        sync(directory)
+
+    with closing(open_registry(tmp_path)) as registry:
+        monkeypatch.setattr(space_directory, "read_keys_now", reading)
+        monkeypatch.setattr(space_directory, "sync_directory", syncing)
+        with registry.lease(SPACE_ID):
+            assert seen == [f"read {SPACE_ID}", f"sync {SPACE_ID}"]
+
+
 @pytest.mark.allows_errors("what cannot be read is logged")
 @pytest.mark.parametrize("unreadable", ["keys", "master.key"])
 def test_new_keys_that_the_system_does_not_let_be_read_are_taken_over_at_the_next_look_and_said_once(
