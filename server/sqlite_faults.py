@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sqlite3
@@ -98,6 +97,7 @@ def _no_room_in(directory: Path) -> bool:
     except OSError as error:
         return error.errno in FULL
     try:
+        Path(name).unlink()  # at once: a process that is killed from here on leaves nothing
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(descriptor, 0, _PROBE_BYTES)
         else:
@@ -106,6 +106,4 @@ def _no_room_in(directory: Path) -> bool:
         return error.errno in FULL
     finally:
         os.close(descriptor)
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
     return False

@@ -8,10 +8,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
 from protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
+from server import sqlite_faults
 from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry
@@ -76,6 +78,22 @@ def test_a_quota_met_under_the_catalog_refuses_the_request_and_stops_nothing(des
         assert (desk.space.cursor(), len(desk.entries("/folder", limit=5_000))) == (before, 1_500)
     desk.copy("/folder", "/copy")
     assert list(context.directory.glob(".room-*")) == []
+
+
+def test_a_probe_for_room_has_no_name_any_more_when_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a process that is killed then would leave 1 MiB for ever."""
+    grown: list[list[Path]] = []
+    real = os.posix_fallocate
+
+    def allocate(descriptor: int, offset: int, size: int) -> None:
+        real(descriptor, offset, size)
+        grown.append(list(tmp_path.iterdir()))
+
+    monkeypatch.setattr(sqlite_faults.os, "posix_fallocate", allocate)
+    error = sqlite3.OperationalError()
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert not sqlite_faults.is_full(error, tmp_path / "catalog.db")
+    assert grown == [[]]
 
 
 def test_a_quota_met_at_opening_is_a_full_disk_and_not_a_catalog_to_be_restored(
