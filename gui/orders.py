@@ -224,10 +224,12 @@ class Orders:
             self._bridge.run_in_thread(work, lambda _nothing: changed(), refused, name="gui-password")
 
         def refused(error: Exception) -> None:
-            if isinstance(error, LoginFailed):  # its own sentence is about signing in
-                dialog.show_problem("The current password is not right.", current=True)
-            else:
-                dialog.show_problem(wording.explain(error))
+            wrong = isinstance(error, LoginFailed)  # its own sentence is about signing in
+            reason = "The current password is not right." if wrong else wording.explain(error)
+            if dialog.winfo_exists():
+                dialog.show_problem(reason, current=wrong)
+            else:  # given up meanwhile, which did not stop it
+                self._window.say(Notice(f"The password was not changed: {reason}", "error"))
 
         def changed() -> None:
             dialog.close()

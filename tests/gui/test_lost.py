@@ -138,6 +138,26 @@ def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(fresh_ha
 
 
 @pytest.mark.display
+def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
+    fresh_hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = fresh_hand
+    said: list[str] = []
+    show = hand.app.window.toast.show
+    monkeypatch.setattr(hand.app.window.toast, "show", lambda notice: (said.append(notice.text), show(notice)))
+    hand.app.run_command(Command.CHANGE_PASSWORD)
+    dialog = hand.dialog(PasswordDialog)
+    assert isinstance(dialog, PasswordDialog)
+    dialog.old.insert(0, "nonsense")
+    for entry in (dialog.fields.new, dialog.fields.again):
+        entry.insert(0, "a much longer password")
+    dialog.submit()
+    dialog.cancel()  # the answer waits for Tk's loop, which has not run since
+    hand.wait(lambda: said, what="the sentence")
+    assert said == ["The password was not changed: The current password is not right."]
+
+
+@pytest.mark.display
 def test_a_wrong_address_is_where_the_keyboard_is_and_nothing_jumps(signed_out: Hand) -> None:
     hand = signed_out
     card = hand.app.gate.card
