@@ -14,7 +14,15 @@ from client.options import ClientOptions
 from gui import wording
 from gui.model import NewPasswordState, Notice, SignInState
 from gui.tasks import CancelToken, TaskBridge, Timer
-from protocol import LoginFailed, PasswordChangeRequired, SessionEnded, SessionRevoked, SfosError, TooManyAttempts
+from protocol import (
+    LoginFailed,
+    LoginRequired,
+    PasswordChangeRequired,
+    SessionEnded,
+    SessionRevoked,
+    SfosError,
+    TooManyAttempts,
+)
 
 if TYPE_CHECKING:  # OpenSSL and its like take a fifth of a second to load: the window is shown before
     from client.session import Session
@@ -149,6 +157,7 @@ class AccessPresenter:
             try:
                 token.check()
                 duty = _duty(session)
+                token.check()  # given up even now, what was typed is not kept
             except BaseException:
                 session.close()
                 raise
@@ -245,9 +254,12 @@ class AccessPresenter:
         self._on_step(AskNewPassword(self._choice))
 
     def _not_chosen(self, error: Exception) -> None:
-        if isinstance(error, (LoginFailed, SessionEnded)):
+        if isinstance(error, LoginFailed):
             self._end_session()
             self._back_to_form("Your password was changed from elsewhere meanwhile. Sign in with the new one.")
+        elif isinstance(error, (SessionEnded, LoginRequired)):  # it lay unused for too long, or somebody ended it
+            self._end_session()
+            self._back_to_form(sign_in_problem(error))
         else:
             self._show_choice(problem=sign_in_problem(error))
 

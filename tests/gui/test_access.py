@@ -15,6 +15,7 @@ from client.administration import Administration
 from client.options import ClientOptions
 from client.session import Session
 from client.trust import ACCEPT_NEW, Trust, TrustStore
+from gui.presenters import access as access_module
 from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, Entered, Step, ended_notice
 from gui.presenters.passwords import judge, requirements
 from gui.tasks import TaskBridge
@@ -142,6 +143,53 @@ def test_the_first_password_may_be_kept_for_now(
     assert not asked.state.forced
     presenter.postpone_password()
     assert isinstance(steps[-1], Entered)
+
+
+def test_a_sign_in_given_up_late_keeps_no_password(
+    access: tuple[AccessPresenter, list[Step]],
+    server: ServerProcess,
+    settle: Settle,
+    bridge: TaskBridge,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    presenter, steps = access
+    reached, given_up = threading.Event(), threading.Event()
+    touched: list[str] = []
+
+    def duty(session: Session) -> None:
+        session.api.usage()
+        reached.set()
+        given_up.wait(30)
+
+    monkeypatch.setattr(access_module, "_duty", duty)
+    for verb in ("put", "forget"):
+        monkeypatch.setattr(keyring_store, verb, lambda *_about, now=verb: touched.append(now))
+    presenter.submit(server.address, USER, PASSWORD, True)
+    settle(reached.is_set)
+    presenter.cancel()
+    given_up.set()
+    settle(lambda: not bridge.alive())
+    assert touched == []
+    assert not any(isinstance(step, Entered) for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (LoginFailed(), "changed from elsewhere"),
+        (SessionEnded(), "The session has ended; sign in again."),
+        (SessionRevoked("Ended by an administrator."), "Ended by an administrator."),
+    ],
+)
+def test_why_a_new_password_came_too_late_is_told_as_it_is(
+    access: tuple[AccessPresenter, list[Step]], error: Exception, said: str
+) -> None:
+    presenter, steps = access
+    presenter._not_chosen(error)
+    last = steps[-1]
+    assert isinstance(last, AskSignIn)
+    assert said in (last.state.problem or "")
+    assert ("elsewhere" in (last.state.problem or "")) == isinstance(error, LoginFailed)
 
 
 @pytest.mark.display
