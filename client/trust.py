@@ -8,6 +8,7 @@ replaced, as with SSH.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from protocol import Fingerprint, RemoteProtocolError, decoder_of, printable
 
 if TYPE_CHECKING:  # see client.tls
     from cryptography import x509
+
+_log = logging.getLogger(__name__)
 
 PinOrigin = Literal["asked", "accepted-new", "given", "replaced"]
 
@@ -71,8 +74,16 @@ class ServerKey(msgspec.Struct, frozen=True):
 
     @property
     def facts(self) -> CertificateFacts:
-        """What else the certificate says, for people. Some 25 ms. Raises: RemoteProtocolError, if it is unreadable."""
-        return _read_facts(self.certificate)
+        """What else the certificate says, for people; nothing, where it cannot be read. Some 25 ms."""
+        load_x509()
+        from cryptography import x509
+
+        unreadable = (x509.InvalidVersion, x509.UnsupportedGeneralNameType, x509.DuplicateExtension)
+        try:
+            return _read_facts(self.certificate)
+        except (ValueError, TypeError, *unreadable) as error:  # that a key was changed has to be told all the same
+            _log.info("the server's certificate cannot be looked into: %s", error)
+            return CertificateFacts((), "unreadable", self.not_before, self.not_after, self_signed=False)
 
 
 class CertificateWarning(msgspec.Struct, frozen=True):
@@ -228,10 +239,7 @@ def read_certificate(certificate: crypto.X509) -> ServerKey:
             crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate),
         )
     except (crypto.Error, SSL.Error, ValueError, TypeError) as error:
-        raise RemoteProtocolError(_UNREADABLE) from error
-
-
-_UNREADABLE = "The server's certificate cannot be read."
+        raise RemoteProtocolError("The server's certificate cannot be read.") from error
 
 
 def _moment(time: bytes | None) -> datetime:
@@ -241,20 +249,16 @@ def _moment(time: bytes | None) -> datetime:
 
 
 def _read_facts(der: bytes) -> CertificateFacts:
-    load_x509()
     from cryptography import x509
 
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        return CertificateFacts(
-            names=_names(certificate),
-            issuer=printable(certificate.issuer.rfc4514_string()[:200]),
-            not_before=certificate.not_valid_before_utc,
-            not_after=certificate.not_valid_after_utc,
-            self_signed=certificate.issuer == certificate.subject,
-        )
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension) as error:
-        raise RemoteProtocolError(_UNREADABLE) from error
+    certificate = x509.load_der_x509_certificate(der)
+    return CertificateFacts(
+        names=_names(certificate),
+        issuer=printable(certificate.issuer.rfc4514_string()[:200]),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        self_signed=certificate.issuer == certificate.subject,
+    )
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

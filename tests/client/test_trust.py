@@ -17,7 +17,7 @@ from client.address import Address
 from client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
 from client.tls import crypto
 from client.trust import ACCEPT_NEW, ServerKey, Trust, TrustPolicy, TrustStore, read_certificate
-from protocol import Fingerprint, RemoteProtocolError
+from protocol import Fingerprint
 
 HOME = Address("files.example.org", 8443)
 ONE, OTHER = Fingerprint(b"\x01" * 32), Fingerprint(b"\x02" * 32)
@@ -179,6 +179,14 @@ def test_a_key_read_from_its_certificate_is_what_the_administrators_script_shows
     assert (facts.not_before, facts.not_after) == (seen.not_before, seen.not_after)
 
 
-def test_a_certificate_that_cannot_be_looked_into_says_so() -> None:
-    with pytest.raises(RemoteProtocolError, match="certificate"):
-        _ = ServerKey(ONE, NOW, NOW, DER[:-1]).facts
+def test_a_certificate_that_cannot_be_looked_into_does_not_hide_that_the_key_was_changed(store: TrustStore) -> None:
+    store.pin(HOME, ONE)
+    not_ascii = DER.replace(b"files.example.org", b"files\xffexample.org")
+    whole = read_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, not_ascii))  # its key can be read
+    for seen in (whole, ServerKey(OTHER, NOW, NOW + timedelta(1), DER[:-1])):
+        for trust in (Trust(store), Trust(store, TrustPolicy.exact(ONE))):
+            with pytest.raises(ChangedServerKey) as changed:
+                trust.check_before_login(HOME, seen)
+            facts = changed.value.facts
+            assert (facts.names, facts.issuer, facts.self_signed) == ((), "unreadable", False)
+            assert (facts.not_before, facts.not_after) == (seen.not_before, seen.not_after)
