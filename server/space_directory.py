@@ -134,9 +134,8 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         raise NotFound("There is no such account.")
     space = bytes.fromhex(space_id)
     keys = read_keys_now(directory, space, around.master)
-    sync_directory(
-        directory
-    )  # a rotation may have put them there this moment, and what is sealed under them has to open
+    # A rotation may have put them there this moment, and what is sealed under them has to open after a power cut too.
+    sync_directory(directory)
     if not (directory / CATALOG_FILE).is_file():  # SQLite would make an empty one
         raise CatalogUnreadable(f"{directory / CATALOG_FILE}: not there")
     with contextlib.ExitStack() as opened:
