@@ -326,6 +326,10 @@ class Reader:
             if self._large is None:
                 self._large = self._work.new_block(small=False)
             ended = self._read_into(self._large, file, source)
+        if not ended:  # a lane gave it up: what was read of it must not become the beginning of the next
+            if self._large is not None:
+                self._large.carried = 0
+            return
         source.check_unchanged()
         if len(file.records) > _MOST_RECORDS:
             raise TooMuch("This file is too large for one commit.", subject=str(file.local.path))

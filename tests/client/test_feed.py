@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 
 from client.errors import Cancelled
 from client.local_scan import LocalEntry, look_at
+from client.transfer.events import ItemState
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
-from client.transfer.upload import UploadWork
+from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload_block import Block
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, HaveBlock
 from client.transfer.upload_plan import UploadFile
-from protocol import MIN_CHUNK_BYTES, ChunkRecord, SpaceInfo
+from protocol import MIN_CHUNK_BYTES, ChunkRecord, QuotaExceeded, SpaceInfo
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
 
@@ -73,6 +77,45 @@ def test_a_lane_that_waits_to_connect_hears_of_cancelling(work: UploadWork, swit
         switch.cancel()
         with pytest.raises(Cancelled):
             lane.result(10)
+
+
+class GivingUpTheFirst(UploadWork):
+    """As if a lane had the first block at once, and the server refused it."""
+
+    refused: UploadFile | None = None
+
+    def put_block(self, block: Block) -> None:
+        if self.refused is None:
+            (self.refused,) = block.files
+            self.fail(self.refused, QuotaExceeded())
+            self.block_done(block)
+        else:
+            super().put_block(block)
+
+
+def test_a_file_that_is_given_up_is_not_read_again_nor_gets_into_the_next(switch: Switch, tmp_path: Path) -> None:
+    work = GivingUpTheFirst(SPACE, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
+    size = LARGE_BLOCK_BYTES + 2 * MIN_CHUNK_BYTES
+    first, second = large_file(work, tmp_path / "first", size), large_file(work, tmp_path / "second", size)
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(Reader(work, switch, follow_symlinks=False).run, [first, second])
+        asked = [work.next(1, block=True) for _ in range(2)]
+        switch.cancel()
+        work.wake()
+        with pytest.raises(Cancelled):
+            reading.result(10)
+    assert work.refused is first
+    assert first.row.state is ItemState.FAILED
+    assert [exchange._block.files for exchange in asked if isinstance(exchange, HaveBlock)] == [[second], [second]]
+    assert sum(record.length for record in second.records) == size
+    assert second.read
+
+
+def large_file(work: UploadWork, path: Path, size: int) -> UploadFile:
+    path.write_bytes(random.Random(path.name).randbytes(size))
+    local = look_at(path)
+    assert isinstance(local, LocalEntry)
+    return UploadFile(work.ledger.add(path, f"/{path.name}", "file", size), local, 1, path.name, None)
 
 
 def test_blocks_of_both_kinds_share_the_memory_there_is(work: UploadWork) -> None:
