@@ -125,8 +125,10 @@ def shred_user(config: Config, user: str, *, sure: bool) -> bool:
         space_id = find_space(user, storage_dir, CredentialFile(config.server.credentials_file))
         if not sure:
             _confirm(user, space_id)
-        shred_space(storage_dir / space_id)
+        # In this order, for one that is missed and not there could not be named again. Cut off in between, it is known
+        # again as soon as a server finds it stored.
         KnownSpaces(config.server.credentials_file.parent / KNOWN_FILE).forget(space_id)
+        shred_space(storage_dir / space_id)
     say(f"{space_id}: shredded. Backups still have it; the account is there still (create_credentials.py remove)")
     return True
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import config
 import manage_storage
 from protocol import MIN_ITERATIONS, make_verifier
 from server.credentials import CredentialFile
@@ -18,11 +19,14 @@ from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.maintenance import shred
 from server.maintenance.recover import recover_space
 from server.maintenance.shred import shred_space
+from server.maintenance.whole_home import shred_user
 from server.spaces import SpaceRegistry
 from server.storage_faults import KeysDamaged
 from server.vault.master import MasterKey
+from tests.storage import child
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
+from tests.storage.kill_points import KillPoints
 
 OTHER = "a" * 32
 
@@ -106,3 +110,43 @@ def test_the_script_asks_for_the_name_and_shreds_only_that(
     assert list((tmp_path / "server_storage").iterdir()) == []
     # What was shredded is missed by nobody; what is away for another reason still is.
     assert (tmp_path / "secrets" / KNOWN_FILE).read_text() == "b" * 32 + "\n"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_shredding_that_is_killed_anywhere_is_ended_by_the_next_and_nobody_misses_the_space(
+    stored: Path, tmp_path: Path, master_text: str, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    """`restarted`: a server has found the home as it was left in between."""
+    monkeypatch.setenv("SFOS_MASTER_KEY", master_text)
+    template, home = tmp_path / "template", tmp_path / "home"
+    (template / "secrets").mkdir(parents=True)
+    accounts = CredentialFile(template / "secrets" / "credentials.json")
+    alice = accounts.add("alice", make_verifier("a password for alice", bytes(16), MIN_ITERATIONS))
+    stored.parent.rename(template / "server_storage")
+    (template / "server_storage" / SPACE_ID).rename(template / "server_storage" / alice.user_id)
+    KnownSpaces(template / "secrets" / KNOWN_FILE).add(alice.user_id, OTHER)
+    loaded = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home)
+
+    def shredded(at: int) -> bool:
+        """Whether it came to its end."""
+
+        def task(_: child.Say) -> None:
+            KillPoints(at).install()
+            shred_user(loaded, "alice", sure=True)
+
+        return not child.run(task).killed
+
+    kills, done = 0, False
+    while not done:
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(template, home)
+        done = shredded(kills)
+        if restarted:
+            SpaceRegistry.open(loaded).close()
+        if (home / "server_storage" / alice.user_id).exists():
+            assert not done
+            assert shred_user(loaded, "alice", sure=True)
+        assert [path.name for path in (home / "server_storage").iterdir()] == [OTHER]
+        assert (home / "secrets" / KNOWN_FILE).read_text() == f"{OTHER}\n"
+        kills += not done
+    assert kills >= 10
