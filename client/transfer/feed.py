@@ -34,7 +34,7 @@ class Feed(ABC):
         self._active = 0  # exchanges that a lane holds
 
     def wake(self) -> None:
-        """Somebody cancelled or paused: look again."""
+        """It was cancelled: let whoever waits here look again. Pauses are waited for at the switch."""
         with self._changed:
             self._changed.notify_all()
 
@@ -55,16 +55,20 @@ class Feed(ABC):
 
         Raises: Cancelled.
         """
-        with self._changed:
-            while True:
+        while True:
+            if block:
+                self._switch.wait_open()  # without the lock: going on is told there, and not to who waits for work
+            with self._changed:
                 self._switch.check()
-                exchange = None if self._switch.paused else self._pick(lane)
+                paused = self._switch.paused
+                exchange = None if paused else self._pick(lane)
                 if exchange is not None:
                     self._active += 1
                     return exchange
                 if not block or self._ended():
                     return None
-                self._changed.wait()
+                if not paused:
+                    self._changed.wait()
 
     def answered(self, follow: Sequence[Exchange]) -> None:
         """One exchange was answered; the lane goes on with `follow`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def test_a_lane_that_waits_to_connect_hears_of_cancelling(work: UploadWork, swit
         switch.cancel()
         with pytest.raises(Cancelled):
             lane.result(10)
+
+
+def test_a_lane_that_asks_for_work_during_a_pause_gets_it_afterwards(
+    work: UploadWork, switch: Switch, tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    with ThreadPoolExecutor(1) as threads, switch.breaking(work.wake):
+        try:
+            lane = threads.submit(work.next, 0, block=True)
+            wait_until(lambda: work._changed._waiters)  # type: ignore[attr-defined]
+            switch.pause()
+            put_small_file(work, tmp_path / "small")
+            wait_until(lambda: work._changed._waiters or switch._changed._waiters)  # type: ignore[attr-defined]
+            switch.resume()
+            assert lane.result(10) is not None
+        finally:
+            switch.cancel()
 
 
 class GivingUpTheFirst(UploadWork):
