@@ -72,8 +72,9 @@ class Entrance(msgspec.Struct, frozen=True):
         ticket = self.tickets.load(self.account.address, self.account.user)
         if ticket is None:
             return None
-        if self.trust.trusted_key(self.account.address) not in (None, ticket.fingerprint):
-            # The server's key was changed, and the person has said that this is right: only the password opens it now.
+        if self.trust.trusted_key(self.account.address) != ticket.fingerprint:
+            # The key was changed, and the person has said that this is right; or its pin was removed, to trust anew.
+            # Either way only the password opens it now, and asks about a key that is not known.
             self.tickets.forget(self.account.address, self.account.user)
             return None
         try:

@@ -202,6 +202,19 @@ def test_an_unknown_key_is_refused_without_a_terminal_and_the_way_out_is_named(n
     assert newcomer("ls", trust=(), extra={"SFOS_PASSWORD": "user123"}).code == 10  # nothing was pinned
 
 
+def test_with_the_pins_removed_a_kept_session_does_not_stand_in_the_way_of_trusting_anew(newcomer: Cli) -> None:
+    assert newcomer("ls", extra={"SFOS_PASSWORD": "user123"}).code == 0
+    (pins,) = newcomer.person.rglob("pins.json")  # type: ignore[union-attr]
+    pins.unlink()
+    done = newcomer("ls", trust=())
+    assert done.code == 77 and "There is no session" in done.err, "it asks, and does not refuse what it cannot ask for"
+    with newcomer.terminal("ls", extra={"SFOS_PASSWORD": "user123"}) as terminal:
+        terminal.expect("Is this your server? [yes/no] ")
+        terminal.line("yes")
+        assert terminal.end() == 0
+    assert newcomer("ls", trust=()).code == 0
+
+
 def test_the_right_pin_opens_and_a_wrong_one_is_a_hard_stop(newcomer: Cli) -> None:
     assert newcomer("ls", trust=("--pin", fingerprint(newcomer.server)), extra={"SFOS_PASSWORD": "user123"}).code == 0
     assert newcomer("ls", trust=()).code == 0
