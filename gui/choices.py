@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from client.private_files import write_private
 from gui.palette import Mode
+from protocol import decoder_of
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,10 @@ class Choices(msgspec.Struct, frozen=True, omit_defaults=True):
 def load(directory: Path) -> Choices:
     """What was remembered; a file that is not there or cannot be read is nothing to complain about."""
     try:
-        return msgspec.json.decode((directory / _FILE).read_bytes(), type=Choices)
+        return decoder_of(Choices).decode((directory / _FILE).read_bytes())
     except FileNotFoundError:
         return Choices()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _log.warning("the window's choices cannot be read: %s", error)
         return Choices()
 

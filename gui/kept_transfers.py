@@ -17,7 +17,7 @@ import msgspec
 
 from client.address import Address
 from client.private_files import MAX_BYTES, is_private, read_private, write_private
-from protocol import SfosError
+from protocol import SfosError, decoder_of
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def load(path: Path) -> tuple[Kept, ...]:
         if not is_private(path):
             _log.warning("%s can be read by others and is not used", path)
             return ()
-        kept = msgspec.json.decode(content, type=_File)
+        kept = decoder_of(_File).decode(content)
     except (SfosError, OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         _log.warning("the unfinished transfers cannot be read: %s", error)
         return ()

@@ -10,6 +10,7 @@ import msgspec
 from client.places import state_directory
 from client.private_files import write_private
 from config import Client as Settings
+from protocol import decoder_of
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -22,7 +23,7 @@ class Remembered(msgspec.Struct, frozen=True):
 def remembered(settings: Settings) -> Remembered:
     """What there is to remember; a file that cannot be read is nothing: whoever names server and user does without."""
     try:
-        return msgspec.json.decode(_file(settings).read_bytes(), type=Remembered)
+        return decoder_of(Remembered).decode(_file(settings).read_bytes())
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return Remembered()
 

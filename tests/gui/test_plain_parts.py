@@ -282,7 +282,9 @@ def test_choices_come_back_as_they_were_saved(tmp_path: Path) -> None:
     assert choices.load(tmp_path) == kept
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"theme": "pink"}', b'{"width": -5}', b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"theme": "pink"}', b'{"width": -5}', b"\xff\xfe", b"[]", b'{"x":' + b"[" * 100_000]
+)
 def test_damaged_choices_are_forgotten(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "window.json").write_bytes(content)
     assert choices.load(tmp_path) == Choices()

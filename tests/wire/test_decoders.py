@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Types that msgspec meets for the first time, and threads that change places all the time. Without the lock in
 # `decoder_of` this process ends by a segmentation fault, as a rule within a dozen rounds.
@@ -38,7 +43,18 @@ print("all alive")
 
 
 def test_threads_that_meet_a_type_of_message_at_the_same_time_do_not_crash_the_process() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "all alive\n"), done.stderr
+
+
+@pytest.mark.parametrize("package", ["client", "gui"])
+def test_no_thread_of_a_client_meets_a_type_without_the_lock(package: str) -> None:
+    unlocked = [
+        f"{path.relative_to(CHECKOUT)}:{node.lineno}"
+        for path in sorted((CHECKOUT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "msgspec.json.decode"
+        and any(keyword.arg == "type" for keyword in node.keywords)
+    ]
+    assert unlocked == []
