@@ -30,6 +30,8 @@ from server import logs, preflight, supervisor
 from server.app import CannotStart, Server
 from server.listener import joined
 
+_log = logging.getLogger("ssl_server")
+
 # A signal that whoever started this program had it ignore stays ignored (nohup; a shell that runs it in the background
 # does so with SIGINT): once blocked for sigwait, it would come after all.
 _STOP_SIGNALS = frozenset(
@@ -111,7 +113,10 @@ def _serve(settings: config.Config) -> int:
     _announce(f"ready {joined(*server.address)}\n")
     supervisor.tell(supervisor.READY)
     while signal.sigwait(_SIGNALS) == signal.SIGHUP and _has_terminal() == terminal:
-        server.reload_certificate()
+        try:
+            server.reload_certificate()
+        except Exception:  # a fault of ours: this thread is the only one that would hear SIGTERM
+            _log.exception("the certificate that was there before stays in use")
     supervisor.tell(supervisor.STOPPING)
     return 0 if _stop(server, settings.server.stop_grace_s) else 3
 

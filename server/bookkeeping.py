@@ -16,7 +16,7 @@ class Bookkeeper:
         self._chores = chores
         self._every_s = every_s
         self._stopping = threading.Event()
-        self._said = ""
+        self._said = [""] * len(chores)
         self._thread = threading.Thread(target=self._run, name="bookkeeper", daemon=True)
 
     def start(self) -> None:
@@ -30,11 +30,19 @@ class Bookkeeper:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):
-            for chore in self._chores:
+            for number, chore in enumerate(self._chores):
                 try:
                     chore()
                 except OSError as error:
-                    # Tried again next time; saying so each time would bury all else.
-                    if self._said != str(error):
+                    if self._is_new(number, error):
                         _log.error("what has to be kept cannot be written: %s", error)
-                    self._said = str(error)
+                except Exception as error:  # a fault of ours in one chore must not end them all
+                    if self._is_new(number, error):
+                        _log.exception("a chore of the bookkeeper failed")
+
+    def _is_new(self, number: int, error: Exception) -> bool:
+        """Whether that chore failed in another way before. It is tried again next time; to say so each time would bury
+        all else.
+        """
+        said, self._said[number] = self._said[number], f"{type(error).__name__}: {error}"
+        return said != self._said[number]

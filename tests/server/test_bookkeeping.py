@@ -30,5 +30,21 @@ def test_a_chore_that_fails_is_said_once_tried_again_and_holds_up_no_other(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.allows_errors("the mistake is logged once")
+def test_a_chore_with_a_mistake_in_it_is_said_once_and_ends_no_other(
+    caplog: pytest.LogCaptureFixture, wait_until: Callable[..., None]
+) -> None:
+    done: list[int] = []
+
+    def mistaken() -> None:
+        raise ZeroDivisionError("of ours")
+
+    keeper = Bookkeeper((mistaken, lambda: done.append(1)), 0.001)
+    keeper.start()
+    wait_until(lambda: len(done) > 5)
+    keeper.stop()
+    assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
+
+
 def test_it_can_be_stopped_without_having_been_started() -> None:
     Bookkeeper((), 1.0).stop()

@@ -463,3 +463,34 @@ def test_an_ipv6_client_is_served_and_its_address_written_as_people_write_it(ser
     server = serve({"server.host": "::1"})
     server.signed_in()
     assert '"address":"[::1]:' in server.audit()
+
+
+_MISTAKEN = """
+import sys
+import ssl_server
+from server.app import Server
+def mistaken(server):
+    raise ZeroDivisionError("of ours")
+Server.reload_certificate = mistaken
+sys.exit(ssl_server.main(["--port", "0"]))
+"""
+
+
+def test_a_mistake_on_sighup_leaves_a_server_that_goes_on_and_can_be_stopped(
+    home: Path, wait_until: Callable[..., None]
+) -> None:
+    """The thread that takes signals is the only one: had it ended, SIGTERM would be heard by nobody."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _MISTAKEN], cwd=CHECKOUT, env=environment(home), stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith("ready ")
+            server.send_signal(signal.SIGHUP)
+            log = home / "logs" / "server.log"
+            wait_until(lambda: "ZeroDivisionError" in log.read_text(), 30)
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0
+        finally:
+            if server.poll() is None:
+                server.kill()
