@@ -29,21 +29,28 @@ class CoreChoice:
         """A request of that kind is carried out next."""
         if not small:
             self._small = 0
-            if self._pinned:
-                self._run_on(self._all)
+            if self._pinned and _run_on(self._all):  # else it is tried again before the next one
                 self._pinned = False
         elif not self._pinned:
             self._small += 1
             if self._small >= _IN_A_ROW and len(self._all) > 1:
-                self._run_on({max(self._all)})
-                self._pinned = True
+                self._pinned = _run_on({_shared(self._all)})
+                self._small = 0
 
-    def _run_on(self, cores: set[int]) -> None:
-        if sys.platform == "linux":
-            try:
-                os.sched_setaffinity(0, cores)  # 0 is the calling thread
-            except OSError:  # a core was taken away from this process: let the system choose from now on
-                self._all = set()
+
+def _shared(cores: set[int]) -> int:
+    """The one that all connections of this process share: not the same for each server of a machine."""
+    return sorted(cores)[os.getpid() % len(cores)]
+
+
+def _run_on(cores: set[int]) -> bool:
+    """Whether the calling thread runs on those from now on, and on no other."""
+    if sys.platform == "linux":
+        try:
+            os.sched_setaffinity(0, cores)  # 0 is the calling thread
+        except OSError:  # for now all of them are taken away from this process
+            return False
+    return True
 
 
 def _cores() -> set[int]:

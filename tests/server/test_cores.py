@@ -58,3 +58,40 @@ def test_where_there_is_one_core_nothing_is_chosen() -> None:
         return list(os.sched_getaffinity(0))
 
     assert on_a_thread(work) == [min(os.sched_getaffinity(0))]
+
+
+def test_a_core_that_cannot_be_left_just_now_is_left_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system refuses while none of the cores belongs to the process; no test can take cores away from itself."""
+    every, place = len(os.sched_getaffinity(0)), os.sched_setaffinity
+
+    def refuse(thread: int, cores: set[int]) -> None:
+        raise OSError(22, "Invalid argument")
+
+    def work() -> list[int]:
+        choice, counts = CoreChoice(), []
+        for _ in range(8):
+            choice.about_to(True)
+        monkeypatch.setattr(os, "sched_setaffinity", refuse)
+        choice.about_to(False)
+        counts.append(len(os.sched_getaffinity(0)))
+        monkeypatch.setattr(os, "sched_setaffinity", place)
+        choice.about_to(False)
+        counts.append(len(os.sched_getaffinity(0)))
+        return counts
+
+    assert on_a_thread(work) == [1, every]
+
+
+def test_servers_of_one_machine_do_not_all_choose_the_same_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> list[int]:
+        choice = CoreChoice()
+        for _ in range(8):
+            choice.about_to(True)
+        return list(os.sched_getaffinity(0))
+
+    cores = sorted(os.sched_getaffinity(0))
+    chosen = []
+    for number in range(len(cores)):
+        monkeypatch.setattr(os, "getpid", lambda: number)  # noqa: B023 - called before the next one
+        chosen += on_a_thread(work)
+    assert chosen == cores
