@@ -6,6 +6,7 @@ import contextlib
 import logging
 import logging.handlers
 import math
+import os
 import re
 import sys
 import time
@@ -46,17 +47,33 @@ class _PrivateRotatingFile(logging.handlers.RotatingFileHandler):
             super().close()
 
     def _open(self):  # type: ignore[no-untyped-def]  # the library's own annotation differs between versions
-        stream = super()._open()
-        Path(self.baseFilename).chmod(0o600)
+        stream = open(  # noqa: SIM115 - the handler closes it
+            self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_private
+        )
+        Path(self.baseFilename).chmod(0o600)  # one that an earlier version or another program has made
         return stream
+
+
+def _private(path: str, flags: int) -> int:
+    """For `open`: what it makes is its owner's alone from the first moment on."""
+    return os.open(path, flags, 0o600)
 
 
 class _OneLine(logging.Formatter):
     """Lines that no text from outside can break or colour: its control characters are written as escapes."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        record.message = _CONTROLS.sub(lambda match: f"\\u{ord(match.group()):04x}", record.message)
+        record.message = _escaped(record.message)
         return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        # A traceback has lines of its own, which end in what the error says: set in, none passes for a record.
+        first, *trace = super().format(record).split("\n")
+        return "\n".join((first, *(f"    {_escaped(line)}" for line in trace)))
+
+
+def _escaped(text: str) -> str:
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def configure(settings: Logging) -> Callable[[], None]:

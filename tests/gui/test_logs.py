@@ -39,6 +39,29 @@ def test_a_name_from_elsewhere_neither_breaks_a_line_nor_colours_a_terminal(
     assert "\x1b" not in capsys.readouterr().err
 
 
+def test_no_line_of_a_traceback_passes_for_a_record_or_colours_a_terminal(
+    configured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        raise ValueError("x\r\n2026-11-22 ERROR forged \x1b[31m\u202e")
+    except ValueError:
+        log.warning("an error nobody caught", exc_info=True)
+    first, *trace = configured.read_text(encoding="utf-8").split("\n")[:-1]
+    assert "an error nobody caught" in first
+    assert trace[0] == "    Traceback (most recent call last):"
+    assert all(line.startswith("    ") for line in trace)
+    assert trace[-1] == r"    2026-11-22 ERROR forged \x1b[31m\u202e"
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_the_file_is_its_owners_alone_from_the_first_moment(
+    settings: config.Logging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "chmod", lambda _path, _mode: None)  # what comes after the file was made
+    logs.configure(settings)()
+    assert stat.S_IMODE(settings.client_file.stat().st_mode) == 0o600
+
+
 def test_the_file_and_those_before_it_are_their_owners_alone(configured: Path) -> None:
     for number in range(300):
         log.info("line %03d %s", number, "x" * 100)

@@ -80,6 +80,28 @@ def test_no_text_from_outside_breaks_a_line_of_the_log(home: Path) -> None:
     assert "eve\\u000d\\u000a2026-01-01 forged \\u001b[31m line\\u202e" in text
 
 
+def test_no_line_of_a_traceback_passes_for_a_record(home: Path) -> None:
+    logging_settings = settings(home, {}).logging
+    undo = logs.configure(logging_settings)
+    try:
+        raise ValueError("eve\r\n2026-01-01 forged \x1b[31m line\u202e")
+    except ValueError:
+        logging.getLogger("a.test").warning("it went wrong", exc_info=True)
+    undo()
+    first, *trace = logging_settings.server_file.read_text().split("\n")[:-1]
+    assert first.endswith("it went wrong")
+    assert trace[0] == "    Traceback (most recent call last):"
+    assert all(line.startswith("    ") for line in trace)
+    assert trace[-1] == "    2026-01-01 forged \\u001b[31m line\\u202e"
+
+
+def test_the_log_is_its_owners_alone_from_the_first_moment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logging_settings = settings(home, {}).logging
+    monkeypatch.setattr(Path, "chmod", lambda _path, _mode: None)  # what comes after the file was made
+    logs.configure(logging_settings)()
+    assert logging_settings.server_file.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only where there is a device that is always full")
 def test_a_full_disk_loses_log_lines_and_says_so_once_and_hinders_nothing(
     home: Path, capsys: pytest.CaptureFixture[str]
