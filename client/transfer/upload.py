@@ -127,9 +127,16 @@ class UploadWork(Feed):
         return iter(files)
 
     def fail(self, file: UploadFile, error: SfosError) -> None:
-        """This file is given up."""
-        file.over = True
-        self.ledger.end(file.row, ItemState.FAILED, error)
+        """This file is given up, unless it is over: then what failed was an attempt that another has replaced."""
+        with self._changed:
+            if not file.over:
+                file.over = True
+                self.ledger.end(file.row, ItemState.FAILED, error)
+
+    def afresh(self, file: UploadFile) -> UploadFile | None:
+        """The same, to be read from its beginning; None if it has been given up."""
+        with self._changed:
+            return None if file.over else file.afresh()
 
     # ── for the exchanges ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -274,7 +281,10 @@ class Reader:
             try:
                 self._read_once(file)
             except FileChanged:
-                file = file.afresh()
+                again = self._work.afresh(file)
+                if again is None:
+                    return
+                file = again
                 self._read_once(file)
         except Cancelled:
             raise

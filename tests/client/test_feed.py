@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from client.connection import Answer
 from client.errors import Cancelled
 from client.local_scan import LocalEntry, look_at
 from client.transfer.events import ItemState
@@ -18,7 +19,7 @@ from client.transfer.upload import Reader, UploadWork
 from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, HaveBlock
 from client.transfer.upload_plan import UploadFile
-from protocol import MIN_CHUNK_BYTES, ChunkRecord, QuotaExceeded, SpaceInfo
+from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, QuotaExceeded, SpaceInfo
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
 
@@ -126,6 +127,23 @@ def test_a_file_that_is_given_up_is_not_read_again_nor_gets_into_the_next(switch
     assert [exchange._block.files for exchange in asked if isinstance(exchange, HaveBlock)] == [[second], [second]]
     assert sum(record.length for record in second.records) == size
     assert second.read
+
+
+def test_an_attempt_that_was_replaced_does_not_fail_the_new_one(work: UploadWork, tmp_path: Path) -> None:
+    old = large_file(work, tmp_path / "file", 2 * MIN_CHUNK_BYTES)
+    block = work.new_block(small=False)
+    block.add_chunk(old, ChunkRecord(b"c" * 32, MIN_CHUNK_BYTES))
+    work.put_block(block)
+    exchange = work.next(1, block=False)
+    assert exchange is not None
+    new = work.afresh(old)
+    assert new is not None
+    assert work.afresh(old) is None
+    exchange.answered(Answer(1, None, BadChunk(), memoryview(b"")))
+    assert not new.over
+    assert new.row.state is ItemState.WAITING
+    work.fail(new, BadChunk())
+    assert new.row.state is ItemState.FAILED
 
 
 def large_file(work: UploadWork, path: Path, size: int) -> UploadFile:
