@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import bindparam, update
 
+from server.catalog.chunk_rows import ChunkRow, mark_hurt
 from server.catalog.engine import Catalog
 from server.catalog.head import Head, write_head
 from server.catalog.migrations import migrate
@@ -23,6 +24,7 @@ from server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
     LOSSES_FILE,
     STORES,
+    Named,
     NoBackup,
     copy_chunks,
     copy_durably,
@@ -31,6 +33,7 @@ from server.maintenance.backup_layout import (
     small_file,
     snapshots_in,
 )
+from server.maintenance.verify import ALL_CHUNKS
 from server.restore_mark import clear_mark, read_mark, set_mark
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault
@@ -142,13 +145,24 @@ def _restore_space(snapshot: Path, store: Path, target: Path, keys: SpaceKeys, d
     small = SmallStore(target / SMALL_FILE, lambda: 0)
     # A backup has what its snapshot names, and not the highest that there was: from here on that is the highest.
     small_mark = small.highest_location()
+    lacking = _lacking(target, named, small) if losses else set()
     small.close()
-    _begin_epoch(target, keys, small_mark)
+    _begin_epoch(target, keys, small_mark, lacking)
     sync_directory(target)
     done.losses += [f"space {target.name}: {loss}" for loss in losses]
 
 
-def _begin_epoch(directory: Path, keys: SpaceKeys, small_mark: int) -> None:
+def _lacking(target: Path, named: Named, small: SmallStore) -> set[str]:
+    """The locations of chunks that the catalog names and the backup could not give."""
+    there = small.which_are_there([str(number) for number in named.small])
+    on_disk = {path for path in named.on_disk if not (target / CHUNKS_DIRECTORY / path).is_file()}
+    return {f"disk:{path}" for path in on_disk} | {
+        f"small:{number}" for number in named.small if str(number) not in there
+    }
+
+
+def _begin_epoch(directory: Path, keys: SpaceKeys, small_mark: int, lacking: Collection[str]) -> None:
+    """`lacking`: locations whose chunks are marked, so that whoever has their data is asked for them again."""
     rows = RowAuthenticator(keys)
     with contextlib.closing(Catalog(directory / CATALOG_FILE, keys.space)) as catalog:
         migrate(catalog)
@@ -158,4 +172,7 @@ def _begin_epoch(directory: Path, keys: SpaceKeys, small_mark: int) -> None:
             digest = rows.seal_digest(rows.open_digest(row.digest, row.epoch, row.seq), epoch, row.seq)
             tx.run(_SET_EPOCH, epoch=epoch, digest=digest)
             set_small_mark(tx, small_mark)
+            for chunk in [ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS)] if lacking else []:
+                if chunk.location in lacking:
+                    mark_hurt(tx, chunk)
     write_head(directory, Head(epoch, row.seq, digest))

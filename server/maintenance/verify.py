@@ -2,6 +2,7 @@
 
 One snapshot of the catalog is read (no writer waits for it), then the chunk store's listing; with `full`, every chunk
 is opened and its id computed anew. What is found names the files that are hurt, as far as their names can be read.
+Chunks that are damaged or gone are marked in the catalog, so that whoever uploads their data again mends them.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from server.maintenance.findings import Finding, Findings
 from server.maintenance.verify_contents import check_contents
 from server.maintenance.verify_rows import check_rows
 from server.operations.context import SpaceContext
-from server.operations.downloads import open_chunk
+from server.operations.downloads import mark_as_hurt, open_chunk
 from server.storage_faults import StorageFault, TokenDamaged
 from server.vault.tokens import OPEN_SLACK
 
 Progress = Callable[[str, int, int], None]  # what is looked at, how much of it is done, of how much
 
-_ALL_CHUNKS = Statement(
+ALL_CHUNKS = Statement(
     select(*(chunks.c[name] for name in ChunkRow._fields)).where(chunks.c.space == bindparam("space"))
 )
 
@@ -76,7 +77,7 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
         contents = check_rows(context, tx, row, findings, result)
         progress("lists", 0, 1)
         check_contents(context, tx, contents, findings)
-        rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(_ALL_CHUNKS))}
+        rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS))}
     if head is not None:
         _check_head(context, row, head, findings)
     _check_stored(context, row, rows, findings, result)
@@ -127,6 +128,7 @@ def _check_stored(
 ) -> None:
     """Rows and files side by side."""
     missing = dict(rows)
+    hurt: list[ChunkRow] = []
     for stored in context.store.list_stored():
         known = rows.get(stored.chunk_id) if stored.chunk_id is not None else None
         if known is None or known.location != stored.location:
@@ -135,9 +137,12 @@ def _check_stored(
         missing.pop(known.id, None)
         if stored.sealed_len != known.sealed_len:
             findings.add_chunk(known.id, f"{stored.location} has {stored.sealed_len} bytes, not {known.sealed_len}")
+            hurt.append(known)
     for chunk in missing.values():
         if _still_there(context, chunk):
             findings.add_chunk(chunk.id, f"{chunk.location} is not there")
+            hurt.append(chunk)
+    mark_as_hurt(context, hurt)
     result.chunks = len(rows)
     result.bytes_stored = sum(chunk.sealed_len for chunk in rows.values())
     if result.bytes_stored != row.bytes_stored:

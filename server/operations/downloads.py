@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from protocol import (
@@ -43,6 +45,8 @@ from server.vault.sealing import TokenType
 from server.vault.tokens import OPEN_SLACK
 
 _log = logging.getLogger(__name__)
+
+_MARKED_AT_ONCE = 1_000  # chunks to a transaction, which others wait for
 
 
 def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestReply, bytes]:
@@ -203,21 +207,23 @@ def open_chunk(
     except KeyNotThere:  # which says nothing about what lies there
         raise
     except TokenDamaged:
-        _mark_hurt(context, row)
+        mark_as_hurt(context, [row])
         raise
     except OSError as error:
         if error.errno == errno.EIO:  # the disk cannot read it; others say nothing about what lies there
-            _mark_hurt(context, row)
+            mark_as_hurt(context, [row])
         raise
 
 
-def _mark_hurt(context: SpaceContext, row: ChunkRow) -> None:
-    if row.offset == HURT:
-        return
+def mark_as_hurt(context: SpaceContext, rows: Iterable[ChunkRow]) -> None:
+    """Let these chunks, found damaged or gone, be asked for again; not those whose row says another place by now."""
+    unmarked = iter([row for row in rows if row.offset != HURT])
     try:
-        with context.catalog.write() as tx:
-            mark_hurt(tx, row)
-    except SfosError as error:  # it stays unmarked until someone reads it again
+        while batch := list(islice(unmarked, _MARKED_AT_ONCE)):
+            with context.catalog.write() as tx:
+                for row in batch:
+                    mark_hurt(tx, row)
+    except (SfosError, sqlite3.Error) as error:  # they stay unmarked until someone looks at them again
         _log.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)
 
 

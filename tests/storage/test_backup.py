@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -265,6 +267,39 @@ def test_what_is_damaged_is_said_and_everything_else_is_backed_up(
     again = bring_back()
     assert again.spaces == 2
     assert set(done.losses) <= set(again.losses)
+
+
+@pytest.mark.parametrize("small_too", ["its row is gone", "its database is gone"])
+def test_what_a_backup_lacks_is_asked_for_again_after_its_restoration(
+    desk: Desk,
+    new_registry: NewRegistry,
+    home: Path,
+    back: Callable[..., BackedUp],
+    bring_back: Callable[..., Restored],
+    backups: Path,
+    small_too: str,
+) -> None:
+    files = {"/large": os.urandom(90_000), "/small": b"a small content", "/other": os.urandom(90_001)}
+    for path, data in files.items():
+        desk.put(path, data)
+    back()
+    for lost in backups.glob("stores/*/chunks/*/*"):
+        if lost.name.startswith(desk.cut(files["/large"])[0][0].chunk_id.hex()):
+            lost.unlink()
+    (database,) = backups.glob("stores/*/small-*.db")
+    if small_too == "its row is gone":
+        with closing(sqlite3.connect(database)) as connection, connection:
+            assert connection.execute("DELETE FROM tokens").rowcount == 1
+    else:
+        database.unlink()
+    assert len(bring_back().losses) == 2
+    with new_registry(home=home).lease(SPACE_ID, create=False) as space:
+        restored = Desk(space)
+        ids = [restored.cut(data)[0][0].chunk_id for data in files.values()]
+        assert restored.have(ids) == [False, False, True]
+        restored.put_many({"/large": files["/large"], "/small": files["/small"]})
+        assert restored.tree() == files
+    tree_of(new_registry, home)
 
 
 def test_a_backup_goes_into_a_directory_of_its_own(

@@ -79,6 +79,26 @@ def test_a_chunk_that_is_not_there_is_stored_anew_when_its_data_come(
     assert desk.read("/one") == BIG
 
 
+def remove_small(context: SpaceContext) -> None:
+    with context.store._stores["small"]._connection() as connection:
+        connection.execute("DELETE FROM tokens")
+
+
+@pytest.mark.parametrize(("harm", "data"), [(remove, BIG), (cut, BIG), (remove_small, SMALL)])
+def test_what_a_quick_verification_misses_is_asked_for_again(
+    desk: Desk, context: SpaceContext, harm: Callable[[SpaceContext], None], data: bytes
+) -> None:
+    desk.put("/one", data)
+    harm(context)
+    ids = [record.chunk_id for record, _ in desk.cut(data)]
+    assert desk.have(ids) == [True]
+    assert len(verify_space(context, full=False).findings) == 1
+    assert desk.have(ids) == [False]
+    desk.put("/another", data)
+    assert desk.read("/one") == data
+    assert verify_space(context, full=False).findings == []
+
+
 def test_a_commit_that_changes_nothing_heals_all_the_same(desk: Desk, context: SpaceContext) -> None:
     desk.put_many({"/one": SMALL})
     with context.store._stores["small"]._connection() as connection:
