@@ -98,6 +98,11 @@ class UploadWork(Feed):
         capacity = self._small_bytes if small else LARGE_BLOCK_BYTES
         return Block(used or bytearray(capacity + small), capacity, small=small)
 
+    def block_opened(self, file: UploadFile) -> None:
+        """Another block holds something of a large file, which waits for it."""
+        with self._changed:
+            file.blocks_open += 1
+
     def put_block(self, block: Block) -> None:
         """It is full: let it be sent."""
         with self._changed:
@@ -150,6 +155,13 @@ class UploadWork(Feed):
                     file.blocks_open -= 1
                     self._check_ready(file)
             self._changed.notify_all()
+
+    def chunks_there(self, file: UploadFile, size: int) -> None:
+        """So many bytes more of a large file are on the server. Two lanes may say so at once."""
+        with self._changed:
+            file.bytes_there += size
+            there = file.bytes_there
+        self.ledger.advance(file.row, there)
 
     def commit_done(self) -> None:
         """Another commit may begin."""
@@ -357,7 +369,8 @@ class Reader:
         count, start = count + carried, 0
         for length in self._cutter.cut_front(data[:count], ended=ended):
             record = ChunkRecord(chunk_id(self._key, data[start : start + length]), length)
-            block.add_chunk(file, record)
+            if block.add_chunk(file, record):
+                self._work.block_opened(file)
             start += length
         if not ended:
             following = self._work.new_block(small=False)

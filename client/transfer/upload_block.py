@@ -51,14 +51,15 @@ class Block:
             self.chunks.append((file, record, self._size))
             self._size += record.length
 
-    def add_chunk(self, file: UploadFile, record: ChunkRecord) -> None:
-        """The bytes at `free()` are the next chunk of a large file."""
-        if not self.files or self.files[-1] is not file:  # chunks of a file come one after the other
-            file.blocks_open += 1
+    def add_chunk(self, file: UploadFile, record: ChunkRecord) -> bool:
+        """The bytes at `free()` are the next chunk of a large file; whether it is the first one in here."""
+        is_first = not self.files or self.files[-1] is not file  # chunks of a file come one after the other
+        if is_first:
             self.files.append(file)
         file.records.append(record)
         self.chunks.append((file, record, self._size))
         self._size += record.length
+        return is_first
 
     def ids(self) -> list[bytes]:
         """The chunks in it, each once, in order."""

@@ -21,7 +21,6 @@ from protocol import (
     MAX_BODY,
     RECORD,
     AccessError,
-    ChunkRecord,
     HaveReply,
     HaveRequest,
     ItemResult,
@@ -58,6 +57,9 @@ class Work(Protocol):
 
     def block_done(self, block: Block) -> None:
         """Its memory is free again."""
+
+    def chunks_there(self, file: UploadFile, size: int) -> None:
+        """So many bytes more of a large file are on the server."""
 
     def commit_done(self) -> None:
         """Another commit may begin."""
@@ -115,16 +117,11 @@ class HaveBlock:
             return [CommitFiles(work, block.files, block, block.places(lacking))]
         for file, record, _ in block.chunks:
             if record.chunk_id not in lacking:
-                _count(work, file, record)
+                work.chunks_there(file, record.length)
         if lacking:
             return [PutBlock(work, block, lacking)]
         work.block_done(block)
         return []
-
-
-def _count(work: Work, file: UploadFile, record: ChunkRecord) -> None:
-    file.bytes_there += record.length
-    work.ledger.advance(file.row, file.bytes_there)
 
 
 def _give_up(work: Work, block: Block, error: SfosError) -> list[Exchange]:
@@ -162,7 +159,7 @@ class PutBlock:
         answer.expect(PutChunksReply)
         for file, record, _ in block.chunks:
             if record.chunk_id in self._lacking:
-                _count(work, file, record)
+                work.chunks_there(file, record.length)
         work.block_done(block)
         return []
 

@@ -17,9 +17,9 @@ from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
 from client.transfer.upload import Reader, UploadWork
 from client.transfer.upload_block import Block
-from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, HaveBlock
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, HaveBlock
 from client.transfer.upload_plan import UploadFile
-from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, QuotaExceeded, SpaceInfo
+from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, HaveReply, PutChunksReply, QuotaExceeded, SpaceInfo
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
 
@@ -132,7 +132,8 @@ def test_a_file_that_is_given_up_is_not_read_again_nor_gets_into_the_next(switch
 def test_an_attempt_that_was_replaced_does_not_fail_the_new_one(work: UploadWork, tmp_path: Path) -> None:
     old = large_file(work, tmp_path / "file", 2 * MIN_CHUNK_BYTES)
     block = work.new_block(small=False)
-    block.add_chunk(old, ChunkRecord(b"c" * 32, MIN_CHUNK_BYTES))
+    if block.add_chunk(old, ChunkRecord(b"c" * 32, MIN_CHUNK_BYTES)):
+        work.block_opened(old)
     work.put_block(block)
     exchange = work.next(1, block=False)
     assert exchange is not None
@@ -144,6 +145,42 @@ def test_an_attempt_that_was_replaced_does_not_fail_the_new_one(work: UploadWork
     assert new.row.state is ItemState.WAITING
     work.fail(new, BadChunk())
     assert new.row.state is ItemState.FAILED
+
+
+class Watched(UploadFile):
+    """Sees to it that what several threads count is counted under the lock."""
+
+    work: UploadWork | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if self.work is not None and name in ("blocks_open", "bytes_there"):
+            assert self.work._changed._is_owned(), name  # type: ignore[attr-defined]
+        super().__setattr__(name, value)
+
+
+def test_what_several_threads_count_of_a_file_is_counted_under_the_lock(
+    work: UploadWork, switch: Switch, tmp_path: Path
+) -> None:
+    size = LARGE_BLOCK_BYTES + 2 * MIN_CHUNK_BYTES
+    plain = large_file(work, tmp_path / "file", size)
+    file = Watched(plain.row, plain.local, 1, "file", None, work=work)
+    with ThreadPoolExecutor(1) as threads, switch.breaking(work.wake):
+        reading = threads.submit(Reader(work, switch, follow_symlinks=False).run, [file])
+        reading.add_done_callback(lambda _: switch.cancel())  # if it fails, nothing more comes
+        for _ in range(2):
+            have = work.next(1, block=True)
+            assert isinstance(have, HaveBlock)
+            lacking = have._ids[1:]
+            reply = memoryview(bytes([1, *[0] * len(lacking)]))  # the first is there
+            (put,) = have.answered(Answer(1, HaveReply(), None, reply))
+            work.answered([put])
+            work.answered(put.answered(Answer(2, PutChunksReply(stored=len(lacking)), None, memoryview(b""))))
+        commit = work.next(0, block=True)
+        assert isinstance(commit, CommitFiles)
+        assert file.bytes_there == file.row.bytes_done == size
+        switch.cancel()
+        with pytest.raises(Cancelled):
+            reading.result(10)
 
 
 def large_file(work: UploadWork, path: Path, size: int) -> UploadFile:
