@@ -6,6 +6,7 @@ import os
 import resource
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from server import sqlite_faults
+from server.catalog import engine
 from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry
@@ -241,3 +243,56 @@ def test_readers_that_all_read_within_their_own_reading_wait_for_nobody_for_ever
     for one in crowd:
         one.join(60)
     assert not any(one.is_alive() for one in crowd)
+
+
+@pytest.mark.allows_errors("what cannot be opened is logged")
+@pytest.mark.parametrize("error", [MemoryError(), sqlite3.OperationalError("unable to open database file")])
+def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_made(
+    context: SpaceContext, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(engine, "_SOON_S", 3_600.0)
+    with closing(engine.Catalog(context.catalog.path, context.catalog.space)) as catalog:
+        connect, all_here, let_go = catalog._connect, threading.Barrier(17), threading.Event()
+
+        def fail() -> sqlite3.Connection:
+            all_here.wait()
+            let_go.wait()
+            raise error
+
+        def read(found: list[object]) -> None:
+            try:
+                with catalog.read() as tx:
+                    found += tx.execute("SELECT 1")
+            except (MemoryError, StorageFailed) as failure:
+                found.append(failure)
+
+        catalog._connect = fail  # type: ignore[assignment]
+        early: list[object] = []
+        late: list[object] = []
+        crowd = [threading.Thread(target=read, args=(early,), daemon=True) for _ in range(16)]
+        for one in crowd:
+            one.start()
+        all_here.wait()
+        catalog._connect = connect
+        waiting = threading.Thread(target=read, args=(late,), daemon=True)
+        waiting.start()
+        let_go.set()
+        for one in (*crowd, waiting):
+            one.join(30)
+        assert len(early) == 16
+        assert late == [(1,)]
+
+
+def test_a_connection_given_back_while_its_catalog_is_being_closed_is_closed_too(context: SpaceContext) -> None:
+    catalog = engine.Catalog(context.catalog.path, context.catalog.space)
+
+    class ClosedMeanwhile(deque[engine._Lent]):
+        def __len__(self) -> int:  # asked after `_closed` was, and before the connection is kept
+            catalog.close()
+            return 0
+
+    catalog._idle = ClosedMeanwhile()
+    with catalog.read() as tx:
+        assert tx.execute("SELECT 1") == [(1,)]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        tx.execute("SELECT 1")
