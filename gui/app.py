@@ -251,8 +251,8 @@ class App:
         self.access.begin(address, user, notice=notice, automatic=False)
 
     def _session_ended(self, error: Exception) -> None:
-        unfinished = self.workspace is not None and bool(self.workspace.transfers.unfinished)
-        self._leave(logout=False, notice=ended_notice(error, unfinished=unfinished))
+        kept = len(self.workspace.unfinished()) if self.workspace is not None else 0
+        self._leave(logout=False, notice=ended_notice(error, kept=kept))
 
     # --- what the person does --------------------------------------------------------------------------------------
 

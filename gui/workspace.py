@@ -61,7 +61,7 @@ class Workspace:
         self.operations = OperationsPresenter(bridge, api, on_notice=self._say, on_done=self._changed_by_us)
         self.conflicts = ConflictsPresenter(bridge, self._ask_conflict)
         self.keeper = TransferKeeper(
-            bridge, kept_transfers.file_for(state_dir, session.address, session.user), self._unfinished
+            bridge, kept_transfers.file_for(state_dir, session.address, session.user), self.unfinished
         )
         self.transfers = TransfersPresenter(
             bridge, for_job=self.conflicts.for_job, on_board=self._board, on_notice=self._say,
@@ -133,14 +133,15 @@ class Workspace:
 
         self._bridge.run_in_thread(work, lambda _nothing: None, lambda _error: None, name="gui-session-end")
 
+    def unfinished(self) -> tuple[kept_transfers.Kept, ...]:
+        """What is kept for the next time, if the session ends now."""
+        return (*self.transfers.unfinished_work(), *self.interrupted.kept)
+
     # --- what the presenters say -----------------------------------------------------------------------------------
 
     def _say(self, notice: Notice) -> None:
         if not self._closed:
             self._window.say(notice)
-
-    def _unfinished(self) -> tuple[kept_transfers.Kept, ...]:
-        return (*self.transfers.unfinished_work(), *self.interrupted.kept)
 
     def _offer(self, notice: Notice | None) -> None:
         if not self._closed:

@@ -336,10 +336,10 @@ def sign_in_problem(error: Exception) -> str:
     return error.message if isinstance(error, SfosError) else wording.explain(error)
 
 
-def ended_notice(error: Exception, *, unfinished: bool) -> Notice:
+def ended_notice(error: Exception, *, kept: int) -> Notice:
     """Why one is no longer signed in, and by whose doing, as far as the server tells it.
 
-    `unfinished`: transfers were under way.
+    `kept`: how many transfers had not come to their end, and are kept.
     """
     if isinstance(error, SessionRevoked):
         text = error.message
@@ -349,6 +349,8 @@ def ended_notice(error: Exception, *, unfinished: bool) -> Notice:
         text = "Your password was changed, or an administrator has disabled your account."
     else:
         text = wording.explain(error)
-    if unfinished:
-        text += " Your unfinished transfers are kept: they can go on when you are signed in again."
+    if kept:
+        are, they = ("is", "it") if kept == 1 else ("are", "they")
+        what = wording.count(kept, "unfinished transfer")
+        text += f" {what} {are} kept: {they} can go on when you are signed in again."
     return Notice(text, "warning")

@@ -25,10 +25,12 @@ from gui.presenters.conflicts import Questions
 from gui.presenters.transfer_rows import Snapshot, failed_rows, job_of, sum_up
 from gui.presenters.transfer_work import Asked, Download, Upload, Work
 from gui.tasks import TaskBridge, Timer
-from protocol import Entry, Ref, ServerStopping
+from protocol import Entry, LoginFailed, LoginRequired, Ref, ServerStopping, SessionEnded, SfosError
 
 REFRESH_S = 0.1  # the panel is drawn anew at most ten times a second
 AGAIN_S, ATTEMPTS = 3.0, 3  # of a job that lost its connection to a server that is there
+_AWAY = (ConnectionFailed, ServerStopping)
+_SIGNED_OUT = (SessionEnded, LoginRequired, LoginFailed)  # a password changed elsewhere counts as a failed sign-in
 
 
 class TransfersPresenter:
@@ -74,12 +76,14 @@ class TransfersPresenter:
         return sum(not work.job.state.over for work in self._work.values())
 
     def unfinished_work(self) -> tuple[Kept, ...]:
-        """What waits, runs, or broke off for want of the server, in its order: what could go on another time."""
+        """What waits, runs, or broke off for want of the server or of the session, in its order: what could go on
+        another time.
+        """
         begun, waiting = self._in_order()
         return tuple(
             work.asked.kept()
             for work in (*begun, *waiting)
-            if not work.job.state.over or (work.job.state is JobState.FAILED and _lost(work.job))
+            if not work.job.state.over or _broke_off(work.job, (*_AWAY, *_SIGNED_OUT))
         )
 
     # --- starting --------------------------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ class TransfersPresenter:
         self._away = False
         for work in self._work.values():
             work.attempts = 0
-            if work.job.state is JobState.FAILED and _lost(work.job):
+            if _broke_off(work.job, _AWAY):  # not what ended with the session: nobody but the person can mend that
                 self._retry(work)
 
     def _try_again_soon(self, work: Work) -> None:
@@ -167,7 +171,7 @@ class TransfersPresenter:
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress
         title = f"“{work.title}”"
-        if state is JobState.FAILED and _lost(work.job) and (self._away or work.attempts < ATTEMPTS):
+        if _broke_off(work.job, _AWAY) and (self._away or work.attempts < ATTEMPTS):
             if not self._away:
                 self._try_again_soon(work)
             self._on_notice(Notice(f"{title}: the connection was lost. It goes on by itself.", "warning"))
@@ -282,6 +286,6 @@ class TransfersPresenter:
         return known[1]
 
 
-def _lost(job: Job) -> bool:
-    """Whether something of `job` failed only for want of the server."""
-    return any(isinstance(item.error, (ConnectionFailed, ServerStopping)) for item in job.failed_items())
+def _broke_off(job: Job, reasons: tuple[type[SfosError], ...]) -> bool:
+    """Whether `job` is over, and something of it failed only for one of these `reasons`."""
+    return job.state is JobState.FAILED and any(isinstance(item.error, reasons) for item in job.failed_items())

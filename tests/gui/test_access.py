@@ -15,6 +15,7 @@ from client.administration import Administration
 from client.options import ClientOptions
 from client.session import Session
 from client.trust import ACCEPT_NEW, Trust, TrustStore
+from gui import kept_transfers
 from gui.presenters import access as access_module
 from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, Entered, Step, ended_notice
 from gui.presenters.passwords import judge, requirements
@@ -22,7 +23,7 @@ from gui.tasks import TaskBridge
 from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
-from tests.gui.conftest import PASSWORD, USER, Hand, sign_in
+from tests.gui.conftest import PASSWORD, USER, Hand, sign_in, write
 from tests.support.server_process import ServerProcess
 
 pytestmark = [pytest.mark.timeout(180)]
@@ -299,21 +300,31 @@ def test_too_many_wrong_passwords_hold_up_the_button_and_another_server_frees_it
 
 
 def test_the_end_of_a_session_says_by_whose_doing() -> None:
-    revoked = ended_notice(SessionRevoked("The session has ended (ended by an administrator)."), unfinished=True)
-    assert "by an administrator" in revoked.text and "transfers are kept" in revoked.text
-    assert "password is changed" in ended_notice(SessionEnded(), unfinished=False).text
-    assert "disabled" in ended_notice(LoginFailed(), unfinished=False).text
+    revoked = ended_notice(SessionRevoked("The session has ended (ended by an administrator)."), kept=2)
+    assert "by an administrator" in revoked.text and "2 unfinished transfers are kept: they can" in revoked.text
+    one = ended_notice(SessionEnded(), kept=1).text
+    assert "password is changed" in one and "1 unfinished transfer is kept: it can" in one
+    lost = ended_notice(LoginFailed(), kept=0).text
+    assert "disabled" in lost and "kept" not in lost
 
 
 @pytest.mark.display
 def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_above_it(
-    fresh_hand: Hand, admin: Administration
+    fresh_hand: Hand, admin: Administration, tmp_path: Path
 ) -> None:
     hand = fresh_hand
+    path = kept_transfers.file_for(hand.app._state_dir, hand.space.session.address, USER)
+    hand.space.transfers.set_limit(50_000)
+    hand.space.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 8_000)])
+    hand.wait(lambda: hand.space.transfers.board.active, what="the transfer")
     admin.end_sessions(USER)
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")
     card = hand.app.gate.card
     assert isinstance(card, SignInCard)
     assert card.notice is not None and "by an administrator" in card.notice.text
+    assert "1 unfinished transfer is kept" in card.notice.text
+    hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
+    assert len(kept_transfers.load(path)) == 1
+    path.unlink()
     sign_in(hand)
     assert hand.app.workspace is not None

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from client.address import Address
-from client.options import TransferOptions
+from client.options import ClientOptions, TransferOptions
 from client.session import Session
 from client.transfer import TransferEngine
+from client.trust import ACCEPT_NEW, Trust, TrustStore
 from gui import kept_transfers
 from gui.kept_transfers import Kept, KeptDownload, KeptUpload
 from gui.model import Crumb, Notice, Place, Transfer
@@ -26,7 +27,7 @@ from gui.presenters.transfers import TransfersPresenter
 from gui.tasks import TaskBridge
 from gui.views.dialogs.conflict import ConflictDialog
 from protocol import Entry
-from tests.gui.conftest import Hand, put, sign_in, write
+from tests.gui.conftest import PASSWORD, USER, Hand, put, sign_in, write
 
 Settle = Callable[..., None]
 SLOW = 50_000  # bytes a second: nothing comes to its end by itself
@@ -137,6 +138,33 @@ def test_what_is_unfinished_is_known_in_its_order_and_what_is_over_is_not(
     assert panel.queue_changes[-1] == kept
     panel.transfers.act(panel.row("c").key, "cancel")
     settle(lambda: len(panel.queue_changes[-1]) == 2)
+
+
+def test_what_ended_with_the_session_is_kept_and_not_tried_again_by_itself(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, tmp_path: Path
+) -> None:
+    trust = Trust(TrustStore(tmp_path / "pins.json"), ACCEPT_NEW)
+    place = Place((*Place().crumbs, Crumb(session.api.stat(folder).node, folder[1:])))
+    conflicts = ConflictsPresenter(bridge, lambda _question, _answer: lambda: None)
+    notices: list[Notice] = []
+    transfers = TransfersPresenter(
+        bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=notices.append
+    )
+    with (
+        Session.sign_in(session.address, USER, PASSWORD, trust, ClientOptions()) as mine,
+        TransferEngine(mine, TransferOptions(), transfers.listen) as engine,
+    ):
+        transfers.use(engine, None)
+        transfers.set_limit(400_000)
+        transfers.upload((write(tmp_path / "big", os.urandom(2_000_000)),), place)
+        settle(lambda: any(row.fraction for row in transfers.board.active), what="progress")
+        session.api.end_sessions()
+        settle(lambda: transfers.board.failed, 60, what="the failure")
+        kept = (KeptUpload((os.fsencode(tmp_path / "big"),), place.node, place.path),)
+        assert transfers.unfinished_work() == kept
+        assert "goes on by itself" not in notices[-1].text
+        transfers.server_is_back()
+        assert transfers.unfinished == 0
 
 
 def test_the_file_is_for_its_owner_alone_and_gone_when_nothing_waits(tmp_path: Path) -> None:
