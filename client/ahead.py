@@ -28,7 +28,7 @@ class ConnectionsAhead:
         self._closed = False
 
     def begin(self, ticket_id: str, connect: Callable[[], Connection]) -> None:
-        """Open one in a thread of its own, for the session of that ticket."""
+        """Open one in a thread of its own, for the session of that ticket; none if there can be no more threads."""
         future: Future[Connection] = Future()
 
         def run() -> None:
@@ -41,8 +41,12 @@ class ConnectionsAhead:
         with self._lock:
             if self._closed:
                 return
-            self._coming.append((ticket_id, future))
-        threading.Thread(target=run, name="connect-ahead", daemon=True).start()
+            try:
+                threading.Thread(target=run, name="connect-ahead", daemon=True).start()
+            except RuntimeError as error:  # it would only have saved time
+                _log.debug("no connection ahead: %s", error)
+                return
+            self._coming.append((ticket_id, future))  # only now: who takes it waits for what the thread says
 
     def take(self, ticket_id: str) -> Connection | None:
         """The one begun first; None if there is none that came about. Blocks until that is known."""

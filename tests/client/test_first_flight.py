@@ -297,6 +297,19 @@ def test_one_begun_for_a_session_that_was_renewed_is_not_handed_out(
     wait_until(lambda: not connections[0].usable)
 
 
+def test_one_that_no_thread_can_open_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = ConnectionsAhead()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        ahead.begin("ticket", lambda: pytest.fail("there is no thread to do it"))
+    assert not ahead._coming
+    assert ahead.take("ticket") is None
+
+
 def test_no_more_is_begun_for_a_server_whose_key_is_not_the_tickets(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
 ) -> None:
