@@ -22,7 +22,7 @@ from server.home_lock import SECRETS, Holder, holder_of
 from server.known_spaces import KNOWN_FILE, KnownSpaces
 from server.listener import CannotListen, PortTaken, is_loopback, joined, open_sockets
 from server.restore_mark import RestoreUnfinished, check_restored
-from server.spaces import MASTER_KEY_VARIABLE, stored_ids
+from server.spaces import MASTER_KEY_VARIABLE, is_credential, stored_ids
 from server.storage_faults import KeysDamaged, MasterKeyWrong, StorageFault
 from server.tls import CertificateUnusable, load_identity
 from server.tls_reload import end_is_near
@@ -38,7 +38,7 @@ class AccountsUnfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. An error keeps the server from starting, or users from their files."""
+    """One thing that was looked at. An error keeps the server from starting, or everybody from their files."""
 
     level: Level
     subject: str
@@ -112,9 +112,10 @@ def _directories(config: Config) -> Iterator[Finding]:
     except RestoreUnfinished as error:
         yield Finding("error", "storage", str(error))
     known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
-    if lost := known.missing(stored_ids(server.storage_dir)):
+    stored = stored_ids(server.storage_dir)
+    if lost := known.missing(stored):  # their users are refused, and the others served, if there are any
         text = f"{server.storage_dir} lacks {len(lost)} of the spaces in {known.path}; is the storage mounted?"
-        yield Finding("error", "storage", text)
+        yield Finding("warning" if stored else "error", "storage", text)
 
 
 def _certificate(config: Config) -> Iterator[Finding]:
@@ -172,6 +173,10 @@ def _master_key(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]
         return
     spaces = stored_ids(config.server.storage_dir)
     known = KnownSpaces(config.server.credentials_file.parent / KNOWN_FILE)
+    if not given and is_credential(storage.master_key_file, environ) and not storage.master_key_file.exists():
+        text = f"{storage.master_key_file} is not there; its service has to be given it (LoadCredential=)"
+        yield Finding("error", "master key", text)
+        return
     if not given and not storage.master_key_file.exists() and not spaces and not known.missing(spaces):
         if _writable(_nearest(storage.master_key_file.parent)):
             text = f"there is none yet; the first start makes {storage.master_key_file}"
@@ -189,14 +194,16 @@ def _master_key(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]
 
 
 def _opened_by(master: MasterKey, storage_dir: Path, spaces: list[str]) -> Iterator[Finding]:
-    opened = 0
+    """As a start does: spaces whose keys do not open are refused, and keep nobody out of the others."""
+    faults: list[str] = []
     for space in spaces:
         try:
             read_keys(storage_dir / space, bytes.fromhex(space), master)
-        except (MasterKeyWrong, KeysDamaged) as error:
-            yield Finding("error", "master key", str(error))
-        else:
-            opened += 1
+        except (MasterKeyWrong, KeysDamaged, OSError) as error:
+            faults.append(str(error))
+    opened = len(spaces) - len(faults)
+    for fault in faults:
+        yield Finding("warning" if opened else "error", "master key", fault)
     yield Finding("ok", "master key", f"opens {opened} of {len(spaces)} stored space(s)")
 
 
@@ -214,7 +221,7 @@ def _permissions(config: Config) -> Iterator[Finding]:
     directory, server = config.home / SECRETS, config.server
     secret = {directory, server.private_key_file, server.credentials_file}
     secret |= {path for path in directory.glob("*") if path != server.certificate_file}
-    if not _given_by_systemd(config.storage.master_key_file):
+    if not is_credential(config.storage.master_key_file):  # those have rights of their own kind
         secret.add(config.storage.master_key_file)
     wrong = False
     for path in sorted(path for path in secret if path.exists()):
@@ -229,12 +236,6 @@ def _permissions(config: Config) -> Iterator[Finding]:
             yield Finding("warning", "permissions", f"{path} belongs to another user (uid {found.st_uid})")
     if not wrong:
         yield Finding("ok", "permissions", "nobody else can read the secrets")
-
-
-def _given_by_systemd(path: Path) -> bool:
-    """Whether it is a credential of the unit (LoadCredential=): those have rights of their own kind."""
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    return directory is not None and path.is_relative_to(directory)
 
 
 def _address(config: Config, running: Holder | None) -> Iterator[Finding]:

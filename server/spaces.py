@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +140,8 @@ class SpaceRegistry:
         known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
         stored = stored_ids(server.storage_dir)
         nothing_stored = not stored and not known.missing(stored)
+        if not given and is_credential(storage.master_key_file) and not storage.master_key_file.exists():
+            raise MasterKeyMissing(f"its service should have been given {storage.master_key_file}")
         master = LiveMasterKey.load(storage.master_key_file, given, may_create=nothing_stored)
         return cls(
             server.storage_dir,
@@ -287,6 +289,14 @@ class SpaceRegistry:
         slot.keys, slot.told = found, None
         _log.info("space %s seals under its data key %d from now on", context.space_id, renewed.sealer.key_no)
         return renewed
+
+
+def is_credential(path: Path, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `path` is where a service is handed its secrets (systemd's LoadCredential=): nothing is ever made there.
+
+    What is there goes with the service's end, and a master key made there would take all that is stored with it.
+    """
+    return path.is_relative_to(environ.get("CREDENTIALS_DIRECTORY") or "/run/credentials")
 
 
 def watched_key_file(config: Config) -> Path | None:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from protocol import MIN_ITERATIONS, make_verifier
+from protocol import MIN_ITERATIONS, Ref, StatRequest, make_verifier
 from server import certificate
+from server.app import CannotStart, Server
 from server.credentials import CredentialFile
 from server.preflight import Finding, examine
 from server.restore_mark import set_mark
@@ -199,6 +200,47 @@ def test_another_master_key_than_the_stored_spaces_need_is_an_error_for_each_of_
     (home / "secrets" / "master.key").write_bytes(Fernet.generate_key())
     assert "needs the key with fingerprint" in found(home, "error")["master key"]
     assert "opens 0 of 1" in found(home, "ok")["master key"]
+
+
+@pytest.mark.parametrize("keys", [b"damaged", None])
+def test_one_space_that_does_not_open_is_a_warning_while_another_one_does(
+    home: Path, serve: Serve, keys: bytes | None
+) -> None:
+    """The server serves the others, so it shall start; it is an error if nobody would be served."""
+    running = serve()
+    for user in ("alice", "bob"):
+        running.signed_in(user).call("stat", StatRequest(ref=Ref(path="/")))
+    of_alice, of_bob = sorted((home / "server_storage").glob("*/keys"))
+    of_alice.unlink()
+    if keys is not None:
+        of_alice.write_bytes(keys)
+    assert found(home, "error") == {}
+    assert str(of_alice) in found(home, "warning")["master key"]
+    assert "opens 1 of 2" in found(home, "ok")["master key"]
+    of_bob.write_bytes(b"damaged too")
+    assert str(of_bob) in found(home, "error")["master key"]
+
+
+def test_one_known_space_that_is_not_there_is_a_warning_while_others_are(home: Path, serve: Serve) -> None:
+    serve().signed_in().call("stat", StatRequest(ref=Ref(path="/")))
+    with (home / "secrets" / "spaces").open("a") as file:
+        file.write("ab" * 16 + "\n")
+    assert found(home, "error") == {}
+    assert "lacks 1 of the spaces" in found(home, "warning")["storage"]
+
+
+def test_a_credential_that_a_service_was_not_given_is_an_error_and_no_key_is_made_in_its_place(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = home / "credentials of the service"
+    given.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+    loaded = settings(home, {"storage.master_key_file": str(given / "master.key")})
+    findings = list(examine(loaded, os.environ))
+    assert [one.level for one in findings if one.subject == "master key"] == ["error"]
+    with pytest.raises(CannotStart, match="should have been given"):
+        Server(loaded)
+    assert list(given.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,16 @@ def test_what_it_sets_are_settings_and_what_it_starts_is_there() -> None:
     started = [command.split()[1] for command in (*lines("ExecStart"), *lines("ExecStartPre"))]
     assert started == ["/opt/sfos/ssl_server.py"] * 2
     assert (ROOT / "ssl_server.py").exists()
+
+
+def test_only_the_servers_own_start_decides_and_what_no_start_mends_is_not_tried_again() -> None:
+    """systemd tries a failed ExecStartPre= again whatever its exit code: RestartPreventExitStatus= is not about it."""
+    assert all(command.startswith("-") for command in lines("ExecStartPre"))
+    (start,) = lines("ExecStart")
+    assert not start.startswith("-")
+    program = [sys.executable, str(ROOT / start.split()[1].removeprefix("/opt/sfos/")), "--set", "server.prot=1"]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    assert [str(done.returncode)] == lines("RestartPreventExitStatus"), done.stderr
 
 
 def test_it_waits_longer_for_a_stop_than_the_server_takes() -> None:
