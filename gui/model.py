@@ -102,12 +102,14 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much is stored; `stored_bytes` counts history too. `quota_bytes` None: no limit."""
+    """How much is stored; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit."""
 
     current_bytes: int = 0
     files: int = 0
     stored_bytes: int = 0
     quota_bytes: int | None = None
+    entries: int = 0
+    quota_entries: int | None = None
 
 
 Direction = Literal["up", "down"]

@@ -18,6 +18,7 @@ from gui.presenters.interrupted import InterruptedPresenter
 from gui.presenters.keeping import TransferKeeper
 from gui.presenters.operations import OperationsPresenter
 from gui.presenters.transfers import TransfersPresenter
+from gui.presenters.usage import usage_of
 from gui.presenters.watching import WatchPresenter
 from gui.tasks import TaskBridge, Timer
 from gui.viewing import Viewer
@@ -242,8 +243,7 @@ class Workspace:
                 self._window.sidebar.show_usage(usage)
 
         def work(_token: object) -> Usage:
-            reply = self.session.api.usage()
-            return Usage(reply.bytes_current, reply.files_current, reply.bytes_stored, reply.quota_bytes)
+            return usage_of(self.session.api.usage())
 
         # That it fails while the server is away is told by the banner.
         self._bridge.run_in_thread(work, done, lambda _error: None, name="gui-usage")

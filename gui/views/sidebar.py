@@ -6,8 +6,9 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
 
-from gui import styles, wording
+from gui import styles
 from gui.model import Place, Usage
+from gui.presenters.usage import usage_text, used_share
 from gui.theme import Theme
 from gui.views.scroll import AutoScrollbar
 from gui.views.tooltip import Tooltip
@@ -196,7 +197,7 @@ class Sidebar(ttk.Frame):
 
 
 class UsageMeter(ttk.Frame):
-    """A sentence, and where there is a quota a bar."""
+    """A line or two, and where there is a quota a bar."""
 
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
         super().__init__(parent, style=styles.SIDE)
@@ -222,18 +223,14 @@ class UsageMeter(ttk.Frame):
         if usage is None:
             self._text.configure(text="")
             return
-        if usage.quota_bytes:
-            used, whole = usage.stored_bytes, usage.quota_bytes
-            self._text.configure(text=f"{wording.size(used)} of {wording.size(whole)} used")
-        else:
-            # Without a limit there is nothing that a bar could be full of.
-            self._text.configure(text=f"{wording.size(usage.current_bytes)} in {wording.count(usage.files, 'file')}")
+        self._text.configure(text=usage_text(usage))
+        share = used_share(usage)
+        if share is None:  # without a limit there is nothing that a bar could be full of
             self._bar.pack_forget()
             return
         self._bar.pack(fill="x", pady=(theme.px(6), 0))
         width, thick = self._bar.winfo_width(), theme.px(7)
         theme.bar(self._bar, 0, width, thick // 2, thick, palette.usage_trough)
-        if used and whole:
-            full = used >= 0.9 * whole and usage.quota_bytes is not None
-            colour = palette.danger if full else palette.primary
-            theme.bar(self._bar, 0, int(width * min(1.0, used / whole)), thick // 2, thick, colour)
+        if share:
+            colour = palette.danger if share >= 0.9 else palette.primary
+            theme.bar(self._bar, 0, int(width * share), thick // 2, thick, colour)

@@ -18,9 +18,10 @@ from gui.palette import LIGHT, Palette, contrast, palette_for
 from gui.presenters.operations import deletion_text, name_problem, named
 from gui.presenters.ordering import SortedRows, key_of, natural
 from gui.presenters.previews import details_of
+from gui.presenters.usage import usage_of, usage_text, used_share
 from gui.scaling import factor_for
 from gui.views.list_keys import find_typed
-from protocol import Attributes, Entry, NotFound
+from protocol import Attributes, Entry, NotFound, UsageReply
 
 NOW = dt.datetime(2026, 11, 22, 18, 0)  # noqa: DTZ001 - as the clock on the wall shows it
 
@@ -271,6 +272,33 @@ def test_places_know_their_path_and_what_is_above() -> None:
     assert place.parent() == Place().child(2, "a")
     assert Place().parent() is None
     assert Place().path == "/"
+
+
+# --- Usage --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("quota_bytes", "quota_files", "text", "share"),
+    [
+        (None, None, "3.1 MB in 12 files", None),
+        (10_000_000, None, "5.0 MB of 10.0 MB used", 0.5),
+        (None, 20, "3.1 MB in 12 files\n15 of 20 items used", 0.75),
+        (10_000_000, 20, "5.0 MB of 10.0 MB used\n15 of 20 items used", 0.75),
+        (6_250_000, 1_500, "5.0 MB of 6.2 MB used\n15 of 1,500 items used", 0.8),
+        (4_000_000, None, "5.0 MB of 4.0 MB used", 1.0),  # lowered below what there is
+        (0, 1, "5.0 MB of 0 B used\n15 of 1 item used", 1.0),
+    ],
+)
+def test_each_limit_is_told_and_the_bar_is_of_the_one_that_is_nearest(
+    quota_bytes: int | None, quota_files: int | None, text: str, share: float | None
+) -> None:
+    usage = usage_of(
+        UsageReply(
+            bytes_current=3_100_000, files_current=12, bytes_stored=5_000_000, quota_bytes=quota_bytes,
+            entries_current=15, quota_files=quota_files,
+        )
+    )  # fmt: skip
+    assert (usage_text(usage), used_share(usage)) == (text, share)
 
 
 # --- Choices ------------------------------------------------------------------------------------------------------
