@@ -63,7 +63,7 @@ def _questions(command: CommandOptions) -> list[Question]:
             return _stats(_paths(command.paths[:-1] or command.paths))
         case PutOptions():
             destination = RemotePath.parse(command.paths[-1] if len(command.paths) > 1 else "/")
-            return _stats(list(dict.fromkeys((destination.path, destination.parent))))
+            return _stats(_paths(list(dict.fromkeys((destination.path, destination.parent)))))
         case UsageOptions():
             return [("usage", UsageRequest())]
         case SessionsOptions():

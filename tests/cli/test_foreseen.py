@@ -68,6 +68,8 @@ def test_only_a_few_short_paths_are_asked_about_at_once() -> None:
     assert 1 < len(asked) < 16
     assert all(isinstance(request, StatRequest) for _, request in asked)
     assert questions(parse(["ls", *map(str, range(100))]).command) == []
+    for names, count in ((9, 2), (15, 1), (100, 0)):
+        assert len(questions(parse(["put", "local", "/".join(["x" * 100] * names)]).command)) == count
 
 
 def test_paths_that_make_no_sense_ask_nothing() -> None:
