@@ -7,6 +7,7 @@ says the reply. It never sees a socket or a frame. What went wrong it raises, as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -87,6 +88,8 @@ class Call(Generic[RequestT]):
     peer: Peer
     args: RequestT
     body: memoryview
+    turn: AbstractContextManager[None]
+    """What a short handler does its work in: only a few of all connections are in theirs at the same moment."""
 
     @property
     def session(self) -> Session:
@@ -117,8 +120,10 @@ def no_body(_: Any) -> int:
 class Handler:
     """How a command is carried out. `reply_bytes(args)`: the most its body may have, to be taken from the budget.
 
-    `short`: it runs for less than a millisecond and never waits for the disk or another client. Only a few such run at
-    the same moment, since more would but pass the interpreter's lock around (measured: 16 clients get a third more).
+    `short`: it works for less than a millisecond, and in `call.turn`. Only a few such run at the same moment, since
+    more would but pass the interpreter's lock around (measured: 16 clients get a third more). What it may have to wait
+    for, as a space that is being opened, it has before that: in a turn that waits nobody else is answered, not even
+    who says hello.
     """
 
     run: Callable[[Call[Any]], Answer]

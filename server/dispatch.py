@@ -69,6 +69,21 @@ class Response:
             self.lease.release()
 
 
+class _Turns:
+    """As many at once as there are slots; the others wait. `with` it."""
+
+    def __init__(self, slots: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()  # as a semaphore: threading's are Python, and cost 3 µs a turn
+        for _ in range(slots):
+            self._free.put(None)
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(self, *_: object) -> None:
+        self._free.put(None)
+
+
 class Dispatcher:
     """Answers requests. One for each server; called by the threads of all connections at once."""
 
@@ -77,9 +92,7 @@ class Dispatcher:
     ) -> None:
         self._services = services
         self._handlers = handlers
-        self._slots: SimpleQueue[None] = SimpleQueue()  # as a semaphore: threading's are Python, and cost 3 µs a turn
-        for _ in range(slots):
-            self._slots.put(None)
+        self._turns = _Turns(slots)
         self._memory_timeout_s = memory_timeout_s
 
     def answer(self, peer: Peer, frame: Frame) -> Response:
@@ -120,15 +133,7 @@ class Dispatcher:
             lease = self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s)
         peer.core.about_to(handler.short)
         try:
-            call = Call(self._services, peer, args, body)
-            if handler.short:
-                self._slots.get()
-                try:
-                    answer = handler.run(call)
-                finally:
-                    self._slots.put(None)
-            else:
-                answer = handler.run(call)
+            answer = handler.run(Call(self._services, peer, args, body, self._turns))
         except BaseException:
             if lease is not None:
                 lease.release()

@@ -61,7 +61,8 @@ def hello(call: Call[HelloRequest]) -> Answer:
         )
     peer.greeted = True
     peer.client = call.args.client
-    return Answer(HelloReply(version=VERSION, server=SERVER_NAME, time_ms=time.time_ns() // 1_000_000))
+    with call.turn:
+        return Answer(HelloReply(version=VERSION, server=SERVER_NAME, time_ms=time.time_ns() // 1_000_000))
 
 
 # --- With the password --------------------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def _opened(call: Call[Any], named: list[str | None]) -> Iterator[Space]:
 
 
 def stat(call: Call[StatRequest]) -> Answer:
-    with _opened(call, spaces_in(call.args.ref)) as space:
+    with _opened(call, spaces_in(call.args.ref)) as space, call.turn:
         return Answer(space.stat(call.args))
 
 
@@ -74,7 +74,7 @@ def changes(call: Call[ChangesRequest]) -> Answer:
 
 
 def usage(call: Call[UsageRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space:
+    with _opened(call, [call.args.space]) as space, call.turn:
         return Answer(space.usage(caller(call)))
 
 

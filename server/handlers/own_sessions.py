@@ -12,7 +12,8 @@ from server.sessions import Session
 
 
 def sessions(call: Call[SessionsRequest]) -> Answer:
-    return Answer(SessionsReply(sessions=entries(call, call.services.sessions.of_user(call.session.user_id))))
+    with call.turn:
+        return Answer(SessionsReply(sessions=entries(call, call.services.sessions.of_user(call.session.user_id))))
 
 
 def end_sessions(call: Call[EndSessionsRequest]) -> Answer:

@@ -397,3 +397,22 @@ def test_when_a_crowd_has_gone_its_memory_is_given_back_once() -> None:
         here[:] = [Idle() for _ in range(count)]
         watchdog.look()
     assert given == [5], "at the first hundred that have gone, and not again within seconds"
+
+
+def test_hello_is_answered_while_others_wait_for_their_spaces(serve: Serve, wait_until: Wait) -> None:
+    """A space that is being opened waits for the disk, and so does who asks for it: in nobody else's turn."""
+    server = serve({"server.handler_slots": "2"})
+    registry = server.server.services.spaces
+    asking = [(peer, login.session.home.space) for peer, login in (server.login("alice"), server.login("bob"))]
+    slots = [registry._slots[space] for _, space in asking]
+    with slots[0].opening, slots[1].opening:
+        for peer, _ in asking:
+            peer.send("stat", STAT)
+        wait_until(lambda: all(slot.leases == 1 for slot in slots))
+        hello = threading.Thread(target=server.connect().hello)
+        hello.start()
+        hello.join(20)
+        assert not hello.is_alive()
+    for peer, _ in asking:
+        envelope, _ = peer.receive()
+        assert envelope.error is None
