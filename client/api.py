@@ -233,9 +233,12 @@ class Api:
             asked_for.add(reply.next)
             request = msgspec.structs.replace(request, cursor=reply.next)
 
-    def walk(self, place: Place, *, follow: Callable[[Entry], bool] | None = None) -> Iterator[Listing]:
+    def walk(
+        self, place: Place, *, first: Listing | None = None, follow: Callable[[Entry], bool] | None = None
+    ) -> Iterator[Listing]:
         """The folder and all below it, breadth first, up to 256 folders a request. `follow`: which folders to enter.
 
+        `first`: what is in the folder itself, if it has been asked for already.
         Never comes to a folder twice, and to an end, whatever the server says. Raises: TooMuch, RemoteProtocolError.
         """
 
@@ -245,19 +248,20 @@ class Api:
                 (entry.name, entry.node) for entry in folders if follow is None or follow(entry)
             )
 
-        return self._walk(place, self.list_folders, below)
+        return self._walk(place, first, self.list_folders, below)
 
-    def walk_names(self, place: Place) -> Iterator[NameListing]:
+    def walk_names(self, place: Place, *, first: NameListing | None = None) -> Iterator[NameListing]:
         """`walk` for who needs no more than names."""
 
         def below(listing: NameListing) -> tuple[int, Iterable[tuple[str, int]]]:
             return len(listing.names), listing.folders.items()
 
-        return self._walk(place, self.list_names, below)
+        return self._walk(place, first, self.list_names, below)
 
     def _walk(
         self,
         place: Place,
+        first: ListingT | None,
         list_many: Callable[[Sequence[Place]], list[ListingT]],
         below: Callable[[ListingT], tuple[int, Iterable[tuple[str, int]]]],
     ) -> Iterator[ListingT]:
@@ -269,8 +273,10 @@ class Api:
             deeper: list[tuple[tuple[str, ...], Ref]] = []
             for start in range(0, len(level), MAX_LIST_FOLDERS):
                 part = level[start : start + MAX_LIST_FOLDERS]
+                listings = list_many([ref for _, ref in part]) if first is None else [first]
+                first = None
                 path: tuple[str, ...]
-                for (path, _), listing in zip(part, list_many([ref for _, ref in part]), strict=True):
+                for (path, _), listing in zip(part, listings, strict=True):
                     count, folders = below(listing)
                     total += count
                     _check_count(total)

@@ -54,8 +54,8 @@ def _stat(api: Api, shell: Shell, options: StatOptions) -> int:
 
 def _list(api: Api, shell: Shell, options: ListOptions) -> int:
     if options.long or options.json or options.sort is not SortBy.NAME:
-        return _list_by(shell, options, api, api.list_folders, api.walk)
-    return _list_by(shell, options, api, api.list_names, api.walk_names)
+        return _list_by(shell, options, api, api.list_folders, lambda path, first: api.walk(path, first=first))
+    return _list_by(shell, options, api, api.list_names, lambda path, first: api.walk_names(path, first=first))
 
 
 def _list_by(
@@ -63,7 +63,7 @@ def _list_by(
     options: ListOptions,
     api: Api,
     list_many: Callable[[Sequence[str]], list[ListingT]],
-    walk: Callable[[str], Iterator[ListingT]],
+    walk: Callable[[str, ListingT], Iterator[ListingT]],
 ) -> int:
     failures = Failures(shell)
     places = []
@@ -86,7 +86,7 @@ def _list_by(
     printer.files(files)
     for text, place, listing in folders:
         if options.recursive:
-            for shown, path, below in _below(walk(place.path), text, place, failures):
+            for shown, path, below in _below(walk(place.path, listing), text, place, failures):
                 printer.folder(shown, path, below)
         else:
             printer.folder(text, place.path, listing)

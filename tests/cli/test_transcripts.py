@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from client.commands import Commands
+from protocol import ListReply, ListRequest
 from tests.cli.conftest import Cli
 
 
@@ -68,6 +70,23 @@ def test_a_recursive_listing_has_a_header_for_each_folder(cli: Cli) -> None:
     cli.ok("put", "-r", "t")
     assert cli.ok("ls", "-R", "t") == "t:\na\nsub\n\nt/sub:\nb\n"
     assert cli.ok("ls", "-R").startswith("/:\nt\n\n/t:\na\nsub\n")
+
+
+@pytest.mark.parametrize("options", ["-R", "-lR"])
+def test_a_recursive_listing_asks_for_each_folder_once(cli: Cli, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
+    cli.ok("mkdir", "-p", "a/below", "b")
+    asked: list[str | int | None] = []
+    ask = Commands.list
+
+    def asking(self: Commands, request: ListRequest) -> tuple[ListReply, memoryview]:
+        asked.extend(ref.path or ref.node for ref in request.folders)
+        return ask(self, request)
+
+    monkeypatch.setattr(Commands, "list", asking)
+    said = cli.ok("ls", options, "a", "b")
+    assert [line for line in said.splitlines() if line.endswith(":")] == ["a:", "a/below:", "b:"]
+    assert asked[:2] == ["/a", "/b"]
+    assert len(asked) == 3
 
 
 def test_several_paths_are_listed_files_first(cli: Cli) -> None:
