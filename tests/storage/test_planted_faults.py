@@ -265,23 +265,28 @@ def test_no_location_of_the_newer_file_is_given_out_again(home: Home, opened_bef
 def test_a_look_beside_a_server_at_work_takes_nothing_for_lost(home: Home) -> None:
     """The file is ahead of the catalog all the time, and never behind what was read before it."""
     failures: list[BaseException] = []
-    done = threading.Event()
+    uploads = looks = 0
+    enough = threading.Event()
 
     def upload(registry: SpaceRegistry) -> None:
+        nonlocal uploads
         try:
             with registry.lease(home.space_id) as space:
-                for number in range(30):
-                    Desk(space).put_many({f"/many/{number}": b"%d" % number})
+                while not enough.is_set():
+                    Desk(space).put_many({f"/many/{uploads}": b"%d" % uploads})
+                    uploads += 1
         except BaseException as error:
             failures.append(error)
-        finally:
-            done.set()
 
     with closing(home.open()) as registry, closing(home.open()) as other:
         thread = threading.Thread(target=upload, args=(registry,))
         thread.start()
-        while not done.is_set():
-            with other.inspect(home.space_id) as context:
-                assert context.faults == ()
-        thread.join()
+        try:
+            while not failures and (looks < 20 or uploads < 30):
+                with other.inspect(home.space_id) as context:
+                    assert context.faults == ()
+                looks += 1
+        finally:
+            enough.set()
+            thread.join()
     assert not failures

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -361,11 +362,11 @@ def test_the_script_rotates_beside_a_server_that_sees_the_key_change_and_no_othe
     assert_all_opens(tmp_path, trees)
 
 
-def is_free(directory: Path) -> bool:
-    """Whether somebody else could have the lock on it, alone."""
+def is_free(directory: Path, how: int = fcntl.LOCK_EX) -> bool:
+    """Whether somebody else could have the lock on it, alone (or, with LOCK_SH, beside others)."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     finally:
@@ -407,4 +408,28 @@ def test_no_master_key_goes_while_a_space_is_made_under_it(
         pass
     registry.close()
     assert held == [True]
+    assert is_free(storage)
+
+
+def test_no_space_is_made_while_a_master_key_comes_or_goes(
+    trees: Trees, storage: Path, key_file: Path, rotate: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the look at what is there to the change of the file: a space made in between would be under neither look."""
+    held: list[bool] = []
+    look, replace = rotate_module._sorted, LiveMasterKey.replace
+
+    def looking(*arguments: Any) -> tuple[list[Path], list[Path]]:
+        held.append(not is_free(storage, fcntl.LOCK_SH))
+        return look(*arguments)
+
+    def replacing(self: LiveMasterKey, master: MasterKey) -> None:
+        held.append(not is_free(storage, fcntl.LOCK_SH))
+        replace(self, master)
+
+    monkeypatch.setattr(rotate_module, "_sorted", looking)
+    monkeypatch.setattr(LiveMasterKey, "replace", replacing)
+    assert rotate() == 3
+    assert held == [True, True]
+    assert drop_old_keys(storage, live(key_file)) == 1
+    assert held == [True] * 4
     assert is_free(storage)
