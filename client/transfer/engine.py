@@ -21,7 +21,7 @@ from client.transfer.limiter import RateLimiter
 from client.transfer.run import Run, Task
 from client.transfer.switch import Switch
 from client.transfer.upload_task import UploadTask
-from protocol import Entry, Ref, printable
+from protocol import Entry, Ref
 
 _log = logging.getLogger(__name__)
 
@@ -75,8 +75,7 @@ class TransferEngine:
         if rename_to is not None and len(paths) != 1:
             raise ValueError("rename_to names a single path")
         task = UploadTask(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum)
-        destination = remote_folder if isinstance(remote_folder, str) else remote_folder.path or ""
-        return self._add(Direction.UPLOAD, _title([path.name for path in paths]), destination, task)
+        return self._add(Direction.UPLOAD, task)
 
     def download(
         self,
@@ -94,8 +93,7 @@ class TransferEngine:
         if rename_to is not None and len(entries) != 1:
             raise ValueError("rename_to names a single entry")
         task = DownloadTask(entries, local_folder, on_conflict, rename_to, checksum)
-        title = _title([entry.name for entry in entries])
-        return self._add(Direction.DOWNLOAD, title, str(local_folder), task)
+        return self._add(Direction.DOWNLOAD, task)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -149,9 +147,9 @@ class TransferEngine:
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _add(self, direction: Direction, title: str, destination: str, task: Task) -> Job:
+    def _add(self, direction: Direction, task: Task) -> Job:
         with self._changed:
-            job = Job(self._next_number, direction, title, destination, task, self._enqueue, tell_all=self._tell_all)
+            job = Job(self._next_number, direction, task, self._enqueue, tell_all=self._tell_all)
             self._next_number += 1
             self._jobs.append(job)
             if self._reporter is None and not self._closing:
@@ -227,7 +225,3 @@ class TransferEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _title(names: Sequence[str]) -> str:
-    return printable(names[0]) if len(names) == 1 else f"{len(names)} items"

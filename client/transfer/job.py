@@ -23,19 +23,14 @@ class Job:
         self,
         number: int,
         direction: Direction,
-        title: str,
-        destination: str,
         task: Task,
         enqueue: Callable[[Job], None],
         *,
         tell_all: bool = True,
     ) -> None:
-        """The engine makes them. `title`: what was asked for, for people: "report.pdf" or "14 items"; `destination`:
-        the remote folder of an upload, the local one of a download; `tell_all`: see `TransferEngine`."""
+        """The engine makes them. `tell_all`: see `TransferEngine`."""
         self.number = number
         self.direction = direction
-        self.title = title
-        self.destination = destination
         self._task = task
         self._enqueue = enqueue
         self._ledger = Ledger(number, tell_all=tell_all)
