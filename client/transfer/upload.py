@@ -61,7 +61,7 @@ class UploadWork(Feed):
         self._ready: deque[UploadFile] = deque()
         self._commits = 0
         self._reading = True
-        self._expects_small = self._expects_large = False
+        self._expects_any = self._expects_large = False
         self._round_trip_s: float | None = None
         self._again: deque[UploadFile] = deque()
 
@@ -69,10 +69,10 @@ class UploadWork(Feed):
 
     def expect(self, size: int) -> None:
         """A file of so many bytes will come: time to connect."""
-        if self._expects_large or (size <= MIN_CHUNK_BYTES and self._expects_small):
+        if self._expects_large or (size <= MIN_CHUNK_BYTES and self._expects_any):
             return  # asked for every file
         with self._changed:
-            self._expects_small = True
+            self._expects_any = True
             self._expects_large = size > MIN_CHUNK_BYTES
             self._changed.notify_all()
 
@@ -195,7 +195,7 @@ class UploadWork(Feed):
         if self._ended():
             return False
         if lane == 0:
-            return self._expects_small or bool(self._again)
+            return self._expects_any or bool(self._again)
         return self._expects_large or (self._is_far and bool(self._small))
 
     @property

@@ -93,7 +93,6 @@ class HaveBlock:
         self.first_lane_only = block.small
         self._ids = block.ids()
         self._sent_at = 0.0
-        self._sent_at = 0.0
         self.request_bytes = len(self._ids) * CHUNK_ID_BYTES + _HEADER_BYTES
         self.most_reply_bytes = len(self._ids) + _HEADER_BYTES
 
