@@ -116,7 +116,7 @@ def _asked(reply: ListReply, refs: Sequence[Ref]) -> tuple[ListedFolder, ...]:
     return reply.folders
 
 
-def _check_page(page: int, size: int, before: int) -> int:
+def _check_page(page: int, size: int, before: int) -> None:
     """`size`: how much is in the page of that number; only the first, 0, may be empty. `before`: how much came before.
 
     Raises: RemoteProtocolError, TooMuch.
@@ -124,7 +124,6 @@ def _check_page(page: int, size: int, before: int) -> int:
     if page and not size:
         raise RemoteProtocolError("The server's list of a folder has no end.")
     _check_count(before + size)
-    return size
 
 
 def _check_asked(folders: Sequence[ListedFolder], found: Iterable[int]) -> None:
@@ -200,7 +199,9 @@ class Api:
             for page, (reply, body) in enumerate(self._pages(refs, names_only=True)):
                 folders = folders or _asked(reply, refs)
                 runs = unpack_names(reply, body)
-                count += _check_page(page, sum(len(run.names) for run in runs), count)
+                size = sum(len(run.names) for run in runs)
+                _check_page(page, size, count)
+                count += size
                 for run in runs:
                     inside.setdefault(run.folder, []).append(run)
             _check_asked(folders, inside)
