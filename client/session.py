@@ -88,7 +88,10 @@ class Session:
         reauthenticate: Reauthenticate | None = None,
         warnings: tuple[CertificateWarning, ...] = (),
         ahead: ConnectionsAhead | None = None,
+        answers: AnswersAhead | None = None,
+        expires_unix_s: float | None = None,
     ) -> None:
+        """`expires_unix_s`: of a session opened before; else it lasts from now on for as long as the server says."""
         self.address = control.address
         self.user = user
         self.options = options
@@ -102,14 +105,15 @@ class Session:
         self._salted = salted
         self._watches: set[Watch] = set()
         self._ahead = ahead or ConnectionsAhead()
-        self._answers = AnswersAhead()
-        self._adopt(ticket_id, ticket, info)
+        self._answers = answers or AnswersAhead()
+        self._adopt(ticket_id, ticket, info, expires_unix_s)
         self.api = Api(Commands(self), lambda: self.info.home)
 
-    def _adopt(self, ticket_id: str, ticket: bytes, info: SessionInfo) -> None:
+    def _adopt(self, ticket_id: str, ticket: bytes, info: SessionInfo, expires_unix_s: float | None = None) -> None:
         self._ticket_id, self._ticket, self._info = ticket_id, ticket, info
         self._opened_at = self._used_at = time.monotonic()
-        self._expires_unix_s = time.time() + (info.absolute_timeout_s or _UNLIMITED_S)
+        lasts_s = info.absolute_timeout_s or _UNLIMITED_S
+        self._expires_unix_s = time.time() + lasts_s if expires_unix_s is None else expires_unix_s
 
     # ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,7 +192,7 @@ class Session:
         except BaseException:
             more.close()
             raise
-        session = cls(
+        return cls(
             connection,
             ticket.user,
             ticket.ticket_id,
@@ -198,10 +202,9 @@ class Session:
             reauthenticate=reauthenticate,
             warnings=(warning,) if warning else (),
             ahead=more,
+            answers=answers,
+            expires_unix_s=ticket.expires_unix_s,
         )
-        session._expires_unix_s = ticket.expires_unix_s
-        session._answers = answers
-        return session
 
     # ── what it is ──────────────────────────────────────────────────────────────────────────────────────────────
 
