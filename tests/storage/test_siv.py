@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.vault import siv
 from server.vault.siv import SivBatch
 
 KEY = bytes(range(64))
@@ -31,7 +32,7 @@ def test_each_length_of_key_gives_what_the_library_gives(key_bytes: int) -> None
     assert SivBatch(KEY[:key_bytes]).seal(texts, b"name", [place(7)]) == of_library
 
 
-@pytest.mark.parametrize("count", [1, 5, 6, 7, 100, 514, 1_030])
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 100, 514, 1_030])
 @pytest.mark.parametrize("length", [1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 49, 255, 512, 513])
 def test_texts_of_one_length_are_sealed_and_opened_as_by_the_library(count: int, length: int) -> None:
     texts = [bytes([number % 256]) * length for number in range(count)]
@@ -44,14 +45,32 @@ def test_texts_of_one_length_are_sealed_and_opened_as_by_the_library(count: int,
     assert batch.open(shared, b"name", [place(1)]) == texts
 
 
+def test_what_is_kept_for_the_next_page_stays_small() -> None:
+    """Whatever the lengths and however many: constants of a process, not of one call."""
+    siv._many_ones.cache_clear()
+    kept: list[int] = []
+    whole = siv._many_ones.__wrapped__
+
+    def noted(count: int, lane_bits: int) -> int:
+        kept.append(count * lane_bits // 8)
+        return whole(count, lane_bits)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(siv, "_many_ones", noted)
+        for length in (1, 15, 33, 255, 256, 20_000):
+            texts = [b"x" * length] * 600
+            assert batch.open(batch.seal(texts, b"name", [place(1)]), b"name", [place(1)]) == texts
+    assert 0 < max(kept) <= 2 * siv._BYTES_AT_ONCE
+
+
 @given(
     st.lists(
         st.tuples(st.one_of(st.binary(min_size=1, max_size=50), st.binary(min_size=1, max_size=3)), st.integers(0, 2))
     ),
 )
 def test_any_mix_of_lengths_and_places_is_as_by_the_library(items: list[tuple[bytes, int]]) -> None:
-    texts = [text for text, _ in items * 7]
-    places = [place(number) for _, number in items * 7]
+    texts = [text for text, _ in items * 17]
+    places = [place(number) for _, number in items * 17]
     sealed = by_the_library(texts, places)
     assert batch.seal(texts, b"name", places) == sealed
     assert batch.open(sealed, b"name", places) == texts
