@@ -183,6 +183,7 @@ def with_present_keys(around: Surroundings, context: SpaceContext) -> SpaceConte
 
 
 def _present_keys(around: Surroundings, directory: Path, in_use: SpaceKeys) -> SpaceKeys:
+    """Those in the space's file, durable there, which open all that those `in_use` do."""
     keys = read_keys_now(directory, in_use.space, around.master)
     if not keys.extends(in_use):
         raise KeysDamaged(f"{directory / KEYS_FILE}: it lacks keys that are in use; restore the right one")

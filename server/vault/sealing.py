@@ -91,18 +91,18 @@ class Sealer:
 
     def _newer_key(self, key_no: int) -> TokenKey:
         """One that a rotation has made since. Raises: KeyNotThere, whatever is wrong with the file of keys."""
-        why = "which this space does not have"
+        known, why = self._keys, "which this space does not have"
         if self._present_keys is not None:
             try:
                 keys = self._present_keys()
             except (StorageFault, OSError) as error:
                 why = f"and the keys cannot be read: {error}"
             else:
-                newer = {number: TokenKey(key) for number, key in keys.data.items() if number not in self._keys}
-                self._keys = {**self._keys, **newer}  # another thread may be looking into the one before
-        if key_no not in self._keys:
+                newer = {number: TokenKey(key) for number, key in keys.data.items() if number not in known}
+                self._keys = known = {**known, **newer}  # a new one: other threads may be looking into the one before
+        if key_no not in known:
             raise KeyNotThere(f"sealed under key {key_no}, {why}")
-        return self._keys[key_no]
+        return known[key_no]
 
     def _header(self, kind: TokenType, key_no: int, token_id: bytes, length: int) -> bytes:
         return _HEADER.pack(_MAGIC, _FORMAT, kind, _CODEC_NONE, 0, key_no, self._space, token_id, length)
