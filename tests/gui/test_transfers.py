@@ -359,8 +359,9 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
     with TransferEngine(session) as engine:
         assert engine.upload([write(tmp_path / "there.bin", content)], folder).wait(60)
     hand.row("there.bin")
-    hand.space.transfers.set_limit(1_500_000)
+    hand.space.engine.set_rates(SLOW, 500_000)  # neither is over before it is broken off, however busy the machine is
     hand.click_row("there.bin")
+    hand.wait(lambda: hand.space.orders.selection.entries, what="the selection")
     hand.press("ctrl+d")
     hand.space.orders.upload([write(tmp_path / "mine.bin", os.urandom(3_000_000))])
     hand.wait(
