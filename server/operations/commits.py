@@ -42,7 +42,6 @@ from server.operations.contents import heal_lists, seal_list
 from server.operations.context import Caller, SpaceContext
 from server.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
 from server.operations.places import Place, PlaceFinder
-from server.operations.sealed_ahead import SealedAhead
 from server.operations.uploads import Upload, check_pieces, store_pieces
 
 _MAX_MISSING_IDS = 32_768  # 1 MiB of the reply's body; who lacks more asks again
@@ -160,11 +159,9 @@ def new_node(
     mtime_ns: int = 0,
     attrs: bytes | None = None,
     content: bytes | None = None,
-    ahead: SealedAhead | None = None,
 ) -> State:
     """A new node in the folder `parent`. `attrs`: not sealed yet. `name_key`: if it is known already."""
     node = change.tree.new_node()
-    ahead = ahead or SealedAhead(context.names)
     return change.tree.create(
         State(
             node=node,
@@ -172,14 +169,18 @@ def new_node(
             name_key=name_key or context.names.key(parent, name),
             seq_from=change.tree.seq,
             kind=kind,
-            name=ahead.name(parent, name),
+            name=context.names.seal_name(parent, name),
             size=size,
             mtime_ns=mtime_ns,
-            attrs=ahead.attrs(node, attrs),
+            attrs=_sealed_attrs(context, node, attrs),
             content=content,
             mac=b"",
         )
     )
+
+
+def _sealed_attrs(context: SpaceContext, node: int, attrs: bytes | None) -> bytes | None:
+    return None if attrs is None else context.names.seal_attrs(node, attrs)
 
 
 class _Landing:
@@ -199,7 +200,6 @@ class _Landing:
         self._upload = upload
         self._lists = dict(lists)
         self._places = PlaceFinder(context, change.tree)
-        self._ahead = SealedAhead(context.names)
         self._usable: dict[bytes, tuple[int, bool]] = {}
         self._missing: dict[bytes, None] = {}
         self._used: set[bytes] = set()
@@ -212,7 +212,6 @@ class _Landing:
         self._usable = usable_chunks(self._change.tx, wanted, self._caller.actor)
         self._usable |= {row.id: (row.length, False) for row in self._upload.rows.values()}
         places = self._find_places(plans)
-        self._seal_ahead(plans, places)
         results = [self._result(plan, place) for plan, place in zip(plans, places, strict=True)]
         if atomic and any(result.error for result in results):
             self._change.abandoned = True
@@ -243,24 +242,6 @@ class _Landing:
         for folder, name_keys in keys.items():
             self._change.tree.prefetch(folder, name_keys)
         return places
-
-    def _seal_ahead(self, plans: list[_Plan | SfosError], places: list[Place | SfosError]) -> None:
-        """Seal what items in folders that are there will need, if all goes well: new nodes get their ids in order."""
-        names: dict[int, list[str]] = {}
-        attrs: list[tuple[int, bytes]] = []
-        next_node = self._change.tree.next_node
-        for plan, place in zip(plans, places, strict=True):
-            if isinstance(plan, SfosError) or isinstance(place, SfosError) or place.missing:
-                continue
-            names.setdefault(place.folder, []).append(place.name)
-            existing = self._change.tree.child(place.folder, place.name_key)
-            node = next_node if existing is None else existing.node
-            next_node += existing is None
-            if plan.attrs is not None:
-                attrs.append((node, plan.attrs))
-        for folder, own in names.items():
-            self._ahead.foresee_names(folder, own)
-        self._ahead.foresee_attrs(attrs)
 
     def _result(self, plan: _Plan | SfosError, place: Place | SfosError) -> ItemResult:
         try:
@@ -306,7 +287,6 @@ class _Landing:
             mtime_ns=item.mtime_ns,
             attrs=plan.attrs,
             content=plan.content,
-            ahead=self._ahead,
         )
 
     def _land_on(self, existing: State, plan: _Plan, place: Place) -> State:
@@ -316,10 +296,10 @@ class _Landing:
             name_key=existing.name_key,
             seq_from=existing.seq_from,
             kind=int(KIND_NUMBERS[plan.item.kind]),
-            name=self._ahead.name(place.folder, place.name),
+            name=self._context.names.seal_name(place.folder, place.name),
             size=plan.item.size,
             mtime_ns=plan.item.mtime_ns,
-            attrs=self._ahead.attrs(existing.node, plan.attrs),
+            attrs=_sealed_attrs(self._context, existing.node, plan.attrs),
             content=plan.content,
             mac=existing.mac,
         )

@@ -64,7 +64,7 @@ def to_entry(context: SpaceContext, state: State, *, path: str | None = None) ->
 
 
 def to_entries(context: SpaceContext, states: Sequence[State]) -> list[Entry]:
-    """`to_entry` of many, for a third of the time: what is sealed is opened together. Raises: TokenDamaged."""
+    """`to_entry` of many; what is alike in them is read once. Raises: TokenDamaged."""
     names = _names_of(context, states)
     with_attrs = [state for state in states if state.attrs is not None]
     plain = context.names.open_attrs_of(

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from protocol import fold_name
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
-from server.vault.siv import SivBatch
 
 NAME_KEY_BYTES = 16  # 2⁶⁴ names before two would meet by chance
 _NODE = struct.Struct(">Q")
@@ -30,7 +29,6 @@ class NameSealer:
 
     def __init__(self, keys: SpaceKeys) -> None:
         self._siv = AESSIV(keys.name)
-        self._batch = SivBatch(keys.name)
         self._folder_name = lru_cache(_KEPT_FOLDERS)(self.open_name)
         self._hash_key = blake3(keys.catalog, derive_key_context="secure file orchestration 2026 name key v1").digest()
 
@@ -50,13 +48,10 @@ class NameSealer:
         """`open_name` of a folder on the way to something; kept for the next who comes by. Raises: TokenDamaged."""
         return self._folder_name(parent, sealed)
 
-    def seal_names(self, parent: int, names: Sequence[str]) -> list[bytes]:
-        """`seal_name` of many in one folder, for a fifth of the time."""
-        return self._batch.seal([name.encode() for name in names], b"name", [_NODE.pack(parent)])
-
     def open_names(self, parent: int, sealed: Sequence[bytes]) -> list[bytes]:
         """The names of many in one folder, in UTF-8. Raises: TokenDamaged."""
-        return self._open_many(sealed, b"name", [_NODE.pack(parent)])
+        place = _NODE.pack(parent)
+        return [self._open(one, b"name", place) for one in sealed]
 
     def seal_attrs(self, node: int, plain: bytes) -> bytes:
         """The sealed form of a node's attributes (JSON)."""
@@ -66,13 +61,9 @@ class NameSealer:
         """Raises: TokenDamaged."""
         return self._open(sealed, b"attrs", _NODE.pack(node))
 
-    def seal_attrs_of(self, nodes: Sequence[int], plain: Sequence[bytes]) -> list[bytes]:
-        """`seal_attrs` of many nodes."""
-        return self._batch.seal(plain, b"attrs", [_NODE.pack(node) for node in nodes])
-
     def open_attrs_of(self, nodes: Sequence[int], sealed: Sequence[bytes]) -> list[bytes]:
         """`open_attrs` of many nodes. Raises: TokenDamaged."""
-        return self._open_many(sealed, b"attrs", [_NODE.pack(node) for node in nodes])
+        return [self.open_attrs(node, one) for node, one in zip(nodes, sealed, strict=True)]
 
     def seal_reply(self, op_id: bytes, plain: bytes) -> bytes:
         """The sealed form of the reply to the request `op_id`: errors in it can bear names."""
@@ -85,11 +76,5 @@ class NameSealer:
     def _open(self, sealed: bytes, purpose: bytes, place: bytes) -> bytes:
         try:
             return self._siv.decrypt(sealed, [purpose, place])
-        except (InvalidTag, ValueError):
-            raise TokenDamaged(f"the {purpose.decode()} of a row is not authentic") from None
-
-    def _open_many(self, sealed: Sequence[bytes], purpose: bytes, places: Sequence[bytes]) -> list[bytes]:
-        try:
-            return self._batch.open(sealed, purpose, places)
         except (InvalidTag, ValueError):
             raise TokenDamaged(f"the {purpose.decode()} of a row is not authentic") from None
