@@ -301,7 +301,8 @@ def test_who_opens_a_store_anew_after_a_failed_fsync_reads_and_does_not_write(
     with pytest.raises(StoreStopped):
         put(disk, token_of(1))
     chunk_id, token = token_of(1)
-    for make, location in zip((make_small, make_disk), locations, strict=True):
+    makes: tuple[Callable[..., ChunkStore], ...] = (make_small, make_disk)
+    for make, location in zip(makes, locations, strict=True):
         with closing(make(tmp_path, syncing)) as store:
             with pytest.raises(StoreStopped):
                 put(store, (chunk_id, token))
