@@ -260,6 +260,29 @@ def test_what_broke_off_while_it_was_planned_is_tried_again_as_a_whole(
         }
 
 
+def test_why_a_job_broke_off_is_said_although_something_else_had_failed_before(
+    relay: CuttingRelay,
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    tmp_path: Path,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/file").write_bytes(b"x")
+    session.options = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=0.0))
+    _cut_at_listing(monkeypatch, session, relay, 0)
+    job = engine.upload([tmp_path / "missing", tmp_path / "there"], folder)
+    assert finish(job) is JobState.FAILED
+    assert [isinstance(item.error, ConnectionFailed) for item in job.failed_items()] == [False, True]
+    relay.refusing = False
+    job.retry_failed()
+    assert finish(job) is JobState.FAILED
+    assert [item.local.name for item in job.failed_items()] == ["missing"]
+    assert _files_of(session, folder) == {"there/file": b"x"}
+
+
 def _files_of(session: Session, path: str) -> dict[str, bytes]:
     return {
         "/".join((*listing.path, entry.name)): session.api.read_range(entry)
