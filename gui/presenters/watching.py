@@ -69,12 +69,11 @@ class WatchPresenter:
 
     def _run(self, token: CancelToken, cursor: Cursor | None) -> None:
         failures = 0
-        missed = False
         while not token.cancelled:
             with self._lock:
                 watch = self._watch = self._session.watch(cursor)
             try:
-                interruption = self._follow(watch, token, missed)
+                interruption = self._follow(watch, token, missed=cursor is None)
             finally:
                 with self._lock:
                     self._watch = None
@@ -82,14 +81,13 @@ class WatchPresenter:
             if interruption is None:
                 return
             failures = 1 if watch.cursor != cursor else failures + 1
-            missed = missed and watch.cursor is None  # that one never began
             cursor = watch.cursor
             if not isinstance(interruption.error, _AWAY):
                 # What the server stumbled over may be what it was asked for: begin anew from how things are then.
-                cursor, missed = None, True
+                cursor = None
             self._wait(interruption.error, WAITS_S[min(failures, len(WAITS_S)) - 1])
 
-    def _follow(self, watch: Watch, token: CancelToken, missed: bool) -> WatchInterrupted | None:
+    def _follow(self, watch: Watch, token: CancelToken, *, missed: bool) -> WatchInterrupted | None:
         """What broke it off. `missed`: it begins with what is to come, so all before that has to be read anew."""
         try:
             for notice in watch:
@@ -98,8 +96,10 @@ class WatchPresenter:
                 match notice:
                     case Changed(changes=changes):
                         self._post(lambda found=changes: self._on_changes(found))  # type: ignore[misc]
-                    case Resync():
+                    case Resync():  # in place of WatchResumed
+                        self._post(self._on_online)
                         self._post(self._on_missed)
+                        missed = False
                     case WatchResumed():
                         self._post(self._on_online)
                         if missed:  # only now: what was read earlier would lack what changed in between
@@ -107,7 +107,9 @@ class WatchPresenter:
                             missed = False
                     case WatchInterrupted():
                         return notice
-        except CapacityError as error:  # the server made a mistake, or has no room now: nobody is signed out for that
+        except (CapacityError, ConnectionFailed) as error:
+            # The server made a mistake or has no room now, or went away while it said that too much was missed: nobody
+            # is signed out for that.
             return WatchInterrupted(error)
         return None
 

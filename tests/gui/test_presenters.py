@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from client.address import Address
+from client.errors import ConnectionLost
 from client.options import ClientOptions
 from client.session import Session
 from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
 from client.trust import Trust, TrustStore
+from client.watch import Resync
 from gui.model import Conflicting, Listing, Notice, Place
 from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, AskTrust, Entered, Step
 from gui.presenters.browser import BrowserPresenter
@@ -280,6 +282,46 @@ def test_a_mistake_of_the_server_signs_nobody_out(
     assert asked_since[1] is None, "what it stumbled over is left out"
     heard = [word for word in told if word != "offline"]
     assert heard == ["online", "missed"], "read anew once changes are told again: in between nobody tells of any"
+    presenter.stop()
+    settle(lambda: not bridge.alive())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_after_too_much_was_missed_one_is_online_and_all_is_read_anew(
+    lost: bool, bridge: TaskBridge, session: Session, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`lost`: the connection breaks off just after the server has said so."""
+    told: list[str] = []
+    watch_of_session, begun = session.watch, []
+
+    class TooLate:
+        """What a watch is like whose cursor the server does not know any more."""
+
+        def __init__(self, since: str | None) -> None:
+            self.cursor = since
+
+        def __iter__(self) -> Iterator[object]:
+            self.cursor = None
+            if lost:
+                raise ConnectionLost
+            yield Resync(session.info.home.cursor)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    def watch(since: str | None) -> object:
+        begun.append(since)
+        return TooLate(since) if len(begun) == 1 else watch_of_session(since)
+
+    monkeypatch.setattr(session, "watch", watch)
+    presenter = WatchPresenter(
+        bridge, session, on_changes=lambda _found: None, on_missed=lambda: told.append("missed"),
+        on_online=lambda: told.append("online"), on_offline=lambda _error, _seconds: presenter.try_now(),
+        on_ended=lambda error: pytest.fail(f"signed out for {error}"),
+    )  # fmt: skip
+    presenter.start(session.info.home.cursor)
+    settle(lambda: "missed" in told)
+    assert told == ["online", "missed"]
     presenter.stop()
     settle(lambda: not bridge.alive())
 
