@@ -91,7 +91,7 @@ def test_a_probe_for_room_has_no_name_any_more_when_it_grows(tmp_path: Path, mon
         real(descriptor, offset, size)
         grown.append(list(tmp_path.iterdir()))
 
-    monkeypatch.setattr(sqlite_faults.os, "posix_fallocate", allocate)
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
     error = sqlite3.OperationalError()
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
     assert not sqlite_faults.is_full(error, tmp_path / "catalog.db")
