@@ -74,9 +74,12 @@ package_of() {
         dnf:venv | yum:venv | zypper:venv) say python3-pip ;;
         pacman:python | pacman:venv) say python ;;
         apk:venv) say py3-pip ;;
-        apt-get:tkinter | zypper:tkinter) say python3-tk ;;
-        dnf:tkinter | yum:tkinter | apk:tkinter) say python3-tkinter ;;
-        pacman:tkinter) say tk ;;
+        # libXcursor: without it files cannot be dropped into the window.
+        apt-get:tkinter) say python3-tk libxcursor1 ;;
+        zypper:tkinter) say python3-tk libXcursor1 ;;
+        dnf:tkinter | yum:tkinter) say python3-tkinter libXcursor ;;
+        apk:tkinter) say python3-tkinter libxcursor ;;
+        pacman:tkinter) say tk libxcursor ;;
         brew:tkinter) say python-tk ;;
         apt-get:Xvfb | apk:Xvfb) say xvfb ;;
         dnf:Xvfb | yum:Xvfb) say xorg-x11-server-Xvfb ;;
@@ -249,6 +252,8 @@ ensure_environment() {
 
 has_tkinter() { "$venv/bin/python" -c 'import tkinter' 2>/dev/null; }
 
+has_dropping() { "$venv/bin/python" -c 'import ctypes; ctypes.CDLL("libXcursor.so.1")' 2>/dev/null; }
+
 ensure_tkinter() { has_tkinter || { install_packages tkinter && has_tkinter; }; }
 
 # --- Where everything is kept -----------------------------------------------------------------------------------------
@@ -375,7 +380,7 @@ ensure_test_programs() {
     for name in Xvfb xdotool shellcheck strace; do
         command -v "$name" >/dev/null 2>&1 || missing="$missing $name"
     done
-    has_tkinter || missing="$missing tkinter"
+    has_tkinter && has_dropping || missing="$missing tkinter"
     [ -n "$missing" ] && [ "$(uname -s)" != Darwin ] || return 0
     # shellcheck disable=SC2086  # a list of words
     install_packages $missing || complain "tests will be skipped for lack of$missing. Install: $(install_command $missing)"

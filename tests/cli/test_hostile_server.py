@@ -45,12 +45,12 @@ class HostileApi:
     def list_names(self, places: list[str]) -> list[NameListing]:
         return [NameListing((), 1, (NASTY, NASTY), {NASTY: 8})]
 
-    def walk_names(self, place: object, *, first: NameListing) -> Iterator[NameListing]:
+    def walk_names(self, place: object, *, first: NameListing | None = None) -> Iterator[NameListing]:
         yield NameListing((), 1, (NASTY, NASTY), {NASTY: 8})
         yield NameListing((NASTY,), 8, (NASTY,), {})
         yield NameListing((NASTY, NASTY), None, (), {}, NotFound(NASTY))
 
-    def walk(self, place: object, *, first: Listing) -> Iterator[Listing]:
+    def walk(self, place: object, *, first: Listing | None = None) -> Iterator[Listing]:
         yield Listing((), 1, (nasty(), nasty("folder", 8)))
         yield Listing((NASTY,), 8, (nasty("symlink", 9),))
         yield Listing((NASTY, NASTY), None, (), NotFound(NASTY))

@@ -372,6 +372,7 @@ def test_what_a_connection_held_is_free_when_it_has_ended_and_waits_for_no_colle
         return [one for one in gc.get_objects() if isinstance(one, Connection | TlsStream)]
 
     gc.collect()
+    was_enabled = gc.isenabled()  # a window in this process keeps it off
     gc.disable()
     try:
         owner = server.signed_in()
@@ -380,7 +381,8 @@ def test_what_a_connection_held_is_free_when_it_has_ended_and_waits_for_no_colle
         wait_until(lambda: server.server.connections() == 0)
         wait_until(lambda: not held(), what="the connections to be freed")
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def test_when_a_crowd_has_gone_its_memory_is_given_back_once() -> None:

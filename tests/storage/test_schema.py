@@ -40,7 +40,10 @@ def open_version(tmp_path: Path) -> Iterator[Callable[[int], tuple[SpaceRegistry
     def unpack(version: int) -> tuple[SpaceRegistry, dict[str, object]]:
         home = tmp_path / f"v{version}"
         with tarfile.open(FIXTURES / f"v{version}.tar.gz") as archive:
-            archive.extractall(home, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                archive.extractall(home, filter="data")
+            else:  # Python before 3.11.4
+                archive.extractall(home)
         settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home)
         opened.append(SpaceRegistry.open(settings))
         return opened[-1], json.loads((home / "expected.json").read_text())

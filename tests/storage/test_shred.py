@@ -112,6 +112,7 @@ def test_the_script_asks_for_the_name_and_shreds_only_that(
     assert (tmp_path / "secrets" / KNOWN_FILE).read_text() == "b" * 32 + "\n"
 
 
+@pytest.mark.allows_errors("a server that meets half-shredded keys says that they are damaged")
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_shredding_that_is_killed_anywhere_is_ended_by_the_next_and_nobody_misses_the_space(
     stored: Path, tmp_path: Path, master_text: str, monkeypatch: pytest.MonkeyPatch, restarted: bool
