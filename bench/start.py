@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.harness import side
 from bench.harness.ours import Ours
 from bench.harness.processes import START_TIMEOUT_S, Command, must
 from bench.harness.side import CHECKOUT
@@ -48,9 +49,8 @@ def screen() -> Iterator[str]:
 
 def until_window(display: str, home: Path) -> float:
     """Seconds from `./run.sh` to its window; both are ended after that."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("SFOS_")}
-    environment |= {"SFOS_HOME": str(home), "SFOS_SERVER_PORT": "0", "DISPLAY": display, "HOME": str(home)}
-    environment |= {"SFOS_VENV": sys.prefix}
+    own = {"SFOS_HOME": str(home), "SFOS_SERVER_PORT": "0", "SFOS_VENV": sys.prefix, "DISPLAY": display}
+    environment = side.environment(home, own)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
     begin = time.perf_counter()
     with subprocess.Popen([str(CHECKOUT / "run.sh")], **quiet) as process:  # type: ignore[call-overload]
@@ -85,7 +85,7 @@ def main() -> int:
         ours.start(stack)
 
         def python(code: str) -> Callable[[], float]:
-            command = Command((sys.executable, "-c", code), dict(os.environ))
+            command = Command((sys.executable, "-c", code), side.environment(place))
             return lambda: seconds(lambda: must(command))
 
         works: dict[str, Callable[[], float]] = {

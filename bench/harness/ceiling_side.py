@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench.harness.data import remove
 from bench.harness.processes import Command, daemon
-from bench.harness.side import CHECKOUT, Side
+from bench.harness.side import CHECKOUT, Side, environment
 
 
 class Ceiling(Side):
@@ -37,7 +36,7 @@ class Ceiling(Side):
         self._store.mkdir()
 
     def _program(self, *arguments: str) -> Command:
-        return Command((sys.executable, str(CHECKOUT / "bench" / "ceiling.py"), *arguments), dict(os.environ))
+        return Command((sys.executable, str(CHECKOUT / "bench" / "ceiling.py"), *arguments), environment(self._place))
 
     def put_file(self, source: Path, name: str) -> Command:
         """See Side."""
