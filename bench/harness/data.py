@@ -80,6 +80,16 @@ def make_sparse(path: Path, size: int) -> Path:
     return path
 
 
+def check_made(path: Path, size: int, seed: str) -> None:
+    """Return if the file is what `make_file` would make of `size` and `seed`. Raises: NotEqual."""
+    if not path.is_file() or path.stat().st_size != size:
+        raise NotEqual(f"{path.name}: missing, or of another size")
+    with path.open("rb") as file:
+        for piece in random_pieces(seed, size):
+            if file.read(len(piece)) != piece:
+                raise NotEqual(f"{path.name}: other bytes than were made")
+
+
 def check_equal(path: Path, original: Path) -> None:
     """Return if the two files, or the two folders with all that is in them, are equal. Raises: NotEqual."""
     if original.is_dir():
