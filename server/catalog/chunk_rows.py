@@ -49,6 +49,7 @@ _CHUNK_COLUMNS = tuple(chunks.c[name] for name in ChunkRow._fields)
 FIND_CHUNK = Statement(
     select(*_CHUNK_COLUMNS).where(chunks.c.space == bindparam("space"), chunks.c.id == bindparam("id"))
 )
+ALL_CHUNKS = Statement(select(*_CHUNK_COLUMNS).where(chunks.c.space == bindparam("space")))
 USABLE = InStatement(
     lambda names: select(chunks.c.id, chunks.c.length, chunks.c.pending_since).where(
         chunks.c.space == bindparam("space"),

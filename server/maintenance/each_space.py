@@ -143,8 +143,13 @@ def _report(name: str, found: Verified, *, full: bool) -> None:
         looked += f"; {found.orphans} files without a row, as a crash leaves them (gc removes them in a day)"
     if found.clean:
         say(f"{name}: clean: {looked}")
-        return
-    say(f"{name}: DAMAGED: {len(found.findings)} findings in {looked}")
+    else:
+        say(f"{name}: DAMAGED: {len(found.findings)} findings in {looked}")
+    if found.newer:
+        say(
+            f"  note: {found.newer} of the files without a row are newer than all that the catalog knows: an upload was"
+            " cut off, or an old catalog was put back together with its HEAD file"
+        )
     for finding in found.findings:
         say(f"  {finding.about}: {finding.detail}")
         for path in finding.paths:

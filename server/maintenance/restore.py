@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import bindparam, update
 
-from server.catalog.chunk_rows import ChunkRow, mark_hurt
+from server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, mark_hurt
 from server.catalog.engine import Catalog
 from server.catalog.head import Head, write_head
 from server.catalog.migrations import migrate
@@ -33,7 +33,6 @@ from server.maintenance.backup_layout import (
     small_file,
     snapshots_in,
 )
-from server.maintenance.verify import ALL_CHUNKS
 from server.restore_mark import clear_mark, read_mark, set_mark
 from server.space_directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
 from server.storage_faults import StorageFault

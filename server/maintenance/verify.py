@@ -12,15 +12,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, select
-
 from protocol import MAX_CHUNK_BYTES, chunk_id
-from server.catalog.chunk_rows import ChunkRow, find_chunk
+from server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, find_chunk
 from server.catalog.head import Head, read_head
-from server.catalog.schema import chunks
-from server.catalog.space_row import SpaceRow, read_space_row
-from server.catalog.statement import Statement
+from server.catalog.space_row import SpaceRow, commit_time_ms, read_space_row
+from server.chunks.store import StoredChunk
 from server.maintenance.findings import Finding, Findings
+from server.maintenance.verify_age import check_age
 from server.maintenance.verify_contents import check_contents
 from server.maintenance.verify_rows import check_rows
 from server.operations.context import SpaceContext
@@ -30,14 +28,13 @@ from server.vault.tokens import OPEN_SLACK
 
 Progress = Callable[[str, int, int], None]  # what is looked at, how much of it is done, of how much
 
-ALL_CHUNKS = Statement(
-    select(*(chunks.c[name] for name in ChunkRow._fields)).where(chunks.c.space == bindparam("space"))
-)
-
 
 @dataclass(slots=True)
 class Verified:
-    """What a verification found, and how much it looked at. `orphans`: files without a row, which gc will remove."""
+    """What a verification found, and how much it looked at.
+
+    `orphans`: files without a row, which gc will remove. `newer`: those of them newer than all that the catalog knows.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     states: int = 0
@@ -45,6 +42,7 @@ class Verified:
     bytes_stored: int = 0
     opened: int = 0
     orphans: int = 0
+    newer: int = 0
 
     @property
     def clean(self) -> bool:
@@ -78,9 +76,10 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
         progress("lists", 0, 1)
         check_contents(context, tx, contents, findings)
         rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS))}
+        known_ms = commit_time_ms(tx, row.seq)
     if head is not None:
         _check_head(context, row, head, findings)
-    _check_stored(context, row, rows, findings, result)
+    _check_stored(context, row, rows, known_ms, findings, result)
     if full:
         for done, chunk in enumerate(rows.values()):
             progress("chunks", done, len(rows))
@@ -124,16 +123,23 @@ def _check_head(context: SpaceContext, row: SpaceRow, head: Head, findings: Find
 
 
 def _check_stored(
-    context: SpaceContext, row: SpaceRow, rows: dict[bytes, ChunkRow], findings: Findings, result: Verified
+    context: SpaceContext,
+    row: SpaceRow,
+    rows: dict[bytes, ChunkRow],
+    known_ms: int,
+    findings: Findings,
+    result: Verified,
 ) -> None:
     """Rows and files side by side."""
     missing = dict(rows)
+    without_row: list[StoredChunk] = []
     hurt: list[ChunkRow] = []
     for stored in context.store.list_stored():
         known = rows.get(stored.chunk_id) if stored.chunk_id is not None else None
         if known is None or known.location != stored.location:
-            result.orphans += 1
+            without_row.append(stored)
             continue
+        known_ms = max(known_ms, stored.stored_ms)
         missing.pop(known.id, None)
         if stored.sealed_len != known.sealed_len:
             findings.add_chunk(known.id, f"{stored.location} has {stored.sealed_len} bytes, not {known.sealed_len}")
@@ -143,6 +149,8 @@ def _check_stored(
             findings.add_chunk(chunk.id, f"{chunk.location} is not there")
             hurt.append(chunk)
     mark_as_hurt(context, hurt)
+    result.orphans = len(without_row)
+    result.newer = check_age(context, row.seq, known_ms, without_row, findings)
     result.chunks = len(rows)
     result.bytes_stored = sum(chunk.sealed_len for chunk in rows.values())
     if result.bytes_stored != row.bytes_stored:

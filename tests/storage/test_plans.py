@@ -31,6 +31,7 @@ WHOLE_TABLES = {
     "server.maintenance.stats._COMMITS",
     "server.maintenance.stats._LISTS",
     "server.maintenance.stats._CHUNKS",
+    "server.catalog.chunk_rows.ALL_CHUNKS",
     "server.maintenance.restore.ALL_CHUNKS",
     "server.maintenance.verify.ALL_CHUNKS",
     "server.maintenance.verify_contents._ALL_LENGTHS",

@@ -15,9 +15,11 @@ import pytest
 
 import config
 import manage_storage
-from protocol import MIN_ITERATIONS, DataDamaged, make_verifier
+from protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
 from server.chunks.small import SmallStore
 from server.credentials import CredentialFile
+from server.operations.context import Caller
+from server.operations.uploads import store_pieces
 from server.spaces import SpaceRegistry
 from server.storage_faults import CatalogUnreadable, SmallChunksRolledBack
 from tests.storage.desk import Desk
@@ -162,6 +164,43 @@ def test_an_old_catalog_put_back_under_new_chunks(verify: Verify, home: Home) ->
     assert f"{home.space_id} (alice): DAMAGED" in said
     assert "an old one was put back" in said
     assert "files without a row" in said  # the chunks that are newer than it
+
+
+def test_an_old_catalog_put_back_with_its_head_under_the_chunks_of_hours(verify: Verify, home: Home) -> None:
+    later = home.chunk_of("/docs/two.bin")
+    home.put_back("catalog.db", "HEAD")
+    hours_later = later.stat().st_mtime + 7_200
+    os.utime(later, (hours_later, hours_later))
+    said = verify()
+    assert f"{home.space_id} (alice): DAMAGED: 1 findings" in said
+    assert "catalog: it is older than what the chunk store holds" in said
+    assert "2 chunks without a row" in said
+
+
+def test_an_old_catalog_put_back_with_its_head_under_the_chunks_of_a_moment_is_pointed_to(
+    verify: Verify, home: Home
+) -> None:
+    """They may as well be what a crash has left, which is no damage."""
+    home.put_back("catalog.db", "HEAD")
+    said = verify()
+    assert f"{home.space_id} (alice): clean" in said
+    assert "2 of the files without a row are newer than all that the catalog knows" in said
+
+
+def test_what_uploads_that_were_cut_off_have_left_long_before_says_nothing_of_the_catalog(
+    verify: Verify, home: Home
+) -> None:
+    with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
+        clock = [context.now_ms() - 7_200_000]
+        for store in context.store._stores.values():  # type: ignore[attr-defined]
+            store._now_ms = lambda: clock[0]
+        for data in (b"one", b"two"):
+            store_pieces(context, Caller("u1", None), {chunk_id(context.keys.chunk_id, data): memoryview(data)})
+            clock[0] += 600_000
+    said = verify()
+    assert f"{home.space_id} (alice): clean" in said
+    assert "2 files without a row" in said
+    assert "newer" not in said
 
 
 def test_an_old_database_of_small_chunks_put_back(verify: Verify, home: Home) -> None:
