@@ -9,6 +9,7 @@ was swapped, cut or moved from another space, key or purpose is found, although 
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 from enum import IntEnum
@@ -73,8 +74,12 @@ class Sealer:
 
         `buffer` has OPEN_SLACK bytes more than that, which are overwritten too. Raises: TokenDamaged; KeyNotThere.
         """
-        key = self._keys.get(key_no) or self._newer_key(key_no)
         _check_length(token, length)
+        try:
+            key = self._keys.get(key_no) or self._newer_key(key_no)
+        except KeyNotThere:
+            self._refuse_wrong_number(token, key_no, buffer)
+            raise
         try:
             header, found = key.open_into(token, _HEADER.size, buffer)
         except InvalidTag:
@@ -103,6 +108,13 @@ class Sealer:
         if key_no not in known:
             raise KeyNotThere(f"sealed under key {key_no}, {why}")
         return known[key_no]
+
+    def _refuse_wrong_number(self, token: Buffer, key_no: int, buffer: memoryview) -> None:
+        """For a number that no key has: whether it is the number that is wrong. Raises: TokenDamaged."""
+        for number, key in self._keys.items():
+            with contextlib.suppress(InvalidTag):
+                key.open_into(token, _HEADER.size, buffer)
+                raise TokenDamaged(f"sealed under key {number}, and not {key_no} as its row says")
 
     def _header(self, kind: TokenType, key_no: int, token_id: bytes, length: int) -> bytes:
         return _HEADER.pack(_MAGIC, _FORMAT, kind, _CODEC_NONE, 0, key_no, self._space, token_id, length)

@@ -69,6 +69,22 @@ def test_a_damaged_chunk_is_asked_for_again_and_heals_all_files_that_have_it(
     chunk_file(context)  # the damaged one is gone
 
 
+@pytest.mark.parametrize("data", [SMALL, BIG], ids=["small", "one chunk"])
+@pytest.mark.parametrize("number", [0, 7, -1, 2**40])
+def test_a_chunk_whose_row_names_a_wrong_key_is_asked_for_again(
+    desk: Desk, context: SpaceContext, number: int, data: bytes
+) -> None:
+    desk.put("/one", data)
+    harm(context, f"UPDATE chunks SET key_no = {number}")
+    with pytest.raises(DataDamaged):
+        desk.read("/one")
+    assert not verify_space(context, full=True).clean
+    assert desk.have([record.chunk_id for record, _ in desk.cut(data)]) == [False]
+    desk.put("/two", data)
+    assert (desk.read("/one"), desk.read("/two")) == (data, data)
+    assert verify_space(context, full=True).clean
+
+
 @pytest.mark.parametrize("harm", [remove, cut])
 def test_a_chunk_that_is_not_there_is_stored_anew_when_its_data_come(
     desk: Desk, context: SpaceContext, harm: Callable[[SpaceContext], None]
@@ -126,6 +142,7 @@ LIST_FAULTS = {
     "a flipped bit": "UPDATE contents SET list = CAST(substr(list, 1, 40) || x'00' || substr(list, 42) AS BLOB)",
     "cut short": "UPDATE contents SET list = substr(list, 1, 50)",
     "its count changed": "UPDATE contents SET chunks = 2",
+    "its key number changed": "UPDATE contents SET key_no = 7",
     "its row taken out": "DELETE FROM contents",
     "its references taken out with it": "DELETE FROM content_chunks; DELETE FROM contents",
 }
