@@ -11,12 +11,29 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import TypeVar
 
 from client.connection import Answer, Connection
 from client.errors import ConnectionFailed
 from protocol import COMMANDS, Request, ServerBusy, ServerStopping, SfosError
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def begun(work: Callable[[], T], name: str) -> Future[T]:
+    """What `work` will come to, in a thread of its own of that `name`. Raises: RuntimeError, if there are no more."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # the top of a thread: whoever asks for the result is told
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
 
 
 class ConnectionsAhead:
@@ -29,24 +46,15 @@ class ConnectionsAhead:
 
     def begin(self, ticket_id: str, connect: Callable[[], Connection]) -> None:
         """Open one in a thread of its own, for the session of that ticket; none if there can be no more threads."""
-        future: Future[Connection] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(connect())
-            except BaseException as error:  # the top of a thread: who takes it is told, and opens one by itself
-                _log.debug("no connection ahead: %s", error)
-                future.set_exception(error)
-
         with self._lock:
             if self._closed:
                 return
             try:
-                threading.Thread(target=run, name="connect-ahead", daemon=True).start()
+                future = begun(connect, "connect-ahead")
             except RuntimeError as error:  # it would only have saved time
                 _log.debug("no connection ahead: %s", error)
                 return
-            self._coming.append((ticket_id, future))  # only now: who takes it waits for what the thread says
+            self._coming.append((ticket_id, future))
 
     def take(self, ticket_id: str) -> Connection | None:
         """The one begun first; None if there is none that came about. Blocks until that is known."""
@@ -60,7 +68,8 @@ class ConnectionsAhead:
                 continue
             try:
                 connection = future.result()
-            except SfosError:
+            except SfosError as error:
+                _log.debug("no connection ahead: %s", error)
                 continue
             if connection.usable:
                 return connection

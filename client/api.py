@@ -10,10 +10,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
+from itertools import zip_longest
 from typing import TypeVar
 
 import msgspec
 
+from client.ahead import begun
 from client.commands import Commands
 from client.contents import read_pieces
 from protocol import (
@@ -62,6 +66,8 @@ Place = Ref | Entry | str  # a str is an absolute path in the home space
 OP_ID_BYTES = 16
 # A server that sends page after page must not fill this computer's memory; five times the largest tested, some 3 GB.
 _MOST_ENTRIES = 5_000_000
+# Folders listed together: few at first, so that there is soon something to do here beside the server; then ever more.
+_LISTED_FIRST = 16
 
 
 def new_op_id() -> bytes:
@@ -142,6 +148,24 @@ def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]]) ->
     return NameListing((), folder.node, names, below, error)
 
 
+def _listed_ahead(refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[ListingT]]) -> Iterator[ListingT]:
+    """What is in these folders, in order. While the caller looks at some, the server lists those that come next."""
+    parts: list[Sequence[Place]] = []
+    begin, count = 0, _LISTED_FIRST
+    while begin < len(refs):
+        parts.append(refs[begin : begin + count])
+        begin, count = begin + count, min(2 * count, MAX_LIST_FOLDERS)
+    coming: Future[list[ListingT]] | None = None
+    try:
+        for part, following in zip_longest(parts, parts[1:]):
+            listings = list_many(part) if coming is None else coming.result()
+            coming = None if following is None else begun(partial(list_many, following), "list-ahead")
+            yield from listings
+    finally:
+        if coming is not None:
+            wait((coming,))  # whoever ends here leaves nothing behind that uses the connection
+
+
 class Api:
     """Conveniences over `commands`, which has one typed method for each command."""
 
@@ -187,6 +211,10 @@ class Api:
                 found = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
                 listings.append(Listing((), folder.node, found, error))
         return listings
+
+    def list_ahead(self, places: Sequence[Place]) -> Iterator[Listing]:
+        """`list_folders` folder by folder; what comes next is asked for while the caller looks at what has come."""
+        return _listed_ahead(places, self.list_folders)
 
     def list_names(self, places: Sequence[Place]) -> list[NameListing]:
         """`list_folders` for who needs no more than names: a tenth of the work, here and on the server."""
@@ -239,7 +267,8 @@ class Api:
     ) -> Iterator[Listing]:
         """The folder and all below it, breadth first, up to 256 folders a request. `follow`: which folders to enter.
 
-        `first`: what is in the folder itself, if it has been asked for already.
+        `first`: what is in the folder itself, if it has been asked for already. What comes next is asked for while the
+        caller looks at what has come.
         Never comes to a folder twice, and to an end, whatever the server says. Raises: TooMuch, RemoteProtocolError.
         """
 
@@ -272,22 +301,20 @@ class Api:
         seen: set[int] = set()
         while level:
             deeper: list[tuple[tuple[str, ...], Ref]] = []
-            for start in range(0, len(level), MAX_LIST_FOLDERS):
-                part = level[start : start + MAX_LIST_FOLDERS]
-                listings = list_many([ref for _, ref in part]) if first is None else [first]
-                first = None
-                path: tuple[str, ...]
-                for (path, _), listing in zip(part, listings, strict=True):
-                    count, folders = below(listing)
-                    total += count
-                    _check_count(total)
-                    yield msgspec.structs.replace(listing, path=path)
-                    for name, node in folders:
-                        if node not in seen:
-                            if len(path) >= MAX_DEPTH:
-                                raise RemoteProtocolError("The server's folders are nested deeper than any can be.")
-                            seen.add(node)
-                            deeper.append(((*path, name), Ref(node=node)))
+            listed = _listed_ahead([ref for _, ref in level], list_many) if first is None else iter((first,))
+            first = None
+            path: tuple[str, ...]
+            for (path, _), listing in zip(level, listed, strict=True):
+                count, folders = below(listing)
+                total += count
+                _check_count(total)
+                yield msgspec.structs.replace(listing, path=path)
+                for name, node in folders:
+                    if node not in seen:
+                        if len(path) >= MAX_DEPTH:
+                            raise RemoteProtocolError("The server's folders are nested deeper than any can be.")
+                        seen.add(node)
+                        deeper.append(((*path, name), Ref(node=node)))
             level = deeper
 
     def usage(self) -> UsageReply:

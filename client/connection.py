@@ -4,8 +4,9 @@
 
 A pyOpenSSL Connection used from two threads corrupts the stream, so a Connection has one owner at a time; only
 `abort` may be called from another thread. Requests may be pipelined: `send` several, then `receive` as often; replies
-come in order. Whoever pipelines keeps to the rule against deadlocks: at most SMALL_UNANSWERED_BYTES of requests without
-an answer while a reply is outstanding that may exceed LARGE_REPLY_BYTES.
+come in order. Whoever pipelines keeps to the rule against deadlocks: at most `unanswered_bytes` of requests without an
+answer while a reply is outstanding that may exceed LARGE_REPLY_BYTES, so that sending never waits for the server, which
+may be waiting for us to take a reply.
 
 Sockets stay blocking, with SO_RCVTIMEO and SO_SNDTIMEO (with `settimeout` every call of pyOpenSSL returns at once).
 """
@@ -57,10 +58,12 @@ _log = logging.getLogger(__name__)
 
 MAX_DEPTH = 32  # requests without an answer
 SMALL_UNANSWERED_BYTES = 16 * 1024  # what every socket's buffers hold, so that sending it never blocks
+ASKING_UNANSWERED_BYTES = 64 * 1024  # what they hold after `ask_ahead`
 LARGE_REPLY_BYTES = 64 * 1024
 
 _TLS_RECORD = 16 * 1024  # pyOpenSSL allocates what it is asked for on each call; a record never holds more
 _JOINED_BYTES = 32 * 1024  # bodies up to here travel in one write with their header
+_ASKING_BUFFER_BYTES = 256 * 1024  # asked for; a system may give less, and counts its own records in
 _SLICE_BYTES = 256 * 1024  # of a large body at a time, so that progress, limits and cancelling are felt
 _CLOSE_TIMEOUT_S = 2.0
 _SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1  # OpenSSL's ssl.h; pyOpenSSL sets it and has no name for it
@@ -130,6 +133,7 @@ class Connection:
         self._closed = False
         self._close_lock = threading.Lock()
         self.on_moved: Callable[[int, int], None] | None = None
+        self.unanswered_bytes = SMALL_UNANSWERED_BYTES
 
     @classmethod
     def open(cls, address: Address, options: ConnectionOptions) -> Connection:
@@ -194,6 +198,15 @@ class Connection:
     def reuse_bodies(self) -> None:
         """From now on every body lies in the same memory: valid until the next `receive` only. Saves page faults."""
         self._body_buffer = bytearray()
+
+    def ask_ahead(self) -> None:
+        """For who asks for much and sends little: more may be unanswered, since the system holds more of it.
+
+        Not for uploads: such a buffer no longer grows with the link (Linux).
+        """
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ASKING_BUFFER_BYTES)
+        given = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        self.unanswered_bytes = max(SMALL_UNANSWERED_BYTES, min(ASKING_UNANSWERED_BYTES, given // 4))
 
     def set_timeout(self, timeout_s: float) -> None:
         """How long the server may say nothing, from now on."""

@@ -32,8 +32,10 @@ from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SfosError, SpaceInfo, chu
 if sys.platform != "win32":
     import fcntl
 
-# Four requests of so many wants are what may be unanswered while their replies are large (16 KiB).
-_SMALL_FILES_AT_ONCE = 75
+# Four requests of so many wants are what may be unanswered while their replies are large (64 KiB). Fewer towards the
+# end, so that both sides have something to do to the last.
+_SMALL_FILES_AT_ONCE = 335
+_LEAST_FILES_AT_ONCE = 75
 _SMALL_BYTES_AT_ONCE = 4 * 1024 * 1024
 _LARGE_FILES_OPEN = 8
 _RANGE_BYTES = MAX_CHUNK_BYTES
@@ -44,6 +46,8 @@ _SMALL_JOB_FILES = 64
 
 class DownloadWork(Feed):
     """The feed of a download's lanes, and where what they fetch goes. Thread-safe."""
+
+    asks_only = True
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class DownloadWork(Feed):
         self._large: deque[DownloadFile] = deque()
         self._planning = True
         self._expected = False
-        self._many = False
+        self._files = self._bytes = 0
         self._open: list[DownloadFile] = []
         self._returned: deque[Exchange] = deque()
         self._place_lock = threading.Lock()  # where the system cannot write at a place without moving to it
@@ -77,20 +81,26 @@ class DownloadWork(Feed):
                 self._expected = True
                 self._changed.notify_all()
 
-    def planned(self, files: Sequence[DownloadFile]) -> None:
-        """These are all: the small and large ones; not links and empty files, which need no server."""
-        few = len(files) <= _SMALL_JOB_FILES and sum(file.entry.size for file in files) <= _SMALL_JOB_BYTES
+    def add(self, files: Sequence[DownloadFile]) -> None:
+        """These are to be fetched, and more may come; not links and empty files, which need no server."""
         with self._changed:
             for file in files:
                 (self._small if is_small(file) else self._large).append(file)
-            self._many = not few
+            self._files += len(files)
+            self._bytes += sum([file.entry.size for file in files])
+            self._changed.notify_all()
+
+    def planned(self) -> None:
+        """That was all."""
+        with self._changed:
             self._planning = False
             self._changed.notify_all()
 
     # ── for the lanes (Feed) ────────────────────────────────────────────────────────────────────────────────────
 
     def _wants(self, lane: int) -> bool:
-        return (self._expected if lane == 0 else self._many) and not self._ended()
+        many = self._files > _SMALL_JOB_FILES or self._bytes > _SMALL_JOB_BYTES
+        return (self._expected if lane == 0 else many) and not self._ended()
 
     def _pick(self, lane: int) -> Exchange | None:
         if self._returned:
@@ -100,8 +110,8 @@ class DownloadWork(Feed):
 
     def _next_small(self) -> Exchange | None:
         files: list[DownloadFile] = []
-        total = 0
-        while self._small and len(files) < _SMALL_FILES_AT_ONCE:
+        total, most = 0, min(max(_LEAST_FILES_AT_ONCE, len(self._small) // 4), _SMALL_FILES_AT_ONCE)
+        while self._small and len(files) < most:
             total += self._small[0].entry.size
             if files and total > _SMALL_BYTES_AT_ONCE:
                 break

@@ -115,18 +115,21 @@ class DownloadPlanner:
         policy: ConflictPolicy,
         destination: Destination,
         expect: Callable[[], None],
+        begin: Callable[[list[DownloadFile]], list[DownloadFile]],
         roots: Roots,
         *,
         checksum: bool = False,
     ) -> None:
-        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `roots`
-        is told how each row can be tried again."""
+        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `begin`
+        is given files that go where nothing is yet, and may begin with them at once; it returns those with which it
+        did not. `roots` is told how each row can be tried again."""
         self._api = api
         self._ledger = ledger
         self._switch = switch
         self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space, checksum=checksum)
         self._destination = destination
         self._expect = expect
+        self._begin = begin
         self._checksum = checksum
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
@@ -135,7 +138,10 @@ class DownloadPlanner:
         self._roots = roots
 
     def plan(self, roots: Sequence[Root]) -> None:
-        """Fill `files` and `folders`. Raises: Cancelled; ConnectionFailed and the like, which end the job."""
+        """Fill `folders`, and `files` with what has not begun.
+
+        Raises: Cancelled; ConnectionFailed and the like, which end the job.
+        """
         for root in roots:
             self._switch.wait_open()
             remote = root.entry.path or root.entry.name
@@ -255,10 +261,12 @@ class DownloadPlanner:
         rows = self._ledger.add_files(opened.path, above, [(entry.name, entry.name, entry.size) for entry in files])
         self._roots.add_run(rows[0], files, folder)
         replace = self._conflicts.replaces
-        self.files += [
-            DownloadFile(row, entry, entry.content or b"", folder, entry.name, replace)
-            for row, entry in zip(rows, files, strict=True)
-        ]
+        self.files += self._begin(
+            [
+                DownloadFile(row, entry, entry.content or b"", folder, entry.name, replace)
+                for row, entry in zip(rows, files, strict=True)
+            ]
+        )
 
     def _take(
         self,

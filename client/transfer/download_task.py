@@ -49,6 +49,7 @@ class DownloadTask:
         if not again:
             self._roots = Roots()
         work = DownloadWork(space, run.ledger, run.switch, destination, fsync_small=run.options.fsync_small_downloads)
+        room = _Room(work, destination)
         planner = DownloadPlanner(
             run.session.api,
             space,
@@ -57,6 +58,7 @@ class DownloadTask:
             self._policy,
             destination,
             work.expect,
+            room.begin,
             self._roots,
             checksum=self._checksum,
         )
@@ -65,8 +67,9 @@ class DownloadTask:
             planner.plan(self._roots_again(planner, again) if again else first_roots)
             run.ledger.set_planned(True)
             fetched = [file for file in planner.files if not self._made_here(run, destination, file)]
-            _check_room(destination, fetched)
-            work.planned(fetched)
+            room.check(fetched)
+            work.add(fetched)
+            work.planned()
 
         cancelled = False
         try:
@@ -117,18 +120,41 @@ class DownloadTask:
         """Partial files were removed where they were open."""
 
 
-def _check_room(destination: Destination, files: Sequence[DownloadFile]) -> None:
-    """Better now than after hours. What an interrupted download has left counts as come. Raises: LocalDiskFull."""
-    needed = sum(file.entry.size for file in files)
-    free = destination.free_bytes()
-    if free is None or needed <= free:
-        return
-    needed -= sum(_bytes_left_over(destination, file) for file in files if not is_small(file))
-    if needed > free:
-        raise LocalDiskFull(
-            f"{needed:,} bytes are to come, and the disk of this computer has {free:,} bytes left.",
-            subject=str(destination.root),
-        )
+class _Room:
+    """What the disk has room for: a file is begun only if all that is known of by then fits. Better now than after
+    hours."""
+
+    def __init__(self, work: DownloadWork, destination: Destination) -> None:
+        self._work = work
+        self._destination = destination
+        self._free = destination.free_bytes()
+        self._begun = 0
+
+    def begin(self, files: list[DownloadFile]) -> list[DownloadFile]:
+        """Fetch small ones while others are still planned; returns what is for later.
+
+        Only what goes into folders that this download makes: whoever answers a question by cancelling finds everything
+        that was there as it was.
+        """
+        now = [file for file in files if file.entry.size and is_small(file)]
+        size = sum([file.entry.size for file in now])
+        if self._free is not None and self._begun + size > self._free:
+            return files
+        self._begun += size
+        self._work.add(now)
+        return files if not now else [file for file in files if not file.entry.size or not is_small(file)]
+
+    def check(self, files: Sequence[DownloadFile]) -> None:
+        """Whether these fit too. What an interrupted download has left counts as come. Raises: LocalDiskFull."""
+        needed = self._begun + sum(file.entry.size for file in files)
+        if self._free is None or needed <= self._free:
+            return
+        needed -= sum(_bytes_left_over(self._destination, file) for file in files if not is_small(file))
+        if needed > self._free:
+            raise LocalDiskFull(
+                f"{needed:,} bytes are to come, and the disk of this computer has {self._free:,} bytes left.",
+                subject=str(self._destination.root),
+            )
 
 
 def _bytes_left_over(destination: Destination, file: DownloadFile) -> int:

@@ -28,6 +28,9 @@ class Exchange(Protocol):
 class Feed(ABC):
     """Thread-safe. What there is to send, and when it has come to an end, each direction says for itself."""
 
+    asks_only = False
+    """Whether nothing large is sent: see `Connection.ask_ahead`."""
+
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
         self._changed = threading.Condition()

@@ -1,7 +1,7 @@
 """One connection that works for a job: sends what a feed gives it, pipelined, and hands the answers back.
 
 The rule that keeps both sides from waiting for each other for ever: while the replies under way may hold more than
-LARGE_REPLY_BYTES, at most SMALL_UNANSWERED_BYTES of requests are without an answer.
+LARGE_REPLY_BYTES, at most `Connection.unanswered_bytes` of requests are without an answer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from client.connection import LARGE_REPLY_BYTES, SMALL_UNANSWERED_BYTES, Connection
+from client.connection import LARGE_REPLY_BYTES, Connection
 from client.errors import ConnectionFailed
 from client.session import Session
 from client.transfer.feed import Exchange, Feed
@@ -85,6 +85,8 @@ class Lane:
             return
         with self._session.connect_more() as connection, self._switch.breaking(connection.abort):
             connection.reuse_bodies()
+            if self._feed.asks_only:
+                connection.ask_ahead()
             connection.on_moved = self._on_moved
             while self._fill(connection, block=True):
                 answer = connection.receive()
@@ -117,17 +119,17 @@ class Lane:
             if exchange is None:
                 break
             self._next_steps.append(exchange)
-        while self._next_steps and self._fits(self._next_steps[0]):
+        while self._next_steps and self._fits(self._next_steps[0], connection.unanswered_bytes):
             exchange = self._next_steps.popleft()
             self._under_way.append(exchange)  # before sending: if that fails, it is given back
             exchange.send(connection)
         return bool(self._under_way)
 
-    def _fits(self, exchange: Exchange) -> bool:
+    def _fits(self, exchange: Exchange, unanswered_bytes: int) -> bool:
         if len(self._under_way) >= self._depth:
             return False
         replies = sum(other.most_reply_bytes for other in self._under_way)
         if replies <= LARGE_REPLY_BYTES:
             return True
         unanswered = sum(other.request_bytes for other in self._under_way)
-        return unanswered + exchange.request_bytes <= SMALL_UNANSWERED_BYTES
+        return unanswered + exchange.request_bytes <= unanswered_bytes

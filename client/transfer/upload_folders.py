@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
-from client.api import Api, Listing, new_op_id
+from client.api import Api, new_op_id
 from client.local_scan import LocalEntry
 from client.transfer.events import ItemState
 from client.transfer.ledger import Ledger, Row
@@ -29,9 +27,6 @@ from protocol import (
 )
 
 _FOLDERS_AT_ONCE = 500
-# Listed at once: few at first, so that there is soon something to do here beside the server.
-_FOLDERS_FIRST = 16
-_FOLDERS_NEXT = 64
 
 Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into which remote one, and its row if it has one
 
@@ -100,27 +95,12 @@ class RemoteFolders:
         return False
 
     def _listed(self, there: Sequence[tuple[LocalEntry, Entry, str]]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._listings([entry for _, entry, _ in there])
+        listings = self._api.list_ahead([entry for _, entry, _ in there])
         for (local, entry, path), listing in zip(there, listings, strict=True):
             if listing.error is not None:
                 self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)
             else:
                 yield local, RemoteFolder(self._api, entry.node, path, listing.entries)
-
-    def _listings(self, folders: Sequence[Entry]) -> Iterator[Listing]:
-        """The folders' contents. While some are looked at here, the server lists those that come next."""
-        edges = [0, *range(_FOLDERS_FIRST, len(folders), _FOLDERS_NEXT), len(folders)]
-        parts = [folders[begin:end] for begin, end in pairwise(edges)]
-        if len(parts) == 1:
-            yield from self._api.list_folders(folders)
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="transfer-list") as ahead:
-            coming = ahead.submit(self._api.list_folders, parts[0])
-            for following in parts[1:]:
-                listings = coming.result()
-                coming = ahead.submit(self._api.list_folders, following)
-                yield from listings
-            yield from coming.result()
 
     def _made(self, missing: Sequence[Wanted]) -> list[tuple[LocalEntry, RemoteFolder]]:
         pairs: list[tuple[LocalEntry, RemoteFolder]] = []

@@ -3,15 +3,17 @@ from __future__ import annotations
 import os
 import random
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from client.api import Listing, Place
+from client.connection import ASKING_UNANSWERED_BYTES
 from client.errors import LocalAccess
 from client.session import Session
 from client.transfer import Conflict, ConflictAnswer, ItemState, Job, JobState, OnConflict, TransferEngine
-from protocol import IsAFolder, NotFound
+from protocol import ChunkWant, GetChunksReply, GetChunksRequest, IsAFolder, NotFound, pack_wants
 
 Finish = Callable[[Job], JobState]
 
@@ -253,6 +255,55 @@ def test_who_is_asked_decides_and_cancel_leaves_everything_as_it_was(
     job = engine.download(entries, to, lambda conflict: ConflictAnswer(OnConflict.REPLACE))
     assert finish(job) is JobState.FINISHED
     assert tree(to) == {"file": b"theirs"}
+
+
+def test_what_goes_into_a_new_folder_is_fetched_while_others_are_still_listed(
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    source: Path,
+    to: Path,
+    put: Callable[[Path], None],
+    finish: Finish,
+    wait_until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(40):
+        (source / f"tree/{number:02}").mkdir(parents=True)
+        (source / f"tree/{number:02}/file").write_bytes(noise(50, number))
+    put(source)
+    entries = session.api.list_folder(folder)
+    list_folders, asked = session.api.list_folders, []
+
+    def listing(places: Sequence[Place]) -> list[Listing]:
+        asked.append(len(places))
+        if len(asked) == 3:  # the folder itself, the first of those in it, and now the others
+            wait_until(lambda: any(to.glob("tree/*/file")))
+        return list_folders(places)
+
+    monkeypatch.setattr(session.api, "list_folders", listing)
+    assert finish(engine.download(entries, to)) is JobState.FINISHED
+    assert sum(asked) == 41
+    assert len(asked) == 3
+    assert tree(to / "tree") == tree(source / "tree")
+
+
+def test_sending_does_not_wait_for_a_server_that_waits_for_its_replies_to_be_taken(
+    session: Session, folder: str, source: Path, put: Callable[[Path], None]
+) -> None:
+    (source / "file").write_bytes(noise(200_000))
+    put(source)
+    (entry,) = session.api.list_folder(folder)
+    assert entry.content is not None
+    wants = pack_wants([ChunkWant(entry.node, entry.content, 0, 1)] * 335)
+    with session.connect_more() as connection:
+        connection.set_timeout(5.0)  # by which a write that waits would fail
+        connection.ask_ahead()
+        assert connection.unanswered_bytes == ASKING_UNANSWERED_BYTES
+        count = ASKING_UNANSWERED_BYTES // len(wants)
+        for _ in range(count):  # 4 MiB are the answer to each: more than all buffers hold
+            connection.send("get_chunks", GetChunksRequest(wants=335), wants)
+        assert [connection.receive().expect(GetChunksReply).chunks for _ in range(count)] == [20] * count
 
 
 def test_links_in_the_destination_are_not_followed(
