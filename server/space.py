@@ -35,6 +35,7 @@ from protocol import (
     StatRequest,
     UsageReply,
 )
+from server.catalog.wrong_values import first_wrong_value
 from server.operations import commits, downloads, history, reads, trees, uploads
 from server.operations.context import Caller, SpaceContext
 from server.operations.guard import guarded
@@ -52,6 +53,10 @@ class Space:
     def space_id(self) -> str:
         """Its id, 32 hexadecimal digits."""
         return self._context.space_id
+
+    def wrong_value(self) -> str | None:
+        """Which value of which row is none that a program of ours writes; None if there is none. Reads everything."""
+        return first_wrong_value(self._context.catalog)
 
     # --- reading ----------------------------------------------------------------------------------------------
 

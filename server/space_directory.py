@@ -29,6 +29,7 @@ from server.catalog.engine import Catalog
 from server.catalog.head import Head, read_head, write_head
 from server.catalog.migrations import create_catalog, migrate
 from server.catalog.space_row import SpaceRow, read_space_row
+from server.catalog.wrong_values import check_space_row
 from server.chunks.disk import DiskStore
 from server.chunks.files import LocalFiles
 from server.chunks.scratch import ScratchBuffers
@@ -227,7 +228,10 @@ def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) ->
     try:
         migrate(catalog)
         with catalog.read() as tx:
+            check_space_row(tx)
             row = read_space_row(tx)
+    except TypeError as error:  # of the version that it says it has
+        raise CatalogUnreadable(f"{catalog.path}: its version is no number") from error
     except sqlite3.Error as error:
         if is_full(error, catalog.path):
             raise OSError(errno.ENOSPC, f"{catalog.path}: {error}") from error

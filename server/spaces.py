@@ -182,7 +182,7 @@ class SpaceRegistry:
             try:
                 context = self._opened(slot, space_id, create=create)
             except (StorageFault, OSError, sqlite3.Error) as error:
-                raise as_storage_error(error) from error
+                raise as_storage_error(error, space_id) from error
             yield Space(context)
         finally:
             self._give_back(space_id, slot)

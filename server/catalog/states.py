@@ -14,6 +14,7 @@ from protocol import ROOT_NODE
 from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
 from server.catalog.statement import InStatement, Statement
+from server.storage_faults import TokenDamaged
 from server.vault.rows import RowAuthenticator
 
 ROOT_PARENT = 0  # what no node has as its id
@@ -202,7 +203,8 @@ def listed_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: i
 
 
 def root_state(tx: Transaction) -> State:
-    """The space's root folder."""
+    """The space's root folder. Raises: TokenDamaged."""
     root = find_node(tx, ROOT_NODE)
-    assert root is not None, "every catalog is made with its root"
+    if root is None:  # every catalog is made with one
+        raise TokenDamaged("the row of the root folder is not there")
     return root

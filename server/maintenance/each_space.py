@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
+import struct
 from collections.abc import Callable, Sequence
 
 from config import Config
 from protocol import SfosError, readable_size
+from server.catalog.wrong_values import first_wrong_value
 from server.credentials import CredentialError, CredentialFile
 from server.maintenance.expire import expire_history
 from server.maintenance.gc import collect_garbage, remove_old_half_written
@@ -22,7 +24,7 @@ from server.maintenance.verify import Verified, verify_space
 from server.maintenance.which_space import NoSuchSpace
 from server.operations.context import SpaceContext
 from server.spaces import SpaceRegistry, wall_clock_ms
-from server.storage_faults import StorageFault
+from server.storage_faults import StorageFault, TokenDamaged
 
 _TEMP_KEPT_MS = 3_600_000  # a half-written file younger than this may be one that a server is writing
 _FAILURES = (StorageFault, SfosError, OSError, sqlite3.Error)
@@ -104,7 +106,7 @@ def _do_each(
     for space_id in _chosen(registry, space):
         try:
             with registry.inspect(space_id) as context:
-                done = do(context)
+                done = _say_damage(do, context)
         except HeldOff as error:
             say(f"{space_id}: not now: {error}")
         except _FAILURES as error:
@@ -114,6 +116,17 @@ def _do_each(
             if done:
                 say(f"{space_id}: {done}")
     return well
+
+
+def _say_damage(do: Callable[[SpaceContext], str], context: SpaceContext) -> str:
+    """What `do` returns. Raises: what it does, and TokenDamaged for an error that values in the rows explain."""
+    try:
+        return do(context)
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError, struct.error) as error:
+        wrong = first_wrong_value(context.catalog)
+        if wrong is None:
+            raise
+        raise TokenDamaged(wrong) from error
 
 
 def _chosen(registry: SpaceRegistry, space: str | None) -> Sequence[str]:

@@ -16,6 +16,7 @@ from protocol import MAX_CHUNK_BYTES, chunk_id
 from server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, find_chunk
 from server.catalog.head import Head, read_head
 from server.catalog.space_row import SpaceRow, commit_time_ms, read_space_row
+from server.catalog.wrong_values import wrong_values
 from server.chunks.store import StoredChunk
 from server.maintenance.findings import Finding, Findings
 from server.maintenance.verify_age import check_age
@@ -72,6 +73,8 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
     with context.catalog.read() as tx:
         row = read_space_row(tx)
         progress("rows", 0, 1)
+        for wrong in wrong_values(tx):
+            findings.add("row", wrong)
         contents = check_rows(context, tx, row, findings, result)
         progress("lists", 0, 1)
         check_contents(context, tx, contents, findings)

@@ -89,7 +89,7 @@ def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -
                 if not _choose(context, tx, want, found, chosen):
                     break
         except (SfosError, TokenDamaged) as error:
-            chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error)
+            chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error, context.space_id)
     if not chosen.rows:
         raise chosen.stopped or MalformedMessage("No chunk is wanted.")
     return _read_all(context, chosen)
@@ -180,7 +180,7 @@ def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, m
             try:
                 open_chunk(context, row, scratch, body[at:], short.get(row.location))
             except (TokenDamaged, OSError) as error:
-                chosen.stopped = as_storage_error(error)
+                chosen.stopped = as_storage_error(error, context.space_id)
                 break
             at += row.length
             done += 1

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import struct
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from protocol import DataDamaged, SfosError, StorageFailed, StorageFull, StorageMissing
 from server.sqlite_faults import FULL, as_wire_error
@@ -19,32 +19,52 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def as_storage_error(error: Exception) -> SfosError:
-    """The error that a client gets for what went wrong below; logged here."""
+def as_storage_error(error: Exception, space_id: str) -> SfosError:
+    """The error that a client gets for what went wrong below; logged here, with the space."""
     if isinstance(error, TokenDamaged):
-        _log.error("damaged data: %s", error)
+        _log.error("space %s: damaged data: %s", space_id, error)
         return DataDamaged()
     if isinstance(error, StorageFault):
-        _log.error("%s", error)
+        _log.error("space %s: %s", space_id, error)
         return StorageMissing() if isinstance(error, SpaceMissing) else StorageFailed()
     if isinstance(error, OSError) and error.errno in FULL:
-        _log.warning("the disk is full: %s", error)
+        _log.warning("space %s: the disk is full: %s", space_id, error)
         return StorageFull()
-    _log.error("the disk failed", exc_info=error)
+    _log.error("space %s: the disk failed", space_id, exc_info=error)
     return as_wire_error(error) if isinstance(error, sqlite3.Error) else StorageFailed()
 
 
-def guarded(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, raising SfosError alone for what the storage can do wrong."""
+class Stored(Protocol):
+    """Something that is kept in a catalog."""
+
+    @property
+    def space_id(self) -> str:
+        """The space that it belongs to."""
+
+    def wrong_value(self) -> str | None:
+        """Which value of which row is none that a program of ours writes; None if there is no such row."""
+
+
+S = TypeVar("S", bound=Stored)
+
+
+def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """The method, raising SfosError alone for what the storage can do wrong."""
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(stored: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            return function(stored, *args, **kwargs)
         except (StorageFault, OSError, sqlite3.Error) as error:
-            raise as_storage_error(error) from error
+            raise as_storage_error(error, stored.space_id) from error
         except (struct.error, OverflowError) as error:  # what clients send is bounded: it came out of the catalog
-            _log.error("damaged data: a row holds a number that no row can", exc_info=error)
+            _log.error("space %s: damaged data: a row holds a number that no row can", stored.space_id, exc_info=error)
+            raise DataDamaged from error
+        except (TypeError, ValueError, AttributeError, LookupError) as error:  # so they show, but mistakes of ours too
+            wrong = stored.wrong_value()
+            if wrong is None:
+                raise
+            _log.error("space %s: damaged data: %s", stored.space_id, wrong)
             raise DataDamaged from error
 
     return call

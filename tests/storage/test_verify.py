@@ -140,6 +140,75 @@ def test_values_that_no_program_of_ours_writes_are_damage_to_who_reads_them(
         filled.read("/docs/big.bin")
 
 
+# Of each table the columns that are met first by somebody.
+WRONG_TYPES = {
+    "spaces.epoch": ("list", "'abc'"),
+    "spaces.seq": ("list", "x'0102'"),
+    "spaces.digest": ("put", "1.5"),
+    "spaces.next_node": ("put", "'abc'"),
+    "nodes.kind": ("list", "7 WHERE size = 350000"),
+    "nodes.size": ("read", "'abc'"),
+    "nodes.name": ("list", "'abc'"),
+    "nodes.mtime_ns": ("stat", "'abc'"),
+    "nodes.attrs": ("stat", "5"),
+    "nodes.mac": ("read", "'abc'"),
+    "past.seq_to": ("changes", "'abc'"),
+    "contents.list": ("read", "12"),
+    "chunks.sealed_len": ("read", "1.5"),
+    "chunks.location": ("read", "x'0102'"),
+}
+
+
+@pytest.mark.allows_errors("damage is logged")
+@pytest.mark.parametrize("column", WRONG_TYPES)
+def test_a_value_of_a_wrong_type_is_damage_to_who_meets_it_and_verify_names_the_row(
+    filled: Desk, context: SpaceContext, column: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    table, _, name = column.partition(".")
+    how, value = WRONG_TYPES[column]
+    beginning = filled.space.cursor()
+    filled.put("/docs/a.txt", b"a third version")
+    meet = {
+        "list": lambda: filled.entries("/docs"),
+        "read": lambda: filled.read("/docs/big.bin"),
+        "stat": lambda: filled.stat("/docs/big.bin"),
+        "put": lambda: filled.put("/new.txt", b"x"),
+        "changes": lambda: filled.changes(beginning),
+    }[how]
+    sql(context, f"UPDATE {table} SET {name} = {value}")
+    with pytest.raises((DataDamaged, StorageFailed)):
+        meet()
+    (said, *_) = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert SPACE_ID in said
+    assert any(f"{table}, row" in detail and name in detail for detail in findings(context)["row"])
+
+
+@pytest.mark.allows_errors("damage is logged")
+@pytest.mark.parametrize("column", ["epoch", "seq", "small_mark", "schema_version"])
+def test_a_space_whose_own_row_has_a_wrong_type_is_not_opened(
+    filled: Desk, registry: SpaceRegistry, new_registry: Callable[..., SpaceRegistry], column: str
+) -> None:
+    with registry.inspect(SPACE_ID) as context:
+        sql(context, f"UPDATE spaces SET {column} = 'abc'")
+    late = new_registry()
+    with pytest.raises(CatalogUnreadable), late.inspect(SPACE_ID):
+        pass
+    with pytest.raises(StorageFailed), late.lease(SPACE_ID):
+        pass
+
+
+@pytest.mark.allows_errors("damage is logged")
+def test_an_error_that_no_value_in_the_rows_explains_stays_what_it_is(
+    filled: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistake(*_: object) -> None:
+        raise TypeError("a mistake of ours")
+
+    monkeypatch.setattr("server.operations.reads.stat", mistake)
+    with pytest.raises(TypeError, match="a mistake of ours"):
+        filled.stat("/docs")
+
+
 @pytest.mark.allows_errors("damage is logged")
 def test_what_lies_outside_of_a_store_is_neither_its_own_nor_removed_with_it(
     filled: Desk, context: SpaceContext
