@@ -87,6 +87,7 @@ class Watch:
         self._connection: Connection | None = None
         self._request_id = 0
         self._interrupted = False
+        self._missed = False  # something was, and that is to be told once watching goes on
         self._waits = growing_waits(_FIRST_WAIT_S, _LONGEST_WAIT_S)
 
     def __iter__(self) -> Iterator[WatchNotice]:
@@ -125,16 +126,17 @@ class Watch:
             connection.close()
 
     def _step(self) -> WatchNotice | None:
-        """What happened, or None: a heartbeat, or a wait before the next try."""
+        """What happened, or None: a heartbeat, a wait before the next try, or that it is tried without a cursor."""
         try:
             if self._connection is None:
                 return self._begin()
             return self._next_event()
-        except ResyncRequired:
+        except ResyncRequired as error:
             self._release()
-            self.cursor = None
-            begun = self._begin()
-            return Resync(begun.cursor) if isinstance(begun, WatchResumed) else begun
+            if self._missed:  # it says so even of the cursor of now
+                return self._interruption(error)
+            self._missed, self.cursor = True, None
+            return None
         except (ConnectionFailed, ServerBusy, ServerStopping, RemoteProtocolError) as error:
             self._release()
             return self._interruption(error)
@@ -159,7 +161,8 @@ class Watch:
         self.cursor = answer.expect(WatchReply).cursor
         self._interrupted = False
         self._waits = growing_waits(_FIRST_WAIT_S, _LONGEST_WAIT_S)
-        return WatchResumed(self.cursor)
+        missed, self._missed = self._missed, False
+        return Resync(self.cursor) if missed else WatchResumed(self.cursor)
 
     def _next_event(self) -> WatchNotice | None:
         assert self._connection is not None

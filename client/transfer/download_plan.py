@@ -20,8 +20,8 @@ from client.api import Api
 from client.errors import Cancelled, LocalFileError
 from client.local_files import Destination, LocalFolder, partial_name
 from client.local_names import all_plain, numbered, to_local
-from client.transfer.conflicts import Conflicts
-from client.transfer.events import ConflictPolicy, Direction, ItemState, OnConflict
+from client.transfer.conflicts import Answers, Conflicts
+from client.transfer.events import Direction, ItemState, OnConflict
 from client.transfer.ledger import Ledger, Row
 from client.transfer.switch import Switch
 from protocol import (
@@ -112,7 +112,7 @@ class DownloadPlanner:
         space: SpaceInfo,
         ledger: Ledger,
         switch: Switch,
-        policy: ConflictPolicy,
+        answers: Answers,
         destination: Destination,
         expect: Callable[[], None],
         begin: Callable[[list[DownloadFile]], list[DownloadFile]],
@@ -126,7 +126,7 @@ class DownloadPlanner:
         self._api = api
         self._ledger = ledger
         self._switch = switch
-        self._conflicts = Conflicts(Direction.DOWNLOAD, policy, switch, space, checksum=checksum)
+        self._conflicts = Conflicts(Direction.DOWNLOAD, answers, switch, space, checksum=checksum)
         self._destination = destination
         self._expect = expect
         self._begin = begin

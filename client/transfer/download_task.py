@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from client.errors import Cancelled, LocalAccess, LocalDiskFull
+from client.errors import Cancelled, LocalAccess, LocalDiskFull, LocalFileError
 from client.local_files import Destination
+from client.transfer.conflicts import Answers
 from client.transfer.download import DownloadWork, is_small
 from client.transfer.download_plan import DownloadFile, DownloadPlanner, Root, Roots
 from client.transfer.events import ConflictPolicy, ItemState
@@ -14,7 +17,10 @@ from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, run_lanes
 from protocol import BadChunk, Entry, SfosError, chunk_id, printable
 
-_WINDOW = 4  # requests under way on a connection; more only fill buffers (the rule allows 16 KiB of them)
+_log = logging.getLogger(__name__)
+
+_ENTERED = stat.S_IWUSR | stat.S_IXUSR  # what a folder needs for its owner to put something into it
+_WINDOW = 4  # requests under way on a connection; more only fill buffers (the rule allows 64 KiB of them)
 
 
 class DownloadTask:
@@ -25,10 +31,11 @@ class DownloadTask:
     ) -> None:
         self._entries = tuple(entries)
         self._folder = folder
-        self._policy = policy
+        self._answers = Answers(policy)
         self._rename_to = rename_to
         self._checksum = checksum
         self._roots = Roots()
+        self._made: dict[tuple[str, ...], Entry] = {}  # folders, outer ones first; over all runs of the job
 
     def first_row(self, ledger: Ledger) -> Row:
         """See `Task`."""
@@ -55,7 +62,7 @@ class DownloadTask:
             space,
             run.ledger,
             run.switch,
-            self._policy,
+            self._answers,
             destination,
             work.expect,
             room.begin,
@@ -71,18 +78,33 @@ class DownloadTask:
             work.add(fetched)
             work.planned()
 
-        cancelled = False
+        cancelled = complete = False
         try:
             with run.switch.breaking(work.wake):
                 run_lanes(run, work, run.options.connections, min(run.options.depth, _WINDOW), plan)
+            complete = True
         except Cancelled:
             cancelled = True
             raise
         finally:
             work.close(remove_partials=cancelled and not run.switch.interrupted)
-        for names, entry in reversed(planner.folders):  # inner ones first, for their times to stay
-            with destination.folder(names) as folder:
-                folder.set_attributes(entry.attrs, entry.mtime_ns)
+            self._made.update(planner.folders)
+            self._finish_folders(destination, complete=complete and not run.ledger.has_failures)
+
+    def _finish_folders(self, destination: Destination, *, complete: bool) -> None:
+        """Give the folders that this job made their times and modes, however a run of it has ended.
+
+        Unless it is `complete`: none that would keep out what is still to come.
+        """
+        for names, entry in reversed(self._made.items()):  # inner ones first, for their times to stay
+            attrs = entry.attrs
+            if not complete and attrs is not None and (attrs.mode or 0) & _ENTERED != _ENTERED:
+                attrs = None
+            try:
+                with destination.folder(names) as folder:
+                    folder.set_attributes(attrs, entry.mtime_ns)
+            except LocalFileError as error:  # somebody has put something else there
+                _log.debug("attributes of %s: %s", names, error)
 
     def _roots_again(self, planner: DownloadPlanner, again: list[Row]) -> list[Root]:
         roots: list[Root] = []

@@ -14,7 +14,7 @@ from typing import Self
 from client.options import TransferOptions
 from client.session import Session
 from client.transfer.download_task import DownloadTask
-from client.transfer.events import ConflictPolicy, Direction, Listener, OnConflict
+from client.transfer.events import ConflictPolicy, Direction, JobState, Listener, OnConflict
 from client.transfer.job import Job
 from client.transfer.ledger import Ledger
 from client.transfer.limiter import RateLimiter
@@ -24,6 +24,8 @@ from client.transfer.upload_task import UploadTask
 from protocol import Entry, Ref
 
 _log = logging.getLogger(__name__)
+
+_HELD_PER_PLACE = 2  # jobs that have begun, those that pause among them, for each that may run at the same time
 
 
 class TransferEngine:
@@ -46,7 +48,7 @@ class TransferEngine:
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
         self._queue: deque[Job] = deque()
-        self._running: set[threading.Thread] = set()
+        self._running: dict[threading.Thread, Job] = {}
         self._next_number = 1
         self._closing = False
         self._stirred = False  # something began or ended since the reporter looked
@@ -149,7 +151,7 @@ class TransferEngine:
 
     def _add(self, direction: Direction, task: Task) -> Job:
         with self._changed:
-            job = Job(self._next_number, direction, task, self._enqueue, tell_all=self._tell_all)
+            job = Job(self._next_number, direction, task, self._enqueue, self._start_waiting, tell_all=self._tell_all)
             self._next_number += 1
             self._jobs.append(job)
             if self._reporter is None and not self._closing:
@@ -165,13 +167,21 @@ class TransferEngine:
 
     def _start_waiting(self) -> None:
         with self._changed:
-            while self._queue and not self._closing and len(self._running) < self._options.parallel_jobs:
-                job = self._queue.popleft()
+            while (job := self._next_job()) is not None:
+                self._queue.remove(job)
                 thread = threading.Thread(target=self._run, args=(job,), name=f"transfer-job-{job.number}")
-                self._running.add(thread)
+                self._running[thread] = job
                 thread.start()
             self._stirred = True
             self._changed.notify_all()
+
+    def _next_job(self) -> Job | None:
+        """The one that may begin now. Those that pause leave their place to others, but they keep their memory."""
+        most = self._options.parallel_jobs
+        moving = [job for job in self._running.values() if job.state is not JobState.PAUSED]
+        if self._closing or len(moving) >= most or len(self._running) >= _HELD_PER_PLACE * most:
+            return None
+        return next((job for job in self._queue if job.state is not JobState.PAUSED), None)
 
     def _run(self, job: Job) -> None:
         def make_run(ledger: Ledger, switch: Switch) -> Run:
@@ -186,7 +196,7 @@ class TransferEngine:
 
         job.run(make_run)
         with self._changed:
-            self._running.discard(threading.current_thread())
+            del self._running[threading.current_thread()]
         self._start_waiting()
 
     # ── reporting ───────────────────────────────────────────────────────────────────────────────────────────────

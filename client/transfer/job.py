@@ -25,14 +25,16 @@ class Job:
         direction: Direction,
         task: Task,
         enqueue: Callable[[Job], None],
+        switched: Callable[[], None],
         *,
         tell_all: bool = True,
     ) -> None:
-        """The engine makes them. `tell_all`: see `TransferEngine`."""
+        """The engine makes them, and is told by `switched` of a pause and its end. `tell_all`: see `TransferEngine`."""
         self.number = number
         self.direction = direction
         self._task = task
         self._enqueue = enqueue
+        self._switched = switched
         self._ledger = Ledger(number, tell_all=tell_all)
         self._lock = threading.Lock()
         self._switch = Switch()
@@ -73,18 +75,20 @@ class Job:
     # ── switching ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def pause(self) -> None:
-        """Start nothing new; what is on its way arrives."""
+        """Start nothing new; what is on its way arrives. Another job may run meanwhile."""
         with self._lock:
             if not self.state.over:
                 self._switch.pause()
                 self._ledger.set_state(JobState.PAUSED)
+        self._switched()
 
     def resume(self) -> None:
-        """Go on."""
+        """Go on: at once, if it had begun, even if another job has taken its turn."""
         with self._lock:
             if self.state is JobState.PAUSED:
                 self._ledger.set_state(JobState.RUNNING if self._begun else JobState.WAITING)
                 self._switch.resume()
+        self._switched()
 
     def cancel(self, *, interrupt: bool = False) -> None:
         """Stop at once. What is complete stays; nothing partial is visible. Partial downloads are removed, unless it is

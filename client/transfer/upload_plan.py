@@ -18,8 +18,8 @@ import msgspec
 from client.api import Api
 from client.errors import Cancelled
 from client.local_scan import LocalEntry, LocalProblem, look_at, scan_folder
-from client.transfer.conflicts import Conflicts
-from client.transfer.events import ConflictPolicy, Direction, ItemState, OnConflict
+from client.transfer.conflicts import Answers, Conflicts
+from client.transfer.events import Direction, ItemState, OnConflict
 from client.transfer.ledger import Ledger, Row
 from client.transfer.remote_folder import RemoteFolder
 from client.transfer.switch import Switch
@@ -100,7 +100,7 @@ class UploadPlanner:
         space: SpaceInfo,
         ledger: Ledger,
         switch: Switch,
-        policy: ConflictPolicy,
+        answers: Answers,
         expect: Callable[[int], None],
         *,
         follow_symlinks: bool,
@@ -110,7 +110,7 @@ class UploadPlanner:
         self._api = api
         self._ledger = ledger
         self._switch = switch
-        self._conflicts = Conflicts(Direction.UPLOAD, policy, switch, space, checksum=checksum)
+        self._conflicts = Conflicts(Direction.UPLOAD, answers, switch, space, checksum=checksum)
         self._expect = expect
         self._follow = follow_symlinks
         self._checksum = checksum

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from client.transfer.conflicts import Answers
 from client.transfer.events import ConflictPolicy
 from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, run_lanes
@@ -30,7 +31,7 @@ class UploadTask:
     ) -> None:
         self._paths = tuple(paths)
         self._folder = folder
-        self._policy = policy
+        self._answers = Answers(policy)
         self._rename_to = rename_to
         self._follow = follow_symlinks
         self._checksum = checksum
@@ -55,7 +56,7 @@ class UploadTask:
             space,
             run.ledger,
             run.switch,
-            self._policy,
+            self._answers,
             work.expect,
             follow_symlinks=self._follow,
             checksum=self._checksum,

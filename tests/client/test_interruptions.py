@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from client.api import Listing, Place
 from client.errors import ConnectionFailed
 from client.options import TransferOptions
 from client.session import Session
-from client.transfer import ItemState, Job, JobState, TransferEngine
+from client.transfer import Conflict, ConflictAnswer, ItemState, Job, JobState, OnConflict, TransferEngine
 from client.trust import Trust
 from tests.client.conftest import OPTIONS, PASSWORD, USER
 from tests.client.cutting_relay import CuttingRelay
@@ -260,6 +261,71 @@ def test_what_broke_off_while_it_was_planned_is_tried_again_as_a_whole(
         }
 
 
+def test_folders_of_a_download_that_broke_off_have_their_times_then_and_when_it_went_on(
+    relay: CuttingRelay,
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    tmp_path: Path,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    below = tmp_path / "root/below"
+    below.mkdir(parents=True)
+    (below / "file").write_text("x")
+    times = {path: 1_400_000_000_000_000_000 + number for number, path in enumerate(("root/below", "root"))}
+    for path, mtime_ns in times.items():
+        os.utime(tmp_path / path, ns=(mtime_ns, mtime_ns))
+    assert finish(engine.upload([tmp_path / "root"], folder)) is JobState.FINISHED
+    entries = session.api.list_folder(folder)
+    session.options = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=0.0))
+    _cut_at_listing(monkeypatch, session, relay, 1)
+    to = tmp_path / "to"
+    job = engine.download(entries, to)
+    assert finish(job) is JobState.FAILED
+    assert {path: (to / path).stat().st_mtime_ns for path in times} == times
+    relay.refusing = False
+    job.retry_failed()
+    assert finish(job) is JobState.FINISHED
+    assert (to / "root/below/file").read_text() == "x"
+    assert {path: (to / path).stat().st_mtime_ns for path in times} == times
+
+
+def test_nobody_is_asked_again_when_what_broke_off_is_started_over(
+    relay: CuttingRelay,
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    tmp_path: Path,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"there/{name}").mkdir(parents=True)
+        (tmp_path / f"there/{name}/file").write_text("theirs")
+    assert finish(engine.upload([tmp_path / "there/a", tmp_path / "there/b"], folder)) is JobState.FINISHED
+    entries = sorted(session.api.list_folder(folder), key=lambda entry: entry.name)
+    for name in ("a", "b"):
+        (tmp_path / f"to/{name}").mkdir(parents=True)
+        (tmp_path / f"to/{name}/file").write_text("mine, and longer")
+    session.options = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=0.0))
+    _cut_at_listing(monkeypatch, session, relay, 1)
+    asked: list[str] = []
+
+    def ask(conflict: Conflict) -> ConflictAnswer:
+        asked.append(conflict.local.parent.name)
+        return ConflictAnswer(OnConflict.REPLACE)
+
+    job = engine.download(entries, tmp_path / "to", ask)
+    assert finish(job) is JobState.FAILED
+    assert asked == ["a"]
+    relay.refusing = False
+    job.retry_failed()
+    assert finish(job) is JobState.FINISHED
+    assert asked == ["a", "b"], "each once, and the other side's versions are those that were asked about"
+    assert (tmp_path / "to/a/file").read_text() == (tmp_path / "to/b/file").read_text() == "theirs"
+
+
 def test_why_a_job_broke_off_is_said_although_something_else_had_failed_before(
     relay: CuttingRelay,
     session: Session,
@@ -359,6 +425,31 @@ def test_jobs_wait_for_their_turn_and_can_be_cancelled_there(
         assert engine.jobs == (running, waiting)
         engine.forget(waiting)
         assert engine.jobs == (running,)
+
+
+def test_a_paused_job_lets_another_run(
+    session: Session, folder: str, source: Path, finish: Finish, wait_until: Callable[..., None]
+) -> None:
+    with TransferEngine(session, replace(FAST, parallel_jobs=1)) as engine:
+        engine.set_rates(4_000_000, 0)
+        paused = engine.upload([source / "large"], folder)
+        wait_until(lambda: paused.progress.bytes_moved > 500_000)
+        never_begun = engine.upload([source / "s1"], folder, rename_to="never begun")
+        never_begun.pause()
+        waiting = engine.upload([source / "s2"], folder)
+        assert waiting.state is JobState.WAITING
+        paused.pause()
+        assert finish(waiting) is JobState.FINISHED
+        assert (paused.state, never_begun.state) == (JobState.PAUSED, JobState.PAUSED)
+        engine.set_rates(0, 0)
+        paused.resume()
+        assert finish(paused) is JobState.FINISHED
+        never_begun.resume()
+        assert finish(never_begun) is JobState.FINISHED
+    assert read_back(session, folder) == {
+        name: (source / local).read_bytes()
+        for name, local in {"large": "large", "s2": "s2", "never begun": "s1"}.items()
+    }
 
 
 def test_closing_the_engine_ends_everything(session: Session, folder: str, source: Path) -> None:

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
 from client.address import Address
+from client.connection import Connection
+from client.errors import ConnectionLost
 from client.session import Session
 from client.trust import Trust
 from client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
@@ -100,6 +103,23 @@ def test_a_cursor_of_another_life_of_the_space_asks_for_new_lists(
     stale = ("0" * 32) + cursor[32:] if len(cursor) > 32 else cursor[:-1] + ("0" if cursor[-1] != "0" else "1")
     follower = Follower(session.watch(stale))
     wait_until(lambda: follower.saw(Resync))
+    follower.stop()
+
+
+def test_new_lists_are_asked_for_although_the_connection_breaks_just_then(
+    session: Session, wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, times = session.connect_more, count()
+
+    def breaking() -> Connection:
+        if next(times) == 1:  # after the connection on which the server refused the cursor
+            raise ConnectionLost
+        return connect()
+
+    monkeypatch.setattr(session, "connect_more", breaking)
+    follower = Follower(session.watch("1.0.000000000000"))
+    wait_until(lambda: follower.saw(Resync) or follower.saw(WatchResumed))
+    assert [type(notice) for notice in follower.notices] == [WatchInterrupted, Resync]
     follower.stop()
 
 
