@@ -11,7 +11,6 @@ Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths st
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import re
@@ -20,18 +19,20 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
 
 try:
     import msgspec
 
-    from wire.passwords import PasswordPolicy
-    from wire.scram import MAX_ITERATIONS, MIN_ITERATIONS
+    from wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, PasswordPolicy
 except ModuleNotFoundError as missing:
     # Every program imports this module first, so this is where a Python without the dependencies shows.
     sys.exit(
         f"{missing.name} is not installed for {sys.executable}: ./run.sh setup makes .venv/bin/python, which has it"
     )
+
+if TYPE_CHECKING:
+    import argparse
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 _DAY_S = 86_400

@@ -14,6 +14,7 @@ How a connection goes, in short (docs/protocol.md has a numbered transcript):
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -212,7 +213,14 @@ from wire.messages import (
     WatchReply,
     WatchRequest,
 )
-from wire.passwords import PasswordPolicy, UnusablePassword, check_password, prepare_password
+from wire.passwords import (
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
+    PasswordPolicy,
+    UnusablePassword,
+    check_password,
+    prepare_password,
+)
 from wire.paths import (
     MAX_DEPTH,
     MAX_NAME_BYTES,
@@ -224,33 +232,42 @@ from wire.paths import (
     split_path,
 )
 from wire.readable import readable_size
-from wire.scram import (
-    EXPORTER_LABEL,
-    EXPORTER_LENGTH,
-    MAX_ITERATIONS,
-    MECHANISM,
-    MIN_ITERATIONS,
-    SALT_BYTES,
-    BindingRefused,
-    ClientExchange,
-    ExchangeMisused,
-    IterationsRefused,
-    MalformedExchange,
-    SaltedPassword,
-    ScramError,
-    ServerExchange,
-    ServerNotProven,
-    StaleSaltedPassword,
-    Verifier,
-    WrongProof,
-    check_password_against,
-    make_verifier,
-    mock_verifier,
-    salt_password,
-    verifier_of,
-)
 from wire.sessions import EndedReply, EndSessionsRequest, SessionEntry, SessionsReply, SessionsRequest
-from wire.tickets import TICKET_BYTES, attach_answer, attach_proof
+from wire.tickets import EXPORTER_LABEL, EXPORTER_LENGTH, TICKET_BYTES, attach_answer, attach_proof
+
+if TYPE_CHECKING:
+    from wire.scram import (
+        MECHANISM,
+        SALT_BYTES,
+        BindingRefused,
+        ClientExchange,
+        ExchangeMisused,
+        IterationsRefused,
+        MalformedExchange,
+        SaltedPassword,
+        ScramError,
+        ServerExchange,
+        ServerNotProven,
+        StaleSaltedPassword,
+        Verifier,
+        WrongProof,
+        check_password_against,
+        make_verifier,
+        mock_verifier,
+        salt_password,
+        verifier_of,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        """SCRAM, when it is first asked for: most commands sign in by a ticket, and need none of what it stands on."""
+        if not name.startswith("_"):  # an import asks for __path__ first
+            from wire import scram
+
+            if hasattr(scram, name):
+                return getattr(scram, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 VERSION = 1  # raised only by what an older side would misunderstand; new commands and reply fields do not raise it
 

@@ -1,47 +1,30 @@
-"""The first messages on a connection: hello, then SCRAM with a password, or attach with a session's ticket.
-
-What comes after hello is sent right behind it, in the same flight: a round trip less. So the server's version is known
-only when the first message has been sent; it holds nothing that an older or newer server could misuse (the user's name
-and a nonce, or a proof that is worth nothing outside of this TLS session).
-
-Nothing that the server says is believed before it has proven itself: by SCRAM's server signature, or by its answer to
-the ticket's proof, both bound to this TLS session.
+"""Signing in with a password: hello, then SCRAM. Loaded by those who do, for most commands join a session by its ticket
+(`client.attaching`, which also says what holds for both).
 """
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Sequence
-
 import msgspec
 
+from client.attaching import hear_hello, say_hello
 from client.connection import Connection
 from client.errors import ServerNotGenuine
 from protocol import (
     TICKET_BYTES,
-    VERSION,
-    AttachReply,
-    AttachRequest,
     ClientExchange,
-    HelloReply,
-    HelloRequest,
     LoginFailed,
     LoginFinishReply,
     LoginFinishRequest,
     LoginStartReply,
     LoginStartRequest,
     PasswordRefused,
-    Request,
     SaltedPassword,
     ScramError,
     SessionEnded,
     SessionInfo,
     StaleSaltedPassword,
-    UnsupportedVersion,
     UnusablePassword,
     WrongProof,
-    attach_answer,
-    attach_proof,
 )
 
 
@@ -57,16 +40,6 @@ class SignedIn(msgspec.Struct, frozen=True):
         return f"SignedIn({self.info.user})"  # without the secrets
 
 
-def _say_hello(connection: Connection, client_name: str) -> None:
-    connection.send("hello", HelloRequest(version=VERSION, client=client_name))
-
-
-def _hear_hello(connection: Connection) -> None:
-    """Agree on the version. Raises: UnsupportedVersion, ServerBusy, ConnectionLost."""
-    if connection.receive().expect(HelloReply).version != VERSION:
-        raise UnsupportedVersion
-
-
 def sign_in(
     connection: Connection, client_name: str, user: str, password: str | None, salted: SaltedPassword | None = None
 ) -> SignedIn:
@@ -76,9 +49,9 @@ def sign_in(
     cannot be a password; SessionEnded when there is only `salted` and it is out of date.
     """
     exchange = ClientExchange(user, password, connection.exporter, salted=salted)
-    _say_hello(connection, client_name)
+    say_hello(connection, client_name)
     _begin(connection, exchange)
-    _hear_hello(connection)
+    hear_hello(connection)
     finish = _finish(connection, exchange)
     if len(finish.ticket) != TICKET_BYTES:
         raise ServerNotGenuine("The server opened no session.", subject=str(connection.address))
@@ -114,28 +87,3 @@ def _finish(connection: Connection, exchange: ClientExchange) -> LoginFinishRepl
         # The server's signature, its nonce or its number of iterations is not what an honest server sends.
         raise ServerNotGenuine(f"{ServerNotGenuine.__doc__} ({error})", subject=str(connection.address)) from error
     return finish
-
-
-def attach(
-    connection: Connection,
-    client_name: str,
-    ticket_id: str,
-    ticket: bytes,
-    questions: Sequence[tuple[str, Request]] = (),
-) -> SessionInfo:
-    """Join a session on a new connection, whose server has the key that the session's server had.
-
-    `questions` (commands that change nothing) go in the same flight; the caller receives their answers afterwards.
-    Raises: SessionEnded, ServerNotGenuine, UnsupportedVersion, ServerBusy.
-    """
-    exporter = connection.exporter
-    _say_hello(connection, client_name)
-    connection.send("attach", AttachRequest(ticket_id=ticket_id, proof=attach_proof(ticket, exporter)))
-    for command, request in questions:
-        connection.send(command, request)
-    _hear_hello(connection)
-    reply = connection.receive().expect(AttachReply)
-    if not hmac.compare_digest(reply.proof, attach_answer(ticket, exporter)):
-        raise ServerNotGenuine(subject=str(connection.address))
-    connection.opened()
-    return reply.session

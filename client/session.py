@@ -21,24 +21,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
 from client.address import Address
 from client.ahead import AnswersAhead, ConnectionsAhead
 from client.api import Api
+from client.attaching import attach
 from client.commands import Commands
 from client.connection import Connection
 from client.errors import ChangedServerKey, ConnectionFailed, ConnectionLost
-from client.login import attach, prove_password, sign_in
 from client.options import ClientOptions, ConnectionOptions
 from client.tickets import StoredTicket
 from client.trust import CertificateWarning, ServerKey, Trust
 from client.waits import growing_waits
 from client.watch import Watch
 from protocol import (
-    SALT_BYTES,
     Buffer,
     ChangePasswordRequest,
     Cursor,
@@ -48,7 +47,6 @@ from protocol import (
     PasswordRefused,
     Reply,
     Request,
-    SaltedPassword,
     ServerBusy,
     ServerStopping,
     SessionEnded,
@@ -56,9 +54,10 @@ from protocol import (
     SessionRevoked,
     SfosError,
     check_password,
-    salt_password,
-    verifier_of,
 )
+
+if TYPE_CHECKING:  # what signing in with a password needs is loaded when somebody does
+    from protocol import SaltedPassword
 
 _log = logging.getLogger(__name__)
 
@@ -134,6 +133,8 @@ class Session:
         LoginFailed, TooManyAttempts, UnknownServerKey (the login was right and is undone: show the fingerprint,
         `trust.store.pin(...)`, sign in again), UnsupportedVersion, ServerBusy.
         """
+        from client.login import sign_in
+
         options = options or ClientOptions()
         connection = Connection.open(address, options.connection)
         with _closed_on_failure(connection):
@@ -325,6 +326,8 @@ class Session:
                 if password is None:
                     raise SessionEnded
             self._check_open()
+            from client.login import sign_in
+
             options = self.options.connection
             connection = Connection.open(self.address, options)
             try:
@@ -361,6 +364,9 @@ class Session:
         reasons = check_password(new, self.user, self._info.password_policy)
         if reasons:
             raise PasswordRefused("The new password will not do: " + "; ".join(reasons) + ".")
+        from client.login import prove_password
+        from protocol import SALT_BYTES, salt_password, verifier_of
+
         connection = self.connect_more()
         try:
             iterations = prove_password(connection, self.user, old).iterations

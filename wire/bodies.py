@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from wire.chunks import CHUNK_ID_BYTES, RECORD, ChunkRecord, pack_ids, pack_records, unpack_ids, unpack_records
+from wire.envelopes import decoder_of
 from wire.errors import MalformedMessage, TooMuch
 from wire.frames import Buffer
 from wire.messages import (
@@ -26,18 +27,13 @@ from wire.messages import (
 T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
-_entries = msgspec.json.Decoder(list[Entry])
-_changes = msgspec.json.Decoder(list[Change])
-_names_in = msgspec.json.Decoder(list[NamesIn])
-_items = msgspec.json.Decoder(list[CommitItem])
-_results = msgspec.json.Decoder(list[ItemResult])
 
 
-def _decode(decoder: msgspec.json.Decoder[list[T]], body: Buffer, most: int, what: str) -> list[T]:
+def _decode(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
     if len(body) == 0:
         return []
     try:
-        decoded = decoder.decode(body)
+        decoded = decoder_of(kind).decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(f"A list of {what} cannot be read: {error}") from error
     if len(decoded) > most:
@@ -52,7 +48,7 @@ def encode_array(values: Sequence[Entry] | Sequence[Change] | Sequence[CommitIte
 
 def decode_entries(body: Buffer) -> list[Entry]:
     """The entries of a `list` reply. Raises: MalformedMessage, TooMuch."""
-    return _decode(_entries, body, MAX_PAGE_ENTRIES, "entries")
+    return _decode(list[Entry], body, MAX_PAGE_ENTRIES, "entries")
 
 
 class FolderNames(NamedTuple):
@@ -78,7 +74,7 @@ def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
     """The same taken apart. Raises: MalformedMessage, TooMuch."""
     if not 0 <= reply.names_at <= len(body):
         raise MalformedMessage("A list of names does not match its header.")
-    runs = _decode(_names_in, body[: reply.names_at], MAX_PAGE_ENTRIES, "folders")
+    runs = _decode(list[NamesIn], body[: reply.names_at], MAX_PAGE_ENTRIES, "folders")
     joined = bytes(body[reply.names_at :])
     try:
         names = joined.decode().split("/") if joined else []
@@ -100,7 +96,7 @@ def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
 
 def decode_changes(body: Buffer) -> list[Change]:
     """The changes of a `changes` reply or a watch event. Raises: MalformedMessage, TooMuch."""
-    return _decode(_changes, body, MAX_PAGE_ENTRIES, "changes")
+    return _decode(list[Change], body, MAX_PAGE_ENTRIES, "changes")
 
 
 class CommitBody(msgspec.Struct, frozen=True):
@@ -137,7 +133,7 @@ def unpack_commit(request: CommitRequest, body: memoryview) -> CommitBody:
     inline_end = records_end + request.inline * RECORD.size
     if inline_end > len(body):
         raise MalformedMessage("A commit's body is shorter than its header says.")
-    items = _decode(_items, body[:at], MAX_COMMIT_ITEMS, "items")
+    items = _decode(list[CommitItem], body[:at], MAX_COMMIT_ITEMS, "items")
     records = unpack_records(body[at:records_end])
     inline = unpack_records(body[records_end:inline_end])
     data = body[inline_end:]
@@ -160,4 +156,4 @@ def unpack_results(reply: ItemsReply, body: memoryview) -> tuple[list[ItemResult
     at = reply.results_bytes
     if not 0 <= at <= len(body) or len(body) - at != reply.missing * CHUNK_ID_BYTES:
         raise MalformedMessage("A list of results does not match its header.")
-    return _decode(_results, body[:at], MAX_COMMIT_ITEMS, "results"), unpack_ids(body[at:])
+    return _decode(list[ItemResult], body[:at], MAX_COMMIT_ITEMS, "results"), unpack_ids(body[at:])

@@ -50,7 +50,7 @@ class ReplyEnvelope(msgspec.Struct, frozen=True):
 _encoder = msgspec.json.Encoder()
 _request_decoder = msgspec.json.Decoder(RequestEnvelope)
 _reply_decoder = msgspec.json.Decoder(ReplyEnvelope)
-_decoders: dict[type[msgspec.Struct], msgspec.json.Decoder[Any]] = {}
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _describing = threading.Lock()
 
 
@@ -109,10 +109,11 @@ def raise_for_error(reply: ReplyEnvelope) -> None:
         raise from_info(reply.error)
 
 
+T = TypeVar("T")
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 
-def decoder_of(kind: type[StructT]) -> msgspec.json.Decoder[StructT]:
+def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
     """The decoder of `kind`, made when it is asked for first: making all of them would cost each start milliseconds.
 
     One thread at a time: msgspec shows its description of a type to others before it is complete, and two threads that

@@ -14,6 +14,11 @@ import msgspec
 # Chosen far above what people type, so that a pasted file is refused before it is normalised.
 MAX_PASSWORD_CHARS = 1024
 
+# OWASP's figure of 2023 for PBKDF2-HMAC-SHA256, and what a fast machine does in a second: a fake server may ask for 1
+# to guess quickly, or for 2^31 to keep the client busy.
+MIN_ITERATIONS = 600_000
+MAX_ITERATIONS = 5_000_000
+
 _JOIN_CONTROLS = "\u200c\u200d"
 _VIRAMA = 9  # canonical combining class of the sign that silences a vowel (Unicode Standard, table 4-3)
 

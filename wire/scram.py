@@ -35,17 +35,10 @@ from typing import Self
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
-from wire.passwords import prepare_password
+from wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, prepare_password
 
 MECHANISM = "SCRAM-SHA-256-PLUS"
-EXPORTER_LABEL = b"EXPORTER-Channel-Binding"  # RFC 9266 section 2
-EXPORTER_LENGTH = 32
 GS2_TLS_EXPORTER = "p=tls-exporter,,"
-
-# OWASP's figure of 2023 for PBKDF2-HMAC-SHA256, and what a fast machine does in a second: a fake server may ask for 1
-# to guess quickly, or for 2^31 to keep the client busy.
-MIN_ITERATIONS = 600_000
-MAX_ITERATIONS = 5_000_000
 
 SALT_BYTES = 16  # PostgreSQL's
 _NONCE_BYTES = 24

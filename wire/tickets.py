@@ -11,6 +11,10 @@ import hmac
 
 TICKET_BYTES = 32
 
+# What both ends of a TLS session export from it: this proof is bound to it, and so is SCRAM's (RFC 9266 section 2).
+EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
+EXPORTER_LENGTH = 32
+
 _CLIENT = b"attach client v1|"
 _SERVER = b"attach server v1|"
 

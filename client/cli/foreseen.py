@@ -7,10 +7,10 @@ Only questions, never changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from client.cli.options import (
     CatOptions,
-    CommandOptions,
     CopyOptions,
     GetOptions,
     ListOptions,
@@ -33,6 +33,9 @@ from protocol import (
     StatRequest,
     UsageRequest,
 )
+
+if TYPE_CHECKING:
+    from client.cli.options import CommandOptions
 
 Question = tuple[str, Request]
 

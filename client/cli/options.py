@@ -6,10 +6,9 @@ Structs, because fifteen dataclasses cost 15 ms of every command's start (measur
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import msgspec
-
-from client.cli.admin_options import AdminOptions
 
 
 class Conflict(Enum):
@@ -167,24 +166,27 @@ class PasswordOptions(msgspec.Struct, frozen=True):
     new_password_file: str | None = None
 
 
-CommandOptions = (
-    ListOptions
-    | StatOptions
-    | UsageOptions
-    | CatOptions
-    | PutOptions
-    | GetOptions
-    | MakeFolderOptions
-    | MoveOptions
-    | CopyOptions
-    | RemoveOptions
-    | WatchOptions
-    | LoginOptions
-    | LogoutOptions
-    | SessionsOptions
-    | PasswordOptions
-    | AdminOptions
-)
+if TYPE_CHECKING:  # few are administrators, and their options are as many again
+    from client.cli.admin_options import AdminOptions
+
+    CommandOptions = (
+        ListOptions
+        | StatOptions
+        | UsageOptions
+        | CatOptions
+        | PutOptions
+        | GetOptions
+        | MakeFolderOptions
+        | MoveOptions
+        | CopyOptions
+        | RemoveOptions
+        | WatchOptions
+        | LoginOptions
+        | LogoutOptions
+        | SessionsOptions
+        | PasswordOptions
+        | AdminOptions
+    )
 
 
 class Invocation(msgspec.Struct, frozen=True):

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from client.cli import exit_codes
 from client.cli.options import (
     CatOptions,
-    CommandOptions,
     Conflict,
     ConnectionOptions,
     CopyOptions,
@@ -56,7 +55,10 @@ password:
 
 """
 
-Build = Callable[[argparse.Namespace], CommandOptions]
+if TYPE_CHECKING:
+    from client.cli.options import CommandOptions
+
+    Build = Callable[[argparse.Namespace], CommandOptions]
 OptionsT = TypeVar("OptionsT", bound=msgspec.Struct)
 
 
