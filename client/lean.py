@@ -1,4 +1,5 @@
 """What the command line's libraries load and no command uses, left out: import this module before all others.
+pyOpenSSL is loaded in the same way, where a command needs it.
 
 A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 389 million):
 
@@ -66,8 +67,13 @@ def _system() -> str:
 
 
 @contextmanager
-def _in_place(*stand_ins: ModuleType) -> Iterator[None]:
-    """Let imports find these."""
+def lean_imports() -> Iterator[None]:
+    """Let imports find the stand-ins. One thread at a time, while a program starts."""
+    stand_ins = [_later(name) for name in _LATER]
+    stand_ins.append(_module("typing_extensions", deprecated=_deprecated))
+    stand_ins.append(_module("gettext", gettext=_same, ngettext=_one_or_many))
+    if sys.platform not in ("win32", "darwin"):  # there, uuid does without
+        stand_ins.append(_module("platform", system=_system))
     new = {module.__name__: module for module in stand_ins if module.__name__ not in sys.modules}
     sys.modules.update(new)
     try:
@@ -78,23 +84,10 @@ def _in_place(*stand_ins: ModuleType) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def _load() -> None:
-    stand_ins = [_later(name) for name in _LATER]
-    stand_ins.append(_module("typing_extensions", deprecated=_deprecated))
-    stand_ins.append(_module("gettext", gettext=_same, ngettext=_one_or_many))
-    if sys.platform not in ("win32", "darwin"):  # there, uuid does without
-        stand_ins.append(_module("platform", system=_system))
-    with _in_place(*stand_ins), suppress(ModuleNotFoundError):  # of ours; `config` says what to do
-        import argparse
-        import logging
-        import pathlib
-        import socket
+with lean_imports(), suppress(ModuleNotFoundError):  # of ours: `config` says what to do
+    import argparse  # noqa: F401 - here and below: so that they are loaded
+    import logging  # noqa: F401
+    import pathlib  # noqa: F401
+    import socket  # noqa: F401
 
-        import msgspec
-
-        from client import tls
-
-        _ = argparse, logging, pathlib, socket, msgspec, tls
-
-
-_load()
+    import msgspec  # noqa: F401

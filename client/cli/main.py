@@ -31,6 +31,7 @@ from client.cli.options import (
 )
 from client.cli.parser import parse
 from client.cli.shell import PROGRAM, Shell, prepare_streams, standard_shell
+from client.lean import lean_imports
 from config import Client as Settings
 from config import ConfigError
 from protocol import PasswordChangeRequired, SfosError
@@ -71,6 +72,8 @@ def _run(
     invocation: Invocation, shell: Shell, load_settings: Callable[[], Settings], environ: Mapping[str, str]
 ) -> int:
     # Imported here, so that --help and usage errors need no TLS.
+    with lean_imports():
+        import client.tls  # noqa: F401
     from client.cli.foreseen import questions
     from client.cli.signing_in import WrongUsage, entrance
 
