@@ -8,7 +8,9 @@
     sockets      reaching a server, what network errors mean to people
     waits        growing waits between tries
     connection   one TLS connection: handshake, frames, requests and replies, in one thread at a time
-    login        SCRAM and attach on a connection
+    attaching    hello and attach: joining a session by its ticket
+    login        hello and SCRAM: a session by a password
+    lean         what libraries load and no command uses, left out
     ahead        connections and answers that are there before they are asked for
     session      a signed-in user: control connection, more connections, watching, reconnecting
     commands     one typed method for each command of the protocol

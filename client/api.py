@@ -198,11 +198,15 @@ class Api:
             raise from_info(folders[0].error)
         return entries, at
 
-    def list_folders(self, places: Sequence[Place]) -> list[Listing]:
-        """Many folders in few requests, in the order asked; a folder that fails has its error."""
+    def list_folders(self, places: Sequence[Place], *, brief: bool = False) -> list[Listing]:
+        """Many folders in few requests, in the order asked; a folder that fails has its error.
+
+        `brief`: see ListRequest.
+        """
         listings: list[Listing] = []
         for start in range(0, len(places), MAX_LIST_FOLDERS):
-            folders, entries, _ = self._list([to_ref(place) for place in places[start : start + MAX_LIST_FOLDERS]])
+            refs = [to_ref(place) for place in places[start : start + MAX_LIST_FOLDERS]]
+            folders, entries, _ = self._list(refs, brief=brief)
             inside: dict[int, list[Entry]] = {}
             for entry in entries:
                 inside.setdefault(entry.parent, []).append(entry)
@@ -212,9 +216,9 @@ class Api:
                 listings.append(Listing((), folder.node, found, error))
         return listings
 
-    def list_ahead(self, places: Sequence[Place]) -> Iterator[Listing]:
+    def list_ahead(self, places: Sequence[Place], *, brief: bool = False) -> Iterator[Listing]:
         """`list_folders` folder by folder; what comes next is asked for while the caller looks at what has come."""
-        return _listed_ahead(places, self.list_folders)
+        return _listed_ahead(places, partial(self.list_folders, brief=brief))
 
     def list_names(self, places: Sequence[Place]) -> list[NameListing]:
         """`list_folders` for who needs no more than names: a tenth of the work, here and on the server."""
@@ -236,11 +240,13 @@ class Api:
             listings += [_name_listing(folder, inside) for folder in folders]
         return listings
 
-    def _list(self, refs: Sequence[Ref]) -> tuple[tuple[ListedFolder, ...], list[Entry], Cursor]:
+    def _list(
+        self, refs: Sequence[Ref], *, brief: bool = False
+    ) -> tuple[tuple[ListedFolder, ...], list[Entry], Cursor]:
         entries: list[Entry] = []
         folders: tuple[ListedFolder, ...] = ()
         at = ""
-        for page, (reply, body) in enumerate(self._pages(refs, names_only=False)):
+        for page, (reply, body) in enumerate(self._pages(refs, brief=brief)):
             folders, at = folders or _asked(reply, refs), reply.at
             found = decode_entries(body)
             _check_page(page, len(found), len(entries))
@@ -248,9 +254,11 @@ class Api:
         _check_asked(folders, {entry.parent for entry in entries})
         return folders, entries, at
 
-    def _pages(self, refs: Sequence[Ref], *, names_only: bool) -> Iterator[tuple[ListReply, memoryview]]:
+    def _pages(
+        self, refs: Sequence[Ref], *, names_only: bool = False, brief: bool = False
+    ) -> Iterator[tuple[ListReply, memoryview]]:
         """The replies of a list with their bodies, up to the last. Raises: RemoteProtocolError, if it has no end."""
-        request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES, names_only=names_only)
+        request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES, names_only=names_only, brief=brief)
         asked_for: set[Cursor] = set()
         while True:
             reply, body = self.commands.list(request)

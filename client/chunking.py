@@ -13,10 +13,9 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
-
-from pyfastcdc import FastCDC
+from typing import TYPE_CHECKING, NamedTuple
 
 from client.errors import FileChanged, LocalAccess
 from protocol import (
@@ -31,9 +30,8 @@ from protocol import (
     pack_records,
 )
 
-# Its pure Python stands in without a word where the compiled one is missing, and cuts a hundred times more slowly.
-if FastCDC.__module__ != "pyfastcdc.cy.fastcdc":
-    raise ImportError("the compiled pyfastcdc is missing; install a wheel of it for this platform")
+if TYPE_CHECKING:
+    from pyfastcdc import FastCDC
 
 _MAX_SEED = 2**63 - 1  # it is shifted left by one within 64 bits
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -49,12 +47,22 @@ class Cutter:
         """`seed`: the space's. Raises: ContentMismatch for one that cannot be."""
         if not 0 <= seed <= _MAX_SEED:
             raise ContentMismatch("The server sent an impossible seed for cutting files.")
-        self._cdc = FastCDC(
+        self._seed = seed
+
+    @cached_property
+    def _cdc(self) -> FastCDC:
+        # Loaded by who cuts: what is unchanged or small is not cut, and loading it is a tenth of a short command.
+        from pyfastcdc import FastCDC
+
+        # Its pure Python stands in without a word where the compiled one is missing; it is a hundred times slower.
+        if FastCDC.__module__ != "pyfastcdc.cy.fastcdc":
+            raise ImportError("the compiled pyfastcdc is missing; install a wheel of it for this platform")
+        return FastCDC(
             AVERAGE_CHUNK_BYTES,
             min_size=MIN_CHUNK_BYTES,
             max_size=MAX_CHUNK_BYTES,
             normalized_chunking=1,
-            seed=seed,
+            seed=self._seed,
         )
 
     def cut(self, source: SourceFile) -> Iterator[memoryview]:

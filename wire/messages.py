@@ -210,12 +210,14 @@ class ListRequest(Request, frozen=True, kw_only=True):
     """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
 
     `names_only`: no more than names, and which of them are folders; for a tenth of the work.
+    `brief`: without the `attrs` of files and folders; for two thirds of it.
     """
 
     folders: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_LIST_FOLDERS)]
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
     cursor: Annotated[str, Meta(max_length=200)] | None = None
     names_only: bool = False
+    brief: bool = False
 
 
 class ListedFolder(Reply, frozen=True, kw_only=True):

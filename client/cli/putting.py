@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -149,6 +148,8 @@ def _put_standard_input(
     session: Session, shell: Shell, options: PutOptions, destination: RemotePath, failures: Failures
 ) -> None:
     """Standard input as one file. It is kept in a temporary file first: a file's chunks are known only at its end."""
+    import tempfile  # only now: it loads what packs archives
+
     standing, _ = _look_there(session.api, destination)
     if standing is Standing.FOLDER or destination.as_folder:
         raise IsAFolder("Standard input has no name: say the whole path that it is to get.", subject=destination.path)

@@ -13,14 +13,12 @@ from typing import Self
 
 from client.options import TransferOptions
 from client.session import Session
-from client.transfer.download_task import DownloadTask
 from client.transfer.events import ConflictPolicy, Direction, JobState, Listener, OnConflict
 from client.transfer.job import Job
 from client.transfer.ledger import Ledger
 from client.transfer.limiter import RateLimiter
 from client.transfer.run import Run, Task
 from client.transfer.switch import Switch
-from client.transfer.upload_task import UploadTask
 from protocol import Entry, Ref
 
 _log = logging.getLogger(__name__)
@@ -76,6 +74,8 @@ class TransferEngine:
         """
         if rename_to is not None and len(paths) != 1:
             raise ValueError("rename_to names a single path")
+        from client.transfer.upload_task import UploadTask  # here and below: a command goes one way only
+
         task = UploadTask(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum)
         return self._add(Direction.UPLOAD, task)
 
@@ -94,6 +94,8 @@ class TransferEngine:
         """
         if rename_to is not None and len(entries) != 1:
             raise ValueError("rename_to names a single entry")
+        from client.transfer.download_task import DownloadTask
+
         task = DownloadTask(entries, local_folder, on_conflict, rename_to, checksum)
         return self._add(Direction.DOWNLOAD, task)
 

@@ -59,7 +59,7 @@ class RemoteFolders:
             if self._been_in(local):
                 continue
             if row is None and not parent.is_listed:
-                listing = self._api.list_folders([parent.path_of(local.name)])[0]
+                listing = self._api.list_folders([parent.path_of(local.name)], brief=True)[0]
                 if listing.error is None and listing.node is not None:
                     yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.entries)
                     continue
@@ -95,7 +95,7 @@ class RemoteFolders:
         return False
 
     def _listed(self, there: Sequence[tuple[LocalEntry, Entry, str]]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._api.list_ahead([entry for _, entry, _ in there])
+        listings = self._api.list_ahead([entry for _, entry, _ in there], brief=True)
         for (local, entry, path), listing in zip(there, listings, strict=True):
             if listing.error is not None:
                 self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)

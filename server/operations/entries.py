@@ -63,10 +63,12 @@ def to_entry(context: SpaceContext, state: State, *, path: str | None = None) ->
     )
 
 
-def to_entries(context: SpaceContext, states: Sequence[State]) -> list[Entry]:
-    """`to_entry` of many; what is alike in them is read once. Raises: TokenDamaged."""
+def to_entries(context: SpaceContext, states: Sequence[State], *, brief: bool = False) -> list[Entry]:
+    """`to_entry` of many; what is alike in them is read once. `brief`: see ListRequest. Raises: TokenDamaged."""
     names = _names_of(context, states)
-    with_attrs = [state for state in states if state.attrs is not None]
+    with_attrs = [
+        state for state in states if state.attrs is not None and not (brief and state.kind != StateKind.SYMLINK)
+    ]
     plain = context.names.open_attrs_of(
         [state.node for state in with_attrs], [state.attrs for state in with_attrs if state.attrs is not None]
     )

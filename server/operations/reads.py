@@ -73,7 +73,10 @@ def list_folders(context: SpaceContext, request: ListRequest) -> tuple[ListReply
     if request.names_only:
         names_at, body = pack_names(_names_in(context, folder, own) for folder, own in listed)
     else:
-        names_at, body = 0, encode_array(to_entries(context, [state for _, own in runs for state in own]))
+        names_at, body = (
+            0,
+            encode_array(to_entries(context, [state for _, own in runs for state in own], brief=request.brief)),
+        )
     reply = ListReply(
         at=write_cursor(row.epoch, Position(place.at + 1, 0)),
         folders=tuple(folders) if request.cursor is None else (),
