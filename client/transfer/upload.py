@@ -4,7 +4,8 @@
     larger files   block of 8 MiB       ─▶ have ─▶ put_chunks ─▶ … ─▶ commit, when all blocks of a file are there
 
 A block is a bounded piece of memory out of a fixed number: when all are under way, reading waits. Large files are read
-into their blocks and cut where they lie, without a copy but of what is left at a block's end. Lane 0 alone commits
+into their blocks and cut where they lie, without a copy but of what is left at a block's end; while their pieces are
+named, a companion reads on into the next block. Lane 0 alone commits
 and carries small files (one writer on the server, no convoy: measured 20 % faster), unless the server is far away and
 each commit costs a wait: then all lanes do. All lanes carry blocks of chunks.
 """
@@ -18,6 +19,7 @@ from itertools import islice
 
 from client.chunking import Cutter, SourceFile, open_source, read_small
 from client.errors import Cancelled, FileChanged
+from client.transfer.companion import Companion, name_pieces
 from client.transfer.events import ItemState
 from client.transfer.feed import Exchange, Feed
 from client.transfer.ledger import Ledger
@@ -244,6 +246,7 @@ class Reader:
         self._small: Block | None = None
         self._small_since = 0.0
         self._large: Block | None = None
+        self._companion = Companion("transfer-reader")
 
     def read_ahead(self, files: Sequence[UploadFile]) -> None:
         """Read what can be read without waiting of files to which more will be added; the first ones are small.
@@ -255,7 +258,12 @@ class Reader:
 
     def run(self, files: Sequence[UploadFile]) -> None:
         """Read them all; returns when all are committed or given up. Raises: Cancelled."""
-        todo: Iterator[UploadFile] = islice(files, self._at, None)
+        try:
+            self._read_all(islice(files, self._at, None))
+        finally:
+            self._companion.close()
+
+    def _read_all(self, todo: Iterator[UploadFile]) -> None:
         while True:
             for file in todo:
                 self._switch.wait_open()
@@ -342,42 +350,53 @@ class Reader:
         self._work.ledger.begin(file.row)
         if self._large is not None and self._large.room < min(file.size, MAX_CHUNK_BYTES):
             self._flush_large()
-        ended = False
+        self._switch.wait_open()
+        block = self._large = self._large or self._work.new_block(small=False)
+        count, ended = source.fill(block.free())
         while not ended and not file.over:
             self._switch.wait_open()
-            if self._large is None:
-                self._large = self._work.new_block(small=False)
-            ended = self._read_into(self._large, file, source)
-        if not ended:  # a lane gave it up: what was read of it must not become the beginning of the next
-            if self._large is not None:
-                self._large.carried = 0
+            block, count, ended = self._cut_and_read_on(block, count, file, source)
+        if file.over:  # a lane gave it up: what was read of it belongs to no chunk, and is forgotten
             return
+        pieces, _ = self._cut(block.free(count), ended=True)
+        self._add(block, file, pieces, name_pieces(self._key, pieces, None))
         source.check_unchanged()
         if len(file.records) > _MOST_RECORDS:
             raise TooMuch("This file is too large for one commit.", subject=str(file.local.path))
         file.content = content_id(self._key, pack_records(file.records))
         self._work.file_read(file)
 
-    def _read_into(self, block: Block, file: UploadFile, source: SourceFile) -> bool:
-        """Fill the block from the file and cut it where it lies; whether the file has ended.
+    def _cut_and_read_on(
+        self, block: Block, count: int, file: UploadFile, source: SourceFile
+    ) -> tuple[Block, int, bool]:
+        """Cut the `count` bytes at the end of a full block, and name the pieces while the next one is filled.
 
-        What is no whole chunk yet goes to the front of the next block.
+        That next block, how many bytes of the file are at its `free()`, and whether the file has ended.
         """
-        data = block.free()
-        carried, block.carried = block.carried, 0  # now: what follows may fail, and the block goes on without this file
-        count, ended = source.fill(data[carried:])
-        count, start = count + carried, 0
-        for length in self._cutter.cut_front(data[:count], ended=ended):
-            record = ChunkRecord(chunk_id(self._key, data[start : start + length]), length)
-            if block.add_chunk(file, record):
-                self._work.block_opened(file)
-            start += length
-        if not ended:
-            following = self._work.new_block(small=False)
-            following.carry(data[start:count])
+        pieces, rest = self._cut(block.free(count), ended=False)
+        following = self._work.new_block(small=False)
+        following.free()[: len(rest)] = rest
+        ahead = self._companion.begin(lambda: source.fill(following.free()[len(rest) :]))
+        try:
+            self._add(block, file, pieces, name_pieces(self._key, pieces, self._companion))
             self._flush_large()
             self._large = following
-        return ended
+        finally:
+            more, ended = ahead.result()  # whatever happens: nobody may read from a file that is closed
+        return following, len(rest) + more, ended
+
+    def _cut(self, data: memoryview, *, ended: bool) -> tuple[list[memoryview], memoryview]:
+        """The pieces of `data`, and what is no whole one yet."""
+        pieces: list[memoryview] = []
+        for length in self._cutter.cut_front(data, ended=ended):
+            pieces.append(data[:length])
+            data = data[length:]
+        return pieces, data
+
+    def _add(self, block: Block, file: UploadFile, pieces: list[memoryview], names: list[bytes]) -> None:
+        for name, piece in zip(names, pieces, strict=True):
+            if block.add_chunk(file, ChunkRecord(name, len(piece))):
+                self._work.block_opened(file)
 
     def _flush_small(self) -> None:
         block, self._small = self._small, None

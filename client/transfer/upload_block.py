@@ -18,7 +18,6 @@ class Block:
         """`buffer`: at least `capacity` bytes; of a small block one more, by which a file shows that it has grown."""
         self.small = small
         self.buffer = buffer
-        self.carried = 0  # bytes at `free()` that were read before, and belong to no chunk yet
         self.files: list[UploadFile] = []  # which have something in it, each once
         self.chunks: list[tuple[UploadFile, ChunkRecord, int]] = []
         self._data = memoryview(buffer)
@@ -37,11 +36,6 @@ class Block:
     def free(self, count: int | None = None) -> memoryview:
         """The part of the buffer that holds no chunk yet, or its first `count` bytes."""
         return self._data[self._size : self._capacity if count is None else self._size + count]
-
-    def carry(self, rest: memoryview) -> None:
-        """Put in what was read already, before anything else."""
-        self.free()[: len(rest)] = rest
-        self.carried = len(rest)
 
     def add_file(self, file: UploadFile, record: ChunkRecord | None) -> None:
         """A whole small file, whose only chunk the bytes at `free()` are; None: it has no bytes."""

@@ -1,0 +1,144 @@
+"""The second thread beside the one that reads files to be sent."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from client.chunking import Cutter, FileFacts, name_whole, open_source
+from client.local_scan import LocalEntry, look_at
+from client.transfer.companion import Companion, name_pieces
+from client.transfer.events import ItemState
+from client.transfer.ledger import Ledger
+from client.transfer.switch import Switch
+from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload_block import Block
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
+from client.transfer.upload_plan import UploadFile
+from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SpaceInfo, chunk_id
+
+SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
+
+
+@pytest.fixture
+def companion() -> Iterator[Companion]:
+    companion = Companion("companion")
+    yield companion
+    companion.close()
+    companion.close()
+
+
+def test_it_does_things_in_order_and_tells_what_came_of_each(companion: Companion) -> None:
+    done: list[int] = []
+    pending = [companion.begin(lambda at=at: (done.append(at), threading.current_thread().name)[1]) for at in range(3)]
+    assert [one.result() for one in pending] == ["companion"] * 3
+    assert done == [0, 1, 2]
+
+
+def test_an_error_is_raised_where_the_result_is_asked_for_and_ends_nothing(companion: Companion) -> None:
+    failing, following = companion.begin(lambda: 1 // 0), companion.begin(lambda: 7)
+    with pytest.raises(ZeroDivisionError):
+        failing.result()
+    assert following.result() == 7
+
+
+def test_pieces_are_named_in_their_order_by_two(companion: Companion) -> None:
+    pieces = [memoryview(bytes([at]) * 300_000) for at in range(20)]
+    assert name_pieces(b"k" * 32, pieces, companion) == [chunk_id(b"k" * 32, piece) for piece in pieces]
+
+
+def test_naming_does_not_wait_for_a_companion_that_has_something_else_to_do(companion: Companion) -> None:
+    go_on = threading.Event()
+    busy = companion.begin(go_on.wait)
+    pieces = [memoryview(bytes([at]) * 10_000) for at in range(3)]
+    assert name_pieces(b"k" * 32, pieces, companion) == [chunk_id(b"k" * 32, piece) for piece in pieces]
+    go_on.set()
+    assert busy.result()
+
+
+class Sent(UploadWork):
+    """As if every block were sent at once; what was in it is written over."""
+
+    def __init__(self, switch: Switch) -> None:
+        super().__init__(SPACE, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
+        self.contents: dict[bytes, bytes] = {}
+
+    def put_block(self, block: Block) -> None:
+        for _, record, start in block.chunks:
+            self.contents[record.chunk_id] = bytes(block.buffer[start : start + record.length])
+        block.buffer[:] = bytes(len(block.buffer))
+        self.block_done(block)
+
+    def reading_ended(self) -> bool:
+        return False
+
+
+def planned(work: UploadWork, path: Path) -> UploadFile:
+    local = look_at(path)
+    assert isinstance(local, LocalEntry)
+    row = work.ledger.add(path, f"/{path.name}", "file", local.facts.size)
+    return UploadFile(row, local, 1, path.name, None)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        MIN_CHUNK_BYTES + 1,
+        LARGE_BLOCK_BYTES - 1,
+        LARGE_BLOCK_BYTES,
+        LARGE_BLOCK_BYTES + 1,
+        2 * LARGE_BLOCK_BYTES + MAX_CHUNK_BYTES,
+    ],
+)
+@pytest.mark.parametrize("noisy", [True, False])
+def test_a_file_read_into_blocks_has_the_pieces_that_the_stream_has(
+    tmp_path: Path, size: int, noisy: bool, noise: bytes
+) -> None:
+    content = (noise * (size // len(noise) + 1))[:size] if noisy else bytes(size)
+    paths = [tmp_path / "first", tmp_path / "second"]
+    for path in paths:
+        path.write_bytes(content)
+    work = Sent(Switch())
+    files = [planned(work, path) for path in paths]
+    Reader(work, Switch(), follow_symlinks=False).run(files)
+    with open_source(paths[0]) as source:
+        content_name, records = name_whole(SPACE, Cutter(SPACE.cut_seed), source)
+    for file in files:
+        assert file.records == records
+        assert file.content == content_name
+        assert b"".join(work.contents[record.chunk_id] for record in file.records) == content
+    assert work._free_blocks >= 3, "a block was lost"
+
+
+@pytest.fixture(scope="module")
+def noise() -> bytes:
+    return random.Random("companion").randbytes(3_000_001)
+
+
+def test_a_file_that_shrinks_under_the_companion_fails_and_the_next_one_is_whole(
+    tmp_path: Path, noise: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrinking, whole = tmp_path / "shrinking", tmp_path / "whole"
+    for path in (shrinking, whole):
+        path.write_bytes(noise * 6)
+    work = Sent(Switch())
+    files = [planned(work, path) for path in (shrinking, whole)]
+    cut = Cutter.cut_front
+
+    def cut_and_shrink(cutter: Cutter, data: memoryview, *, ended: bool) -> list[int]:
+        if FileFacts.of(shrinking.stat()).size > LARGE_BLOCK_BYTES:
+            with shrinking.open("r+b") as other:
+                other.truncate(LARGE_BLOCK_BYTES)
+        return cut(cutter, data, ended=ended)
+
+    monkeypatch.setattr(Cutter, "cut_front", cut_and_shrink)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(Reader(work, Switch(), follow_symlinks=False).run, files).result(60)
+    assert sum(record.length for record in files[1].records) == len(noise) * 6
+    assert files[1].row.state is ItemState.ACTIVE
+    assert threading.active_count() == 1
