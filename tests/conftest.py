@@ -29,6 +29,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.leaks import Resources
+from tests.support.salted_once import remember_salted_passwords
 
 POLL_S = 0.005
 
@@ -39,6 +40,18 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("SFOS_") and name != "SFOS_REQUIRE_ALL"]:
         if not name.startswith("SFOS_TEST_"):
             del os.environ[name]
+    # Hundreds of programs are started: without their bytecode kept, each would compile all of it anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    remember_salted_passwords()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` starts: half as many again as there are cores.
+
+    A third of the time goes into waiting (for windows, for disks, for deadlines), in which another test can run.
+    """
+    return max(2, len(os.sched_getaffinity(0)) * 3 // 2) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 # --- Waiting ------------------------------------------------------------------------------------------------------
@@ -129,15 +142,20 @@ def no_logged_errors(request: pytest.FixtureRequest, no_leaks: None) -> Iterator
 
 
 @pytest.fixture(autouse=True)
-def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A private place for what programs keep per user (pins, tickets, settings), and no keyring."""
+def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A private place for what programs keep per user (pins, tickets, settings), and no keyring.
+
+    It is gone after the test: among thousands of those that are kept, finding a name for the next one would take longer
+    than most of the tests.
+    """
     place = tmp_path_factory.mktemp("user")
     for variable in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"):
         directory = place / variable.lower()
         directory.mkdir(mode=0o700)
         monkeypatch.setenv(variable, str(directory))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
-    return place
+    yield place
+    shutil.rmtree(place)
 
 
 # --- A screen -----------------------------------------------------------------------------------------------------

@@ -39,14 +39,8 @@ Wait = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def pristine_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which no server has run yet; to make one takes two programs, to copy it nothing."""
-    return prepare_home(tmp_path_factory.mktemp("pristine"))
-
-
-@pytest.fixture(scope="session")
-def home(pristine_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Path(shutil.copytree(pristine_home, tmp_path_factory.mktemp("home") / "home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepare_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")
@@ -349,8 +343,8 @@ def restore_look(app: App) -> None:
 
 
 @pytest.fixture
-def own_home(pristine_home: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(pristine_home, tmp_path / "own-home"))
+def own_home(tmp_path: Path) -> Path:
+    return prepare_home(tmp_path / "own-home")
 
 
 @pytest.fixture

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import socket
 import struct
-import time
-from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 from OpenSSL import SSL
@@ -34,7 +31,6 @@ from protocol import (
     Reply,
     ReplyEnvelope,
     Request,
-    SaltedPassword,
     attach_answer,
     attach_proof,
     decode_reply,
@@ -48,9 +44,6 @@ ReplyT = TypeVar("ReplyT", bound=Reply)
 
 _PATIENCE_S = 30  # a server that says nothing for so long hangs
 _RECORD = 16 * 1024
-
-# What PBKDF2 made of passwords, by (user, salt): tests sign in hundreds of times.
-_salted: dict[tuple[str, str], SaltedPassword] = {}
 
 
 class WirePeer:
@@ -145,19 +138,11 @@ class WirePeer:
 
     def login(self, user: str, password: str) -> LoginFinishReply:
         """Sign in; hello must have been said."""
-        nonce = secrets.token_urlsafe(18)
-        exchange = ClientExchange(user, password, self.exporter, nonce=nonce)
+        exchange = ClientExchange(user, password, self.exporter)
         start: LoginStartReply = self.call("login_start", LoginStartRequest(message=exchange.first()))[0]
-        salt = start.message.split(",")[1]
-        if (user, salt + password) in _salted:
-            # Only now is it known that PBKDF2 can be saved; with the same nonce this goes on where the other began.
-            known = _salted[user, salt + password]
-            exchange = ClientExchange(user, password, self.exporter, salted=known, nonce=nonce)
-        finish: LoginFinishReply = self.call("login_finish", LoginFinishRequest(message=exchange.final(start.message)))[
-            0
-        ]
+        message = exchange.final(start.message)
+        finish: LoginFinishReply = self.call("login_finish", LoginFinishRequest(message=message))[0]
         exchange.verify(finish.message)
-        _salted[user, salt + password] = exchange.salted_password
         self.ticket, self.ticket_id = finish.ticket, finish.ticket_id
         return finish
 
@@ -181,12 +166,3 @@ class WirePeer:
         """Go without a word, by RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
-
-
-def until(look: Callable[[], object], timeout_s: float) -> float:
-    """Seconds until `look()` is true. For tests that measure; those that only wait use `wait_until`."""
-    begun = time.monotonic()
-    while not look():
-        assert time.monotonic() - begun < timeout_s, f"waited {timeout_s} s in vain"
-        time.sleep(0.002)
-    return time.monotonic() - begun

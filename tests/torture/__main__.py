@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 
+from tests.support.salted_once import remember_salted_passwords
 from tests.torture.registry import SCENARIOS
 from tests.torture.runner import main
 
@@ -21,4 +22,5 @@ def _sum_up(_signal: int, _frame: object) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _sum_up)  # who stops it in the background wants its figures too
     logging.getLogger().addHandler(logging.NullHandler())  # every fault that is provoked is logged, ten thousand times
+    remember_salted_passwords()
     sys.exit(main(sys.argv[1:], SCENARIOS, sys.stdout))
