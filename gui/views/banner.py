@@ -19,12 +19,16 @@ _LOOK = {
 
 
 class Banner(ttk.Frame):
-    """Shows one notice at a time and takes no room without one."""
+    """Shows one notice at a time and takes no room without one.
 
-    def __init__(self, parent: tk.Misc, theme: Theme, *, icon: str | None = None) -> None:
+    `width`: of the place it stands in, where that would grow with the text and then shrink again line by line.
+    """
+
+    def __init__(self, parent: tk.Misc, theme: Theme, *, icon: str | None = None, width: int = 0) -> None:
         super().__init__(parent)
         self._theme = theme
         self._own_icon = icon
+        self._width = width
         self._notice: Notice | None = None
         px = theme.px
         self._icon = ttk.Label(self)
@@ -38,7 +42,7 @@ class Banner(ttk.Frame):
         self._close = ttk.Button(self, style=styles.TOOL, takefocus=True)
         self._close.grid(row=0, column=4, padx=(px(4), px(8)))
         self.columnconfigure(1, weight=1)
-        self.bind("<Configure>", self._wrap)
+        self.bind("<Configure>", lambda event: self._wrap(event.width))
         theme.on_change(self._recolour)
 
     def show(
@@ -70,6 +74,8 @@ class Banner(ttk.Frame):
         else:
             self._close.grid_remove()
         self._recolour()
+        if self._width:
+            self._wrap(self._width)
         if self.winfo_manager() != "pack":
             self.grid()
 
@@ -98,8 +104,8 @@ class Banner(ttk.Frame):
             style=styles.ALARM_TOOL if alarm else styles.NOTICE_TOOL, image=theme.icon("x-lg", theme.palette.muted, 12)
         )
 
-    def _wrap(self, event: tk.Event[tk.Misc]) -> None:
+    def _wrap(self, width: int) -> None:
         taken = self._theme.px(60) + sum(
             widget.winfo_reqwidth() for widget in (self._action, self._other, self._close) if widget.winfo_manager()
         )
-        self._text.configure(wraplength=max(self._theme.px(120), event.width - taken))
+        self._text.configure(wraplength=max(self._theme.px(120), width - taken))

@@ -309,6 +309,22 @@ def test_the_end_of_a_session_says_by_whose_doing() -> None:
 
 
 @pytest.mark.display
+def test_a_long_reason_above_the_form_does_not_make_it_wider_not_even_for_a_moment(
+    signed_out: Hand, server: ServerProcess
+) -> None:
+    hand = signed_out
+    form = hand.app.gate.card
+    assert isinstance(form, SignInCard)
+    width, widths = form.winfo_width(), set[int]()
+    form.bind("<Configure>", lambda event: widths.add(event.width))
+    hand.app.access.begin(server.address, USER, notice=ended_notice(LoginFailed(), kept=2), automatic=False)
+    hand.wait(lambda: widths, what="a longer form")
+    hand.wait(lambda: not hand.app.bridge.alive(), what="the keyring")
+    assert hand.app.gate.card is form
+    assert max(widths) < width + 10, "it would shrink back line by line, for a second or two"
+
+
+@pytest.mark.display
 def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_above_it(
     fresh_hand: Hand, admin: Administration, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ class SignInCard(Card):
         self._busy = False
         self._held_up_at: str | None = None
         px = theme.px
-        self._notice = Banner(self.body, theme)
+        self._notice = Banner(self.body, theme, width=px(self.WIDTH))
         self._logo = ttk.Label(self.body, style=styles.TEXT, anchor="center")
         self._logo.pack(pady=(px(2), px(10)))
         self._title = ttk.Label(self.body, style=styles.TITLE, anchor="center")
