@@ -390,8 +390,9 @@ run_tests() {
     ensure_environment requirements-dev.txt .sfos-dev
     ensure_test_programs
     cd "$root"
-    # All of them: a process for each core, each file in one of them, because files share servers and windows.
-    [[ $# -gt 0 ]] || set -- -n auto --dist loadfile
+    # All of them: two processes for each core, each with a stretch of neighbours, since those share servers and windows.
+    # Who is through takes half of what another still has before it, so that all end at about the same time.
+    [[ $# -gt 0 ]] || set -- -n auto --dist worksteal
     exec "$venv/bin/python" -m pytest "$@"
 }
 

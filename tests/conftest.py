@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -40,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("SFOS_") and name != "SFOS_REQUIRE_ALL"]:
         if not name.startswith("SFOS_TEST_"):
             del os.environ[name]
+    # Who runs the tests in the background makes them, and all programs that they start, deaf to Ctrl-C.
+    for number in (signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     # Hundreds of programs are started: without their bytecode kept, each would compile all of it anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -47,11 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `-n auto` starts: half as many again as there are cores.
+    """How many processes `-n auto` starts: two for each core.
 
-    A third of the time goes into waiting (for windows, for disks, for deadlines), in which another test can run.
+    Half of the time goes into waiting (for windows, for disks, for deadlines), in which another test can run.
     """
-    return max(2, len(os.sched_getaffinity(0)) * 3 // 2) if sys.platform == "linux" else os.cpu_count() or 1
+    return 2 * (len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
 # --- Waiting ------------------------------------------------------------------------------------------------------

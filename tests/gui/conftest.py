@@ -29,7 +29,6 @@ from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from gui.views.dialogs.trust import TrustCard
 from gui.workspace import Workspace
-from protocol import Fingerprint
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
 USER, PASSWORD = "user1", "user123"
@@ -200,22 +199,32 @@ def app(
 @pytest.fixture
 def signed_out(app: App, server: ServerProcess, wait_until: Wait) -> Iterator[Hand]:
     """The window with an empty form, as at the first start: no server is trusted."""
-    downloads = app._settings.download_dir
-    for left in downloads.iterdir():
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    hand = Hand(app, wait_until, app._settings.download_dir)
+    empty(hand.downloads)
     (app._state_dir / "pins.json").unlink(missing_ok=True)
+    show_form(hand, server)
+    yield hand
+    tidy_up(hand)
+
+
+def empty(directory: Path) -> None:
+    """Remove all that is in it."""
+    for left in directory.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def show_form(hand: Hand, server: ServerProcess) -> None:
+    """Ask for the way into `server`, with everything but the password filled in."""
+    app = hand.app
     app.access.begin(server.address, USER, automatic=False)
-    hand = Hand(app, wait_until, downloads)
     hand.wait(app.root.winfo_viewable, what="the window")
     app.root.focus_force()
-    card = app.gate.card
-    assert isinstance(card, SignInCard)
-    for field, value in ((card.server, server.address), (card.user, USER), (card.password, "")):
+    form = app.gate.card
+    assert isinstance(form, SignInCard)
+    for field, value in ((form.server, server.address), (form.user, USER), (form.password, "")):
         field.delete(0, "end")
         field.insert(0, value)
     hand.wait(lambda: not app.bridge.alive(), what="the keyring")
-    yield hand
-    tidy_up(hand)
 
 
 def tidy_up(hand: Hand) -> None:
@@ -230,21 +239,22 @@ def tidy_up(hand: Hand) -> None:
 
 
 def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None:
-    """Sign in as a person does: type the password, compare the fingerprint, trust; and `later` choose another password.
+    """Fill in the password, trust the server, and `later` choose another password; by the fields and buttons, but
+    without mouse and keyboard, which take a second more: see test_signing_in.py.
 
     Without `later`, one stands before the question for a new password, or is in.
     """
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.click(card.password)
-    hand.type(password)
-    hand.press("Return")
+    form = hand.app.gate.card
+    assert isinstance(form, SignInCard)
+    form.password.delete(0, "end")
+    form.password.insert(0, password)
+    form.submit.invoke()
     through = lambda: isinstance(hand.app.gate.card, NewPasswordCard) or hand.app.workspace is not None  # noqa: E731
     hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard) or through(), what="an answer")
     trust = hand.app.gate.card
     if isinstance(trust, TrustCard):
-        hand.click(trust.check, x=12)
-        hand.click(trust.trust)
+        trust.check.invoke()
+        trust.trust.invoke()
     hand.wait(through, what="the way in")
     first = hand.app.gate.card
     if later and isinstance(first, NewPasswordCard):
@@ -257,7 +267,7 @@ def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None
 
 @pytest.fixture
 def fresh_hand(signed_out: Hand, folder: str) -> Hand:
-    """The window, signed in by hand and in a new empty folder: for tests that end the session."""
+    """The window, signed in for this test alone and in a new empty folder: for tests that end the session."""
     sign_in(signed_out)
     signed_out.go(folder)
     signed_out.app.window.files.take_focus()
@@ -268,16 +278,10 @@ def fresh_hand(signed_out: Hand, folder: str) -> Hand:
 def signed_in(
     app: App, server: ServerProcess, wait_until: Wait, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hand]:
-    """The window, signed in once for all tests of a module: by hand it takes three seconds."""
+    """The window, signed in once for all tests of a module."""
     hand = Hand(app, wait_until, app._settings.download_dir)
-    pins = app._state_dir / "pins.json"
-    pins.unlink(missing_ok=True)
-    TrustStore(pins).pin(*key_of(server))
-    app.access.begin(server.address, USER, automatic=False)
-    app.access.submit(server.address, USER, PASSWORD, False)
-    hand.wait(lambda: isinstance(app.gate.card, NewPasswordCard), what="the question for a password")
-    app.access.postpone_password()
-    hand.wait(lambda: app.workspace is not None and hand.space.browser.listing.phase == "ready", what="the first list")
+    show_form(hand, server)
+    sign_in(hand)
     # The engine's thread begins with its first job, and stays.
     hand.space.orders.upload([write(tmp_path_factory.mktemp("first") / "first.txt", "1")])
     hand.wait(lambda: hand.space.transfers.board.completed, what="the first transfer")
@@ -285,23 +289,11 @@ def signed_in(
     tidy_up(hand)
 
 
-def key_of(server: ServerProcess) -> tuple[Address, Fingerprint]:
-    """Where the server is, and the key that it shows."""
-    address = Address.parse(server.address)
-    store = server.home / "key-of-server.json"
-    with Session.sign_in(address, USER, PASSWORD, Trust(TrustStore(store), ACCEPT_NEW), ClientOptions()) as session:
-        session.logout()
-    pin = TrustStore(store).pin_of(address)
-    assert pin is not None
-    return address, pin.fingerprint
-
-
 @pytest.fixture
 def hand(signed_in: Hand, folder: str) -> Iterator[Hand]:
     """The window, signed in and in a new empty folder; afterwards as it was."""
     hand, app = signed_in, signed_in.app
-    for left in hand.downloads.iterdir():
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    empty(hand.downloads)
     app.window.toast.hide()
     app.root.focus_force()
     hand.go(folder)

@@ -164,3 +164,47 @@ def test_cut_and_paste_moves_and_copying_beside_the_original_numbers_the_copy(
     hand.press("ctrl+v")
     hand.wait(lambda: hand.names() == ["a.txt"], what="the moved file")
     assert sorted(e.name for e in session.api.list_folder(folder)) == ["a (2).txt", "sub"]
+
+
+def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_path: Path) -> None:
+    fresh = hand.app.window.status._fresh
+    assert str(fresh.cget("text")) == "Up to date"
+    (tmp_path / "big.bin").write_bytes(os.urandom(2_000_000))
+    hand.space.transfers.set_limit(500_000)
+    hand.space.orders.upload([tmp_path / "big.bin"])
+    hand.wait(lambda: str(fresh.cget("text")) == "Uploading…", what="the word")
+    hand.space.transfers.set_limit(None)
+    hand.wait(lambda: str(fresh.cget("text")) == "Up to date", what="the end")
+
+
+def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_path: Path) -> None:
+    hand.space.transfers.set_limit(50_000)
+    for name in ("a.bin", "b.bin", "c.bin", "d.bin"):
+        hand.space.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
+    hand.wait(lambda: len(hand.space.transfers.board.active) == 4 and hand.app.window.transfers_shown, what="the rows")
+    rows = hand.app.window.transfers.rows
+
+    def titles() -> list[str]:
+        return [row.title for row in hand.space.transfers.board.active]
+
+    hand.wait(lambda: [row.queued for row in hand.space.transfers.board.active] == [None, None, 0, 1])
+    hand.click(rows, 100, 3 * rows._row + 20)
+    hand.press("ctrl+Home")
+    hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the last one first")
+    hand.press("ctrl+Down")
+    hand.wait(lambda: titles() == ["a.bin", "b.bin", "c.bin", "d.bin"], what="and back: the choice went with it")
+    hand.press("shift+F10")
+    hand.wait(lambda: str(hand.app.root.tk.call("grab", "current")), what="the menu")
+    hand.press("Down", "Down", "Return")  # pause, then move to the top
+    hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the menu's work")
+    for row in hand.space.transfers.board.active:
+        hand.space.transfers.act(row.key, "cancel")
+    hand.wait(lambda: len(hand.space.transfers.board.cancelled) == 4)
+    assert hand.app.window.transfers.tab == "cancelled"
+    rows.focus_set()
+    hand.press("End", "Down", "Down", "Down")
+    hand.app.window.files.take_focus()
+    hand.space.transfers.clear("cancelled")
+    hand.wait(lambda: hand.app.window.transfers.tab == "active")
+    rows.focus_set()  # the row that was chosen is gone
+    hand.press("Down", "space", "Delete", "ctrl+Up", "shift+F10")

@@ -9,6 +9,7 @@ import pytest
 from client.session import Session
 from gui.commands import Command
 from gui.views.dialogs.base import Dialog
+from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.menus import Menu
 from gui.views.scroll import AutoScrollbar
 from protocol import Ref
@@ -179,3 +180,45 @@ def test_a_small_window_keeps_the_folders_name_and_most_of_the_list(hand: Hand, 
     finally:
         root.geometry(SIZE)
         hand.wait(lambda: root.winfo_width() == 1200, what="the usual window")
+
+
+def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(hand: Hand) -> None:
+    hand.app.run_command(Command.CHANGE_PASSWORD)
+    dialog = hand.dialog(PasswordDialog)
+    assert isinstance(dialog, PasswordDialog)
+    hand.wait(lambda: hand.app.root.focus_get() is dialog.old, what="its focus")
+    hand.type("nonsense")
+    for _ in range(2):
+        hand.press("Tab")
+        hand.type("a much longer password")
+    hand.press("Return")
+    hand.wait(lambda: str(dialog._problem.cget("text")) == "The current password is not right.", what="the sentence")
+    assert hand.app.root.focus_get() is dialog.old
+    dialog.cancel()
+
+
+def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    show = hand.app.window.toast.show
+    monkeypatch.setattr(hand.app.window.toast, "show", lambda notice: (said.append(notice.text), show(notice)))
+    hand.app.run_command(Command.CHANGE_PASSWORD)
+    dialog = hand.dialog(PasswordDialog)
+    assert isinstance(dialog, PasswordDialog)
+    dialog.old.insert(0, "nonsense")
+    for entry in (dialog.fields.new, dialog.fields.again):
+        entry.insert(0, "a much longer password")
+    dialog.submit()
+    dialog.cancel()  # the answer waits for Tk's loop, which has not run since
+    hand.wait(lambda: said, what="the sentence")
+    assert said == ["The password was not changed: The current password is not right."]
+
+
+def test_a_folder_known_to_have_no_folders_has_no_arrow(hand: Hand, session: Session, folder: str) -> None:
+    session.api.make_folder(f"{folder}/leaf")
+    hand.go(f"{folder}/leaf")
+    tree = hand.app.window.sidebar.tree
+    item = str(hand.space.browser.place.node)
+    hand.wait(lambda: tree.exists(item), what="the folder in the tree")
+    hand.wait(lambda: tree.get_children(item) == (), what="the end of its arrow")

@@ -10,13 +10,9 @@ from pathlib import Path
 import pytest
 
 from client.address import Address
-from client.session import Session
 from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict
-from gui.commands import Command
 from gui.presenters.conflicts import ConflictsPresenter
 from gui.tasks import TaskBridge
-from gui.views.dialogs.conflict import ConflictDialog
-from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.dialogs.sign_in import SignInCard
 from protocol import Entry
 from tests.gui.conftest import Hand
@@ -105,59 +101,6 @@ def test_a_transfer_that_lost_its_server_goes_on_by_itself_when_it_is_back(
 
 
 @pytest.mark.display
-def test_return_in_the_overwrite_question_replaces_nothing(
-    fresh_hand: Hand, session: Session, folder: str, tmp_path: Path
-) -> None:
-    hand = fresh_hand
-    for content in ("first", "second"):
-        (tmp_path / "same.txt").write_text(content)
-        hand.space.orders.upload([tmp_path / "same.txt"])
-        hand.row("same.txt")
-    hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
-    hand.wait(lambda: str(hand.app.root.focus_get()).startswith(str(hand.dialog(ConflictDialog))), what="its focus")
-    hand.press("Return")
-    hand.wait(lambda: not hand.space.transfers.unfinished, what="the end of the transfer")
-    assert session.api.read_range(session.api.list_folder(folder)[0]) == b"first"
-
-
-@pytest.mark.display
-def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(fresh_hand: Hand) -> None:
-    hand = fresh_hand
-    hand.app.run_command(Command.CHANGE_PASSWORD)
-    dialog = hand.dialog(PasswordDialog)
-    assert isinstance(dialog, PasswordDialog)
-    hand.wait(lambda: hand.app.root.focus_get() is dialog.old, what="its focus")
-    hand.type("nonsense")
-    for _ in range(2):
-        hand.press("Tab")
-        hand.type("a much longer password")
-    hand.press("Return")
-    hand.wait(lambda: str(dialog._problem.cget("text")) == "The current password is not right.", what="the sentence")
-    assert hand.app.root.focus_get() is dialog.old
-    dialog.cancel()
-
-
-@pytest.mark.display
-def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
-    fresh_hand: Hand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hand = fresh_hand
-    said: list[str] = []
-    show = hand.app.window.toast.show
-    monkeypatch.setattr(hand.app.window.toast, "show", lambda notice: (said.append(notice.text), show(notice)))
-    hand.app.run_command(Command.CHANGE_PASSWORD)
-    dialog = hand.dialog(PasswordDialog)
-    assert isinstance(dialog, PasswordDialog)
-    dialog.old.insert(0, "nonsense")
-    for entry in (dialog.fields.new, dialog.fields.again):
-        entry.insert(0, "a much longer password")
-    dialog.submit()
-    dialog.cancel()  # the answer waits for Tk's loop, which has not run since
-    hand.wait(lambda: said, what="the sentence")
-    assert said == ["The password was not changed: The current password is not right."]
-
-
-@pytest.mark.display
 def test_a_wrong_address_is_where_the_keyboard_is_and_nothing_jumps(signed_out: Hand) -> None:
     hand = signed_out
     card = hand.app.gate.card
@@ -172,27 +115,3 @@ def test_a_wrong_address_is_where_the_keyboard_is_and_nothing_jumps(signed_out: 
     hand.app.root.update()
     assert hand.app.root.focus_get() is card.server
     assert (card.winfo_rooty(), card.submit.winfo_rooty()) == before
-
-
-@pytest.mark.display
-def test_a_folder_known_to_have_no_folders_has_no_arrow(fresh_hand: Hand, session: Session, folder: str) -> None:
-    hand = fresh_hand
-    session.api.make_folder(f"{folder}/leaf")
-    hand.go(f"{folder}/leaf")
-    tree = hand.app.window.sidebar.tree
-    item = str(hand.space.browser.place.node)
-    hand.wait(lambda: tree.exists(item), what="the folder in the tree")
-    hand.wait(lambda: tree.get_children(item) == (), what="the end of its arrow")
-
-
-@pytest.mark.display
-def test_the_status_bar_says_that_something_is_being_uploaded(fresh_hand: Hand, tmp_path: Path) -> None:
-    hand = fresh_hand
-    fresh = hand.app.window.status._fresh
-    assert str(fresh.cget("text")) == "Up to date"
-    (tmp_path / "big.bin").write_bytes(os.urandom(2_000_000))
-    hand.space.transfers.set_limit(500_000)
-    hand.space.orders.upload([tmp_path / "big.bin"])
-    hand.wait(lambda: str(fresh.cget("text")) == "Uploading…", what="the word")
-    hand.space.transfers.set_limit(None)
-    hand.wait(lambda: str(fresh.cget("text")) == "Up to date", what="the end")

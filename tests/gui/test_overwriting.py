@@ -56,3 +56,17 @@ def test_the_overwrite_question_does_what_its_buttons_say(
     assert session.api.read_range(entry) == content
     if label == "Skip":
         hand.wait(lambda: hand.space.transfers.board.completed, what="all skipped to be a success")
+
+
+def test_return_in_the_overwrite_question_replaces_nothing(
+    hand: Hand, session: Session, folder: str, tmp_path: Path
+) -> None:
+    for content in ("first", "second"):
+        (tmp_path / "same.txt").write_text(content)
+        hand.space.orders.upload([tmp_path / "same.txt"])
+        hand.row("same.txt")
+    hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
+    hand.wait(lambda: str(hand.app.root.focus_get()).startswith(str(hand.dialog(ConflictDialog))), what="its focus")
+    hand.press("Return")
+    hand.wait(lambda: not hand.space.transfers.unfinished, what="the end of the transfer")
+    assert session.api.read_range(session.api.list_folder(folder)[0]) == b"first"

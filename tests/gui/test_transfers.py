@@ -384,39 +384,3 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
     kept = kept_transfers.file_for(hand.app._state_dir, hand.space.session.address, hand.space.session.user)
     hand.wait(lambda: not kept.exists(), what="the end of the file")
     hand.go(folder)
-
-
-@pytest.mark.display
-@pytest.mark.timeout(180)
-def test_the_keyboard_and_the_menu_of_a_row_change_the_order(fresh_hand: Hand, tmp_path: Path) -> None:
-    hand = fresh_hand
-    hand.space.transfers.set_limit(SLOW)
-    for name in ("a.bin", "b.bin", "c.bin", "d.bin"):
-        hand.space.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
-    hand.wait(lambda: len(hand.space.transfers.board.active) == 4 and hand.app.window.transfers_shown, what="the rows")
-    rows = hand.app.window.transfers.rows
-
-    def titles() -> list[str]:
-        return [row.title for row in hand.space.transfers.board.active]
-
-    hand.wait(lambda: [row.queued for row in hand.space.transfers.board.active] == [None, None, 0, 1])
-    hand.click(rows, 100, 3 * rows._row + 20)
-    hand.press("ctrl+Home")
-    hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the last one first")
-    hand.press("ctrl+Down")
-    hand.wait(lambda: titles() == ["a.bin", "b.bin", "c.bin", "d.bin"], what="and back: the choice went with it")
-    hand.press("shift+F10")
-    hand.wait(lambda: str(hand.app.root.tk.call("grab", "current")), what="the menu")
-    hand.press("Down", "Down", "Return")  # pause, then move to the top
-    hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the menu's work")
-    for row in hand.space.transfers.board.active:
-        hand.space.transfers.act(row.key, "cancel")
-    hand.wait(lambda: len(hand.space.transfers.board.cancelled) == 4)
-    assert hand.app.window.transfers.tab == "cancelled"
-    rows.focus_set()
-    hand.press("End", "Down", "Down", "Down")
-    hand.app.window.files.take_focus()
-    hand.space.transfers.clear("cancelled")
-    hand.wait(lambda: hand.app.window.transfers.tab == "active")
-    rows.focus_set()  # the row that was chosen is gone
-    hand.press("Down", "space", "Delete", "ctrl+Up", "shift+F10")
