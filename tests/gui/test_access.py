@@ -315,6 +315,7 @@ def test_a_long_reason_above_the_form_does_not_make_it_wider_not_even_for_a_mome
     hand = signed_out
     form = hand.app.gate.card
     assert isinstance(form, SignInCard)
+    hand.app.root.update()
     width, widths = form.winfo_width(), set[int]()
     form.bind("<Configure>", lambda event: widths.add(event.width))
     hand.app.access.begin(server.address, USER, notice=ended_notice(LoginFailed(), kept=2), automatic=False)

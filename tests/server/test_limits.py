@@ -286,13 +286,11 @@ def test_the_server_survives_running_out_of_file_descriptors(serve: Serve, wait_
 # --- Many ------------------------------------------------------------------------------------------------------
 
 
-def test_beside_fifty_idle_connections_signing_in_is_quick(server: Running) -> None:
+def test_beside_fifty_idle_connections_another_signs_in(server: Running) -> None:
     owner = server.signed_in()
     for _ in range(50):
         server.attached(owner)
-    begun = time.monotonic()
-    server.signed_in("bob")
-    assert time.monotonic() - begun < 2
+    server.signed_in("bob")  # how fast beside a thousand: ./run.sh torture idle-crowd
     assert server.server.connections() == 52
 
 
