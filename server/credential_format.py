@@ -11,7 +11,7 @@ from typing import get_args
 
 import msgspec
 
-from protocol import Role, Verifier
+from protocol import Role, Verifier, decoder_of
 from server.accounts import Account, AccountTable, is_user_name
 
 FORMAT = 1
@@ -65,7 +65,7 @@ def encode_accounts(accounts: AccountTable) -> bytes:
 
 def decode_accounts(data: bytes) -> AccountTable:
     """The accounts in a file's content. Raises: ValueError and its kin, MalformedExchange, msgspec.MsgspecError."""
-    stored = msgspec.json.decode(data, type=_StoredFile)
+    stored = decoder_of(_StoredFile).decode(data)
     json.loads(data, object_pairs_hook=_check_keys)
     if stored.format != FORMAT:
         raise ValueError(f"its format is {stored.format}; this program knows {FORMAT}")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol import decoder_of
 from server.durable_files import write_durably
 from server.penalties import Penalties, PenaltyState
 
@@ -43,7 +44,7 @@ class PenaltyFile:
     def load(self) -> None:
         """Take over what an earlier run has left. Raises: OSError."""
         try:
-            stored = msgspec.json.decode(self._path.read_bytes(), type=_Stored)
+            stored = decoder_of(_Stored).decode(self._path.read_bytes())
         except FileNotFoundError:
             return
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol import decoder_of
 from server.durable_files import write_durably
 
 KEY_FILE = "audit.key"
@@ -101,7 +102,7 @@ class ChainKey:
     def load_mark(self, path: Path) -> Mark | None:
         """The mark; None if there is none. Raises: ValueError, if it is not one that this key made; OSError."""
         try:
-            stored = msgspec.json.decode(path.read_bytes(), type=_StoredMark)
+            stored = decoder_of(_StoredMark).decode(path.read_bytes())
         except FileNotFoundError:
             return None
         except (msgspec.MsgspecError, UnicodeError) as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from protocol import decoder_of
 from server.audit.chain import MARK_FILE, ChainKey, Link, Mark, load_key
 from server.audit.log import TORN_EVENT
 from server.audit.reading import log_files
@@ -197,7 +198,7 @@ class _Walk:
 def _explains(line: bytes, fragment: bytes) -> bool:
     """Whether the bound `line` is the note of a start that found `fragment` without an end."""
     try:
-        record = msgspec.json.decode(line, type=_TornRecord)
+        record = decoder_of(_TornRecord).decode(line)
     except (msgspec.MsgspecError, UnicodeError):
         return False
     return record.event == TORN_EVENT and record.digest == hashlib.sha256(fragment).hexdigest()

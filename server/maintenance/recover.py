@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
-from protocol import RECORD, ROOT_NODE, Attributes, SfosError, check_name, chunk_id, content_id
+from protocol import RECORD, ROOT_NODE, Attributes, SfosError, check_name, chunk_id, content_id, decoder_of
 from server.catalog.states import ROOT_PARENT, State, StateKind, mac_of
 from server.maintenance.salvage import Remains
 from server.storage_faults import StorageFault, TokenDamaged
@@ -243,7 +243,7 @@ class _Recovery:
     def _attributes(self, state: State) -> Attributes:
         try:
             if state.attrs is not None:
-                return msgspec.json.decode(self._names.open_attrs(state.node, state.attrs), type=Attributes)
+                return decoder_of(Attributes).decode(self._names.open_attrs(state.node, state.attrs))
         except (TokenDamaged, msgspec.MsgspecError):
             self._done.losses.append(f"node {state.node}: its attributes cannot be read")
         return Attributes()

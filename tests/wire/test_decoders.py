@@ -47,8 +47,8 @@ def test_threads_that_meet_a_type_of_message_at_the_same_time_do_not_crash_the_p
     assert (done.returncode, done.stdout) == (0, "all alive\n"), done.stderr
 
 
-@pytest.mark.parametrize("package", ["client", "gui"])
-def test_no_thread_of_a_client_meets_a_type_without_the_lock(package: str) -> None:
+@pytest.mark.parametrize("package", ["client", "gui", "server"])
+def test_no_thread_meets_a_type_without_the_lock(package: str) -> None:
     unlocked = [
         f"{path.relative_to(CHECKOUT)}:{node.lineno}"
         for path in sorted((CHECKOUT / package).rglob("*.py"))
