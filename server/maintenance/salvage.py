@@ -74,7 +74,7 @@ class Remains:
     def lists(self) -> dict[bytes, tuple[int, int, bytes]]:
         """(Number of chunks, key number, sealed list) of each content of several chunks."""
         rows = self._table("contents", "content, chunks, key_no, list", ("rowid",))
-        return {content: (count, key_no, sealed) for content, count, key_no, sealed in rows}
+        return {content: (count, key_no, sealed) for content, count, key_no, sealed in rows if _is_list(count, sealed)}
 
     def open_list(self, content: bytes, count: int, key_no: int, sealed: bytes, record_bytes: int) -> bytes:
         """The packed records. Raises: TokenDamaged."""
@@ -84,7 +84,8 @@ class Remains:
         """The data of a chunk, from wherever a sound copy of it lies. Raises: TokenDamaged for the first one tried."""
         if self._rows is None:
             rows = self._table("chunks", ", ".join(f'"{name}"' for name in ChunkRow._fields), ("id",))
-            self._rows = {row[0]: ChunkRow(*row) for row in rows}
+            at = ChunkRow._fields.index("location")
+            self._rows = {row[0]: ChunkRow(*row) for row in rows if isinstance(row[at], str)}
         row = self._rows.get(chunk_id)
         fault: TokenDamaged | None = None
         if row is not None:
@@ -222,3 +223,7 @@ def _is_state(row: Row) -> bool:
     numbers = (node, parent, seq_from, kind, size, mtime_ns)
     blobs = (name_key, name, mac, *(one for one in (attrs, content) if one is not None))
     return all(isinstance(one, int) for one in numbers) and all(isinstance(one, bytes) for one in blobs)
+
+
+def _is_list(count: object, sealed: object) -> bool:
+    return isinstance(count, int) and isinstance(sealed, bytes)

@@ -187,6 +187,26 @@ def test_a_row_that_was_tampered_with_is_said(recover: Recover, stored: Path) ->
     assert [loss for loss in recover().losses if "/empty" in loss and "not authentic" in loss]
 
 
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        ("UPDATE contents SET list = 7", {"/docs/deep/big.bin"}),
+        ("UPDATE contents SET chunks = 'abc'", {"/docs/deep/big.bin"}),
+        ("UPDATE chunks SET location = x'0102', key_no = 'abc', sealed_len = 'abc'", set()),
+    ],
+)
+def test_values_of_a_wrong_type_cost_what_only_they_could_say(
+    recover: Recover, files: Files, stored: Path, out: Path, change: str, lost: set[str]
+) -> None:
+    with sqlite3.connect(stored / "catalog.db") as connection:
+        connection.execute(change)
+    connection.close()
+    assert bool(recover().losses) == bool(lost)
+    assert {path: data for path, data in written(out).items() if path != "/link"} == {
+        path: data for path, data in files.items() if path not in lost
+    }
+
+
 def test_a_folder_that_is_also_a_link_leads_nowhere(recover: Recover, stored: Path, out: Path, tmp_path: Path) -> None:
     """Two rows of one name, the one a link: nothing may be written through it."""
     harm_catalog(

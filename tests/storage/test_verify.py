@@ -184,12 +184,13 @@ def test_a_value_of_a_wrong_type_is_damage_to_who_meets_it_and_verify_names_the_
 
 
 @pytest.mark.allows_errors("damage is logged")
-@pytest.mark.parametrize("column", ["epoch", "seq", "small_mark", "schema_version"])
+@pytest.mark.parametrize("value", ["'abc'", "1.5", "x'0102'"])
+@pytest.mark.parametrize("column", ["seq", "small_mark", "schema_version"])
 def test_a_space_whose_own_row_has_a_wrong_type_is_not_opened(
-    filled: Desk, registry: SpaceRegistry, new_registry: Callable[..., SpaceRegistry], column: str
+    filled: Desk, registry: SpaceRegistry, new_registry: Callable[..., SpaceRegistry], column: str, value: str
 ) -> None:
     with registry.inspect(SPACE_ID) as context:
-        sql(context, f"UPDATE spaces SET {column} = 'abc'")
+        sql(context, f"UPDATE spaces SET {column} = {value}")
     late = new_registry()
     with pytest.raises(CatalogUnreadable), late.inspect(SPACE_ID):
         pass
@@ -404,3 +405,10 @@ def test_a_space_that_cannot_be_opened_is_reported_and_the_others_are_looked_at(
     assert code == 1
     assert f"{SPACE_ID}: DAMAGED" in output
     assert f"{'a' * 32}: clean" in output
+
+
+def test_the_script_names_the_value_of_a_wrong_type_that_it_meets(home: Path, manage: Manage) -> None:
+    with closing(sqlite3.connect(home / "server_storage" / SPACE_ID / "catalog.db")) as connection, connection:
+        connection.execute("UPDATE commits SET time_ms = 'abc'")
+    code, output, _ = manage("expire")
+    assert (code, "commits, row '1': time_ms is text instead of integer" in output) == (1, True)
