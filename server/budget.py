@@ -23,6 +23,13 @@ class Lease:
         self._owner = owner
         self._size_bytes = size_bytes
 
+    def keep(self, size_bytes: int) -> None:
+        """Give back what is more than `size_bytes`: it was taken for the most that there could be."""
+        more = self._size_bytes - size_bytes
+        if more > 0:
+            self._size_bytes = size_bytes
+            self._budget.give_back(self._owner, more)
+
     def release(self) -> None:
         size, self._size_bytes = self._size_bytes, 0
         if size:
@@ -36,11 +43,16 @@ class Lease:
 
 
 class MemoryBudget:
-    """At most `total_bytes` at a time, of which one owner (a user) holds at most half: nobody starves the others."""
+    """At most `total_bytes` at a time, of which one owner (a user) holds at most half: nobody starves the others.
+
+    Nor do two together: the last quarter is for owners who hold nothing. Whoever reads as slowly as is allowed keeps
+    what a reply takes for hours.
+    """
 
     def __init__(self, total_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total_bytes
         self._share = total_bytes // 2
+        self._for_more = total_bytes - total_bytes // 4
         self._used = 0
         self._held: dict[str, int] = {}
         self._clock = clock
@@ -67,7 +79,9 @@ class MemoryBudget:
         return Lease(self, owner, size_bytes)
 
     def _fits(self, owner: str, size_bytes: int) -> bool:
-        return self._used + size_bytes <= self._total and self._held.get(owner, 0) + size_bytes <= self._share
+        held = self._held.get(owner, 0)
+        room = (self._for_more if held else self._total) - self._used
+        return size_bytes <= room and held + size_bytes <= self._share
 
     def give_back(self, owner: str, size_bytes: int) -> None:
         """For leases only."""

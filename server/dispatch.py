@@ -138,6 +138,8 @@ class Dispatcher:
             if lease is not None:
                 lease.release()
             raise
+        if lease is not None:
+            lease.keep(sum(map(len, answer.body)))
         header = encode_result(envelope.id, answer.reply)
         return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease)
 

@@ -32,6 +32,29 @@ def test_one_user_gets_half_at_most_and_the_other_half_stays_for_others() -> Non
     assert budget.take("c", 0, 0)
 
 
+def test_the_last_quarter_is_for_those_who_hold_nothing() -> None:
+    budget = MemoryBudget(100)
+    budget.take("a", 50, 0)
+    budget.take("b", 10, 0)
+    budget.take("b", 15, 0)
+    with pytest.raises(ServerBusy):
+        budget.take("b", 1, 0)
+    budget.take("c", 20, 0)
+    with pytest.raises(ServerBusy):
+        budget.take("c", 1, 0)
+    assert budget.take("d", 5, 0)
+
+
+def test_what_was_taken_for_the_most_that_there_could_be_is_given_back() -> None:
+    budget = MemoryBudget(100)
+    lease = budget.take("a", 50, 0)
+    lease.keep(20)
+    lease.keep(30)
+    assert budget.used_bytes == 20
+    lease.release()
+    assert budget.used_bytes == 0
+
+
 def test_who_waits_goes_on_when_another_gives_back(wait_until: Callable[..., None]) -> None:
     budget = MemoryBudget(100)
     first, second = budget.take("a", 50, 0), budget.take("b", 50, 0)

@@ -29,6 +29,7 @@ from protocol import (
     StatRequest,
     Target,
     chunk_id,
+    content_id,
     pack_commit,
     pack_records,
     pack_wants,
@@ -42,6 +43,7 @@ from tests.support.wire_peer import WirePeer
 
 STAT = StatRequest(ref=Ref(path="/"))
 MIB = 2**20
+LARGE = 4 * MIB - 1_000  # nearly as long as a chunk may be
 CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
 # By when a deadline of half a second has struck, also on a busy machine; the defaults are 10 s and more.
 STRUCK_S = 8.0
@@ -215,6 +217,34 @@ def test_a_client_that_does_not_read_its_replies_is_cut_off(serve: Serve, wait_u
         peer.send("get_chunks", GetChunksRequest(wants=1), wants)
     wait_until(lambda: server.server.connections() == 1, 30, what="the one who does not read to be cut off")
     assert owner.call("stat", STAT)[0].entry.node
+
+
+def test_two_users_who_do_not_read_leave_memory_for_the_replies_to_others(serve: Serve, wait_until: Wait) -> None:
+    """32 MiB for what goes out, and replies of nearly 8 MiB: four of them."""
+    server = serve({"server.memory_budget_bytes": "64 MiB"})
+    wants = {user: two_large_chunks(*server.login(user)) for user in ("alice", "root", "bob")}
+    for user in ("alice", "root"):
+        for _ in range(3):
+            server.attached(wants[user][0], receive_buffer=4096).send("get_chunks", *wants[user][1])
+    outgoing = server.server.services.outgoing
+    wait_until(lambda: outgoing.used_bytes > 23 * MIB, 20, what="the slow ones to hold what they get")
+    reader, request = wants["bob"]
+    reply, body = reader.call("get_chunks", *request)
+    assert (reply.chunks, len(body)) == (2, 2 * (LARGE + 4))
+
+
+def two_large_chunks(peer: WirePeer, login: LoginFinishReply) -> tuple[WirePeer, tuple[GetChunksRequest, bytes]]:
+    """A file of two chunks, and the request for both."""
+    pieces = [chunk_of(login, LARGE) for _ in range(2)]
+    records = [record for record, _ in pieces]
+    for record, data in pieces:
+        peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+    content = content_id(login.session.home.chunk_key, pack_records(records))
+    item = CommitItem(target=Target(path="/large"), size=2 * LARGE, content=content, chunks=2)
+    reply, body = peer.call("commit", *pack_commit(os.urandom(16), [item], records))
+    node = unpack_results(reply, body)[0][0].node
+    assert node is not None
+    return peer, (GetChunksRequest(wants=1, max_bytes=8 * MIB), pack_wants([ChunkWant(node, content, 0, 2)]))
 
 
 def test_an_idle_session_outlives_every_deadline_of_frames(serve: Serve) -> None:
