@@ -8,7 +8,7 @@ kept over its retries. Names in the entries are what the server sent: `protocol.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
@@ -72,7 +72,7 @@ _LISTED_FIRST = 16
 
 def new_op_id() -> bytes:
     """The name of one logical change, kept over its retries: so it is applied once."""
-    return secrets.token_bytes(OP_ID_BYTES)
+    return os.urandom(OP_ID_BYTES)
 
 
 def _check_count(count: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -51,7 +50,7 @@ def is_private(path: Path) -> bool:
 def write_private(path: Path, content: bytes) -> None:
     """Put `content` in place (mode 0600, fsync, rename): a reader sees the old or the new. Raises: LocalAccess."""
     make_private_directory(path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -364,6 +363,8 @@ class Session:
         reasons = check_password(new, self.user, self._info.password_policy)
         if reasons:
             raise PasswordRefused("The new password will not do: " + "; ".join(reasons) + ".")
+        import secrets
+
         from client.login import prove_password
         from protocol import SALT_BYTES, salt_password, verifier_of
 

@@ -91,6 +91,41 @@ def test_a_session_is_loaded_without_what_only_seldom_is_needed() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> None:
+    probe = (
+        "import sys\n"
+        "import client.lean\n"
+        "from client.cli.main import run\n"
+        "with client.lean.lean_imports():\n    import client.tls\n"
+        "import client.cli.signing_in, client.cli.putting\n"
+        "heavy = {'inspect', 'ast', 'platform', 'locale', 'traceback', 'urllib.parse', 'wire.scram', 'client.login'}\n"
+        "heavy |= {'pyfastcdc', 'client.transfer.upload', 'client.transfer.download', 'tempfile', 'dataclasses'}\n"
+        "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
+    probe = (
+        "import sys\n"
+        "import client.lean\n"
+        "with client.lean.lean_imports():\n    import client.tls\n"
+        "import logging, pathlib, uuid, msgspec\n"
+        "assert pathlib.PurePosixPath('/a b').as_uri() == 'file:///a%20b'\n"
+        "assert uuid._LINUX is (sys.platform == 'linux') and uuid.uuid4().version == 4\n"
+        "assert msgspec.json.schema(int) == {'type': 'integer'}\n"
+        "try:\n    1 / 0\n"
+        "except ZeroDivisionError:\n    logging.exception('told')\n"
+        "import calendar, gettext, inspect, platform, textwrap, traceback, typing_extensions, urllib.parse\n"
+        "real = (calendar, gettext, inspect, platform, textwrap, traceback, typing_extensions, urllib.parse)\n"
+        "assert all(module.__file__ and module is sys.modules[module.__name__] for module in real)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (0, "ERROR:root:told"), done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
 def test_a_deferred_package_is_loaded_when_it_is_asked_for() -> None:
     probe = (
         "import sys, threading\n"
