@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -61,17 +62,40 @@ class TlsRelay:
                 raw.close()
                 continue
             self._open += [client, server]
-            for source, sink in ((client, server), (server, client)):
-                thread = threading.Thread(target=self._pump, args=(source, sink), name="relay pump")
-                self._threads.append(thread)
-                thread.start()
+            thread = threading.Thread(target=self._pump, args=(client, server), name="relay pump")
+            self._threads.append(thread)
+            thread.start()
 
-    def _pump(self, source: ssl.SSLSocket, sink: ssl.SSLSocket) -> None:
+    def _pump(self, client: ssl.SSLSocket, server: ssl.SSLSocket) -> None:
+        """Both directions by one thread: OpenSSL lets no two use a connection at a time."""
+        peer = {client: server, server: client}
         with suppress(OSError, ValueError):
-            while data := source.recv(65_536):
+            while self._pass_on(peer):
+                pass
+        for connection in peer:
+            _cut(connection)
+
+    def _pass_on(self, peer: dict[ssl.SSLSocket, ssl.SSLSocket]) -> bool:
+        """Wait for data, and pass it on; False once one of them has ended."""
+        for source in [one for one in peer if one.pending()] or select.select([*peer], [], [])[0]:
+            data = _received(source)
+            if data == b"":
+                return False
+            if data:
                 self.seen += data
-                sink.sendall(data)
-        _cut(sink)
+                peer[source].sendall(data)
+        return True
+
+
+def _received(source: ssl.SSLSocket) -> bytes | None:
+    """What has come, b"" at the end; None if that was nothing for us, as a session ticket is."""
+    source.setblocking(False)
+    try:
+        return source.recv(65_536)
+    except ssl.SSLWantReadError:
+        return None
+    finally:
+        source.setblocking(True)
 
 
 def _cut(connection: socket.socket) -> None:
