@@ -52,7 +52,7 @@ from protocol import (
 )
 from server.catalog.schema import chunks, commits, nodes, past, spaces
 from server.catalog.space_row import read_space_row
-from server.catalog.states import State, StateKind, children_page
+from server.catalog.states import State, StateKind, children_page, mac_of
 from server.maintenance.verify import verify_space
 from server.operations.context import Caller, SpaceContext, StoreLimits
 from server.space import Space
@@ -128,7 +128,7 @@ class Filler:
                 live.append(self._row(states[-1]))
                 closed += [self._row(old) | {"seq_to": new.seq_from, "ended_as": 1} for old, new in pairwise(states)]
                 self._digest += self._context.rows.live([states[-1].mac])
-            self._digest += self._context.rows.ended((row["mac"], row["seq_to"], 1) for row in closed)
+                self._digest += self._context.rows.ended((old.mac, new.seq_from, 1) for old, new in pairwise(states))
             with self._context.catalog.core() as connection:
                 connection.execute(insert(nodes), live)
                 if closed:
@@ -140,18 +140,20 @@ class Filler:
     def _state(self, node: int, parent: int, name: str, kind: StateKind, seq: int) -> State:
         names = self._context.names
         content = self.content if kind == StateKind.FILE else None
-        fields = {
-            "node": node,
-            "parent": parent,
-            "seq_from": seq,
-            "kind": int(kind),
-            "name": names.seal_name(parent, name),
-            "size": FILE_BYTES if content else 0,
-            "mtime_ns": seq * 1_000_000_000,
-            "attrs": None,
-            "content": content,
-        }
-        return State(name_key=names.key(parent, name), mac=self._context.rows.mac(**fields), **fields)
+        state = State(
+            node=node,
+            parent=parent,
+            name_key=names.key(parent, name),
+            seq_from=seq,
+            kind=int(kind),
+            name=names.seal_name(parent, name),
+            size=FILE_BYTES if content else 0,
+            mtime_ns=seq * 1_000_000_000,
+            attrs=None,
+            content=content,
+            mac=b"",
+        )
+        return state._replace(mac=mac_of(self._context.rows, state))
 
     def _row(self, state: State) -> dict[str, object]:
         return {"space": self._context.catalog.space, **state._asdict()}
@@ -159,12 +161,13 @@ class Filler:
     def _finish(self, count: int, files: int, seqs: int) -> None:
         context = self._context
         space = context.catalog.space
+        op_ids = [os.urandom(16) for _ in range(seqs)]
         made = [
-            {"space": space, "seq": seq, "time_ms": seq, "actor": "bench", "op_id": os.urandom(16), "reply": None}
-            for seq in range(1, seqs + 1)
+            {"space": space, "seq": seq, "time_ms": seq, "actor": "bench", "op_id": op_id, "reply": None}
+            for seq, op_id in enumerate(op_ids, 1)
         ]
         digest = self._digest + context.rows.commits(
-            context.rows.commit_code(row["seq"], row["time_ms"], row["actor"], row["op_id"]) for row in made
+            context.rows.commit_code(seq, seq, "bench", op_id) for seq, op_id in enumerate(op_ids, 1)
         )
         with context.catalog.read() as tx:
             row = read_space_row(tx)
