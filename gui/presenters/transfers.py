@@ -142,6 +142,8 @@ class TransfersPresenter:
             self._drop(work)
             self.start(work.asked)
         else:
+            if not work.job.progress.planned:  # it begins from the first file on, and what is skipped is told again
+                work.skipped = 0
             work.job.retry_failed()
         self._queue_changed()
 

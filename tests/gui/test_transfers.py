@@ -110,6 +110,19 @@ def test_what_was_cancelled_is_not_a_failure_and_can_be_tried_again(
     assert [entry.name for entry in session.api.list_folder(folder)] == ["big"]
 
 
+def test_what_is_begun_anew_counts_what_is_skipped_anew(
+    panel: Panel, settle: Settle, session: Session, folder: str, tmp_path: Path
+) -> None:
+    session.api.delete([folder])
+    upload(panel, tmp_path, "one")
+    settle(lambda: panel.transfers.board.failed)
+    (work,) = panel.transfers._work.values()
+    assert not work.job.progress.planned
+    work.skipped = 1  # before it broke off
+    panel.transfers.act(panel.row("one").key, "retry")
+    assert work.skipped == 0
+
+
 def test_a_file_called_like_a_number_of_items_is_one_file(panel: Panel, settle: Settle, tmp_path: Path) -> None:
     upload(panel, tmp_path, "14 items", size=10)
     settle(lambda: panel.notices)
