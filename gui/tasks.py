@@ -103,10 +103,12 @@ class _Task:
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
         token: CancelToken,
+        unwanted: Callable[[Any], None] | None,
     ) -> None:
         self.work: Callable[[CancelToken], Any] | None = work
         self.done: Callable[[Any], None] | None = done
         self.failed: Callable[[Exception], None] | None = failed
+        self.unwanted = unwanted
         self.token = token
         self.thread: threading.Thread | None = None
         self.result: Any = None
@@ -114,7 +116,7 @@ class _Task:
 
     def clear(self) -> None:
         """Let go of everything."""
-        self.work = self.done = self.failed = self.result = self.error = None
+        self.work = self.done = self.failed = self.unwanted = self.result = self.error = None
 
 
 class TaskBridge:
@@ -171,17 +173,19 @@ class TaskBridge:
         failed: Callable[[Exception], None],
         *,
         token: CancelToken | None = None,
+        unwanted: Callable[[T], None] | None = None,
         name: str = "gui-work",
     ) -> CancelToken:
         """Run `work(token)` in a thread of its own; then exactly one of `done(result)`, `failed(error)` in this thread.
 
-        Once the token is cancelled neither is called. Refuses new work after `close` (neither is called then).
+        Once the token is cancelled neither is called, but `unwanted(result)` where there is one already, for what has to
+        be ended. Refuses new work after `close` (neither is called then).
         """
         token = token or CancelToken()
         if self._closed:
             token.cancel()
             return token
-        task = _Task(work, done, failed, token)
+        task = _Task(work, done, failed, token, unwanted)
         # Daemon: if the person closes the window while the network hangs, the process may still end.
         thread = threading.Thread(target=self._run_task, args=(task,), name=name, daemon=True)
         self._threads.add(thread)
@@ -202,9 +206,11 @@ class TaskBridge:
         assert task.thread is not None
         self._threads.discard(task.thread)
         self._tokens.pop(task.thread, None)
-        done, failed, result, error = task.done, task.failed, task.result, task.error
+        done, failed, unwanted, result, error = task.done, task.failed, task.unwanted, task.result, task.error
         task.clear()
         if task.token.cancelled:
+            if unwanted is not None and error is None:
+                unwanted(result)
             return
         if error is not None:
             assert failed is not None

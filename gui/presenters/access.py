@@ -13,7 +13,7 @@ from client.errors import ChangedServerKey, ConnectionFailed, UnknownServerKey
 from client.options import ClientOptions
 from gui import wording
 from gui.model import NewPasswordState, Notice, SignInState
-from gui.tasks import CancelToken, TaskBridge, Timer
+from gui.tasks import Cancelled, CancelToken, TaskBridge, Timer
 from protocol import (
     LoginFailed,
     LoginRequired,
@@ -158,6 +158,9 @@ class AccessPresenter:
                 token.check()
                 duty = _duty(session)
                 token.check()  # given up even now, what was typed is not kept
+            except Cancelled:
+                session.logout()
+                raise
             except BaseException:
                 session.close()
                 raise
@@ -167,7 +170,9 @@ class AccessPresenter:
                 keyring_store.forget(user, address)
             return session, duty
 
-        self._token = self._bridge.run_in_thread(work, self._signed_in, self._failed, name="gui-sign-in")
+        self._token = self._bridge.run_in_thread(
+            work, self._signed_in, self._failed, unwanted=lambda found: self._sign_out(found[0]), name="gui-sign-in"
+        )
 
     def cancel(self) -> None:
         """Give up the attempt under way."""
@@ -277,9 +282,12 @@ class AccessPresenter:
         session, self._session = self._session, None
         self._choice = NewPasswordState()
         if session is not None:
-            self._bridge.run_in_thread(
-                lambda _token: session.logout(), lambda _nothing: None, lambda _error: None, name="gui-session-end"
-            )
+            self._sign_out(session)
+
+    def _sign_out(self, session: Session) -> None:
+        self._bridge.run_in_thread(
+            lambda _token: session.logout(), lambda _nothing: None, lambda _error: None, name="gui-session-end"
+        )
 
     def close(self) -> None:
         """The window closes: leave nothing open."""

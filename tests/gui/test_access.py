@@ -174,6 +174,39 @@ def test_a_sign_in_given_up_late_keeps_no_password(
     assert not any(isinstance(step, Entered) for step in steps)
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["while it is asked for", "when it has come"])
+def test_a_sign_in_given_up_leaves_no_session_open_on_the_server(
+    access: tuple[AccessPresenter, list[Step]],
+    server: ServerProcess,
+    settle: Settle,
+    bridge: TaskBridge,
+    admin: Administration,
+    monkeypatch: pytest.MonkeyPatch,
+    late: bool,
+) -> None:
+    presenter, steps = access
+    before = {one.id for one in admin.sessions(USER)}
+    reached, given_up = threading.Event(), threading.Event()
+
+    def duty(session: Session) -> None:
+        session.api.usage()
+        reached.set()
+        if not late:
+            given_up.wait(30)
+
+    monkeypatch.setattr(access_module, "_duty", duty)
+    presenter.submit(server.address, USER, PASSWORD, False)
+    assert reached.wait(30)
+    if late:  # its thread is done, and nobody has taken what it brings
+        for thread in threading.enumerate():
+            if thread.name == "gui-sign-in":
+                thread.join(30)
+    presenter.cancel()
+    given_up.set()
+    settle(lambda: not bridge.alive() and not {one.id for one in admin.sessions(USER)} - before)
+    assert not any(isinstance(step, Entered) for step in steps)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
