@@ -178,8 +178,8 @@ class TaskBridge:
     ) -> CancelToken:
         """Run `work(token)` in a thread of its own; then exactly one of `done(result)`, `failed(error)` in this thread.
 
-        Once the token is cancelled neither is called, but `unwanted(result)` where there is one already, for what has to
-        be ended. Refuses new work after `close` (neither is called then).
+        Once the token is cancelled neither is called, but `unwanted(result)` where there is one, for what has to be
+        ended. Refuses new work after `close` (neither is called then).
         """
         token = token or CancelToken()
         if self._closed:

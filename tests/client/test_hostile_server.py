@@ -7,11 +7,13 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 from msgspec.structs import replace
 
 import client.api
+from client.administration import Administration
 from client.errors import ConnectionLost, LocalDiskFull, LocalNameNotAllowed, ServerNotGenuine
 from client.session import Session
 from client.transfer import Job, JobState, TransferEngine
@@ -19,6 +21,11 @@ from client.trust import Trust
 from protocol import (
     MAX_BODY,
     MAX_DEPTH,
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
+    AccountEntry,
+    AccountReply,
+    AccountsReply,
     AttachReply,
     BadChunk,
     ChangesReply,
@@ -40,6 +47,8 @@ from protocol import (
     NamesIn,
     NotFound,
     OutOfOrder,
+    PasswordPolicy,
+    PasswordRefused,
     RemoteProtocolError,
     Request,
     ServerBusy,
@@ -47,6 +56,7 @@ from protocol import (
     StatRequest,
     TooMuch,
     UnsupportedVersion,
+    Verifier,
     chunk_id,
     content_id,
     encode_array,
@@ -54,6 +64,7 @@ from protocol import (
     encode_frame,
     encode_result,
     from_info,
+    make_verifier,
     pack_lengths,
     pack_names,
     pack_records,
@@ -67,6 +78,7 @@ HASTY = replace(
     connection=replace(OPTIONS.connection, retry_for_s=0.2),
     transfer=replace(OPTIONS.transfer, retries=1, retry_base_s=0.01),
 )
+ANNA = AccountEntry(name="anna", role="user", id="0" * 32)
 ROOT = Entry(node=1, parent=0, name="", kind="folder", revision="1", path="/")
 
 
@@ -536,3 +548,35 @@ def test_an_entry_with_what_no_entry_can_have_is_refused_when_it_is_read(
 @pytest.mark.parametrize(("said", "heard"), [(1e300, 86_400.0), (-1e300, 0.0), (2.5, 2.5)])
 def test_a_wait_that_a_server_asks_for_is_one_that_a_clock_can_wait(said: float, heard: float) -> None:
     assert from_info(ServerBusy(retry_after_s=said).info()).retry_after_s == heard
+
+
+def test_a_password_policy_that_asks_for_gigabytes_gets_no_more_than_a_password_can_have(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def generate(count: int) -> str:
+        asked.append(count)
+        return token_urlsafe(min(count, 1_000))
+
+    monkeypatch.setattr("secrets.token_urlsafe", generate)
+    with pytest.raises(PasswordRefused):
+        Administration(session.api.commands, PasswordPolicy(min_length=2**40)).generate_password("anna")
+    assert 0 < max(asked) <= 1_024
+
+
+@pytest.mark.parametrize(("said", "done"), [(0, MIN_ITERATIONS), (1, MIN_ITERATIONS), (2**40, MAX_ITERATIONS)])
+def test_a_verifier_is_made_with_neither_too_little_nor_too_much_work_whatever_the_server_says(
+    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch, said: int, done: int
+) -> None:
+    asked: list[int] = []
+
+    def make(password: str, salt: bytes, iterations: int) -> Verifier:
+        asked.append(iterations)
+        return make_verifier(password, salt, MIN_ITERATIONS)
+
+    monkeypatch.setattr("client.administration.make_verifier", make)
+    server.handlers["admin_accounts"] = lambda _request, _body: (AccountsReply(iterations=said), b"")
+    server.handlers["admin_change_account"] = lambda _request, _body: (AccountReply(account=ANNA), b"")
+    Administration(session.api.commands, PasswordPolicy()).reset_password("anna", "a good enough pass phrase")
+    assert asked == [done]
