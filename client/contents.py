@@ -98,9 +98,10 @@ def fetch_manifest(commands: Commands, space: SpaceInfo, entry: Entry) -> list[C
 
 
 def unpack_chunks(
-    space: SpaceInfo, reply: GetChunksReply, body: memoryview, wanted: Sequence[ChunkRecord]
+    space: SpaceInfo, reply: GetChunksReply, body: memoryview, wanted: Sequence[tuple[bytes, int]]
 ) -> Iterator[memoryview]:
-    """The chunks of a reply, checked one by one as they are asked for: the first `reply.chunks` of `wanted`.
+    """The chunks of a reply, checked one by one as they are asked for: the first `reply.chunks` of `wanted`, records of
+    chunks.
 
     Raises: BadChunk; RemoteProtocolError for more than was asked for; what stopped the server when nothing came.
     """
@@ -109,11 +110,11 @@ def unpack_chunks(
     if reply.chunks > len(wanted):
         raise RemoteProtocolError("The server sent more than was asked for.")
     lengths, data = unpack_lengths(body, reply.chunks)
-    at = 0
-    for record, length in zip(wanted, lengths, strict=False):
+    at, key = 0, space.chunk_key
+    for (name, size), length in zip(wanted, lengths, strict=False):
         piece = data[at : at + length]
         at += length
-        if length != record.length or chunk_id(space.chunk_key, piece) != record.chunk_id:
+        if length != size or chunk_id(key, piece) != name:
             raise BadChunk
         yield piece
 

@@ -43,7 +43,7 @@ _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 def partial_name(content: bytes, name: str) -> str:
     """The temporary name of a download: the same for the same content under the same name."""
-    return f".sfos-{content.hex()[:24]}{zlib.crc32(name.encode()):08x}.part"
+    return f".sfos-{(content[:12] + zlib.crc32(name.encode()).to_bytes(4, 'big')).hex()}.part"
 
 
 def local_error(error: OSError, path: Path) -> LocalFileError:
@@ -113,8 +113,8 @@ class LocalFolder(msgspec.Struct, frozen=True):
         descriptor = self._create(partial, mode)
         try:
             write_all(descriptor, data)
-            created = mode & ~_umask() if hasattr(os, "fchmod") else mode
-            finish_file(descriptor, None if created == mode else mode, mtime_ns, durable=durable)
+            unmade = mode & _umask()  # what the system left out
+            finish_file(descriptor, mode if unmade else None, mtime_ns, durable=durable)
         except OSError as error:
             self.remove(partial)
             raise local_error(error, self.path / partial) from error

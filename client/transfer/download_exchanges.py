@@ -17,7 +17,6 @@ from protocol import (
     RECORD,
     WANT,
     AccessError,
-    ChunkRecord,
     ChunkWant,
     GetChunksReply,
     GetChunksRequest,
@@ -75,7 +74,7 @@ class SmallFiles:
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
-        wants = pack_wants([ChunkWant(file.entry.node, file.content, 0, 1) for file in self._files])
+        wants = b"".join([WANT.pack(file.entry.node, file.content, 0, 1) for file in self._files])
         request = GetChunksRequest(wants=len(self._files), max_bytes=REPLY_BYTES)
         connection.send("get_chunks", request, wants)
 
@@ -87,7 +86,7 @@ class SmallFiles:
         reply = answer.expect(GetChunksReply)
         if reply.chunks == 0 and reply.stopped is not None:
             return self._without_first(0, from_info(reply.stopped))
-        wanted = [ChunkRecord(file.content, file.entry.size) for file in self._files]
+        wanted = [(file.content, file.entry.size) for file in self._files]
         contents = unpack_chunks(self._work.space, reply, answer.body, wanted)
         arrived, error = self._work.small_arrived(self._files, contents)
         if error is not None:

@@ -252,7 +252,8 @@ class DownloadPlanner:
         else:
             names, sizes = [entry.name for entry in files], [entry.size for entry in files]
             self._ledger.add_unchanged(opened.path, above, names, sizes)
-        self._taken[folder] = {fold_name(entry.name) for entry in files}
+        # As `fold_name` has them, which for plain names are but small letters.
+        self._taken[folder] = set("/".join([entry.name for entry in files]).lower().encode().split(b"/"))
         nodes = {entry.node for entry in files}
         return [entry for entry in entries if entry.node not in nodes]
 

@@ -44,12 +44,12 @@ class ListRow(NamedTuple):
     ids: frozenset[bytes]
 
 
-_CHUNK_COLUMNS = tuple(chunks.c[name] for name in ChunkRow._fields)
+CHUNK_COLUMNS = tuple(chunks.c[name] for name in ChunkRow._fields)
 
 FIND_CHUNK = Statement(
-    select(*_CHUNK_COLUMNS).where(chunks.c.space == bindparam("space"), chunks.c.id == bindparam("id"))
+    select(*CHUNK_COLUMNS).where(chunks.c.space == bindparam("space"), chunks.c.id == bindparam("id"))
 )
-ALL_CHUNKS = Statement(select(*_CHUNK_COLUMNS).where(chunks.c.space == bindparam("space")))
+ALL_CHUNKS = Statement(select(*CHUNK_COLUMNS).where(chunks.c.space == bindparam("space")))
 USABLE = InStatement(
     lambda names: select(chunks.c.id, chunks.c.length, chunks.c.pending_since).where(
         chunks.c.space == bindparam("space"),
@@ -59,7 +59,7 @@ USABLE = InStatement(
     )
 )
 _ROWS = InStatement(
-    lambda names: select(*_CHUNK_COLUMNS).where(
+    lambda names: select(*CHUNK_COLUMNS).where(
         chunks.c.space == bindparam("space"), chunks.c.id.in_([bindparam(name) for name in names])
     )
 )

@@ -13,7 +13,6 @@ an older copy of the file from a newer one; the catalog remembers how high it wa
 from __future__ import annotations
 
 import errno
-import re
 import secrets
 import sqlite3
 import threading
@@ -26,6 +25,7 @@ from types import TracebackType
 from protocol import Buffer
 from server.chunks.files import LocalFiles
 from server.chunks.store import StoredChunk
+from server.number_runs import runs_of
 from server.sqlite_faults import is_damaged, is_failed_sync, is_full
 from server.stopped_paths import stop, why_stopped
 from server.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
@@ -33,7 +33,7 @@ from server.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDama
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
 _READ_AT_ONCE = 256
-_LOCATION = re.compile(r"[0-9]{1,19}")
+_LOCATION_DIGITS = 19
 _RANDOM_BITS = 17  # behind the milliseconds; 18 digits until the year 2211
 
 # Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49
@@ -119,14 +119,10 @@ class SmallStore:
 
     def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:
         """See ChunkStore."""
-        found: dict[str, bytes] = {}
+        of_row = {_row_of(location): location for location in locations}
         with self._connection() as connection:
-            for at in range(0, len(locations), _READ_AT_ONCE):
-                wanted = [_row_of(location) for location in locations[at : at + _READ_AT_ONCE]]
-                marks = ",".join("?" * len(wanted))
-                rows = connection.execute(f"SELECT location, token FROM tokens WHERE location IN ({marks})", wanted)  # noqa: S608
-                found.update((str(location), token) for location, token in rows)
-        return found
+            found = list(_tokens(connection, list(of_row)))
+        return {of_row[row]: token for row, token in found if row in of_row}
 
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore."""
@@ -290,8 +286,21 @@ def _highest(connection: sqlite3.Connection) -> int:
 
 def _row_of(location: str) -> int:
     """The row that a location names; 0, which no row has, for what is none of ours."""
-    row = int(location) if _LOCATION.fullmatch(location) else 0
+    is_number = location.isascii() and location.isdigit() and len(location) <= _LOCATION_DIGITS
+    row = int(location) if is_number else 0
     return row if row < 2**63 else 0
+
+
+def _tokens(connection: sqlite3.Connection, wanted: list[int]) -> Iterator[tuple[int, bytes]]:
+    """What lies at these rows, and perhaps at some beside them."""
+    if (runs := runs_of(wanted)) is not None:
+        for run in runs:
+            yield from connection.execute("SELECT location, token FROM tokens WHERE location BETWEEN ? AND ?", run)
+        return
+    for at in range(0, len(wanted), _READ_AT_ONCE):
+        some = wanted[at : at + _READ_AT_ONCE]
+        marks = ",".join("?" * len(some))
+        yield from connection.execute(f"SELECT location, token FROM tokens WHERE location IN ({marks})", some)  # noqa: S608
 
 
 class SmallBatch:

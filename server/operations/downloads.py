@@ -9,10 +9,9 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
 
 from protocol import (
     LENGTH,
@@ -32,20 +31,22 @@ from protocol import (
     pack_lengths,
     unpack_wants,
 )
-from server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, mark_hurt
+from server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, find_chunk, mark_hurt
 from server.catalog.engine import Transaction
-from server.catalog.states import HAD_CONTENT, State, StateKind, find_nodes
+from server.catalog.states import HAD_CONTENT, State, StateKind
+from server.catalog.wanted import Wanted, find_wanted
 from server.operations.contents import listed_records, packed_records
 from server.operations.context import SpaceContext
 from server.operations.entries import check_row, revision_of
 from server.operations.guard import as_storage_error
 from server.operations.places import find_ref, subject_of
 from server.storage_faults import KeyNotThere, TokenDamaged
-from server.vault.sealing import TokenType
-from server.vault.tokens import OPEN_SLACK
+from server.vault.sealing import ShortToken, TokenType
+from server.vault.tokens import OPEN_SLACK, SHORT_TOKEN_BYTES
 
 _log = logging.getLogger(__name__)
 
+_OPENED_AT_ONCE = 64  # short tokens: what they hold is in memory twice, and then still in the processor's cache
 _MARKED_AT_ONCE = 1_000  # chunks to a transaction, which others wait for
 
 
@@ -81,10 +82,7 @@ def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -
     with context.catalog.read() as tx:
         try:
             # The id is an unsigned number on the wire, and a signed one in the database.
-            found = _Found(
-                find_nodes(tx, [want.node for want in wants if want.node < 2**63]),
-                chunk_rows(tx, [want.content for want in wants]),
-            )
+            found = find_wanted(tx, [want.node for want in wants if want.node < 2**63])
             for want in wants:
                 if not _choose(context, tx, want, found, chosen):
                     break
@@ -93,13 +91,6 @@ def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -
     if not chosen.rows:
         raise chosen.stopped or MalformedMessage("No chunk is wanted.")
     return _read_all(context, chosen)
-
-
-class _Found(NamedTuple):
-    """What all wants of a request need, asked for at once: the nodes' states, and the contents that are one chunk."""
-
-    states: dict[int, State]
-    chunks: dict[bytes, ChunkRow]
 
 
 @dataclass(slots=True)
@@ -133,11 +124,13 @@ class _Chosen:
         return len(records)
 
 
-def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, found: _Found, chosen: _Chosen) -> bool:
+def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, found: Wanted, chosen: _Chosen) -> bool:
     """Take the chunks of one run; False when no more fit. Raises: NotFound, TokenDamaged, MalformedMessage."""
     state = _state_with(tx, want, found)
     check_row(context, state)
     single = found.chunks.get(want.content)
+    if single is None and state is not found.states.get(want.node):  # it had this content before
+        single = find_chunk(tx, want.content)
     if single is not None and single.length == state.size:
         if want.first != 0 or want.chunks > 1:
             raise MalformedMessage("The file has only one chunk.")
@@ -157,7 +150,7 @@ def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, found: _Fou
     return len(looked_at) == len(wanted)
 
 
-def _state_with(tx: Transaction, want: ChunkWant, found: _Found) -> State:
+def _state_with(tx: Transaction, want: ChunkWant, found: Wanted) -> State:
     """A state, live or closed, in which the node has the content. Raises: NotFound."""
     state = found.states.get(want.node)
     if state is None or state.content != want.content:
@@ -174,16 +167,12 @@ def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, m
     body = memoryview(bytearray(front + sum(lengths) + OPEN_SLACK))
     at = front
     done = 0
-    with context.scratch.lend() as scratch:
-        short = context.store.read_short([row.location for row in chosen.rows]) if len(lengths) > 1 else {}
-        for row in chosen.rows:
-            try:
-                open_chunk(context, row, scratch, body[at:], short.get(row.location))
-            except (TokenDamaged, OSError) as error:
-                chosen.stopped = as_storage_error(error, context.space_id)
-                break
-            at += row.length
+    try:
+        for length in _open_all(context, chosen.rows, body[front:]):
+            at += length
             done += 1
+    except (TokenDamaged, OSError) as error:
+        chosen.stopped = as_storage_error(error, context.space_id)
     if done == 0:
         raise chosen.stopped or DataDamaged()
     stopped = None if chosen.stopped is None else chosen.stopped.info()
@@ -192,6 +181,36 @@ def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, m
         return reply, memoryview(pack_lengths(lengths[:done]) + bytes(body[front:at]))
     body[:front] = pack_lengths(lengths)
     return reply, body[:at]
+
+
+def _open_all(context: SpaceContext, rows: Sequence[ChunkRow], target: memoryview) -> Iterator[int]:
+    """Put the data of the chunks into `target`, one after the other; the length of each, once it is there.
+
+    Raises: as `open_chunk`.
+    """
+    at = 0
+    with context.scratch.lend() as scratch:
+        tokens = context.store.read_short([row.location for row in rows]) if len(rows) > 1 else {}
+        for start in range(0, len(rows), _OPENED_AT_ONCE):
+            part = rows[start : start + _OPENED_AT_ONCE]
+            wanted = [(row, tokens.get(row.location)) for row in part]
+            short = [
+                ShortToken(token, row.id, row.length, row.key_no)
+                for row, token in wanted
+                if token is not None and len(token) <= SHORT_TOKEN_BYTES
+            ]
+            opened = context.sealer.open_short(short, TokenType.CHUNK)
+            for row, token in wanted:
+                end = at + row.length
+                if token is None or len(token) > SHORT_TOKEN_BYTES:
+                    open_chunk(context, row, scratch, target[at:], token)
+                else:
+                    try:
+                        target[at:end] = next(opened)
+                    except TokenDamaged as error:
+                        raise _noted(context, row, error) from error
+                yield row.length
+                at = end
 
 
 def open_chunk(
@@ -203,16 +222,24 @@ def open_chunk(
     Raises: TokenDamaged, also for bytes that are not there; KeyNotThere; OSError.
     """
     try:
-        _open_chunk(context, row, scratch, target, token)
-    except KeyNotThere:  # which says nothing about what lies there
-        raise
-    except TokenDamaged:
+        if token is None:
+            token = context.store.read(row.location, row.sealed_len, scratch)
+        context.sealer.open_into(token, TokenType.CHUNK, row.id, row.length, row.key_no, target)
+    except (TokenDamaged, OSError) as error:
+        raise _noted(context, row, error) from error
+
+
+def _noted(context: SpaceContext, row: ChunkRow, error: TokenDamaged | OSError) -> TokenDamaged | OSError:
+    """What to raise for it. The chunk is marked, unless the error says nothing about what lies there."""
+    told: TokenDamaged | OSError = error
+    if isinstance(error, FileNotFoundError):
+        told = TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there")
+    elif isinstance(error, TokenDamaged):
+        told = type(error)(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}")
+    unread = isinstance(error, OSError) and error.errno == errno.EIO
+    if unread or (isinstance(told, TokenDamaged) and not isinstance(told, KeyNotThere)):
         mark_as_hurt(context, [row])
-        raise
-    except OSError as error:
-        if error.errno == errno.EIO:  # the disk cannot read it; others say nothing about what lies there
-            mark_as_hurt(context, [row])
-        raise
+    return told
 
 
 def mark_as_hurt(context: SpaceContext, rows: Iterable[ChunkRow]) -> None:
@@ -225,16 +252,3 @@ def mark_as_hurt(context: SpaceContext, rows: Iterable[ChunkRow]) -> None:
                     mark_hurt(tx, row)
     except (SfosError, sqlite3.Error) as error:  # they stay unmarked until someone looks at them again
         _log.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)
-
-
-def _open_chunk(
-    context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview, token: Buffer | None
-) -> None:
-    try:
-        if token is None:
-            token = context.store.read(row.location, row.sealed_len, scratch)
-        context.sealer.open_into(token, TokenType.CHUNK, row.id, row.length, row.key_no, target)
-    except FileNotFoundError:
-        raise TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there") from None
-    except TokenDamaged as error:
-        raise type(error)(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}") from error

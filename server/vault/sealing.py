@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
@@ -37,6 +40,15 @@ class TokenType(IntEnum):
 def sealed_size(data_length: int) -> int:
     """The length of the token that holds `data_length` bytes of data."""
     return sealed_length(_HEADER.size + data_length)
+
+
+class ShortToken(NamedTuple):
+    """A token of at most SHORT_TOKEN_BYTES, and what it must hold: `length` bytes of data, under that id and key."""
+
+    token: bytes
+    token_id: bytes
+    length: int
+    key_no: int
 
 
 class Sealer:
@@ -86,6 +98,22 @@ class Sealer:
             raise TokenDamaged("not authentic") from None
         if found != length or header != self._header(kind, key_no, token_id, length):
             raise TokenDamaged(self._difference(header, kind, token_id))
+
+    def open_short(self, tokens: Sequence[ShortToken], kind: TokenType) -> Iterator[memoryview]:
+        """The data of each of these tokens, in order; they are opened together. Raises: TokenDamaged, KeyNotThere, in
+        the place of the first that cannot be had.
+        """
+        for key_no, together in groupby(tokens, key=attrgetter("key_no")):
+            group = list(together)
+            key = self._keys.get(key_no)
+            found = [None] * len(group) if key is None else key.open_short([one.token for one in group], _HEADER.size)
+            for one, opened in zip(group, found, strict=True):
+                header = self._header(kind, key_no, one.token_id, one.length)
+                if opened is None or opened[0] != header or len(opened[1]) != one.length:
+                    # Alone, which finds out what is wrong with it, or a newer key.
+                    yield memoryview(self.open(one.token, kind, one.token_id, one.length, key_no))
+                else:
+                    yield opened[1]
 
     def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
         """The data of a token, as bytes of their own. Raises: TokenDamaged, KeyNotThere."""

@@ -15,12 +15,14 @@ import hmac
 import os
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from protocol import Buffer
 
@@ -32,6 +34,8 @@ _MAC_BYTES = 32
 OPEN_SLACK = 2 * _BLOCK
 # Up to here a token is made and opened in one piece: another copy costs less than more calls.
 _SHORT = 32 * 1024
+SHORT_TOKEN_BYTES = _SHORT
+_PADDINGS = [bytes([count]) * count for count in range(_BLOCK + 1)]  # PKCS #7
 _KEPT_CONTEXTS = 8  # of 0.5 KiB; more threads than that make their own
 
 
@@ -54,8 +58,8 @@ class TokenKey:
         raw = base64.urlsafe_b64decode(key)
         if len(raw) != 32:
             raise ValueError("a Fernet key has 32 bytes")
-        self._signing_key = raw[:16]
-        self._signer = hmac.new(self._signing_key, digestmod="sha256")
+        self._signer = hmac.new(raw[:16], digestmod="sha256")
+        self._short_signer = HMAC(raw[:16], SHA256())
         self._algorithm = AES(raw[16:])
         self._random = random
         self._encryptors: deque[CipherContext] = deque(maxlen=_KEPT_CONTEXTS)
@@ -113,12 +117,56 @@ class TokenKey:
             raise InvalidTag
         return opened[_BLOCK : _BLOCK + header_bytes], length - padding
 
+    def open_short(self, tokens: Sequence[bytes], header_bytes: int) -> list[tuple[bytes, memoryview] | None]:
+        """(Header, data) of each of these tokens; None for one that is not authentic.
+
+        In one piece, for calls cost more than what they do for so little: see `_SHORT` for how long tokens may be.
+        """
+        front = _FRONT.size
+        sound = [self._is_sound(token, header_bytes) for token in tokens]
+        sealed = [token[front:-_MAC_BYTES] for token, good in zip(tokens, sound, strict=True) if good]
+        decryptor = _taken(self._decryptors) or self._cipher().decryptor()
+        opened = decryptor.update(b"".join(sealed))
+        self._decryptors.append(decryptor)
+        view = memoryview(opened)
+        found: list[tuple[bytes, memoryview] | None] = []
+        end = 0
+        for token, good in zip(tokens, sound, strict=True):
+            if not good:
+                found.append(None)
+                continue
+            header_at = end + _BLOCK
+            end += len(token) - front - _MAC_BYTES
+            padding = opened[end - 1]
+            # Authenticated, so a wrong padding was written by us; it is refused all the same.
+            if not 1 <= padding <= _BLOCK or opened[end - padding : end] != _PADDINGS[padding]:
+                found.append(None)
+            else:
+                data_at = header_at + header_bytes
+                found.append((opened[header_at:data_at], view[data_at : end - padding]))
+        return found
+
+    def _is_sound(self, token: bytes, header_bytes: int) -> bool:
+        """Whether it was made with this key, and is as long as one with such a header can be."""
+        sealed = len(token) - _FRONT.size - _BLOCK - _MAC_BYTES
+        if sealed < header_bytes + _BLOCK or sealed % _BLOCK or token[0] != _VERSION:
+            return False
+        signer = self._short_signer.copy()
+        signer.update(token[:-_MAC_BYTES])
+        try:
+            signer.verify(token[-_MAC_BYTES:])  # in constant time
+        except InvalidSignature:
+            return False
+        return True
+
     def _cipher(self) -> Cipher[CBC]:
         return Cipher(self._algorithm, CBC(bytes(_BLOCK)))
 
     def _code(self, signed: memoryview) -> bytes:
-        if len(signed) <= _SHORT:  # in one go, which is faster, but holds the GIL
-            return hmac.digest(self._signing_key, signed, "sha256")
+        if len(signed) <= _SHORT:  # 18,300 instructions for 4 KiB; `hmac.digest` 27,700; both hold the GIL
+            short_signer = self._short_signer.copy()
+            short_signer.update(signed)
+            return short_signer.finalize()
         signer = self._signer.copy()
         signer.update(signed)
         return signer.digest()

@@ -202,6 +202,20 @@ def test_chunks_that_a_file_does_not_have_are_refused(desk: Desk, space: Space) 
         space.get_chunks(GetChunksRequest(wants=2), pack_wants([ChunkWant(entry.node, entry.content, 0, 1)]))
 
 
+def test_small_files_are_read_together_as_they_are_and_as_they_were(desk: Desk, space: Space) -> None:
+    data = {f"/{number}": os.urandom(50 + number) for number in range(40)}
+    desk.put_many(data)
+    before = desk.entries("/")
+    desk.put("/7", b"another")
+    desk.delete("/9")
+    now = {f"/{name}": entry for name, entry in desk.entries("/").items()}
+    for chosen in (sorted(now), ["/3", "/7", "/30"]):  # of a run of numbers, and here and there
+        wants = [ChunkWant(entry.node, entry.content or b"", 0, 1) for entry in map(now.__getitem__, chosen)]
+        assert get(space, *wants) == ([b"another" if path == "/7" else data[path] for path in chosen], None)
+    wants = [ChunkWant(before[name].node, before[name].content or b"", 0, 1) for name in ("6", "7", "8", "9")]
+    assert get(space, *wants) == ([data[f"/{name}"] for name in "6789"], None)
+
+
 @pytest.mark.leaves_damage
 @pytest.mark.allows_errors("damage is logged")
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "gone", "swap"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import random
+from collections.abc import Callable
 
 import pytest
 from cryptography.fernet import Fernet
 
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
-from server.vault.sealing import Sealer, TokenType, sealed_size
+from server.vault.sealing import Sealer, ShortToken, TokenType, sealed_size
 from server.vault.tokens import OPEN_SLACK
 
 SPACE = bytes(range(16))
@@ -72,17 +73,45 @@ def test_opening_writes_no_further_than_the_slack_it_asks_for(sealer: Sealer) ->
     assert room[-10:] == b"~" * 10
 
 
-def test_every_flipped_bit_is_found(sealer: Sealer) -> None:
+def open_among_others(
+    sealer: Sealer, token: bytes, kind: TokenType, token_id: bytes, length: int, key_no: int
+) -> bytes:
+    """As `Sealer.open`, between two that are sound."""
+    sound = ShortToken(sealer.seal(kind, ID, b"sound"), ID, 5, sealer.key_no)
+    opened = sealer.open_short([sound, ShortToken(token, token_id, length, key_no), sound], kind)
+    assert bytes(next(opened)) == b"sound"
+    data = bytes(next(opened))
+    assert bytes(next(opened)) == b"sound"
+    assert list(opened) == []
+    return data
+
+
+OPENING = pytest.mark.parametrize("opened", [Sealer.open, open_among_others], ids=["alone", "among others"])
+Opening = Callable[[Sealer, bytes, TokenType, bytes, int, int], bytes]
+
+
+@pytest.mark.parametrize("length", [length for length in LENGTHS if length <= 4_097])
+def test_short_tokens_are_opened_together_each_by_itself(keys: SpaceKeys, sealer: Sealer, length: int) -> None:
+    data = os.urandom(length)
+    assert open_among_others(sealer, sealer.seal(TokenType.CHUNK, ID, data), TokenType.CHUNK, ID, length, 1) == data
+    rotated = Sealer(SpaceKeys.from_text(keys.to_text() + f"data-2 {Fernet.generate_key().decode()}\n"), lambda: 0)
+    old = sealer.seal(TokenType.CHUNK, ID, data)
+    assert open_among_others(rotated, old, TokenType.CHUNK, ID, length, 1) == data, "under several keys"
+
+
+@OPENING
+def test_every_flipped_bit_is_found(sealer: Sealer, opened: Opening) -> None:
     token = sealer.seal(TokenType.CHUNK, ID, b"some data, not long")
     for position in range(len(token)):
         for bit in range(8):
             damaged = bytearray(token)
             damaged[position] ^= 1 << bit
             with pytest.raises(TokenDamaged):
-                sealer.open(bytes(damaged), TokenType.CHUNK, ID, 19, 1)
+                opened(sealer, bytes(damaged), TokenType.CHUNK, ID, 19, 1)
 
 
-def test_ten_thousand_damaged_tokens_are_all_found(sealer: Sealer) -> None:
+@OPENING
+def test_ten_thousand_damaged_tokens_are_all_found(sealer: Sealer, opened: Opening) -> None:
     dice = random.Random(5)
     token = sealer.seal(TokenType.CHUNK, ID, os.urandom(300))
     other = sealer.seal(TokenType.CHUNK, ID, os.urandom(300))
@@ -97,10 +126,13 @@ def test_ten_thousand_damaged_tokens_are_all_found(sealer: Sealer) -> None:
             splice = dice.randrange(26, len(token) - 33)
             damaged = token[:splice] + other[splice:]
         with pytest.raises(TokenDamaged):
-            sealer.open(damaged, TokenType.CHUNK, ID, 300, 1)
+            opened(sealer, damaged, TokenType.CHUNK, ID, 300, 1)
 
 
-def test_a_token_in_the_wrong_place_is_found_although_it_is_authentic(keys: SpaceKeys, sealer: Sealer) -> None:
+@OPENING
+def test_a_token_in_the_wrong_place_is_found_although_it_is_authentic(
+    keys: SpaceKeys, sealer: Sealer, opened: Opening
+) -> None:
     token = sealer.seal(TokenType.CHUNK, ID, b"data")
     elsewhere = Sealer(
         SpaceKeys(
@@ -114,15 +146,15 @@ def test_a_token_in_the_wrong_place_is_found_although_it_is_authentic(keys: Spac
         lambda: 0,
     )
     with pytest.raises(TokenDamaged, match="belongs to space"):
-        elsewhere.open(token, TokenType.CHUNK, ID, 4, 1)
+        opened(elsewhere, token, TokenType.CHUNK, ID, 4, 1)
     with pytest.raises(TokenDamaged, match="of type 1"):
-        sealer.open(token, TokenType.LIST, ID, 4, 1)
+        opened(sealer, token, TokenType.LIST, ID, 4, 1)
     with pytest.raises(TokenDamaged, match="instead of ffff"):
-        sealer.open(token, TokenType.CHUNK, b"\xff" * 32, 4, 1)
+        opened(sealer, token, TokenType.CHUNK, b"\xff" * 32, 4, 1)
     with pytest.raises(TokenDamaged, match="length"):
-        sealer.open(token, TokenType.CHUNK, ID, 5, 1)
+        opened(sealer, token, TokenType.CHUNK, ID, 5, 1)
     with pytest.raises(TokenDamaged, match="sealed under key 1, and not 2"):
-        sealer.open(token, TokenType.CHUNK, ID, 4, 2)
+        opened(sealer, token, TokenType.CHUNK, ID, 4, 2)
 
 
 def test_the_same_data_never_gives_the_same_token(sealer: Sealer) -> None:

@@ -1,0 +1,22 @@
+"""Numbers that lie close together, asked for as ranges: what came together has its numbers one after the other, and a
+range costs a database less than each number in it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import pairwise
+
+_GAP = 4  # between two numbers of a run; what lies in it is read in vain
+_LEAST_IN_RUN = 8  # on an average; shorter ones take longer than asking for each number
+
+
+def runs_of(numbers: Collection[int]) -> list[tuple[int, int]] | None:
+    """The first and the last of each run; None where there are so many that each number should be asked for."""
+    if not numbers:
+        return []
+    ordered = sorted(numbers)
+    begins = [at for at, (one, following) in enumerate(pairwise(ordered), 1) if following - one > _GAP]
+    if (len(begins) + 1) * _LEAST_IN_RUN > len(ordered):
+        return None
+    return [(ordered[begin], ordered[end - 1]) for begin, end in pairwise((0, *begins, len(ordered)))]
