@@ -69,9 +69,13 @@ def test_a_name_that_could_hurt_is_refused_with_the_reason(name: str, reason: st
 
 
 def test_the_length_is_checked_after_nfc() -> None:
-    decomposed = unicodedata.normalize("NFD", "é" * 85)  # 255 bytes decomposed, 170 composed
-    assert len(decomposed.encode()) == MAX_NAME_BYTES
-    assert len(check_name(decomposed).encode()) == 170
+    shrinks = unicodedata.normalize("NFD", "é" * 127)
+    assert len(shrinks.encode()) == 381
+    assert len(check_name(shrinks).encode()) == 254 <= MAX_NAME_BYTES
+    grows = "\u0958" * 80  # one of those that NFC takes apart
+    assert len(grows.encode()) == 240
+    with pytest.raises(NameNotAllowed, match="has 480"):
+        check_name(grows)
 
 
 def test_names_are_brought_to_nfc_and_never_to_nfkc() -> None:
