@@ -67,7 +67,7 @@ OP_ID_BYTES = 16
 # A server that sends page after page must not fill this computer's memory; five times the largest tested, some 3 GB.
 _MOST_ENTRIES = 5_000_000
 # Folders listed together: few at first, so that there is soon something to do here beside the server; then ever more.
-_LISTED_FIRST = 16
+_LISTED_FIRST = 8
 
 
 def new_op_id() -> bytes:

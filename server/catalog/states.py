@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import BigInteger, Select, Table, bindparam, column, select, tuple_, values
+from sqlalchemy import Select, Table, bindparam, select, tuple_
 
 from protocol import ROOT_NODE
 from server.catalog.engine import Transaction
@@ -91,17 +91,6 @@ FIND_CHILDREN = InStatement(
     )
 )
 FIND_NODE = Statement(_live.where(nodes.c.node == bindparam("node")))
-
-
-def _find_nodes(names: list[str]) -> Select[tuple[object, ...]]:
-    # Not `node IN (…)`: for that the planner takes the primary key, which is to read the whole table.
-    wanted = (
-        values(column("node", BigInteger), name="wanted").data([(bindparam(name),) for name in names]).cte("wanted")
-    )
-    return _live.select_from(wanted.join(nodes, nodes.c.node == wanted.c.node))
-
-
-_FIND_NODES = InStatement(_find_nodes)
 _FIND_PAST_CHILD = Statement(
     _past.where(
         past.c.parent == bindparam("parent"),
@@ -156,11 +145,6 @@ def find_node(tx: Transaction, node: int) -> State | None:
     """The node's state now."""
     row = tx.one(FIND_NODE, node=node)
     return None if row is None else State(*row)
-
-
-def find_nodes(tx: Transaction, ids: Iterable[int]) -> dict[int, State]:
-    """The states now of those nodes that are there."""
-    return {state.node: state for state in map(State._make, tx.all_in(_FIND_NODES, ids))}
 
 
 def find_child_at(tx: Transaction, parent: int, name_key: bytes, at: int) -> State | None:
