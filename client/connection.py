@@ -65,6 +65,7 @@ _TLS_RECORD = 16 * 1024  # pyOpenSSL allocates what it is asked for on each call
 _JOINED_BYTES = 32 * 1024  # bodies up to here travel in one write with their header
 _ASKING_BUFFER_BYTES = 256 * 1024  # asked for; a system may give less, and counts its own records in
 _SLICE_BYTES = 256 * 1024  # of a large body at a time, so that progress, limits and cancelling are felt
+_BODY_STEP_BYTES = 1024 * 1024
 _CLOSE_TIMEOUT_S = 2.0
 _SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1  # OpenSSL's ssl.h; pyOpenSSL sets it and has no name for it
 
@@ -339,7 +340,8 @@ class Connection:
         if self._body_buffer is None:
             return bytearray(count)
         if len(self._body_buffer) < count:
-            self._body_buffer = bytearray(count)
+            # Rounded up: bodies of slowly growing lengths would each take fresh memory.
+            self._body_buffer = bytearray(-(-count // _BODY_STEP_BYTES) * _BODY_STEP_BYTES)
         return memoryview(self._body_buffer)[:count]
 
     def _moved(self, sent: int, received: int) -> None:

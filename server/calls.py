@@ -19,6 +19,7 @@ from server.cores import CoreChoice
 from server.credentials import Account, CredentialFile
 from server.events import SpaceEvents
 from server.penalties import Penalties
+from server.reply_buffers import ReplyRoom
 from server.sessions import Member, Session, Sessions
 from server.spaces import SpaceRegistry
 from server.stream import TlsStream
@@ -90,6 +91,8 @@ class Call(Generic[RequestT]):
     body: memoryview
     turn: AbstractContextManager[None]
     """What a short handler does its work in: only a few of all connections are in theirs at the same moment."""
+    room: ReplyRoom
+    """Memory for the body of the reply, until that is sent."""
 
     @property
     def session(self) -> Session:

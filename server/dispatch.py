@@ -39,6 +39,7 @@ from protocol import (
 from server.budget import Lease
 from server.calls import Call, Continuation, Handler, Peer, Services
 from server.credentials import CredentialsUnreadable
+from server.reply_buffers import ReplyBuffers, ReplyRoom
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +64,12 @@ class Response:
     then: Continuation | None = None
     request_id: int = UNKNOWN_ID
     lease: Lease | None = None
+    room: ReplyRoom | None = None
 
     def release(self) -> None:
+        """The body has been sent, or never will be: nobody looks at it any more. May be called twice."""
+        if self.room is not None:
+            self.room.release()
         if self.lease is not None:
             self.lease.release()
 
@@ -94,6 +99,7 @@ class Dispatcher:
         self._handlers = handlers
         self._turns = _Turns(slots)
         self._memory_timeout_s = memory_timeout_s
+        self._buffers = ReplyBuffers()
 
     def answer(self, peer: Peer, frame: Frame) -> Response:
         """The reply to the request in `frame`, whatever it is. Sets `peer.leaving` if the connection is of no more use.
@@ -132,16 +138,18 @@ class Dispatcher:
             owner = peer.session.user_id if peer.session is not None else ""
             lease = self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s)
         peer.core.about_to(handler.short)
+        room = self._buffers.room()
         try:
-            answer = handler.run(Call(self._services, peer, args, body, self._turns))
+            answer = handler.run(Call(self._services, peer, args, body, self._turns, room))
         except BaseException:
+            room.release()
             if lease is not None:
                 lease.release()
             raise
         if lease is not None:
             lease.keep(sum(map(len, answer.body)))
         header = encode_result(envelope.id, answer.reply)
-        return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease)
+        return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease, room)
 
     @staticmethod
     def _check_order(peer: Peer, spec: CommandSpec) -> None:

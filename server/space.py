@@ -8,6 +8,8 @@ references is not looked at again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from protocol import (
     Buffer,
     ChangesReply,
@@ -86,9 +88,11 @@ class Space:
         return downloads.manifest(self._context, request)
 
     @guarded
-    def get_chunks(self, request: GetChunksRequest, body: Buffer) -> tuple[GetChunksReply, memoryview]:
-        """The chunks asked for; the body is the caller's to keep. Raises: NotFound, DataDamaged (of the first one)."""
-        return downloads.get_chunks(self._context, request, body)
+    def get_chunks(
+        self, request: GetChunksRequest, body: Buffer, room: Callable[[int], memoryview] = downloads.fresh_memory
+    ) -> tuple[GetChunksReply, memoryview]:
+        """The chunks asked for, in memory that `room` gives. Raises: NotFound, DataDamaged (of the first one)."""
+        return downloads.get_chunks(self._context, request, body, room)
 
     @guarded
     def changes(self, request: ChangesRequest) -> tuple[ChangesReply, bytes]:

@@ -63,7 +63,7 @@ def manifest(call: Call[ManifestRequest]) -> Answer:
 
 def get_chunks(call: Call[GetChunksRequest]) -> Answer:
     with _opened(call, [call.args.space]) as space:
-        reply, body = space.get_chunks(call.args, call.body)
+        reply, body = space.get_chunks(call.args, call.body, call.room.take)
     return Answer(reply, (body,))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -73,8 +73,18 @@ def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestR
     return reply, records[front : front + limit * RECORD.size]
 
 
-def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -> tuple[GetChunksReply, memoryview]:
-    """The longest prefix of what is wanted that fits, at least one chunk. Raises: what is wrong with the first one."""
+def fresh_memory(size_bytes: int) -> memoryview:
+    """Memory that nobody else has, for a reply."""
+    return memoryview(bytearray(size_bytes))
+
+
+def get_chunks(
+    context: SpaceContext, request: GetChunksRequest, body: Buffer, room: Callable[[int], memoryview] = fresh_memory
+) -> tuple[GetChunksReply, memoryview]:
+    """The longest prefix of what is wanted that fits, at least one chunk. Raises: what is wrong with the first one.
+
+    `room(n)`: n bytes to make the body in, with whatever was in them before.
+    """
     wants = unpack_wants(body)
     if len(wants) != request.wants:
         raise MalformedMessage("A list of wanted chunks is not as long as its header says.")
@@ -90,7 +100,7 @@ def get_chunks(context: SpaceContext, request: GetChunksRequest, body: Buffer) -
             chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error, context.space_id)
     if not chosen.rows:
         raise chosen.stopped or MalformedMessage("No chunk is wanted.")
-    return _read_all(context, chosen)
+    return _read_all(context, chosen, room)
 
 
 @dataclass(slots=True)
@@ -161,10 +171,12 @@ def _state_with(tx: Transaction, want: ChunkWant, found: Wanted) -> State:
     return state
 
 
-def _read_all(context: SpaceContext, chosen: _Chosen) -> tuple[GetChunksReply, memoryview]:
+def _read_all(
+    context: SpaceContext, chosen: _Chosen, room: Callable[[int], memoryview]
+) -> tuple[GetChunksReply, memoryview]:
     lengths = [row.length for row in chosen.rows]
     front = len(lengths) * LENGTH.size
-    body = memoryview(bytearray(front + sum(lengths) + OPEN_SLACK))
+    body = room(front + sum(lengths) + OPEN_SLACK)
     at = front
     done = 0
     try:
