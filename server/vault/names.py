@@ -7,6 +7,7 @@ It takes the parent in, or a stolen catalog would show in how many folders the s
 
 from __future__ import annotations
 
+import secrets
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,17 +19,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from protocol import fold_name
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
+from server.vault.opened_names import OpenedNames
 
 NAME_KEY_BYTES = 16  # 2⁶⁴ names before two would meet by chance
 _NODE = struct.Struct(">Q")
+_MARK_BYTES = 16
 _KEPT_FOLDERS = 256  # of some 200 bytes, in each open space
 
 
 class NameSealer:
     """Seals what is small and belongs to a row. Safe to use from several threads."""
 
-    def __init__(self, keys: SpaceKeys) -> None:
+    def __init__(self, keys: SpaceKeys, opened: OpenedNames | None = None) -> None:
+        """`opened`: what all spaces of a process share; None: nothing is kept."""
         self._siv = AESSIV(keys.name)
+        self._opened = OpenedNames(0) if opened is None else opened
+        self._mark = secrets.token_bytes(_MARK_BYTES)  # of this space's names among those
         self._folder_name = lru_cache(_KEPT_FOLDERS)(self.open_name)
         self._hash_key = blake3(keys.catalog, derive_key_context="secure file orchestration 2026 name key v1").digest()
 
@@ -38,7 +44,10 @@ class NameSealer:
 
     def seal_name(self, parent: int, name: str) -> bytes:
         """The sealed form of `name` (checked, in NFC) in the folder `parent`."""
-        return self._siv.encrypt(name.encode(), [b"name", _NODE.pack(parent)])
+        plain, place = name.encode(), _NODE.pack(parent)
+        sealed = self._siv.encrypt(plain, [b"name", place])
+        self._opened.put(self._mark + place + sealed, plain)
+        return sealed
 
     def open_name(self, parent: int, sealed: bytes) -> str:
         """Raises: TokenDamaged."""
@@ -51,7 +60,16 @@ class NameSealer:
     def open_names(self, parent: int, sealed: Sequence[bytes]) -> list[bytes]:
         """The names of many in one folder, in UTF-8. Raises: TokenDamaged."""
         place = _NODE.pack(parent)
-        return [self._open(one, b"name", place) for one in sealed]
+        mark, opened = self._mark + place, self._opened
+        names: list[bytes] = []
+        for one in sealed:
+            key = mark + one
+            name = opened.get(key)
+            if name is None:
+                name = self._open(one, b"name", place)
+                opened.put(key, name)
+            names.append(name)
+        return names
 
     def seal_attrs(self, node: int, plain: bytes) -> bytes:
         """The sealed form of a node's attributes (JSON)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from protocol import (
@@ -93,6 +94,26 @@ def test_a_list_of_names_says_the_same_as_a_list_of_entries(desk: Desk, space: S
     assert len(entries) == 5 + 60 + 4
     expected = [(one.parent, one.name, one.node if one.kind == "folder" else None) for one in entries]
     assert names_in_pages(space, *refs, limit=limit) == expected
+
+
+def test_a_brief_list_lacks_the_attributes_of_files_and_folders_and_nothing_else(desk: Desk, space: Space) -> None:
+    desk.commit(
+        [
+            desk.item("/folder", kind="folder", attrs=Attributes(mode=0o700)),
+            desk.item("/link", kind="symlink", attrs=Attributes(link="x")),
+            desk.item("/plain", kind="folder"),
+        ]
+    )
+    ((_, entries),) = pages(space, Ref(path="/"), limit=5_000)
+    assert {entry.name: entry.attrs for entry in entries} == {
+        "folder": Attributes(mode=0o700),
+        "link": Attributes(link="x"),
+        "plain": None,
+    }
+    _, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), brief=True))
+    assert decode_entries(body) == [
+        entry if entry.kind == "symlink" else msgspec.structs.replace(entry, attrs=None) for entry in entries
+    ]
 
 
 def test_names_are_one_snapshot_whatever_happens_between_the_pages(desk: Desk, space: Space) -> None:
