@@ -19,16 +19,29 @@ from tests.support.server_process import ServerProcess
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
 
+@pytest.fixture
+def form(signed_out: Hand) -> SignInCard:
+    """The form in the window, with everything but the password filled in."""
+    card = signed_out.app.gate.card
+    assert isinstance(card, SignInCard)
+    return card
+
+
+def type_password(hand: Hand, form: SignInCard, password: str) -> None:
+    """Click into the field, type, and press Return."""
+    hand.click(form.password)
+    hand.type(password)
+    hand.press("Return")
+
+
 def test_the_first_start_asks_for_the_password_then_shows_the_fingerprint_then_the_files(
-    signed_out: Hand, server: ServerProcess, home: Path
+    signed_out: Hand, form: SignInCard, server: ServerProcess, home: Path
 ) -> None:
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    assert card.server.get() == server.address
-    hand.click(card.password)
+    assert form.server.get() == server.address
+    hand.click(form.password)
     hand.type("user123")
-    hand.click(card.submit)
+    hand.click(form.submit)
     hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard), what="the fingerprint")
     trust = hand.app.gate.card
     assert isinstance(trust, TrustCard)
@@ -43,60 +56,44 @@ def test_the_first_start_asks_for_the_password_then_shows_the_fingerprint_then_t
     assert "user1" in hand.app.root.title()
 
 
-def test_a_server_that_is_not_trusted_is_not_entered(signed_out: Hand) -> None:
+def test_a_server_that_is_not_trusted_is_not_entered(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.click(card.password)
-    hand.type("user123")
-    hand.press("Return")
+    type_password(hand, form, "user123")
     hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard))
     hand.press("Escape")
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
     assert hand.app.workspace is None
 
 
-def test_a_wrong_password_is_told_in_the_form_and_can_be_corrected(signed_out: Hand) -> None:
+def test_a_wrong_password_is_told_in_the_form_and_can_be_corrected(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.click(card.password)
-    hand.type("wrong")
-    hand.press("Return")
-    hand.wait(lambda: "Wrong user name or password" in str(card._problem.cget("text")), what="the reason")
-    assert card.password.instate(["!disabled"])
+    type_password(hand, form, "wrong")
+    hand.wait(lambda: "Wrong user name or password" in str(form._problem.cget("text")), what="the reason")
+    assert form.password.instate(["!disabled"])
     hand.press("ctrl+a")
     hand.type("user123")
     hand.press("Return")
     hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard))
 
 
-def test_a_server_that_does_not_answer_is_told_in_the_form(signed_out: Hand) -> None:
+def test_a_server_that_does_not_answer_is_told_in_the_form(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.click(card.server)
+    hand.click(form.server)
     hand.press("ctrl+a")
     hand.type("127.0.0.1:1")
-    hand.click(card.password)
-    hand.type("x")
-    hand.press("Return")
-    hand.wait(lambda: "check that the server runs" in str(card._problem.cget("text")), what="the reason")
+    type_password(hand, form, "x")
+    hand.wait(lambda: "check that the server runs" in str(form._problem.cget("text")), what="the reason")
 
 
 def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
-    signed_out: Hand, server: ServerProcess, tmp_path: Path
+    signed_out: Hand, form: SignInCard, server: ServerProcess, tmp_path: Path
 ) -> None:
     address = Address.parse(server.address)
     store = TrustStore(signed_out.app._state_dir / "pins.json")
     other = Fingerprint.of(b"another key")
     store.pin(address, other)
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.click(card.password)
-    hand.type("user123")
-    hand.press("Return")
+    type_password(hand, form, "user123")
     hand.wait(lambda: isinstance(hand.app.gate.card, ChangedKeyCard), what="the warning")
     warning = hand.app.gate.card
     assert isinstance(warning, ChangedKeyCard)
@@ -114,30 +111,24 @@ def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
 
 
 def test_disconnecting_from_a_changed_key_keeps_the_old_pin(
-    signed_out: Hand, server: ServerProcess, tmp_path: Path
+    signed_out: Hand, form: SignInCard, server: ServerProcess, tmp_path: Path
 ) -> None:
     address = Address.parse(server.address)
     store = TrustStore(signed_out.app._state_dir / "pins.json")
     other = Fingerprint.of(b"another key")
     store.pin(address, other)
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.click(card.password)
-    hand.type("user123")
-    hand.press("Return")
+    type_password(hand, form, "user123")
     hand.wait(lambda: isinstance(hand.app.gate.card, ChangedKeyCard))
     hand.press("Return")
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
     assert store.pin_of(address).fingerprint == other  # type: ignore[union-attr]
 
 
-def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signed_out: Hand) -> None:
+def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
-    card = hand.app.gate.card
-    assert isinstance(card, SignInCard)
-    hand.wait(lambda: "no keyring" in str(card._keep_why.cget("text")), what="the reason")
-    assert card._keep_box.instate(["disabled"])
+    hand.wait(lambda: "no keyring" in str(form._keep_why.cget("text")), what="the reason")
+    assert form._keep_box.instate(["disabled"])
 
 
 def test_signing_out_returns_to_the_form(fresh_hand: Hand) -> None:
