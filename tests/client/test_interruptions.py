@@ -199,11 +199,11 @@ def _cut_at_listing(monkeypatch: pytest.MonkeyPatch, session: Session, relay: Cu
     list_folders = session.api.list_folders
     times = count()
 
-    def cutting(places: Sequence[Place]) -> list[Listing]:
+    def cutting(places: Sequence[Place], **how: bool) -> list[Listing]:
         if next(times) == number:
             relay.refusing = True
             relay.cut_all()
-        return list_folders(places)
+        return list_folders(places, **how)
 
     monkeypatch.setattr(session.api, "list_folders", cutting)
 
