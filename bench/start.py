@@ -51,12 +51,12 @@ def until_window(display: str, home: Path) -> float:
     """Seconds from `./run.sh` to its window; both are ended after that."""
     own = {"SFOS_HOME": str(home), "SFOS_SERVER_PORT": "0", "SFOS_VENV": sys.prefix, "DISPLAY": display}
     environment = side.environment(home, own)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    quiet = subprocess.DEVNULL
     begin = time.perf_counter()
-    with subprocess.Popen([str(CHECKOUT / "run.sh")], **quiet) as process:  # type: ignore[call-overload]
+    with subprocess.Popen([str(CHECKOUT / "run.sh")], stdout=quiet, stderr=quiet, env=environment) as process:
         try:
             search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "Secure Files"]
-            subprocess.run(search, check=True, timeout=START_TIMEOUT_S, **quiet)  # type: ignore[call-overload]
+            subprocess.run(search, check=True, timeout=START_TIMEOUT_S, stdout=quiet, stderr=quiet, env=environment)
             return time.perf_counter() - begin
         finally:
             process.terminate()
