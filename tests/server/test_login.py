@@ -141,6 +141,23 @@ def test_a_hundred_sign_ins_begun_in_advance_are_not_all_tried(serve: Serve) -> 
     assert outcomes == ["login_failed", "login_failed", "too_many_attempts", "too_many_attempts"]
 
 
+@pytest.mark.parametrize("change", ["disabled", "removed", "another password"])
+def test_an_account_that_changes_between_the_two_halves_of_a_sign_in_is_not_let_in(
+    server: Running, change: str
+) -> None:
+    peer = server.greeted()
+    exchange = ClientExchange("alice", PASSWORDS["alice"], peer.exporter)
+    start = peer.call("login_start", LoginStartRequest(message=exchange.first()))[0].message
+    if change == "disabled":
+        server.accounts.set_disabled("alice", True)
+    elif change == "removed":
+        server.accounts.remove("alice")
+    else:
+        server.accounts.set_verifier("alice", new_verifier())
+    with pytest.raises(LoginFailed):
+        peer.call("login_finish", LoginFinishRequest(message=exchange.final(start)))
+
+
 def test_the_wait_ends_by_itself(serve: Serve, wait_until: Callable[..., None]) -> None:
     server = serve({"security.login_attempts": "1", "security.penalty_base_s": "0.2"})
     for _ in range(2):

@@ -272,6 +272,10 @@ def test_the_content_of_another_file_put_into_a_row_is_found(desk: Desk, space: 
     ):
         with pytest.raises(DataDamaged):
             attempt("/invoice")
+    listed = desk.entries("/")["invoice"]  # and straight from what a list says, as small files are fetched
+    assert listed.content is not None
+    with pytest.raises(DataDamaged):
+        desk.get(listed.node, listed.content, desk.upload(b"pay 99"))
 
 
 class BrokenDisk(LocalFiles):
