@@ -9,9 +9,9 @@ A short command is a tenth of a second of loading libraries and little else (cou
     gettext            argparse asks it for its few words in the user's language; all of ours are English. 9 million
     others             are used by functions that hardly any command calls. 29 million in all
 
-While the libraries are loaded they find a stand-in that has what they ask for; after that it is gone, and whoever
-imports one of these modules gets the real one. A stand-in of the others hands on to the real module what is asked of
-it, so that nothing is missing where one is used after all. What is loaded already is left as it is.
+While the libraries are loaded they find a stand-in that has what they ask for, and hands on to the real module what
+else is asked of it, then or later. After that it is gone: whoever imports one of these modules gets the real one. What
+is loaded already is left as it is.
 """
 
 from __future__ import annotations
@@ -29,23 +29,18 @@ T = TypeVar("T")
 _LATER = ("calendar", "ipaddress", "msgspec.inspect", "selectors", "textwrap", "traceback")
 
 
-def _module(name: str, **content: object) -> ModuleType:
-    module = ModuleType(name)
-    module.__dict__.update(content)
-    return module
-
-
-def _later(name: str) -> ModuleType:
-    """It loads the real module when something is asked of it."""
+def _stand_in(name: str, *absent: str, **content: object) -> ModuleType:
+    """It has `content`, lacks what is to be `absent`, and loads the real module when anything else is asked of it."""
 
     def look(attribute: str) -> object:
-        if attribute.startswith("__"):  # what an import wants to know
+        if attribute in absent or attribute.startswith("__"):  # those are what an import wants to know
             raise AttributeError(attribute)
         if sys.modules.get(name) is module:
             del sys.modules[name]
         return getattr(importlib.import_module(name), attribute)
 
-    module = _module(name, __getattr__=look)
+    module = ModuleType(name)
+    module.__dict__.update(content, __getattr__=look)
     return module
 
 
@@ -73,12 +68,15 @@ def _system() -> str:
 @contextmanager
 def lean_imports() -> Iterator[None]:
     """Let imports find the stand-ins. One thread at a time, while a program starts."""
-    stand_ins = [_later(name) for name in _LATER]
-    stand_ins.append(_module("typing_extensions", deprecated=_deprecated))
-    stand_ins.append(_module("gettext", gettext=_same, ngettext=_one_or_many))
-    stand_ins.append(_module("urllib.parse", quote_from_bytes=_quote))  # pathlib makes addresses with it, seldom
+    stand_ins = [
+        *map(_stand_in, _LATER),
+        # What msgspec does not find there, it takes from `typing`.
+        _stand_in("typing_extensions", "get_type_hints", "NotRequired", "Required", deprecated=_deprecated),
+        _stand_in("gettext", gettext=_same, ngettext=_one_or_many),
+        _stand_in("urllib.parse", quote_from_bytes=_quote),  # pathlib makes addresses with it, seldom
+    ]
     if sys.platform not in ("win32", "darwin"):  # there, uuid does without
-        stand_ins.append(_module("platform", system=_system))
+        stand_ins.append(_stand_in("platform", system=_system))
     new = {module.__name__: module for module in stand_ins if module.__name__ not in sys.modules}
     sys.modules.update(new)
     try:
