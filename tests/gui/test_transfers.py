@@ -378,7 +378,9 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
     hand.press("ctrl+d")
     hand.space.orders.upload([write(tmp_path / "mine.bin", os.urandom(3_000_000))])
     hand.wait(
-        lambda: any((row.fraction or 0) > 0.3 for row in hand.space.transfers.board.active if row.direction == "down")
+        lambda: any((row.fraction or 0) > 0.3 for row in hand.space.transfers.board.active if row.direction == "down"),
+        60,
+        what="a third of it",
     )
     hand.app._leave(logout=True)
     hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
