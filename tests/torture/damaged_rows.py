@@ -1,4 +1,4 @@
-"""A catalog in which someone changed one value to another of its kind, in any column of any row, or took a row out."""
+"""A catalog in which someone changed one value to another, in any column of any row, or took a row out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNSEEN = {
     ("chunks", "pending_since"): "when an upload may be collected",
     ("chunks", "pending_by"): "who may finish an upload",
 }
-Value = int | bytes | str | None
+Value = int | float | bytes | str | None
 
 
 def run(context: Context) -> Figures:
@@ -81,7 +81,9 @@ def _one_round(
 
 
 def _changed(value: Value, dice: random.Random) -> Value:
-    """Another value of the same kind: a near one, or any."""
+    """Another value: a near one, any of the same kind, or one of another kind."""
+    if dice.randrange(8) == 0:
+        return dice.choice(("abc", 1.5, b"\x01\x02", dice.randrange(100)))
     near = dice.randrange(8) > 0
     if isinstance(value, int):
         return value + dice.choice((-1, 1, 100)) if near else dice.randrange(-(2**63), 2**63)
