@@ -7,7 +7,16 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from wire.chunks import CHUNK_ID_BYTES, RECORD, ChunkRecord, pack_ids, pack_records, unpack_ids, unpack_records
+from wire.chunks import (
+    CHUNK_ID_BYTES,
+    RECORD,
+    ChunkRecord,
+    PlainRecord,
+    pack_ids,
+    pack_records,
+    plain_records,
+    unpack_ids,
+)
 from wire.envelopes import decoder_of
 from wire.errors import MalformedMessage, TooMuch
 from wire.frames import Buffer
@@ -103,8 +112,8 @@ class CommitBody(msgspec.Struct, frozen=True):
     """A commit's body, taken apart: `records` for all items one after the other, `inline` with their `data`."""
 
     items: list[CommitItem]
-    records: list[ChunkRecord]
-    inline: list[ChunkRecord]
+    records: list[PlainRecord]
+    inline: list[PlainRecord]
     data: memoryview
 
 
@@ -134,12 +143,12 @@ def unpack_commit(request: CommitRequest, body: memoryview) -> CommitBody:
     if inline_end > len(body):
         raise MalformedMessage("A commit's body is shorter than its header says.")
     items = _decode(list[CommitItem], body[:at], MAX_COMMIT_ITEMS, "items")
-    records = unpack_records(body[at:records_end])
-    inline = unpack_records(body[records_end:inline_end])
+    records = plain_records(body[at:records_end])
+    inline = plain_records(body[records_end:inline_end])
     data = body[inline_end:]
-    if sum(record.length for record in inline) != len(data):
+    if sum([length for _, length in inline]) != len(data):
         raise MalformedMessage("A commit's body does not match its records.")
-    if sum(item.chunks for item in items) != len(records):
+    if sum([item.chunks for item in items]) != len(records):
         raise MalformedMessage("A commit's items do not match its records.")
     return CommitBody(items, records, inline, data)
 

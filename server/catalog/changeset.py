@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 
 from server.catalog.engine import Transaction
 from server.catalog.schema import nodes, past
 from server.catalog.space_row import SpaceRow
-from server.catalog.statement import Statement
+from server.catalog.statement import Insert, Statement
 from server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
-from server.vault.rows import Digest, RowAuthenticator
+from server.vault.names import NameSealer
+from server.vault.rows import Digest, PlainState, RowAuthenticator
 
-_INSERT_NODE = Statement(insert(nodes))
-_INSERT_PAST = Statement(insert(past))
+_INSERT_NODE = Insert(nodes, STATE_FIELDS)
+_INSERT_PAST = Insert(past, (*STATE_FIELDS, "seq_to", "ended_as"))
 _UPDATE_NODE = Statement(
     update(nodes).where(
         nodes.c.space == bindparam("space"),
@@ -35,11 +37,15 @@ _DELETE_NODE = Statement(
         nodes.c.name_key == bindparam("at_name_key"),
     )
 )
+_ANY_CHILD = Statement(
+    select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent")).limit(1)
+)
 _SCAN_FOLDER = Statement(
     select(nodes.c.node, nodes.c.kind, nodes.c.size, nodes.c.mac, nodes.c.seq_from).where(
         nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent")
     )
 )
+_FILE = int(StateKind.FILE)  # an enumeration's member takes ten times as long to compare
 _PLACE_FIELDS = ("at_parent", "at_name_key")
 _PAST_NAMES = [column.name for column in past.columns]
 _CLOSE_FOLDER = Statement(
@@ -78,23 +84,30 @@ class _Touched:
     ended_as: EndedAs
 
 
+# A new file or symlink, of which nothing is sealed yet, nor is its code made:
+# node, (parent, name key), kind, name, size, mtime_ns, attributes, content.
+PlainLeaf: TypeAlias = tuple[int, tuple[int, bytes], int, str, int, int, bytes | None, bytes | None]
+
+
 class ChangeSet:
     """The changes of one commit, in one writing transaction."""
 
-    def __init__(self, tx: Transaction, row: SpaceRow, time_ms: int, rows: RowAuthenticator) -> None:
+    def __init__(self, tx: Transaction, row: SpaceRow, time_ms: int, rows: RowAuthenticator, names: NameSealer) -> None:
         """`row`: with the number of this commit."""
         self.tx = tx
         self.seq = row.seq
         self.time_ms = time_ms
-        self.next_node = self._first_new_node = row.next_node
+        self.next_node = row.next_node
         self.bytes_delta = 0
         self.files_delta = 0
         self.entries_delta = 0
         self.digest_delta = Digest()
         self.is_empty = True
         self._rows = rows
+        self._names = names
         self._touched: dict[int, _Touched] = {}
-        self._flushed = False  # has anything been written yet?
+        self._leaves: dict[int, PlainLeaf] = {}
+        self._bare: set[int] = set()  # folders of which all that is in them is in `_places`
         self._prefetched: dict[tuple[int, bytes], State | None] = {}
         self._places: dict[tuple[int, bytes], int | None] = {}  # who is there now, as far as this commit changed it
 
@@ -105,15 +118,20 @@ class ChangeSet:
         place = (parent, name_key)
         if place in self._places:
             node = self._places[place]
-            return None if node is None else self._touched[node].now
+            return None if node is None else self.node(node)
+        if parent in self._bare:
+            return None
         if place in self._prefetched:
             return self._prefetched[place]
-        if parent >= self._first_new_node and not self._flushed:  # this commit made it: what is in it is known above
-            return None
         return find_child(self.tx, parent, name_key)
 
     def prefetch(self, parent: int, name_keys: Sequence[bytes]) -> None:
         """Look up many names of a folder at once; `child` then knows the answers until the next `flush`."""
+        if parent in self._bare:
+            return
+        if self.tx.one(_ANY_CHILD, parent=parent) is None:
+            self._bare.add(parent)
+            return
         self._prefetched |= dict.fromkeys((parent, key) for key in name_keys)
         for row in self.tx.all_in(FIND_CHILDREN, name_keys, parent=parent):
             state = State(*row)
@@ -121,6 +139,8 @@ class ChangeSet:
 
     def node(self, node: int) -> State | None:
         """The node's state now."""
+        if node in self._leaves:  # it is looked at before it is written: from here on it is like any other
+            self.create(State(*self._sealed(self._leaves.pop(node))))
         touched = self._touched.get(node)
         return find_node(self.tx, node) if touched is None else touched.now
 
@@ -136,8 +156,31 @@ class ChangeSet:
         state = self._begun(state)
         self._touched[state.node] = _Touched(None, state, EndedAs.REPLACED)
         self._places[state.parent, state.name_key] = state.node
+        if state.is_folder:
+            self._bare.add(state.node)
         self.is_empty = False
         return state
+
+    def create_leaf(
+        self,
+        where: tuple[int, bytes],
+        kind: int,
+        name: str,
+        size: int,
+        mtime_ns: int,
+        attrs: bytes | None,
+        content: bytes | None,
+    ) -> int:
+        """Put a new file or symlink in place, which is sealed when it is written, with all the others; its id.
+
+        `where`: the folder, and the name's key in it. `attrs`: not sealed yet.
+        """
+        node = self.next_node
+        self.next_node = node + 1
+        self._leaves[node] = (node, where, kind, name, size, mtime_ns, attrs, content)
+        self._places[where] = node
+        self.is_empty = False
+        return node
 
     def replace(self, old: State, new: State) -> State:
         """Give a node a new state; one in another place or of another name counts as moved."""
@@ -189,25 +232,22 @@ class ChangeSet:
 
     def flush(self) -> None:
         """Write what has been collected."""
-        self._prefetched.clear()
-        if not self._touched:
+        if not self._touched and not self._leaves:
             return
-        self._flushed = True
         touched = [one for one in self._touched.values() if one.before is not None or one.now is not None]
         closed = [
             (one.before, one.ended_as)
             for one in touched
             if one.before is not None and one.before.seq_from < self.seq and one.before is not one.now
         ]
-        self.tx.run_many(
-            _INSERT_PAST,
-            (*STATE_FIELDS, "seq_to", "ended_as"),
-            ((*state, self.seq, int(end)) for state, end in closed),
-        )
+        self.tx.insert(_INSERT_PAST, [(*state, self.seq, int(end)) for state, end in closed])
         self._write_rows(touched)
         self._count(touched, closed)
+        self._write_leaves()
         self._touched.clear()
         self._places.clear()
+        self._prefetched.clear()
+        self._bare.clear()
 
     def _write_rows(self, touched: Iterable[_Touched]) -> None:
         leaving: list[State] = []
@@ -224,7 +264,25 @@ class ChangeSet:
         # In this order, for one node may come to where another has left.
         self.tx.run_many(_DELETE_NODE, _PLACE_FIELDS, (_place(state) for state in leaving))
         self.tx.run_many(_UPDATE_NODE, (*STATE_FIELDS, *_PLACE_FIELDS), ((*state, *_place(state)) for state in staying))
-        self.tx.run_many(_INSERT_NODE, STATE_FIELDS, coming)
+        self.tx.insert(_INSERT_NODE, coming)
+
+    def _write_leaves(self) -> None:
+        """Seal and write the new files and symlinks: no more than tuples, for a commit can bring 5,000."""
+        states = self._rows.coded([self._sealed(leaf) for leaf in self._leaves.values()])
+        self._leaves.clear()
+        self.tx.insert(_INSERT_NODE, states)
+        self.digest_delta += self._rows.live([state[-1] for state in states])
+        self.entries_delta += len(states)
+        sizes = [state[6] for state in states if state[4] == _FILE]
+        self.files_delta += len(sizes)
+        self.bytes_delta += sum(sizes)
+
+    def _sealed(self, leaf: PlainLeaf) -> PlainState:
+        """Its state, but for the code."""
+        node, (parent, name_key), kind, name, size, mtime_ns, attrs, content = leaf
+        sealed_name = self._names.seal_name(parent, name)
+        sealed_attrs = None if attrs is None else self._names.seal_attrs(node, attrs)
+        return node, parent, name_key, self.seq, kind, sealed_name, size, mtime_ns, sealed_attrs, content, b""
 
     def _count(self, touched: Iterable[_Touched], closed: Iterable[tuple[State, EndedAs]]) -> None:
         before = [one.before for one in touched if one.before is not None]

@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from protocol import ServerFault, SfosError, StorageFailed
-from server.catalog.statement import InStatement, Row, Statement
+from server.catalog.statement import Insert, InStatement, Row, Statement
 from server.sqlite_faults import as_wire_error, is_failed_sync
 from server.stopped_paths import stop, why_stopped
 
@@ -94,17 +94,26 @@ class Transaction:
         if values:
             self._cursor.executemany(sql, values)
 
+    def insert(self, insert: Insert, rows: Sequence[tuple[object, ...]]) -> int:
+        """Write new rows; how many of them were new, if it passes over those that are there."""
+        count = 0
+        for sql, values in insert.blocks(self._dialect, self.space, rows):
+            count += int(self._cursor.execute(sql, values).rowcount)
+        return count
+
     def all_in(self, statement: InStatement, values: Iterable[object], **parameters: object) -> list[Row]:
         """The rows of an IN over any number of values."""
         rows: list[Row] = []
-        for block, block_parameters in statement.blocks(list(values)):
-            rows += self.all(block, **block_parameters, **parameters)
+        parameters["space"] = self.space
+        for sql, bound in statement.blocks(self._dialect, values, parameters):
+            rows += self._cursor.execute(sql, bound).fetchall()
         return rows
 
     def run_in(self, statement: InStatement, values: Iterable[object], **parameters: object) -> None:
         """Carry out an IN over any number of values."""
-        for block, block_parameters in statement.blocks(list(values)):
-            self._run(block, block_parameters | parameters)
+        parameters["space"] = self.space
+        for sql, bound in statement.blocks(self._dialect, values, parameters):
+            self._cursor.execute(sql, bound)
 
     def execute(self, sql: str, *parameters: object) -> list[Row]:
         """Plain SQL, for what is SQLite's own (pragmas, EXPLAIN)."""

@@ -7,11 +7,12 @@ dialect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, LargeBinary, Table, insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -30,11 +31,11 @@ class Statement:
 
     def sql(self, dialect: Dialect) -> str:
         """The text of the statement."""
-        return self._for(dialect)[0]
+        return self.compiled(dialect)[0]
 
     def bind(self, dialect: Dialect, parameters: Parameters) -> tuple[str, tuple[object, ...]]:
         """(The text, its parameters in order). Raises: KeyError for one that is missing."""
-        text, order, constants = self._for(dialect)
+        text, order, constants = self.compiled(dialect)
         if constants:
             parameters = {**constants, **parameters}
         return text, tuple([_bindable(parameters[name]) for name in order])
@@ -43,15 +44,13 @@ class Statement:
         self, dialect: Dialect, fields: Sequence[str], rows: Iterable[tuple[object, ...]]
     ) -> tuple[str, list[tuple[object, ...]]]:
         """(The text, the parameters of each row in order). `fields` names what is where in the rows."""
-        text, order, constants = self._for(dialect)
+        text, order, constants = self.compiled(dialect)
         assert not constants, "a statement for many rows takes all of its values from them"
         pick = itemgetter(*[fields.index(name) for name in order])
-        # `_bindable`, written out: a commit of 5,000 files binds 125,000 values.
-        return text, [
-            tuple([bytearray(value) if type(value) is bytes else value for value in pick(row)]) for row in rows
-        ]
+        return text, [tuple(_all_bindable(pick(row))) for row in rows]
 
-    def _for(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, object]]:
+    def compiled(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, object]]:
+        """(The text, its parameters' names in order, the values of those that are always the same)."""
         found = self._compiled.get(dialect.name)
         if found is None:
             compiled = self.expression.compile(dialect=dialect, column_keys=self._columns)
@@ -69,9 +68,53 @@ class Statement:
 def _bindable(value: object) -> object:
     """The same value as sqlite3 takes it fastest.
 
-    For bytes, unlike bytearray, it first asks in vain for an adapter: 3,300 instructions each, against 600.
+    For bytes, unlike bytearray, it first asks in vain for an adapter: 3,300 instructions each, against 600. (So it does
+    for None: what is always NULL is best left out of an insert.)
     """
     return bytearray(value) if type(value) is bytes else value
+
+
+def _all_bindable(values: Iterable[object]) -> list[object]:
+    # `_bindable`, written out, for there are many.
+    return [bytearray(value) if type(value) is bytes else value for value in values]
+
+
+class Insert:
+    """New rows of a table, many with one statement: twenty so cost a third less than one by one."""
+
+    _AT_ONCE = 20  # more gain nothing
+
+    def __init__(self, table: Table, fields: Sequence[str], *, or_ignore: bool = False) -> None:
+        """`fields`: what stands where in the rows; columns besides these and the space stay NULL.
+
+        `or_ignore`: rows whose key is there already are passed over.
+        """
+        # OR FAIL, for to undo one statement alone SQLite would keep a copy of each page; what fails undoes all.
+        expression = insert(table).prefix_with("OR IGNORE" if or_ignore else "OR FAIL", dialect="sqlite")
+        self._fields = tuple(fields)
+        self._one = Statement(expression, columns=(*fields, "space"))
+        self._blobs = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
+
+    def blocks(
+        self, dialect: Dialect, space: bytes, rows: Sequence[tuple[object, ...]]
+    ) -> Iterator[tuple[str, list[object]]]:
+        """(The text, its parameters) of the statements that write `rows`.
+
+        A column at a time: row by row, what a commit of 5,000 files writes would take twice as long to prepare.
+        """
+        if not rows:
+            return
+        text, order, _ = self._one.compiled(dialect)
+        columns: dict[str, Iterable[object]] = dict(zip(self._fields, zip(*rows, strict=True), strict=True))
+        for name in self._blobs & columns.keys():
+            columns[name] = _all_bindable(columns[name])
+        columns["space"] = repeat(bytearray(space), len(rows))
+        values = list(chain.from_iterable(zip(*[columns[name] for name in order], strict=True)))
+        one_row = ", " + text[text.rindex("VALUES") + len("VALUES") :].strip()
+        width, step = len(order), len(order) * self._AT_ONCE
+        for at in range(0, len(values), step):
+            block = values[at : at + step]
+            yield text + one_row * (len(block) // width - 1), block
 
 
 class InStatement:
@@ -80,20 +123,27 @@ class InStatement:
     _BLOCKS = (256, 64, 16, 4, 1)
 
     def __init__(self, build: Callable[[list[str]], ClauseElement]) -> None:
-        """`build` gets the names of the parameters that bear the values."""
+        """`build` gets the names of the parameters that bear the values, and binds them in that order."""
         self.statements = {
             size: Statement(build([f"value_{number}" for number in range(size)])) for size in self._BLOCKS
         }
 
-    def blocks(self, values: Sequence[object]) -> Iterable[tuple[Statement, dict[str, object]]]:
-        """The statements that cover `values`, each with its parameters; the last value may be asked for twice."""
+    def blocks(
+        self, dialect: Dialect, values: Iterable[object], parameters: Parameters
+    ) -> Iterator[tuple[str, list[object]]]:
+        """(The text, its parameters) of the statements that cover `values`; the last one may be asked for twice."""
+        bound = _all_bindable(values)
         at = 0
-        while at < len(values):
-            left = len(values) - at
+        while at < len(bound):
+            left = len(bound) - at
             # The smallest that takes all that is left, if it is half full; else the largest that is filled.
             size = min((size for size in self._BLOCKS if left <= size < 2 * left), default=0)
             size = size or next(size for size in self._BLOCKS if size <= left)
-            block = list(values[at : at + size])
+            block = bound[at : at + size]
             block += block[-1:] * (size - len(block))
-            yield self.statements[size], {f"value_{number}": value for number, value in enumerate(block)}
+            text, order, constants = self.statements[size].compiled(dialect)
+            first = order.index("value_0")
+            others = {**constants, **parameters}
+            front = [_bindable(others[name]) for name in order[:first]]
+            yield text, [*front, *block, *[_bindable(others[name]) for name in order[first + size :]]]
             at += size

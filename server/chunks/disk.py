@@ -187,6 +187,11 @@ class DiskBatch:
             raise OSError(errno.EIO, "the file is not as long as what was written to it", str(path))
         self._syncs.append(self._store.sync_later(descriptor))
 
+    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
+        """See Batch."""
+        for chunk_id, token in chunks:
+            self.add(chunk_id, memoryview(token))
+
     def finish(self) -> list[str]:
         """See Batch."""
         for sync in self._syncs:

@@ -95,6 +95,16 @@ class TieredBatch:
         self._batches[name].add(chunk_id, token)
         self._order.append(name)
 
+    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
+        """See Batch."""
+        waiting = list(chunks)
+        if all(len(token) <= self._small_token_bytes for _, token in waiting):
+            self._batches[_SMALL].add_short(waiting)
+            self._order += [_SMALL] * len(waiting)
+            return
+        for chunk_id, token in waiting:
+            self.add(chunk_id, memoryview(token))
+
     def finish(self) -> list[str]:
         """See Batch."""
         locations = {name: iter(batch.finish()) for name, batch in self._batches.items()}
@@ -120,4 +130,5 @@ def _split(location: str) -> tuple[str, str]:
 
 def highest_small(locations: Iterable[str]) -> int:
     """The highest number among those of `locations` that lie in the small store; 0 if none does."""
-    return max((int(location[len(_SMALL) + 1 :]) for location in locations if location.startswith(_SMALL)), default=0)
+    front = f"{_SMALL}:"
+    return max([int(location[len(front) :]) for location in locations if location.startswith(front)], default=0)

@@ -64,7 +64,7 @@ class Change:
         time_ms = max(
             context.now_ms(), commit_time_ms(tx, row.seq - 1)
         )  # times never decrease, whatever the clock does
-        self.tree = ChangeSet(tx, row, time_ms, context.rows)
+        self.tree = ChangeSet(tx, row, time_ms, context.rows, context.names)
         self.abandoned = False  # set by work that decides to change nothing after all
 
     @property

@@ -7,7 +7,6 @@ data: a content id is a hash over its list), small chunks that came along are ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -15,7 +14,6 @@ from protocol import (
     MUST_NOT_EXIST,
     RECORD,
     AlreadyExists,
-    ChunkRecord,
     CommitItem,
     CommitRequest,
     ContentMismatch,
@@ -25,6 +23,7 @@ from protocol import (
     MalformedMessage,
     MissingChunks,
     NotAFolder,
+    PlainRecord,
     Revision,
     RevisionConflict,
     SfosError,
@@ -32,7 +31,6 @@ from protocol import (
     content_id,
     pack_records,
     pack_results,
-    split_data,
     unpack_commit,
 )
 from server.catalog.chunk_rows import ListRow, chunk_rows, insert_lists, known_lists, make_live, usable_chunks
@@ -44,15 +42,16 @@ from server.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
 from server.operations.places import Place, PlaceFinder
 from server.operations.uploads import Upload, check_pieces, store_pieces
 
+_LEAVES = {kind: int(number) for kind, number in KIND_NUMBERS.items() if number != StateKind.FOLDER}
 _MAX_MISSING_IDS = 32_768  # 1 MiB of the reply's body; who lacks more asks again
 
 
-class _Plan(NamedTuple):
+class _Plan(msgspec.Struct, frozen=True, gc=False):
     """An item that is right in itself. `packed`: its records, if it has several."""
 
     item: CommitItem
     content: bytes | None
-    records: list[ChunkRecord]
+    records: list[PlainRecord]
     packed: bytes
     attrs: bytes | None
 
@@ -67,7 +66,7 @@ def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: 
         return replayed
     parsed = unpack_commit(request, body)
     plans = _plan_all(context, parsed.items, parsed.records)
-    pieces = check_pieces(context, split_data(parsed.inline, parsed.data))
+    pieces = check_pieces(context, parsed.inline, parsed.data)
     lists = _seal_lists(context, plans)
     upload = store_pieces(context, caller, pieces)
 
@@ -80,7 +79,7 @@ def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: 
     return reply, results
 
 
-def _plan_all(context: SpaceContext, items: list[CommitItem], records: list[ChunkRecord]) -> list[_Plan | SfosError]:
+def _plan_all(context: SpaceContext, items: list[CommitItem], records: list[PlainRecord]) -> list[_Plan | SfosError]:
     plans: list[_Plan | SfosError] = []
     at = 0
     for item in items:
@@ -93,7 +92,7 @@ def _plan_all(context: SpaceContext, items: list[CommitItem], records: list[Chun
     return plans
 
 
-def _plan(context: SpaceContext, item: CommitItem, records: list[ChunkRecord]) -> _Plan:
+def _plan(context: SpaceContext, item: CommitItem, records: list[PlainRecord]) -> _Plan:
     """Raises: ContentMismatch, MalformedMessage."""
     attrs = encode_attrs(item.attrs)
     if item.kind != "file":
@@ -108,7 +107,7 @@ def _plan(context: SpaceContext, item: CommitItem, records: list[ChunkRecord]) -
     else:
         packed = pack_records(records)
         content = content_id(context.keys.chunk_id, packed)
-        size = sum(record.length for record in records)
+        size = sum([length for _, length in records])
     if item.content not in (None, content) or item.size != size:
         raise ContentMismatch
     return _Plan(item, content, records, packed, attrs)
@@ -141,39 +140,27 @@ def make_folders(context: SpaceContext, change: Change, place: Place) -> int:
     """The folder of the place, after those that are missing above it have been made."""
     parent = place.folder
     for name in place.missing:
-        parent = new_node(
-            context, change, parent, name, StateKind.FOLDER, mtime_ns=change.tree.time_ms * 1_000_000
-        ).node
+        parent = new_folder(context, change, parent, name, mtime_ns=change.tree.time_ms * 1_000_000).node
     return parent
 
 
-def new_node(
-    context: SpaceContext,
-    change: Change,
-    parent: int,
-    name: str,
-    kind: StateKind,
-    *,
-    name_key: bytes = b"",
-    size: int = 0,
-    mtime_ns: int = 0,
-    attrs: bytes | None = None,
-    content: bytes | None = None,
+def new_folder(
+    context: SpaceContext, change: Change, parent: int, name: str, *, mtime_ns: int, attrs: bytes | None = None
 ) -> State:
-    """A new node in the folder `parent`. `attrs`: not sealed yet. `name_key`: if it is known already."""
+    """A new folder in the folder `parent`. `attrs`: not sealed yet."""
     node = change.tree.new_node()
     return change.tree.create(
         State(
             node=node,
             parent=parent,
-            name_key=name_key or context.names.key(parent, name),
+            name_key=context.names.key(parent, name),
             seq_from=change.tree.seq,
-            kind=kind,
+            kind=int(StateKind.FOLDER),
             name=context.names.seal_name(parent, name),
-            size=size,
+            size=0,
             mtime_ns=mtime_ns,
             attrs=_sealed_attrs(context, node, attrs),
-            content=content,
+            content=None,
             mac=b"",
         )
     )
@@ -200,19 +187,24 @@ class _Landing:
         self._upload = upload
         self._lists = dict(lists)
         self._places = PlaceFinder(context, change.tree)
-        self._usable: dict[bytes, tuple[int, bool]] = {}
+        self._revision = revision_of(context, change.tree.seq)
+        self._usable: dict[bytes, int] = {}  # chunks that can be referred to, with their lengths
+        self._pending: list[bytes] = []  # those of them that nothing has referred to before
+        self._all_usable = False  # as nearly always; then no item's chunks have to be looked at one by one
         self._missing: dict[bytes, None] = {}
-        self._used: set[bytes] = set()
-        self._new_lists: dict[bytes, bytes] = {}
+        self._used: list[_Plan] = []  # whose chunks and lists are referred to from now on
         self._landed: set[tuple[int, bytes]] = set()  # where items of this commit have put files and symlinks
 
     def land(self, plans: list[_Plan | SfosError], *, atomic: bool) -> Outcome:
         """Put all items in place that can be; what became of each."""
-        wanted = {record.chunk_id for plan in plans if isinstance(plan, _Plan) for record in plan.records}
-        self._usable = usable_chunks(self._change.tx, wanted, self._caller.actor)
-        self._usable |= {row.id: (row.length, False) for row in self._upload.rows.values()}
-        places = self._find_places(plans)
-        results = [self._result(plan, place) for plan, place in zip(plans, places, strict=True)]
+        self._look_for_chunks([plan for plan in plans if isinstance(plan, _Plan)])
+        places = self._places.find_all([plan.item.target if isinstance(plan, _Plan) else plan for plan in plans])
+        results: list[ItemResult] = []
+        for plan, place in zip(plans, places, strict=True):
+            try:
+                results.append(self._land_one(plan, place))
+            except SfosError as error:
+                results.append(ItemResult(error=error.info()))
         if atomic and any(result.error for result in results):
             self._change.abandoned = True
             undone = TreeError("Nothing was changed, because another item could not be.").info()
@@ -224,69 +216,53 @@ class _Landing:
         reply = ItemsReply(cursor=self._change.cursor, results_bytes=results_bytes, missing=missing_count)
         return Outcome(reply, body)
 
-    def _find_places(self, plans: list[_Plan | SfosError]) -> list[Place | SfosError]:
-        """Where each item goes, as far as folders are there already; what is in those places is looked up at once."""
-        places: list[Place | SfosError] = []
-        keys: dict[int, list[bytes]] = {}
-        for plan in plans:
-            try:
-                if isinstance(plan, SfosError):
-                    raise plan
-                place = self._places.find(plan.item.target)
-            except SfosError as error:
-                places.append(error)
-                continue
-            places.append(place)
-            if not place.missing:
-                keys.setdefault(place.folder, []).append(place.name_key)
-        for folder, name_keys in keys.items():
-            self._change.tree.prefetch(folder, name_keys)
-        return places
+    def _look_for_chunks(self, plans: list[_Plan]) -> None:
+        """Which of the chunks that the items need can be referred to: those that came along, and what was there."""
+        came_along = self._upload.rows
+        self._usable = {row[0]: row[5] for row in came_along.values()}
+        others = {one for plan in plans for one, _ in plan.records if one not in came_along}
+        for one, (length, is_pending) in usable_chunks(self._change.tx, others, self._caller.actor).items():
+            self._usable[one] = length
+            if is_pending:
+                self._pending.append(one)
+        find = self._usable.get
+        self._all_usable = all(find(one) == length for plan in plans for one, length in plan.records)
 
-    def _result(self, plan: _Plan | SfosError, place: Place | SfosError) -> ItemResult:
-        try:
-            if isinstance(plan, SfosError):
-                raise plan
-            if isinstance(place, SfosError):
-                raise place
-            state = self._land_one(plan, place)
-        except SfosError as error:
-            return ItemResult(error=error.info())
-        return ItemResult(node=state.node, revision=revision_of(self._context, state.seq_from))
-
-    def _land_one(self, plan: _Plan, place: Place) -> State:
-        context, item = self._context, plan.item
+    def _land_one(self, plan: _Plan | SfosError, place: Place | SfosError) -> ItemResult:
+        if isinstance(plan, SfosError):
+            raise plan
+        if isinstance(place, SfosError):
+            raise place
+        item = plan.item
         if place.missing:
             place = self._places.find(item.target)  # an item before this one may have made them
         if (place.folder, place.name_key) in self._landed:  # the later one would take the earlier one's content away
             raise AlreadyExists("Two items of this request have the same name.", subject=place.subject)
         existing = None if place.missing else self._change.tree.child(place.folder, place.name_key)
         if item.if_revision is not None:
-            check_revision(context, item.if_revision, existing, place.subject)
+            check_revision(self._context, item.if_revision, existing, place.subject)
         if existing is not None and existing.is_folder != (item.kind == "folder"):
             raise (IsAFolder if existing.is_folder else NotAFolder)(subject=place.subject)
-        self._check_chunks(plan, place)
-        landed = self._land_new(plan, place) if existing is None else self._land_on(existing, plan, place)
-        if not landed.is_folder:
-            self._landed.add((landed.parent, landed.name_key))
-        return landed
+        if not self._all_usable:
+            self._check_chunks(plan, place)
+        if existing is not None:
+            state = self._land_on(existing, plan, place)
+            return ItemResult(node=state.node, revision=revision_of(self._context, state.seq_from))
+        return ItemResult(node=self._land_new(plan, place), revision=self._revision)
 
-    def _land_new(self, plan: _Plan, place: Place) -> State:
-        context, item = self._context, plan.item
-        parent = make_folders(context, self._change, place)
+    def _land_new(self, plan: _Plan, place: Place) -> int:
+        """The id of the new node."""
+        context, change, item = self._context, self._change, plan.item
+        folder = make_folders(context, change, place) if place.missing else place.folder
         self._places.made()
-        self._use(plan)
-        return new_node(
-            context,
-            self._change,
-            parent,
-            place.name,
-            KIND_NUMBERS[item.kind],
-            name_key=place.name_key,
-            size=item.size,
-            mtime_ns=item.mtime_ns,
-            attrs=plan.attrs,
-            content=plan.content,
+        self._used.append(plan)
+        if item.kind == "folder":
+            return new_folder(context, change, folder, place.name, mtime_ns=item.mtime_ns, attrs=plan.attrs).node
+        name_key = place.name_key or context.names.key(folder, place.name)
+        where = (folder, name_key)
+        self._landed.add(where)
+        return change.tree.create_leaf(
+            where, _LEAVES[item.kind], place.name, item.size, item.mtime_ns, plan.attrs, plan.content
         )
 
     def _land_on(self, existing: State, plan: _Plan, place: Place) -> State:
@@ -303,52 +279,49 @@ class _Landing:
             content=plan.content,
             mac=existing.mac,
         )
+        if not existing.is_folder:
+            self._landed.add((existing.parent, existing.name_key))
         if new == existing:  # nothing to say: the same again makes no version
             if self._heals(plan):
-                self._use(plan)
+                self._used.append(plan)
                 self._change.tree.is_empty = False
             return existing
-        self._use(plan)
+        self._used.append(plan)
         return self._change.tree.replace(existing, new)
 
     def _heals(self, plan: _Plan) -> bool:
         """Whether the rows of a content that a file has already were lost, and are here again."""
-        ids = {record.chunk_id for record in plan.records}
-        if plan.content in self._lists or any(self._usable[one][1] for one in ids):
+        ids = {one for one, _ in plan.records}
+        if plan.content in self._lists or not ids.isdisjoint(self._pending):
             return True
         came_along = ids & self._upload.rows.keys()
         return len(chunk_rows(self._change.tx, came_along)) < len(came_along)
 
     def _check_chunks(self, plan: _Plan, place: Place) -> None:
         missing = False
-        for record in plan.records:
-            found = self._usable.get(record.chunk_id)
+        for one, length in plan.records:
+            found = self._usable.get(one)
             if found is None:
-                self._missing[record.chunk_id] = None
+                self._missing[one] = None
                 missing = True
-            elif found[0] != record.length:
+            elif found != length:
                 raise ContentMismatch(
                     "The length of a part is not what it was when it was stored.", subject=place.subject
                 )
         if missing:
             raise MissingChunks(subject=place.subject)
 
-    def _use(self, plan: _Plan) -> None:
-        """The item's chunks and its list are referred to from now on."""
-        self._used.update(record.chunk_id for record in plan.records)
-        if plan.packed:
-            assert plan.content is not None
-            self._new_lists[plan.content] = plan.packed
-
     def _write_chunks(self) -> None:
         tx = self._change.tx
-        known = known_lists(tx, self._new_lists)
+        new_lists = {plan.content: plan.packed for plan in self._used if plan.content is not None and plan.packed}
+        known = known_lists(tx, new_lists)
         # Sealed before the transaction, but for a list that garbage collection has taken in between.
         lists = [
             self._lists.get(content) or seal_list(self._context, content, packed)
-            for content, packed in self._new_lists.items()
+            for content, packed in new_lists.items()
             if content not in known
         ]
         insert_lists(tx, lists)
-        self._upload.register(tx, self._caller, live=self._used, pending_since_ms=self._change.tree.time_ms)
-        make_live(tx, [one for one in self._used if self._usable[one][1]])
+        used = {one for plan in self._used for one, _ in plan.records}
+        self._upload.register(tx, self._caller, live=used, pending_since_ms=self._change.tree.time_ms)
+        make_live(tx, [one for one in self._pending if one in used])

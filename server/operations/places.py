@@ -6,8 +6,9 @@ whole path cannot be asked at once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import BigInteger, bindparam, cast, literal, select
 
 from protocol import (
@@ -18,6 +19,7 @@ from protocol import (
     NotAFolder,
     NotFound,
     Ref,
+    SfosError,
     Target,
     check_name,
     join_path,
@@ -133,7 +135,7 @@ def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], ref: R
     return way
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first.
 
     `name_key` is that of the name in `folder`; b"" while folders are missing.
@@ -163,22 +165,55 @@ class PlaceFinder:
 
     def find(self, target: Target) -> Place:
         """Raises: NotFound (the parent), NotAFolder, NameNotAllowed, MalformedMessage."""
-        if target.path is None and target.parent is not None and target.name is not None:
-            if target.parent not in self._checked:
-                self._check_parent(target.parent, subject_of(target))
-            return self._place(target.parent, (), target.name, target)
-        if target.path is not None and target.parent is None and target.name is None:
-            front, _, last = target.path.removesuffix("/").rpartition("/")
-            if not last or not target.path.startswith("/") or front.endswith("/"):
-                split_path(target.path)  # says what is wrong, unless it is the root
-                raise NameNotAllowed("This needs a name.", subject=subject_of(target))
-            folder, missing = self._folder(front, target)
-            return self._place(folder, missing, last, target)
-        raise MalformedMessage("A target has either a path, or a parent and a name.")
-
-    def _place(self, folder: int, missing: tuple[str, ...], name: str, target: Target) -> Place:
-        name = check_name(name)
+        folder, missing, name = self._resolve(target)
         return Place(folder, missing, name, b"" if missing else self._context.names.key(folder, name), target)
+
+    def find_all(self, targets: Sequence[Target | SfosError]) -> list[Place | SfosError]:
+        """`find` of each, or why it has no place (or what stands there already instead of a target).
+
+        What is in these places is looked up a folder at a time; `ChangeSet.child` then knows it.
+        """
+        found: list[tuple[int, tuple[str, ...], str, Target] | SfosError] = []
+        inside: dict[int, tuple[list[int], list[str]]] = {}  # in folders that are there: (ordinals, names)
+        for at, target in enumerate(targets):
+            try:
+                if isinstance(target, SfosError):
+                    raise target
+                folder, missing, name = self._resolve(target)
+            except SfosError as error:
+                found.append(error)
+                continue
+            found.append((folder, missing, name, target))
+            if not missing:
+                if folder not in inside:
+                    inside[folder] = ([], [])
+                inside[folder][0].append(at)
+                inside[folder][1].append(name)
+        keys = [b""] * len(found)
+        for folder, (ordinals, names) in inside.items():
+            own = self._context.names.keys(folder, names)
+            self._changes.prefetch(folder, own)
+            for at, key in zip(ordinals, own, strict=True):
+                keys[at] = key
+        return [
+            one if isinstance(one, SfosError) else Place(one[0], one[1], one[2], key, one[3])
+            for one, key in zip(found, keys, strict=True)
+        ]
+
+    def _resolve(self, target: Target) -> tuple[int, tuple[str, ...], str]:
+        """(The folder, the names of folders that are missing below it, the checked name). Raises: as `find`."""
+        parent, name, path = target.parent, target.name, target.path
+        if path is None and parent is not None and name is not None:
+            if parent not in self._checked:
+                self._check_parent(parent, subject_of(target))
+            return parent, (), check_name(name)
+        if path is not None and parent is None and name is None:
+            front, _, last = path.removesuffix("/").rpartition("/")
+            if not last or not path.startswith("/") or front.endswith("/"):
+                split_path(path)  # says what is wrong, unless it is the root
+                raise NameNotAllowed("This needs a name.", subject=subject_of(target))
+            return *self._folder(front, target), check_name(last)
+        raise MalformedMessage("A target has either a path, or a parent and a name.")
 
     def made(self) -> None:
         """Something has been made: look again for all that was missing, for it may be that, or in the way of that."""

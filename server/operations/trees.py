@@ -22,9 +22,9 @@ from protocol import (
     TreeError,
     pack_results,
 )
-from server.catalog.states import State, StateKind
+from server.catalog.states import State
 from server.operations.change import Change, Outcome, apply_change, identify
-from server.operations.commits import check_revision, make_folders, new_node
+from server.operations.commits import check_revision, make_folders, new_folder
 from server.operations.context import Caller, SpaceContext
 from server.operations.copying import copy_below, copy_onto, copy_single
 from server.operations.entries import check_row, encode_attrs, revision_of
@@ -48,7 +48,7 @@ def make_folder(context: SpaceContext, caller: Caller, request: MakeFolderReques
         parent = make_folders(context, change, place)
         mtime_ns = request.mtime_ns or change.tree.time_ms * 1_000_000
         attrs = encode_attrs(request.attrs)
-        state = new_node(context, change, parent, place.name, StateKind.FOLDER, mtime_ns=mtime_ns, attrs=attrs)
+        state = new_folder(context, change, parent, place.name, mtime_ns=mtime_ns, attrs=attrs)
         return _node_reply(change, state)
 
     return apply_change(context, caller, request.op_id, NodeReply, work, asked=identify(caller, request))[0]

@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol import (
     RECORD,
     BadChunk,
     Buffer,
-    ChunkRecord,
     HaveReply,
     HaveRequest,
     MalformedMessage,
+    PlainRecord,
     PutChunksReply,
     PutChunksRequest,
     QuotaExceeded,
     StorageFull,
-    chunk_id,
+    chunk_ids,
+    plain_records,
     split_data,
     unpack_ids,
-    unpack_records,
 )
 from server.catalog.chunk_rows import (
     HURT,
     ChunkRow,
+    PlainChunkRow,
     chunk_rows,
-    insert_chunks,
+    insert_live,
+    insert_pending,
     keep_pending,
     make_live,
     replace_chunk,
@@ -40,6 +43,7 @@ from server.catalog.chunk_rows import (
 )
 from server.catalog.engine import Transaction
 from server.catalog.space_row import add_stored_bytes, read_space_row
+from server.chunks.store import Batch
 from server.chunks.tiered import highest_small
 from server.operations.context import Caller, SpaceContext
 from server.storage_faults import TokenDamaged
@@ -48,6 +52,9 @@ from server.vault.sealing import TokenType, sealed_size
 _log = logging.getLogger(__name__)
 
 Pieces = Mapping[bytes, memoryview]  # data by chunk id
+
+# Up to here tokens are sealed many at once in memory of their own, longer ones one after the other in one buffer.
+_SHORT_BYTES = 32 * 1024
 
 
 def have(context: SpaceContext, caller: Caller, request: HaveRequest, body: Buffer) -> tuple[HaveReply, bytes]:
@@ -65,7 +72,7 @@ def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest,
     front = request.chunks * RECORD.size
     if len(body) < front:
         raise MalformedMessage("A body is shorter than its records say.")
-    pieces = check_pieces(context, split_data(unpack_records(body[:front]), body[front:]))
+    pieces = check_pieces(context, plain_records(body[:front]), body[front:])
     stored = 0
     absent = set(pieces)
     while absent:  # again only if a chunk that was there at first was collected, or found damaged, in between
@@ -83,23 +90,20 @@ def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest,
     return PutChunksReply(stored=stored)
 
 
-def check_pieces(context: SpaceContext, split: Iterable[tuple[ChunkRecord, memoryview]]) -> Pieces:
+def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: memoryview) -> Pieces:
     """The data by chunk id, each hashed and found to be what its id says. Raises: BadChunk, MalformedMessage."""
-    pieces: dict[bytes, memoryview] = {}
-    for record, data in split:
-        if record.chunk_id in pieces and len(pieces[record.chunk_id]) == len(data):
-            continue
-        if chunk_id(context.keys.chunk_id, data) != record.chunk_id:
-            raise BadChunk
-        pieces[record.chunk_id] = data
-    return pieces
+    split = list(split_data(records, data))
+    ids = chunk_ids(context.keys.chunk_id, [piece for _, piece in split])
+    if ids != [claimed for (claimed, _), _ in split]:
+        raise BadChunk
+    return {one: piece for one, (_, piece) in zip(ids, split, strict=True)}
 
 
 @dataclass(slots=True)
 class Upload:
     """Chunks that are durable, and whose rows are not written yet."""
 
-    rows: dict[bytes, ChunkRow]
+    rows: dict[bytes, PlainChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
 
@@ -110,16 +114,16 @@ class Upload:
         """
         with context.catalog.read() as tx:
             known = chunk_rows(tx, self.rows)
-        hurt = [row for row in known.values() if not _is_sound(context, row)]
+        hurt = [(row, ChunkRow(*self.rows[row.id])) for row in known.values() if not _is_sound(context, row)]
         if not hurt:
             return
         with context.catalog.write() as tx:
-            healed = [old for old in hurt if replace_chunk(tx, old, self.rows[old.id])]
-            more = sum(self.rows[old.id].sealed_len - old.sealed_len for old in healed)
-            add_stored_bytes(tx, more, highest_small(self.rows[old.id].location for old in healed))
-        self._healed = {old.id for old in healed}
+            healed = [(old, new) for old, new in hurt if replace_chunk(tx, old, new)]
+            more = sum(new.sealed_len - old.sealed_len for old, new in healed)
+            add_stored_bytes(tx, more, highest_small(new.location for _, new in healed))
+        self._healed = {old.id for old, _ in healed}
         self._registered |= self._healed
-        context.store.delete([old.location for old in healed])
+        context.store.delete([old.location for old, _ in healed])
         _log.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
 
     def register(
@@ -134,18 +138,21 @@ class Upload:
 
         Raises: QuotaExceeded.
         """
-        there = chunk_rows(tx, self.rows).keys()
-        new = [row for row in self.rows.values() if row.id not in there]
-        more = sum(row.sealed_len for row in new)
+        rows = list(self.rows.values())
+        waiting = [row for row in rows if row[0] not in live]
+        inserted = insert_live(tx, [row for row in rows if row[0] in live] if waiting else rows)
+        inserted += insert_pending(tx, waiting, since_ms=pending_since_ms, actor=caller.actor)
+        if inserted < len(rows):  # some have a row already: an older one, or ours of a chunk that was healed
+            there = {one for one, row in chunk_rows(tx, self.rows).items() if row.location != self.rows[one][2]}
+            there |= self._healed
+            rows = [row for row in rows if row[0] not in there]
+            make_live(tx, live & there)
+        more = sum([row[4] for row in rows])
         if more:
             _check_quota(caller, tx, more)
-        insert_chunks(tx, (row for row in new if row.id in live), since_ms=None, actor=None)
-        pending = (row for row in new if row.id not in live)
-        insert_chunks(tx, pending, since_ms=pending_since_ms, actor=caller.actor)
-        make_live(tx, live & there)
-        add_stored_bytes(tx, more, highest_small(row.location for row in new))
-        self._registered |= {row.id for row in new}
-        return len(new)
+        add_stored_bytes(tx, more, highest_small([row[2] for row in rows]))
+        self._registered.update([row[0] for row in rows])
+        return len(rows)
 
     @contextlib.contextmanager
     def gone_if_refused(self, context: SpaceContext) -> Iterator[None]:
@@ -166,7 +173,7 @@ class Upload:
         Where the transaction failed this is not called. Nobody knows then what became of it, and bytes without a row
         are left to garbage collection.
         """
-        unused = [row.location for row in self.rows.values() if row.id not in self._registered]
+        unused = [row[2] for row in self.rows.values() if row[0] not in self._registered]
         if unused:
             context.store.delete(unused)
 
@@ -175,30 +182,51 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     """Seal `pieces` and make them durable. Raises: StorageFull, QuotaExceeded."""
     if not pieces:
         return Upload({})
-    more = sum(sealed_size(len(data)) for data in pieces.values())
+    more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
     if context.store.free_bytes() - more < context.limits.free_floor_bytes:
         raise StorageFull
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
             _check_quota(caller, tx, more)
+    short = [(one, data) for one, data in pieces.items() if len(data) <= _SHORT_BYTES]
+    long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
+    with context.store.batch() as batch:
+        lengths = [*_seal_short(context, batch, short), *_seal_long(context, batch, long)]
+        locations = batch.finish()
+    key_no = context.sealer.key_no
+    upload = Upload(
+        {
+            one: (one, key_no, location, 0, sealed_len, len(data))
+            for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
+        }
+    )
+    upload.heal(context)
+    return upload
+
+
+def _seal_short(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
+    """Seal many at once, for the batch to keep; how long their tokens are."""
+    tokens = context.sealer.seal_short(TokenType.CHUNK, pieces)
+    if context.limits.verify_after_seal:
+        for (one, data), token in zip(pieces, tokens, strict=True):
+            _check_fresh(context, one, data, token)
+    batch.add_short([(one, token) for (one, _), token in zip(pieces, tokens, strict=True)])
+    return [len(token) for token in tokens]
+
+
+def _seal_long(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
+    """The same one after the other in one buffer, for the batch to write out."""
+    if not pieces:
+        return []
     lengths: list[int] = []
-    with context.scratch.lend() as scratch, context.store.batch() as batch:
-        for one, data in pieces.items():
+    with context.scratch.lend() as scratch:
+        for one, data in pieces:
             length = context.sealer.seal_into(scratch, TokenType.CHUNK, one, data)
             if context.limits.verify_after_seal:
                 _check_fresh(context, one, data, scratch[:length])
             batch.add(one, scratch[:length])
             lengths.append(length)
-        locations = batch.finish()
-    key_no = context.sealer.key_no
-    upload = Upload(
-        {
-            one: ChunkRow(one, key_no, location, 0, sealed_len, len(data))
-            for (one, data), location, sealed_len in zip(pieces.items(), locations, lengths, strict=True)
-        }
-    )
-    upload.heal(context)
-    return upload
+    return lengths
 
 
 def _check_quota(caller: Caller, tx: Transaction, more: int) -> None:
@@ -215,7 +243,7 @@ def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:
     return row.offset != HURT and context.store.holds(row.location, row.sealed_len)
 
 
-def _check_fresh(context: SpaceContext, chunk: bytes, data: memoryview, token: memoryview) -> None:
+def _check_fresh(context: SpaceContext, chunk: bytes, data: memoryview, token: Buffer) -> None:
     """That what was just sealed opens to the same data: finds faulty memory (restic#4681). Raises: TokenDamaged."""
     opened = context.sealer.open(token, TokenType.CHUNK, chunk, len(data), context.sealer.key_no)
     if opened != data:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from blake3 import blake3
@@ -41,6 +41,17 @@ class NameSealer:
     def key(self, parent: int, name: str) -> bytes:
         """What is unique in the folder `parent`: equal for names that differ in case or Unicode form alone."""
         return blake3(_NODE.pack(parent) + fold_name(name), key=self._hash_key).digest(length=NAME_KEY_BYTES)
+
+    def keys(self, parent: int, names: Iterable[str]) -> list[bytes]:
+        """`key` of many names in one folder, for half the cost."""
+        hasher = blake3(key=self._hash_key)
+        place = _NODE.pack(parent)
+        keys = []
+        for name in names:
+            hasher.reset()
+            hasher.update(place + fold_name(name))
+            keys.append(hasher.digest(length=NAME_KEY_BYTES))
+        return keys
 
     def seal_name(self, parent: int, name: str) -> bytes:
         """The sealed form of `name` (checked, in NFC) in the folder `parent`."""

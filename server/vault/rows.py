@@ -16,6 +16,7 @@ import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -32,6 +33,10 @@ _STATE = struct.Struct(">QQQBQqHHB")
 _END = struct.Struct(">QQ")
 _WORD = 2**64
 _DIGEST = struct.Struct(">QQ")
+
+
+# A state as its row has it (server.catalog.states.State), before or after it has its code.
+PlainState: TypeAlias = tuple[int, int, bytes, int, int, bytes, int, int, bytes | None, bytes | None, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,20 @@ class RowAuthenticator:
         except (struct.error, TypeError):  # SQLite keeps a number below 0 or a text wherever someone puts one
             raise TokenDamaged(f"the row of node {node} holds what no row can") from None
         return blake3(whole, key=self._mac_key).digest(length=ROW_MAC_BYTES)
+
+    def coded(self, states: Iterable[PlainState]) -> list[PlainState]:
+        """Many new states with their codes: as `mac` makes them, for half the cost."""
+        hasher = blake3(key=self._mac_key)
+        pack = _STATE.pack
+        done: list[PlainState] = []
+        for node, parent, name_key, seq_from, kind, name, size, mtime_ns, attrs, content, _ in states:
+            tail = attrs or b""
+            fixed = pack(node, parent, seq_from, kind, size, mtime_ns, len(name), len(tail), content is not None)
+            hasher.reset()
+            hasher.update(b"".join((fixed, name, tail, content or b"")))
+            mac = hasher.digest(length=ROW_MAC_BYTES)
+            done.append((node, parent, name_key, seq_from, kind, name, size, mtime_ns, attrs, content, mac))
+        return done
 
     def commit_code(self, seq: int, time_ms: int, actor: str, op_id: bytes) -> bytes:
         """The code of a commit's row, which the digest takes in. Its reply is left out, for it is forgotten in time."""

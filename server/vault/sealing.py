@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import groupby
 from operator import attrgetter
@@ -25,6 +25,8 @@ from server.vault.keyring import SpaceKeys
 from server.vault.tokens import OPEN_SLACK, TokenKey, sealed_length
 
 _HEADER = struct.Struct(">4sBBBBI16s32sI")
+_LENGTH = struct.Struct(">I")  # with which the header ends, behind the id
+_ID_BYTES = 32
 _MAGIC = b"SFOS"
 _FORMAT = 1
 _CODEC_NONE = 0
@@ -73,6 +75,13 @@ class Sealer:
         """Seal `data` under the current key into `buffer` (sealed_size + 16 bytes at least); the token's length."""
         header = self._header(kind, self.key_no, token_id, len(data))
         return self._keys[self.key_no].seal_into(buffer, header, data, self._now_s())
+
+    def seal_short(self, kind: TokenType, contents: Iterable[tuple[bytes, Buffer]]) -> list[bytearray]:
+        """The tokens of many short contents, (id, data) each, under the current key."""
+        front = self._header(kind, self.key_no, bytes(_ID_BYTES), 0)[: -_ID_BYTES - _LENGTH.size]
+        pack = _LENGTH.pack
+        with_headers = [(front + token_id + pack(len(data)), data) for token_id, data in contents]
+        return self._keys[self.key_no].seal_short(with_headers, self._now_s())
 
     def seal(self, kind: TokenType, token_id: bytes, data: Buffer) -> bytes:
         """A token of its own, for what is small."""

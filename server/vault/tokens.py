@@ -88,6 +88,26 @@ class TokenKey:
         buffer[at : at + _MAC_BYTES] = self._code(buffer[:at])
         return at + _MAC_BYTES
 
+    def seal_short(self, contents: Sequence[tuple[bytes, Buffer]], now_s: int) -> list[bytearray]:
+        """A token of its own for each of many short contents, (header, data) as for `seal_into`.
+
+        What they share is made once, and each is sealed in one piece: half of what as many `seal_into` cost.
+        """
+        front = _FRONT.pack(_VERSION, now_s)
+        signer = self._short_signer.copy()
+        signer.update(front)
+        random = self._random(_BLOCK * len(contents))
+        encryptor = _taken(self._encryptors) or self._cipher().encryptor()
+        tokens = []
+        for at, (header, data) in enumerate(contents):
+            first = random[at * _BLOCK : (at + 1) * _BLOCK]
+            sealed = encryptor.update(b"".join((first, header, data, _PADDINGS[_BLOCK - len(data) % _BLOCK])))
+            code = signer.copy()
+            code.update(sealed)
+            tokens.append(bytearray().join((front, sealed, code.finalize())))
+        self._encryptors.append(encryptor)
+        return tokens
+
     def open_into(self, token: Buffer, header_bytes: int, buffer: memoryview) -> tuple[bytes, int]:
         """(The header, how many bytes of data are now at the front of `buffer`).
 
