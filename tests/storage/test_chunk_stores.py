@@ -98,6 +98,22 @@ def test_the_buffer_of_a_token_is_free_once_add_returns(store: ChunkStore) -> No
     assert read(store, location, 3_000) == b"a" * 3_000
 
 
+def test_tokens_taken_in_together_have_their_locations_in_order_beside_others(store: ChunkStore) -> None:
+    tokens = [token_of(number) for number in range(50)]
+    with store.batch() as batch:
+        batch.add(tokens[0][0], memoryview(tokens[0][1]))
+        batch.add_short([(one, bytearray(token)) for one, token in tokens[1:49]])
+        batch.add_short([])
+        batch.add(tokens[49][0], memoryview(tokens[49][1]))
+        locations = batch.finish()
+    assert [read(store, at, len(token)) for at, (_, token) in zip(locations, tokens, strict=True)] == [
+        token for _, token in tokens
+    ]
+    assert {one.location: one.chunk_id for one in store.list_stored()} == dict(
+        zip(locations, [one for one, _ in tokens], strict=True)
+    )
+
+
 def test_an_empty_batch_has_no_locations(store: ChunkStore) -> None:
     assert put(store) == []
 

@@ -72,6 +72,27 @@ def test_another_callers_pending_chunk_cannot_be_committed(desk: Desk, space: Sp
     assert missing == [pending.chunk_id]
 
 
+def test_chunks_that_come_along_and_are_there_already_are_kept_once(
+    desk: Desk, space: Space, context: SpaceContext
+) -> None:
+    other = Desk(space, "u2")
+    files = {f"/{number}": b"%d" % number for number in range(60)}
+    desk.put_many({"/live": files["/7"]})
+    other.upload(files["/33"])
+    before = {one.location for one in context.store.list_stored()}
+    stored = space.usage(desk.caller).bytes_stored
+    desk.put_many(files)
+    after = list(context.store.list_stored())
+    assert before <= {one.location for one in after}
+    assert len(after) == len(files)
+    assert space.usage(desk.caller).bytes_stored - stored == sum(
+        one.sealed_len for one in after if one.location not in before
+    )
+    ids = [chunk_id(desk.key, data) for data in files.values()]
+    assert all(Desk(space, "u3").have(ids)), "what the other had put is part of a file now"
+    assert {path: desk.read(path) for path in files} == files
+
+
 def test_have_answers_many_ids_in_their_order(desk: Desk) -> None:
     records = [desk.upload(b"%d" % number)[0] for number in range(20)]
     ids = [os.urandom(32) for _ in range(1_500)]

@@ -52,6 +52,19 @@ def test_what_was_sealed_opens_to_the_same_bytes(sealer: Sealer, length: int) ->
     assert sealer.open(token, TokenType.CHUNK, ID, length, 1) == data
 
 
+def test_tokens_that_were_sealed_together_are_like_those_sealed_alone(keys: SpaceKeys, sealer: Sealer) -> None:
+    contents = [(os.urandom(32), os.urandom(length)) for length in (*LENGTHS[:-1], 32 * 1024)]
+    tokens = sealer.seal_short(TokenType.CHUNK, [(one, memoryview(data)) for one, data in contents])
+    for (one, data), token in zip(contents, tokens, strict=True):
+        assert len(token) == sealed_size(len(data))
+        assert sealer.open(token, TokenType.CHUNK, one, len(data), 1) == data
+        plain = Fernet(keys.data[1]).decrypt(base64.urlsafe_b64encode(token))
+        alone = Fernet(keys.data[1]).decrypt(base64.urlsafe_b64encode(sealer.seal(TokenType.CHUNK, one, data)))
+        assert plain == alone
+    assert len({bytes(token[9:25]) for token in tokens}) == len(tokens), "each has an IV of its own"
+    assert sealer.seal_short(TokenType.CHUNK, []) == []
+
+
 def test_a_token_made_by_stock_fernet_opens_too(keys: SpaceKeys, sealer: Sealer) -> None:
     plain = Fernet(keys.data[1]).decrypt(base64.urlsafe_b64encode(sealer.seal(TokenType.LIST, ID, b"again")))
     token = base64.urlsafe_b64decode(Fernet(keys.data[1]).encrypt(plain))

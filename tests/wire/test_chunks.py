@@ -11,6 +11,7 @@ from protocol import (
     LocalProtocolError,
     MalformedMessage,
     chunk_id,
+    chunk_ids,
     content_id,
     pack_ids,
     pack_lengths,
@@ -74,6 +75,11 @@ def test_records_come_back_as_they_were_packed(records: list[ChunkRecord]) -> No
 def test_a_record_with_an_impossible_length_is_refused(length: int) -> None:
     with pytest.raises(MalformedMessage, match="length"):
         unpack_records(pack_records([ChunkRecord(bytes(32), length)]))
+
+
+@given(st.lists(st.binary(max_size=5_000), max_size=5))
+def test_many_chunks_are_named_as_each_of_them_is(pieces: list[bytes]) -> None:
+    assert chunk_ids(KEY, pieces) == [chunk_id(KEY, piece) for piece in pieces]
 
 
 @pytest.mark.parametrize("unpack", [unpack_records, unpack_wants, unpack_ids])
