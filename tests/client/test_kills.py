@@ -69,6 +69,7 @@ class Client:
         """
         relay = self._relay
         allow, limit = relay._allow, relay.passed[way] + count
+        pumps_before = len(relay._threads)
         with self._start(*arguments) as process:
 
             def allow_and_kill(passing: str, more: int) -> int:
@@ -83,6 +84,8 @@ class Client:
             finally:
                 relay._allow = allow  # type: ignore[method-assign]
         assert process.returncode == KILLED, said
+        for pump in relay._threads[pumps_before:]:  # what it had sent still passes, and belongs to nobody else
+            pump.join(30)
 
     def run(self, *arguments: str) -> tuple[int, int]:
         """Run a command to its end; the bytes that passed for it, up and down."""
