@@ -247,20 +247,6 @@ def answer(context: SSL.Context, sock: socket.socket, store: Store) -> None:
 # --- the client -----------------------------------------------------------------------------------------------------
 
 
-class Part:
-    """A stretch of a file, as a stream for the cutter."""
-
-    def __init__(self, descriptor: int, begin: int, end: int) -> None:
-        self._descriptor, self._at, self._end = descriptor, begin, end
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Bytes read, 0 at the end."""
-        view = buffer[: min(len(buffer), self._end - self._at)]
-        count = os.preadv(self._descriptor, [view], self._at) if view else 0
-        self._at += count
-        return count
-
-
 def connect(port: int) -> Link:
     """A new connection to the server on this machine."""
     return Link(make_context(server=False), socket.create_connection(("127.0.0.1", port)), server=False)
@@ -278,8 +264,7 @@ def up_part(descriptor: int, begin: int, stop: int, port: int) -> list[Chunk]:
     link, acknowledgement = connect(port), memoryview(bytearray(1))
     every: list[Chunk] = []
     open_groups = 0
-    cutter = FastCDC(1 * MIB, min_size=256 * KIB, max_size=MOST, normalized_chunking=1, seed=0)
-    for group, data in grouped(chunk.data for chunk in cutter.cut_stream(Part(descriptor, begin, stop))):
+    for group, data in cut_part(descriptor, begin, stop):
         link.send(COUNT.pack(PUT, len(group)) + b"".join(RECORD.pack(*chunk) for chunk in group))
         link.send(data)
         every += group
@@ -293,20 +278,25 @@ def up_part(descriptor: int, begin: int, stop: int, port: int) -> list[Chunk]:
     return every
 
 
-def grouped(pieces: Iterator[memoryview]) -> Iterator[tuple[list[Chunk], memoryview]]:
-    """Named chunks, as many as fit in GROUP together; the cutter's own memory holds one at a time."""
+def cut_part(descriptor: int, begin: int, stop: int) -> Iterator[tuple[list[Chunk], memoryview]]:
+    """The chunks of a stretch of the file, named, in groups that lie together where they were read to."""
+    cutter = FastCDC(1 * MIB, min_size=256 * KIB, max_size=MOST, normalized_chunking=1, seed=0)
     buffer = memoryview(bytearray(GROUP + MOST))
-    group: list[Chunk] = []
-    at = 0
-    for piece in pieces:
-        buffer[at : at + len(piece)] = piece
-        group.append((name_of(buffer[at : at + len(piece)]), len(piece)))
-        at += len(piece)
-        if at >= GROUP:
-            yield group, buffer[:at]
-            group, at = [], 0
-    if group:
+    held = 0
+    while begin < stop or held:
+        while begin < stop and held < len(buffer):
+            count = os.preadv(descriptor, [buffer[held : held + stop - begin]], begin)
+            begin, held = begin + count, held + count
+        group: list[Chunk] = []
+        at = 0
+        for chunk in cutter.cut_buf(buffer[:held]):
+            if begin < stop and at + chunk.length == held and chunk.length < MOST:
+                break  # more bytes could make it longer
+            group.append((name_of(buffer[at : at + chunk.length]), chunk.length))
+            at += chunk.length
         yield group, buffer[:at]
+        buffer[: held - at] = buffer[at:held]
+        held -= at
 
 
 def down_part(descriptor: int, chunks: Sequence[Chunk], offset: int, port: int) -> None:

@@ -4,10 +4,10 @@
     larger files   block of 8 MiB       ─▶ have ─▶ put_chunks ─▶ … ─▶ commit, when all blocks of a file are there
 
 A block is a bounded piece of memory out of a fixed number: when all are under way, reading waits. Large files are read
-into their blocks and cut where they lie, without a copy but of what is left at a block's end; while their pieces are
-named, a companion reads on into the next block. Lane 0 alone commits
-and carries small files (one writer on the server, no convoy: measured 20 % faster), unless the server is far away and
-each commit costs a wait: then all lanes do. All lanes carry blocks of chunks.
+into their blocks and cut where they lie, without a copy but of what is left at a block's end; while the pieces are
+named, a companion reads on into the next block. Lane 0 alone commits and carries small files (one writer on the server,
+no convoy: measured 20 % faster), unless the server is far away and each commit costs a wait: then all lanes do. All
+lanes carry blocks of chunks.
 """
 
 from __future__ import annotations
