@@ -147,7 +147,7 @@ class Dispatcher:
                 lease.release()
             raise
         if lease is not None:
-            lease.keep(sum(map(len, answer.body)))
+            lease.keep(max(room.held_bytes, sum(map(len, answer.body))))
         header = encode_result(envelope.id, answer.reply)
         return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease, room)
 

@@ -1,7 +1,8 @@
 """Memory for the bodies of long replies, used again and again: to clear fresh megabytes for each, and to push others
-out of the processor's caches by that, cost a tenth of a large download (measured).
+out of the processor's caches by that, cost the server a twelfth of a large download (measured).
 
-How many are lent at a time is limited by the budget of outgoing bytes (server.budget); only a few idle ones are kept.
+How many are lent at a time is limited by the budget of outgoing bytes (server.budget), which is charged with what a
+reply holds, not with what it sends; only a few idle ones are kept. `server.chunks.scratch` does the same for tokens.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import deque
 
 _KIB = 1024
 # What a client asks for at a time as a rule: a chunk of the largest size, with some room for lengths.
-_BUFFER_BYTES = 4 * _KIB * _KIB + 8 * _KIB
+BUFFER_BYTES = 4 * _KIB * _KIB + 8 * _KIB
 _SHORT_BYTES = 256 * _KIB
 
 
@@ -37,14 +38,19 @@ class ReplyRoom:
 
     def take(self, size_bytes: int) -> memoryview:
         """So many bytes until `release`. What is in them may be another user's: send none that you did not write."""
-        if not _SHORT_BYTES <= size_bytes <= _BUFFER_BYTES:
+        if not _SHORT_BYTES <= size_bytes <= BUFFER_BYTES:
             return memoryview(bytearray(size_bytes))
         try:
             buffer = self._buffers.idle.pop()
         except IndexError:
-            buffer = bytearray(_BUFFER_BYTES)
+            buffer = bytearray(BUFFER_BYTES)
         self._lent.append(buffer)
         return memoryview(buffer)[:size_bytes]
+
+    @property
+    def held_bytes(self) -> int:
+        """What is lent now, whether the reply fills it or not."""
+        return sum(map(len, self._lent))
 
     def release(self) -> None:
         """The reply has been sent, or never will be. May be called twice."""

@@ -89,10 +89,10 @@ class Space:
 
     @guarded
     def get_chunks(
-        self, request: GetChunksRequest, body: Buffer, room: Callable[[int], memoryview] = downloads.fresh_memory
+        self, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview] = downloads.fresh_memory
     ) -> tuple[GetChunksReply, memoryview]:
-        """The chunks asked for, in memory that `room` gives. Raises: NotFound, DataDamaged (of the first one)."""
-        return downloads.get_chunks(self._context, request, body, room)
+        """The chunks asked for, in memory that `take_memory` gives. Raises: NotFound, DataDamaged (of the first one)."""
+        return downloads.get_chunks(self._context, request, body, take_memory)
 
     @guarded
     def changes(self, request: ChangesRequest) -> tuple[ChangesReply, bytes]:

@@ -28,6 +28,7 @@ from protocol import (
 )
 from server.calls import Answer, Call, Handler
 from server.handlers.rights import caller, space_of, spaces_in
+from server.reply_buffers import BUFFER_BYTES
 from server.space import Space
 
 # What an entry's JSON takes as a rule; only memory is reserved by it, nothing is cut.
@@ -131,7 +132,8 @@ def _manifest_bytes(args: ManifestRequest) -> int:
 
 
 def _chunks_bytes(args: GetChunksRequest) -> int:
-    return min(MAX_BODY, args.max_bytes + args.wants * LENGTH.size)
+    # However little is asked for, one chunk is sent, and any but the shortest replies are made in such a buffer.
+    return max(BUFFER_BYTES, min(MAX_BODY, args.max_bytes + args.wants * LENGTH.size))
 
 
 def _commit_bytes(args: CommitRequest) -> int:

@@ -79,11 +79,11 @@ def fresh_memory(size_bytes: int) -> memoryview:
 
 
 def get_chunks(
-    context: SpaceContext, request: GetChunksRequest, body: Buffer, room: Callable[[int], memoryview] = fresh_memory
+    context: SpaceContext, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview]
 ) -> tuple[GetChunksReply, memoryview]:
     """The longest prefix of what is wanted that fits, at least one chunk. Raises: what is wrong with the first one.
 
-    `room(n)`: n bytes to make the body in, with whatever was in them before.
+    `take_memory(n)`: n bytes to make the body in, with whatever was in them before.
     """
     wants = unpack_wants(body)
     if len(wants) != request.wants:
@@ -100,7 +100,7 @@ def get_chunks(
             chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error, context.space_id)
     if not chosen.rows:
         raise chosen.stopped or MalformedMessage("No chunk is wanted.")
-    return _read_all(context, chosen, room)
+    return _read_all(context, chosen, take_memory)
 
 
 @dataclass(slots=True)
@@ -172,11 +172,11 @@ def _state_with(tx: Transaction, want: ChunkWant, found: Wanted) -> State:
 
 
 def _read_all(
-    context: SpaceContext, chosen: _Chosen, room: Callable[[int], memoryview]
+    context: SpaceContext, chosen: _Chosen, take_memory: Callable[[int], memoryview]
 ) -> tuple[GetChunksReply, memoryview]:
     lengths = [row.length for row in chosen.rows]
     front = len(lengths) * LENGTH.size
-    body = room(front + sum(lengths) + OPEN_SLACK)
+    body = take_memory(front + sum(lengths) + OPEN_SLACK)
     at = front
     done = 0
     try:

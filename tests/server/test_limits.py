@@ -233,6 +233,16 @@ def test_two_users_who_do_not_read_leave_memory_for_the_replies_to_others(serve:
     assert (reply.chunks, len(body)) == (2, 2 * (LARGE + 4))
 
 
+def test_who_asks_for_one_byte_and_does_not_read_is_charged_with_the_chunk_that_is_sent(
+    serve: Serve, wait_until: Wait
+) -> None:
+    server = serve()
+    peer, (_, wants) = two_large_chunks(*server.login("alice"))
+    server.attached(peer, receive_buffer=4096).send("get_chunks", GetChunksRequest(wants=1, max_bytes=1), wants)
+    outgoing = server.server.services.outgoing
+    wait_until(lambda: outgoing.used_bytes >= LARGE, 20, what="the reply to be on its way")
+
+
 def two_large_chunks(peer: WirePeer, login: LoginFinishReply) -> tuple[WirePeer, tuple[GetChunksRequest, bytes]]:
     """A file of two chunks, and the request for both."""
     pieces = [chunk_of(login, LARGE) for _ in range(2)]

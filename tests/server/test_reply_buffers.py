@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.reply_buffers import ReplyBuffers
+from server.reply_buffers import BUFFER_BYTES, ReplyBuffers
 
 MIB = 1024 * 1024
 
@@ -35,6 +35,17 @@ def test_short_and_very_long_replies_have_memory_of_their_own() -> None:
         assert len(room.take(size)) == size
         room.release()
     assert not buffers.idle
+
+
+def test_what_is_held_is_all_that_was_lent_and_not_what_was_asked_for() -> None:
+    room = ReplyBuffers().room()
+    room.take(100)
+    assert room.held_bytes == 0
+    room.take(MIB)
+    room.take(MIB)
+    assert room.held_bytes == 2 * BUFFER_BYTES
+    room.release()
+    assert room.held_bytes == 0
 
 
 def test_only_a_few_idle_buffers_are_kept() -> None:
