@@ -38,6 +38,7 @@ _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr
 _FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
 _OPEN_FOLDERS = 64  # descriptors kept open; macOS gives a process 256
 _PERMISSIONS = 0o777  # of a mode from the server: no set-user-id, no sticky bit
+_NO_NAMES = frozenset({"", ".", ".."})
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
@@ -70,7 +71,12 @@ class LocalFolder(msgspec.Struct, frozen=True):
     descriptor: int | None
 
     def at(self, name: str) -> str | Path:
-        """What to call `name` by, together with `dir_fd=descriptor`."""
+        """What to call `name` by, together with `dir_fd=descriptor`. Raises: LocalAccess for what leads elsewhere.
+
+        Names were looked at before they come here; a descriptor would not hold back one that is a path.
+        """
+        if "/" in name or name in _NO_NAMES:
+            raise LocalAccess("This is no name of a file in this folder.", subject=printable(name[:200]))
         return name if self.descriptor is not None else self.path / name
 
     def look(self, name: str) -> os.stat_result | None:
@@ -143,7 +149,13 @@ class LocalFolder(msgspec.Struct, frozen=True):
         if self.descriptor is None:
             return False
         try:
-            os.link(partial, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor, follow_symlinks=False)
+            os.link(
+                self.at(partial),
+                self.at(name),
+                src_dir_fd=self.descriptor,
+                dst_dir_fd=self.descriptor,
+                follow_symlinks=False,
+            )
         except FileExistsError:
             raise
         except OSError:  # FAT, some network disks

@@ -40,15 +40,21 @@ def to_local(name: str, *, windows: bool = _WINDOWS) -> str:
 
 
 def all_plain(names: Sequence[str]) -> bool:
-    """Whether each of these names of one folder is called the same on the server, and none differs in case alone.
+    """Whether each name of a folder is called the same here and on the server, and none differs in case alone.
 
-    Looked at together: most folders hold nothing else, and asking for each name takes five times as long.
+    Whatever the names are: False for those that are no names at all. Looked at together: most folders hold nothing
+    else, and asking for each name takes five times as long.
     """
+    if not names:
+        return True
     joined = "/" + "/".join(names)
     if not joined.isascii() or not joined.isprintable() or "\\" in joined or "/." in joined:
         return False
     folded = joined.lower().split("/")[1:]
-    return len(set(folded)) == len(folded) and max(map(len, folded)) <= MAX_NAME_BYTES
+    # One part for each name, or a name holds the separator: it would lead out of its folder.
+    if len(folded) != len(names) or len(set(folded)) != len(names):
+        return False
+    return all(folded) and max(map(len, folded)) <= MAX_NAME_BYTES
 
 
 def to_remote(name: str, *, windows: bool = _WINDOWS) -> str:

@@ -367,6 +367,25 @@ def test_a_name_from_the_server_never_leads_out_of_the_destination(
     ]
 
 
+@pytest.mark.parametrize("name", EVIL_NAMES)
+def test_nor_does_a_file_alone_in_a_folder_that_the_download_makes(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish, name: str
+) -> None:
+    """The short way, on which the names of a folder are looked at together. What is there would be replaced."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"mine")
+    evil = name.replace("/etc/evil", str(outside)).replace("../evil", "../../../outside")
+    folder = Entry(node=5, parent=1, name="new", kind="folder", revision="1")
+    server.handlers["list"] = answering(listing(file(evil)))
+    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
+    job = engine.download([folder], tmp_path / "deep/to")
+    assert finish(job) is JobState.FAILED
+    assert {type(item.error) for item in job.failed_items()} == {LocalNameNotAllowed}
+    assert outside.read_bytes() == b"mine"
+    found = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*")) if "pins" not in path.name]
+    assert found == ["deep", "deep/to", "deep/to/new", "outside"]
+
+
 def test_two_names_that_are_one_file_here_are_an_error_of_the_second(
     server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
 ) -> None:

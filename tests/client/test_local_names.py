@@ -65,6 +65,12 @@ def test_a_second_file_of_a_name_is_numbered_before_its_ending(name: str, second
         (("a", "line\nbreak"), False),
         (("a", "x" * 255), True),
         (("a", "x" * 256), False),
+        (("/etc/evil",), False),
+        (("a/b",), False),
+        (("a", "b/c"), False),
+        (("",), False),
+        (("a", ""), False),
+        (("..",), False),
     ],
 )
 def test_names_of_a_folder_are_looked_at_together(names: tuple[str, ...], plain: bool) -> None:
