@@ -22,8 +22,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def begun(work: Callable[[], T], name: str) -> Future[T]:
-    """What `work` will come to, in a thread of its own of that `name`. Raises: RuntimeError, if there are no more."""
+def run_beside(work: Callable[[], T], name: str) -> Future[T]:
+    """What `work` will come to in a thread of its own of that `name`. Raises: RuntimeError, if there are no more."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -50,7 +50,7 @@ class ConnectionsAhead:
             if self._closed:
                 return
             try:
-                future = begun(connect, "connect-ahead")
+                future = run_beside(connect, "connect-ahead")
             except RuntimeError as error:  # it would only have saved time
                 _log.debug("no connection ahead: %s", error)
                 return

@@ -9,15 +9,16 @@ kept over its retries. Names in the entries are what the server sent: `protocol.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import closing
 from functools import partial
 from itertools import zip_longest
 from typing import TypeVar
 
 import msgspec
 
-from client.ahead import begun
+from client.ahead import run_beside
 from client.commands import Commands
 from client.contents import read_pieces
 from protocol import (
@@ -68,11 +69,12 @@ OP_ID_BYTES = 16
 _MOST_ENTRIES = 5_000_000
 # Folders listed together: few at first, so that there is soon something to do here beside the server; then ever more.
 _LISTED_FIRST = 8
+_LEAVING_S = 2.0
 
 
 def new_op_id() -> bytes:
     """The name of one logical change, kept over its retries: so it is applied once."""
-    return os.urandom(OP_ID_BYTES)
+    return os.urandom(OP_ID_BYTES)  # what `secrets` does, without the modules that it loads
 
 
 def _check_count(count: int) -> None:
@@ -148,8 +150,13 @@ def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]]) ->
     return NameListing((), folder.node, names, below, error)
 
 
-def _listed_ahead(refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[ListingT]]) -> Iterator[ListingT]:
-    """What is in these folders, in order. While the caller looks at some, the server lists those that come next."""
+def _listed_ahead(
+    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[ListingT]]
+) -> Generator[ListingT, None, None]:
+    """What is in these folders, in order. While the caller looks at some, the server lists those that come next.
+
+    Close it when you end before it does.
+    """
     parts: list[Sequence[Place]] = []
     begin, count = 0, _LISTED_FIRST
     while begin < len(refs):
@@ -159,11 +166,22 @@ def _listed_ahead(refs: Sequence[Place], list_many: Callable[[Sequence[Place]], 
     try:
         for part, following in zip_longest(parts, parts[1:]):
             listings = list_many(part) if coming is None else coming.result()
-            coming = None if following is None else begun(partial(list_many, following), "list-ahead")
+            coming = _begin_listing(list_many, following) if following is not None else None
             yield from listings
     finally:
         if coming is not None:
-            wait((coming,))  # whoever ends here leaves nothing behind that uses the connection
+            # Whoever ends here leaves nothing behind that uses the connection, unless the server does not answer.
+            wait((coming,), _LEAVING_S)
+
+
+def _begin_listing(
+    list_many: Callable[[Sequence[Place]], list[ListingT]], refs: Sequence[Place]
+) -> Future[list[ListingT]] | None:
+    """What is in these folders, asked for in a thread; None if there are no more threads: it would only save time."""
+    try:
+        return run_beside(partial(list_many, refs), "list-ahead")
+    except RuntimeError:
+        return None
 
 
 class Api:
@@ -309,20 +327,25 @@ class Api:
         seen: set[int] = set()
         while level:
             deeper: list[tuple[tuple[str, ...], Ref]] = []
-            listed = _listed_ahead([ref for _, ref in level], list_many) if first is None else iter((first,))
-            first = None
+            known, first = first, None
+            listed = (
+                _listed_ahead([ref for _, ref in level], list_many)
+                if known is None
+                else (listing for listing in (known,))
+            )
             path: tuple[str, ...]
-            for (path, _), listing in zip(level, listed, strict=True):
-                count, folders = below(listing)
-                total += count
-                _check_count(total)
-                yield msgspec.structs.replace(listing, path=path)
-                for name, node in folders:
-                    if node not in seen:
-                        if len(path) >= MAX_DEPTH:
-                            raise RemoteProtocolError("The server's folders are nested deeper than any can be.")
-                        seen.add(node)
-                        deeper.append(((*path, name), Ref(node=node)))
+            with closing(listed):
+                for (path, _), listing in zip(level, listed, strict=True):
+                    count, folders = below(listing)
+                    total += count
+                    _check_count(total)
+                    yield msgspec.structs.replace(listing, path=path)
+                    for name, node in folders:
+                        if node not in seen:
+                            if len(path) >= MAX_DEPTH:
+                                raise RemoteProtocolError("The server's folders are nested deeper than any can be.")
+                            seen.add(node)
+                            deeper.append(((*path, name), Ref(node=node)))
             level = deeper
 
     def usage(self) -> UsageReply:

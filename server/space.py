@@ -91,7 +91,7 @@ class Space:
     def get_chunks(
         self, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview] = downloads.fresh_memory
     ) -> tuple[GetChunksReply, memoryview]:
-        """The chunks asked for, in memory that `take_memory` gives. Raises: NotFound, DataDamaged (of the first one)."""
+        """The chunks asked for, in what `take_memory` gives. Raises: NotFound, DataDamaged (of the first one)."""
         return downloads.get_chunks(self._context, request, body, take_memory)
 
     @guarded

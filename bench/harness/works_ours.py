@@ -182,7 +182,7 @@ def _grow(bench: Bench, what: str, amount: int) -> None:
         found["up"].append(_watched(bench, put(source, name)))
         found["unchanged"].append(_watched(bench, put(source, name)))
         if what == "file":
-            remove(source)  # three of the largest do not fit into this machine's memory
+            remove(source)  # three of the largest need not fit into memory
             found["down"].append(_watched(bench, get(name, target)))
             check_made(target, amount, name)
         else:

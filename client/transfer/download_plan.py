@@ -253,7 +253,7 @@ class DownloadPlanner:
             names, sizes = [entry.name for entry in files], [entry.size for entry in files]
             self._ledger.add_unchanged(opened.path, above, names, sizes)
         # As `fold_name` has them, which for plain names are but small letters.
-        self._taken[folder] = set("/".join([entry.name for entry in files]).lower().encode().split(b"/"))
+        self._taken[folder] = {entry.name.lower().encode() for entry in files}
         nodes = {entry.node for entry in files}
         return [entry for entry in entries if entry.node not in nodes]
 

@@ -21,7 +21,8 @@ _LOOK = {
 class Banner(ttk.Frame):
     """Shows one notice at a time and takes no room without one.
 
-    `width`: of the place it stands in, where that would grow with the text and then shrink again line by line.
+    `width`: of the place it stands in, in pixels, where that would grow with the text and then shrink again line by
+    line.
     """
 
     def __init__(self, parent: tk.Misc, theme: Theme, *, icon: str | None = None, width: int = 0) -> None:

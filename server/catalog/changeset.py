@@ -273,7 +273,7 @@ class ChangeSet:
         self.tx.insert(_INSERT_NODE, states)
         self.digest_delta += self._rows.live([state[-1] for state in states])
         self.entries_delta += len(states)
-        sizes = [state[6] for state in states if state[4] == _FILE]
+        sizes = [size for _, _, _, _, kind, _, size, *_ in states if kind == _FILE]
         self.files_delta += len(sizes)
         self.bytes_delta += sum(sizes)
 

@@ -37,8 +37,12 @@ _BETWEEN = Statement(
 )
 
 
+_GAP = 4  # folders lie between files that came together
+_NODE = STATE_FIELDS.index("node")
+
+
 class Wanted(NamedTuple):
-    """By node and by content; those that are not there are missing, and others may be there that nobody asked for."""
+    """By node and by content; those that are not there are missing."""
 
     states: dict[int, State]
     chunks: dict[bytes, ChunkRow]
@@ -55,7 +59,8 @@ def find_wanted(tx: Transaction, ids: Sequence[int]) -> Wanted:
 
 
 def _rows(tx: Transaction, ids: Sequence[int]) -> list[Row]:
-    runs = runs_of(ids)
+    runs = runs_of(ids, gap=_GAP)
     if runs is None:
         return tx.all_in(_AMONG, ids)
-    return [row for low, high in runs for row in tx.all(_BETWEEN, low=low, high=high)]
+    wanted = set(ids)
+    return [row for low, high in runs for row in tx.each(_BETWEEN, low=low, high=high) if row[_NODE] in wanted]

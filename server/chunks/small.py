@@ -122,8 +122,7 @@ class SmallStore:
         """See ChunkStore."""
         of_row = {_row_of(location): location for location in locations}
         with self._connection() as connection:
-            found = list(_tokens(connection, list(of_row)))
-        return {of_row[row]: token for row, token in found if row in of_row}
+            return {of_row[row]: token for row, token in _tokens(connection, list(of_row))}
 
     def delete(self, locations: Iterable[str]) -> None:
         """See ChunkStore."""
@@ -299,7 +298,7 @@ def _row_of(location: str) -> int:
 
 
 def _tokens(connection: sqlite3.Connection, wanted: list[int]) -> Iterator[tuple[int, bytes]]:
-    """What lies at these rows, and perhaps at some beside them."""
+    """What lies at these rows."""
     if (runs := runs_of(wanted)) is not None:
         for run in runs:
             yield from connection.execute("SELECT location, token FROM tokens WHERE location BETWEEN ? AND ?", run)

@@ -202,9 +202,9 @@ def _open_all(context: SpaceContext, rows: Sequence[ChunkRow], target: memoryvie
     """
     at = 0
     with context.scratch.lend() as scratch:
-        tokens = context.store.read_short([row.location for row in rows]) if len(rows) > 1 else {}
         for start in range(0, len(rows), _OPENED_AT_ONCE):
             part = rows[start : start + _OPENED_AT_ONCE]
+            tokens = context.store.read_short([row.location for row in part]) if len(part) > 1 else {}
             wanted = [(row, tokens.get(row.location)) for row in part]
             short = [
                 ShortToken(token, row.id, row.length, row.key_no)

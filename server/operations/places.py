@@ -135,7 +135,7 @@ def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], ref: R
     return way
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class Place(msgspec.Struct, frozen=True, gc=False):  # one for each item of a commit, as `_Plan`
     """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first.
 
     `name_key` is that of the name in `folder`; b"" while folders are missing.

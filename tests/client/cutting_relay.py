@@ -21,7 +21,7 @@ class CuttingRelay:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = Address("127.0.0.1", self._listener.getsockname()[1])
         self._lock = threading.Lock()
-        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._pairs: dict[tuple[socket.socket, socket.socket], int] = {}  # with how many pumps that have not ended
         self._to_reset: set[tuple[socket.socket, socket.socket]] = set()
         self._threads: list[threading.Thread] = []
         self._left: dict[str, int | None] = {"up": None, "down": None}
@@ -74,7 +74,7 @@ class CuttingRelay:
                 threading.Thread(target=self._pump, args=(outward, inward, "down", pair), name="relay-down"),
             ]
             with self._lock:
-                self._pairs.add(pair)
+                self._pairs[pair] = len(pumps)
                 self._threads += pumps
             for pump in pumps:
                 pump.start()
@@ -93,9 +93,11 @@ class CuttingRelay:
             with suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
         with self._lock:
-            done = pair not in self._pairs
-            self._pairs.discard(pair)
-        if done:  # the second of the two pumps
+            self._pairs[pair] -= 1
+            done = not self._pairs[pair]
+            if done:
+                del self._pairs[pair]
+        if done:
             for sock in pair:
                 sock.close()
             self._to_reset.discard(pair)

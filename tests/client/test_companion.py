@@ -120,7 +120,7 @@ def noise() -> bytes:
     return random.Random("companion").randbytes(3_000_001)
 
 
-def test_a_file_that_shrinks_under_the_companion_fails_and_the_next_one_is_whole(
+def test_a_file_that_shrinks_under_the_companion_is_read_anew_and_the_next_one_is_whole(
     tmp_path: Path, noise: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shrinking, whole = tmp_path / "shrinking", tmp_path / "whole"
@@ -139,6 +139,7 @@ def test_a_file_that_shrinks_under_the_companion_fails_and_the_next_one_is_whole
     monkeypatch.setattr(Cutter, "cut_front", cut_and_shrink)
     with ThreadPoolExecutor(1) as threads:
         threads.submit(Reader(work, Switch(), follow_symlinks=False).run, files).result(60)
+    assert sum(record.length for record in files[0].records) == LARGE_BLOCK_BYTES
     assert sum(record.length for record in files[1].records) == len(noise) * 6
     assert files[1].row.state is ItemState.ACTIVE
     assert threading.active_count() == 1
