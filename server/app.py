@@ -9,6 +9,7 @@ import threading
 import time
 
 from config import Config
+from server import memory
 from server.audit.chain import KeyUnusable
 from server.audit.log import AuditLog
 from server.bookkeeping import Bookkeeper
@@ -76,6 +77,7 @@ class Server:
         settings = config.server
         config.home.mkdir(parents=True, exist_ok=True)
         _raise_descriptor_limit(config)
+        memory.share_pools()
         opened.callback(HomeLock(config.home, watched_key_file(config)).release)
         accounts = CredentialFile(settings.credentials_file)
         check_accounts(accounts, settings.host)
