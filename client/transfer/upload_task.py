@@ -9,9 +9,10 @@ from client.transfer.conflicts import Answers
 from client.transfer.events import ConflictPolicy
 from client.transfer.ledger import Ledger, Row
 from client.transfer.run import Run, run_lanes
-from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload import UploadWork
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
 from client.transfer.upload_plan import UploadPlanner
+from client.transfer.upload_reader import Reader
 from protocol import Entry, Ref
 
 _WINDOW = 4  # blocks under way on a connection: one asked about, one sent, one answered, one to spare

@@ -15,10 +15,11 @@ from client.local_scan import LocalEntry, look_at
 from client.transfer.events import ItemState
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
-from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload import UploadWork
 from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, HaveBlock
 from client.transfer.upload_plan import UploadFile
+from client.transfer.upload_reader import Reader
 from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, HaveReply, PutChunksReply, QuotaExceeded, SpaceInfo
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")

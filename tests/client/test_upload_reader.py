@@ -12,49 +12,33 @@ import pytest
 
 from client.chunking import Cutter, FileFacts, name_whole, open_source
 from client.local_scan import LocalEntry, look_at
-from client.transfer.companion import Companion, name_pieces
 from client.transfer.events import ItemState
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
-from client.transfer.upload import Reader, UploadWork
+from client.transfer.upload import UploadWork
 from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
 from client.transfer.upload_plan import UploadFile
+from client.transfer.upload_reader import Reader, name_pieces
 from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SpaceInfo, chunk_id
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
 
 
 @pytest.fixture
-def companion() -> Iterator[Companion]:
-    companion = Companion("companion")
-    yield companion
-    companion.close()
-    companion.close()
+def companion() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as companion:
+        yield companion
 
 
-def test_it_does_things_in_order_and_tells_what_came_of_each(companion: Companion) -> None:
-    done: list[int] = []
-    pending = [companion.begin(lambda at=at: (done.append(at), threading.current_thread().name)[1]) for at in range(3)]
-    assert [one.result() for one in pending] == ["companion"] * 3
-    assert done == [0, 1, 2]
-
-
-def test_an_error_is_raised_where_the_result_is_asked_for_and_ends_nothing(companion: Companion) -> None:
-    failing, following = companion.begin(lambda: 1 // 0), companion.begin(lambda: 7)
-    with pytest.raises(ZeroDivisionError):
-        failing.result()
-    assert following.result() == 7
-
-
-def test_pieces_are_named_in_their_order_by_two(companion: Companion) -> None:
+def test_pieces_are_named_in_their_order_by_two(companion: ThreadPoolExecutor) -> None:
     pieces = [memoryview(bytes([at]) * 300_000) for at in range(20)]
     assert name_pieces(b"k" * 32, pieces, companion) == [chunk_id(b"k" * 32, piece) for piece in pieces]
 
 
-def test_naming_does_not_wait_for_a_companion_that_has_something_else_to_do(companion: Companion) -> None:
+def test_naming_does_not_wait_for_a_companion_that_has_something_else_to_do(companion: ThreadPoolExecutor) -> None:
     go_on = threading.Event()
-    busy = companion.begin(go_on.wait)
+    busy = companion.submit(go_on.wait)
     pieces = [memoryview(bytes([at]) * 10_000) for at in range(3)]
     assert name_pieces(b"k" * 32, pieces, companion) == [chunk_id(b"k" * 32, piece) for piece in pieces]
     go_on.set()
