@@ -7,6 +7,7 @@ of each row would cost every request something, and this here reads whole tables
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 from sqlalchemy import Column, Table, and_, bindparam, func, or_, select
@@ -17,6 +18,11 @@ from server.catalog.schema import metadata, nodes, past, spaces
 from server.catalog.statement import Row, Statement
 from server.catalog.states import EndedAs, StateKind
 from server.storage_faults import CatalogUnreadable
+
+# How reading one shows, wherever it is met first; but so do mistakes of this program.
+SHOWN_AS = (TypeError, ValueError, AttributeError, LookupError)
+# And a number that no row can hold. What clients send is bounded: such a number came out of the catalog.
+NUMBERS_SHOWN_AS = (struct.error, OverflowError)
 
 _AS_SQLITE_SAYS = {int: "integer", float: "real", str: "text", bytes: "blob", type(None): "null"}
 _NUMBERS = {nodes.c.kind: StateKind, past.c.kind: StateKind, past.c.ended_as: EndedAs}

@@ -8,12 +8,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-import struct
 from collections.abc import Callable, Sequence
 
 from config import Config
 from protocol import SfosError, readable_size
-from server.catalog.wrong_values import first_wrong_value
+from server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS, first_wrong_value
 from server.credentials import CredentialError, CredentialFile
 from server.maintenance.expire import expire_history
 from server.maintenance.gc import collect_garbage, remove_old_half_written
@@ -106,7 +105,7 @@ def _do_each(
     for space_id in _chosen(registry, space):
         try:
             with registry.inspect(space_id) as context:
-                done = _say_damage(do, context)
+                done = _explained(do, context)
         except HeldOff as error:
             say(f"{space_id}: not now: {error}")
         except _FAILURES as error:
@@ -118,11 +117,11 @@ def _do_each(
     return well
 
 
-def _say_damage(do: Callable[[SpaceContext], str], context: SpaceContext) -> str:
+def _explained(do: Callable[[SpaceContext], str], context: SpaceContext) -> str:
     """What `do` returns. Raises: what it does, and TokenDamaged for an error that values in the rows explain."""
     try:
         return do(context)
-    except (TypeError, ValueError, AttributeError, LookupError, OverflowError, struct.error) as error:
+    except (*SHOWN_AS, *NUMBERS_SHOWN_AS) as error:
         wrong = first_wrong_value(context.catalog)
         if wrong is None:
             raise

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import logging
 import sqlite3
-import struct
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from protocol import DataDamaged, SfosError, StorageFailed, StorageFull, StorageMissing
+from server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS
 from server.sqlite_faults import FULL, as_wire_error
 from server.storage_faults import SpaceMissing, StorageFault, TokenDamaged
 
@@ -57,10 +57,10 @@ def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
             return function(stored, *args, **kwargs)
         except (StorageFault, OSError, sqlite3.Error) as error:
             raise as_storage_error(error, stored.space_id) from error
-        except (struct.error, OverflowError) as error:  # what clients send is bounded: it came out of the catalog
+        except NUMBERS_SHOWN_AS as error:
             _log.error("space %s: damaged data: a row holds a number that no row can", stored.space_id, exc_info=error)
             raise DataDamaged from error
-        except (TypeError, ValueError, AttributeError, LookupError) as error:  # so they show, but mistakes of ours too
+        except SHOWN_AS as error:
             wrong = stored.wrong_value()
             if wrong is None:
                 raise
