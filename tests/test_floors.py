@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-OURS = {path.stem for path in CHECKOUT.glob("*.py")} | {"wire", "server", "client", "gui"}
+OURS = {path.stem for path in CHECKOUT.glob("*.py")} | {"wire", "startup", "server", "client", "gui"}
 
 ALLOWED = {
     "protocol": {"wire"},

@@ -12,6 +12,7 @@ import pytest
 
 import config
 from gui import logs
+from startup.log_file import PrivateRotatingFile
 
 log = logging.getLogger("gui.test")
 
@@ -82,7 +83,7 @@ def test_a_log_that_was_open_to_others_is_closed_to_them(settings: config.Loggin
 def test_a_disk_that_takes_nothing_more_is_told_once_and_nothing_is_raised(
     configured: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = next(each for each in logging.getLogger().handlers if isinstance(each, logs._PrivateRotatingFile))
+    handler = next(each for each in logging.getLogger().handlers if isinstance(each, PrivateRotatingFile))
     assert handler.stream is not None
     full = Path("/dev/full")
     if not full.exists():

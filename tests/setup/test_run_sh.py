@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("run.sh", "requirements.txt", "requirements-dev.txt", "wire", "server", "client", "gui", *ROOT.glob("*.py"))
+PACKAGES = ("wire", "startup", "server", "client", "gui")
+COPIED = ("run.sh", "requirements.txt", "requirements-dev.txt", *PACKAGES, *ROOT.glob("*.py"))
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only on systems with bash")
 
