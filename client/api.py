@@ -151,12 +151,15 @@ def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]]) ->
 
 
 def _listed_ahead(
-    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[ListingT]]
+    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[ListingT]], first: ListingT | None = None
 ) -> Generator[ListingT, None, None]:
     """What is in these folders, in order. While the caller looks at some, the server lists those that come next.
 
-    Close it when you end before it does.
+    `first`: what is in the first of them, if it has been asked for already. Close it when you end before it does.
     """
+    if first is not None:
+        yield first
+        refs = refs[1:]
     parts: list[Sequence[Place]] = []
     begin, count = 0, _LISTED_FIRST
     while begin < len(refs):
@@ -327,14 +330,8 @@ class Api:
         seen: set[int] = set()
         while level:
             deeper: list[tuple[tuple[str, ...], Ref]] = []
-            known, first = first, None
-            listed = (
-                _listed_ahead([ref for _, ref in level], list_many)
-                if known is None
-                else (listing for listing in (known,))
-            )
             path: tuple[str, ...]
-            with closing(listed):
+            with closing(_listed_ahead([ref for _, ref in level], list_many, first)) as listed:
                 for (path, _), listing in zip(level, listed, strict=True):
                     count, folders = below(listing)
                     total += count
@@ -346,7 +343,7 @@ class Api:
                                 raise RemoteProtocolError("The server's folders are nested deeper than any can be.")
                             seen.add(node)
                             deeper.append(((*path, name), Ref(node=node)))
-            level = deeper
+            level, first = deeper, None
 
     def usage(self) -> UsageReply:
         """Bytes and files of the home space."""

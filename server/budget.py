@@ -52,7 +52,7 @@ class MemoryBudget:
     def __init__(self, total_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._total = total_bytes
         self._share = total_bytes // 2
-        self._for_more = total_bytes - total_bytes // 4
+        self._most_for_holders = total_bytes - total_bytes // 4
         self._used = 0
         self._held: dict[str, int] = {}
         self._clock = clock
@@ -80,7 +80,7 @@ class MemoryBudget:
 
     def _fits(self, owner: str, size_bytes: int) -> bool:
         held = self._held.get(owner, 0)
-        room = (self._for_more if held else self._total) - self._used
+        room = (self._most_for_holders if held else self._total) - self._used
         return size_bytes <= room and held + size_bytes <= self._share
 
     def give_back(self, owner: str, size_bytes: int) -> None:

@@ -89,7 +89,7 @@ class Space:
 
     @guarded
     def get_chunks(
-        self, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview] = downloads.fresh_memory
+        self, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview]
     ) -> tuple[GetChunksReply, memoryview]:
         """The chunks asked for, in what `take_memory` gives. Raises: NotFound, DataDamaged (of the first one)."""
         return downloads.get_chunks(self._context, request, body, take_memory)

@@ -281,7 +281,7 @@ class ChangeSet:
         """Its state, but for the code."""
         node, (parent, name_key), kind, name, size, mtime_ns, attrs, content = leaf
         sealed_name = self._names.seal_name(parent, name)
-        sealed_attrs = None if attrs is None else self._names.seal_attrs(node, attrs)
+        sealed_attrs = self._names.seal_attrs(node, attrs)
         return node, parent, name_key, self.seq, kind, sealed_name, size, mtime_ns, sealed_attrs, content, b""
 
     def _count(self, touched: Iterable[_Touched], closed: Iterable[tuple[State, EndedAs]]) -> None:

@@ -159,15 +159,11 @@ def new_folder(
             name=context.names.seal_name(parent, name),
             size=0,
             mtime_ns=mtime_ns,
-            attrs=_sealed_attrs(context, node, attrs),
+            attrs=context.names.seal_attrs(node, attrs),
             content=None,
             mac=b"",
         )
     )
-
-
-def _sealed_attrs(context: SpaceContext, node: int, attrs: bytes | None) -> bytes | None:
-    return None if attrs is None else context.names.seal_attrs(node, attrs)
 
 
 class _Landing:
@@ -275,7 +271,7 @@ class _Landing:
             name=self._context.names.seal_name(place.folder, place.name),
             size=plan.item.size,
             mtime_ns=plan.item.mtime_ns,
-            attrs=_sealed_attrs(self._context, existing.node, plan.attrs),
+            attrs=self._context.names.seal_attrs(existing.node, plan.attrs),
             content=plan.content,
             mac=existing.mac,
         )

@@ -73,11 +73,6 @@ def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestR
     return reply, records[front : front + limit * RECORD.size]
 
 
-def fresh_memory(size_bytes: int) -> memoryview:
-    """Memory that nobody else has, for a reply."""
-    return memoryview(bytearray(size_bytes))
-
-
 def get_chunks(
     context: SpaceContext, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview]
 ) -> tuple[GetChunksReply, memoryview]:

@@ -138,21 +138,22 @@ class Upload:
 
         Raises: QuotaExceeded.
         """
-        rows = list(self.rows.values())
-        waiting = [row for row in rows if row[0] not in live]
-        inserted = insert_live(tx, [row for row in rows if row[0] in live] if waiting else rows)
+        inserted = insert_live(tx, [row for one, row in self.rows.items() if one in live])
+        waiting = [row for one, row in self.rows.items() if one not in live]
         inserted += insert_pending(tx, waiting, since_ms=pending_since_ms, actor=caller.actor)
-        if inserted < len(rows):  # some have a row already: an older one, or ours of a chunk that was healed
-            there = {one for one, row in chunk_rows(tx, self.rows).items() if row.location != self.rows[one][2]}
+        new = self.rows
+        if inserted < len(new):  # some have a row already: an older one, or ours of a chunk that was healed
+            known = chunk_rows(tx, self.rows)
+            there = {one for one, row in known.items() if row.location != ChunkRow(*self.rows[one]).location}
             there |= self._healed
-            rows = [row for row in rows if row[0] not in there]
+            new = {one: row for one, row in self.rows.items() if one not in there}
             make_live(tx, live & there)
-        more = sum([row[4] for row in rows])
+        more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
         if more:
             _check_quota(caller, tx, more)
-        add_stored_bytes(tx, more, highest_small([row[2] for row in rows]))
-        self._registered.update([row[0] for row in rows])
-        return len(rows)
+        add_stored_bytes(tx, more, highest_small([location for _, _, location, _, _, _ in new.values()]))
+        self._registered.update(new)
+        return len(new)
 
     @contextlib.contextmanager
     def gone_if_refused(self, context: SpaceContext) -> Iterator[None]:
@@ -173,7 +174,7 @@ class Upload:
         Where the transaction failed this is not called. Nobody knows then what became of it, and bytes without a row
         are left to garbage collection.
         """
-        unused = [row[2] for row in self.rows.values() if row[0] not in self._registered]
+        unused = [ChunkRow(*row).location for one, row in self.rows.items() if one not in self._registered]
         if unused:
             context.store.delete(unused)
 

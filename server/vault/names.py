@@ -82,9 +82,9 @@ class NameSealer:
             names.append(name)
         return names
 
-    def seal_attrs(self, node: int, plain: bytes) -> bytes:
-        """The sealed form of a node's attributes (JSON)."""
-        return self._siv.encrypt(plain, [b"attrs", _NODE.pack(node)])
+    def seal_attrs(self, node: int, plain: bytes | None) -> bytes | None:
+        """The sealed form of a node's attributes (JSON); None where there are none."""
+        return None if plain is None else self._siv.encrypt(plain, [b"attrs", _NODE.pack(node)])
 
     def open_attrs(self, node: int, sealed: bytes) -> bytes:
         """Raises: TokenDamaged."""

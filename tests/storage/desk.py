@@ -53,6 +53,11 @@ def new_op() -> bytes:
     return os.urandom(16)
 
 
+def fresh_memory(size_bytes: int) -> memoryview:
+    """For the body of a reply; a server lends memory that it uses again."""
+    return memoryview(bytearray(size_bytes))
+
+
 class Desk:
     """Someone at work in a space."""
 
@@ -222,7 +227,7 @@ class Desk:
         found: list[bytes] = []
         while len(found) < len(records):
             want = ChunkWant(node, content, len(found), len(records) - len(found))
-            reply, body = self.space.get_chunks(GetChunksRequest(wants=1), pack_wants([want]))
+            reply, body = self.space.get_chunks(GetChunksRequest(wants=1), pack_wants([want]), fresh_memory)
             lengths, data = unpack_lengths(memoryview(body), reply.chunks)
             at = 0
             for length in lengths:

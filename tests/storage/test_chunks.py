@@ -33,7 +33,7 @@ from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry
 from tests.storage.conftest import SPACE_ID
-from tests.storage.desk import Desk
+from tests.storage.desk import Desk, fresh_memory
 
 
 def wants(*runs: ChunkWant) -> tuple[int, bytes]:
@@ -42,7 +42,7 @@ def wants(*runs: ChunkWant) -> tuple[int, bytes]:
 
 def get(space: Space, *runs: ChunkWant, max_bytes: int = MAX_BODY) -> tuple[list[bytes], object]:
     count, body = wants(*runs)
-    reply, data = space.get_chunks(GetChunksRequest(wants=count, max_bytes=max_bytes), body)
+    reply, data = space.get_chunks(GetChunksRequest(wants=count, max_bytes=max_bytes), body, fresh_memory)
     assert len(data) <= max(max_bytes, len(data) if reply.chunks == 1 else 0)
     lengths, rest = unpack_lengths(memoryview(data), reply.chunks)
     found, at = [], 0
@@ -219,8 +219,9 @@ def test_chunks_that_a_file_does_not_have_are_refused(desk: Desk, space: Space) 
     assert entry.content is not None
     with pytest.raises(MalformedMessage):
         get(space, ChunkWant(entry.node, entry.content, 0, 0))
+    one = pack_wants([ChunkWant(entry.node, entry.content, 0, 1)])
     with pytest.raises(MalformedMessage):
-        space.get_chunks(GetChunksRequest(wants=2), pack_wants([ChunkWant(entry.node, entry.content, 0, 1)]))
+        space.get_chunks(GetChunksRequest(wants=2), one, fresh_memory)
 
 
 def test_small_files_are_read_together_as_they_are_and_as_they_were(desk: Desk, space: Space) -> None:
