@@ -6,7 +6,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def restart_under_load(context: Context) -> Figures:
 
 def _under_load(context: Context, signals: tuple[signal.Signals, ...]) -> Figures:
     home = prepare_home(context.workplace / "home")
-    with _writing(context, home) as load:
+    with writing(context, home) as load:
         for which in _rounds(context, signals):
             with running_server(home, _SETTINGS, port=load.port) as server:  # stopped by SIGTERM in the end
                 _compare(context, load)
@@ -72,7 +72,7 @@ def _rounds(context: Context, signals: tuple[signal.Signals, ...]) -> Iterator[s
 
 
 @dataclass(frozen=True)
-class _Load:
+class Load:
     """The clients of a server that comes and goes on one port."""
 
     port: int
@@ -87,41 +87,48 @@ class _Load:
         return sum(writer.acknowledged for writer in self.writers)
 
     def end(self) -> None:
-        """Return when no writer runs any more."""
+        """Return when no writer runs any more; what they have begun they end, for which the server has to run."""
         self.gate.end()
         for writer in self.writers:
             writer.thread.join()
 
+    def give_up(self) -> None:
+        """The same without a server: what they have begun fails, and they do not go on trying to reach one."""
+        self.gate.end()
+        for writer in self.writers:
+            writer.give_up()
+        self.end()
+
 
 @contextmanager
-def _writing(context: Context, home: Path) -> Iterator[_Load]:
+def writing(context: Context, home: Path) -> Iterator[Load]:
     """Eight writers that have signed in and now wait for a server, and somebody who reads."""
     gate = Gate(WRITERS)
     pins = context.workplace / "pins.json"
-    with running_server(home, _SETTINGS) as server:
-        address = Address.parse(server.address)
-        reader = sign_in(address, pins)
-        writers = [
-            Writer(number, sign_in(address, pins), gate, context.random.getrandbits(64)) for number in range(WRITERS)
-        ]
-        load = _Load(address.port, writers, gate, reader, commits_so_far(reader.api))
-    for writer in writers:
-        writer.thread.start()
-    try:
-        yield load
-    finally:
-        load.end()
-        reader.close()
+    with ExitStack() as sessions:
+        with running_server(home, _SETTINGS) as server:
+            address = Address.parse(server.address)
+            reader, *owners = (sessions.enter_context(sign_in(address, pins)) for _ in range(1 + WRITERS))
+            writers = [
+                Writer(number, owner, gate, context.random.getrandbits(64)) for number, owner in enumerate(owners)
+            ]
+            load = Load(address.port, writers, gate, reader, commits_so_far(reader.api))
+        for writer in writers:
+            writer.thread.start()
+        try:
+            yield load
+        finally:
+            load.give_up()
 
 
-def _let_them_work(chance: random.Random, load: _Load) -> None:
+def _let_them_work(chance: random.Random, load: Load) -> None:
     """Until some changes were made, and then for a moment that nothing is in step with."""
     goal = load.acknowledged + chance.randrange(1, 60)
     wait_until(lambda: load.acknowledged >= goal, _WORK_S)
     threading.Event().wait(chance.random() * 0.03)
 
 
-def _compare(context: Context, load: _Load) -> None:
+def _compare(context: Context, load: Load) -> None:
     """Every acknowledged change is there, and once: nothing else is."""
     if not load.gate.shut(_PARKED_S):
         context.broken(f"a writer got no answer within {_PARKED_S:.0f} s of the restart")
@@ -135,7 +142,7 @@ def _compare(context: Context, load: _Load) -> None:
     load.gate.open()
 
 
-def _differences(load: _Load) -> Iterator[str]:
+def _differences(load: Load) -> Iterator[str]:
     for writer in load.writers:
         if writer.failure is not None:
             yield writer.failure

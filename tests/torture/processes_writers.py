@@ -128,6 +128,10 @@ class Writer:
         finally:
             self._session.close()
 
+    def give_up(self) -> None:
+        """Fail in what is under way, instead of going on until the server is there again. From any thread."""
+        self._session.close()
+
     def _change(self) -> None:
         if self.files and self._chance.random() < 0.15:
             self._delete(self._chance.choice(sorted(self.files)))

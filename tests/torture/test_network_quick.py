@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.torture.fuzz_server import fuzz_server
 from tests.torture.network_cuts import Cut, cut_sessions, every_cut, travel_everywhere
 from tests.torture.network_model import two_clients
 from tests.torture.network_process import address_of
-from tests.torture.processes import kill_under_load
+from tests.torture.processes import kill_under_load, writing
 from tests.torture.processes_writers import sign_in
 from tests.torture.scenario import Context, Figures
 
@@ -82,3 +83,13 @@ def test_nothing_acknowledged_is_lost_in_ten_kills_of_a_server_under_eight_write
     figures = kill_under_load(Context(1, 300.0, tmp_path, {"kills": 10}))
     assert not figures.broken
     assert figures.counts["kills"] == 10
+
+
+@pytest.mark.timeout(60)  # half of the time for which a writer goes on trying
+def test_writers_whose_server_is_gone_are_not_waited_for_when_the_torture_is_told_to_stop(tmp_path: Path) -> None:
+    home = prepare_home(tmp_path / "home")
+    with pytest.raises(KeyboardInterrupt), writing(context(tmp_path), home) as load:
+        with socket.create_server(("127.0.0.1", load.port)) as nobody:
+            nobody.accept()[0].close()  # one of them at least is trying
+        raise KeyboardInterrupt
+    assert not any(writer.thread.is_alive() for writer in load.writers)
