@@ -13,7 +13,6 @@ from client.commands import Commands
 from protocol import ListReply, ListRequest
 from tests.cli.conftest import Cli
 
-
 # What a transfer took; its speed is told from one second on, which a busy machine may need for six bytes.
 TOOK = r"in [0-9.]+ s(, [0-9]+ B/s)?"
 
