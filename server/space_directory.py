@@ -46,7 +46,7 @@ from server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys_now, write_keys
 from server.vault.locks import master_kept
 from server.vault.master import LiveMasterKey, MasterKey
 from server.vault.names import NameSealer
-from server.vault.opened_names import OpenedNames
+from server.vault.opened_names import Opened
 from server.vault.rows import RowAuthenticator
 from server.vault.sealing import Sealer
 
@@ -71,7 +71,7 @@ class Surroundings:
     syncing: ThreadPoolExecutor
     scratch: ScratchBuffers
     lists: ListCache
-    names: OpenedNames
+    opened: Opened
     listeners: Listeners
     files: LocalFiles
 
@@ -159,7 +159,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         catalog=catalog,
         store=store,
         sealer=_sealer(around, directory, keys),
-        names=NameSealer(keys, around.names),
+        names=NameSealer(keys, around.opened),
         rows=RowAuthenticator(keys),
         now_ms=around.now_ms,
         limits=around.limits,

@@ -49,7 +49,7 @@ from server.storage_faults import (
 )
 from server.vault.keyring import read_keys_now
 from server.vault.master import LiveMasterKey, MasterKey
-from server.vault.opened_names import OpenedNames
+from server.vault.opened_names import Opened
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class SpaceRegistry:
             syncing=ThreadPoolExecutor(sync_threads, thread_name_prefix="fsync"),
             scratch=ScratchBuffers(),
             lists=ListCache(),
-            names=OpenedNames(),
+            opened=Opened(),
             listeners=Listeners(),
             files=files or LocalFiles(),
         )

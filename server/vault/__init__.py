@@ -5,6 +5,6 @@ keyring   the keys of one space, and its keys file
 tokens    Fernet tokens in binary form, sealed and opened at the speed of the primitives
 sealing   what is in a token: a 64-byte header that binds it to its place, then the data
 names     sealed names and attributes, and the key by which a name is unique in its folder
-opened_names  those that were sealed or opened of late
+opened_names  names and attributes that were sealed or opened of late
 rows      authentication of catalog rows, and the digest over all of them
 """

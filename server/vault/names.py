@@ -19,22 +19,23 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from protocol import fold_name
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
-from server.vault.opened_names import OpenedNames
+from server.vault.opened_names import Opened
 
 NAME_KEY_BYTES = 16  # 2⁶⁴ names before two would meet by chance
 _NODE = struct.Struct(">Q")
 _MARK_BYTES = 16
 _KEPT_FOLDERS = 256  # of some 200 bytes, in each open space
+_KEPT_ATTRS_BYTES = 64  # of sealed ones: permissions take 28; where a link points takes thousands, and is seldom asked
 
 
 class NameSealer:
     """Seals what is small and belongs to a row. Safe to use from several threads."""
 
-    def __init__(self, keys: SpaceKeys, opened: OpenedNames | None = None) -> None:
+    def __init__(self, keys: SpaceKeys, opened: Opened | None = None) -> None:
         """`opened`: what all spaces of a process share; None: nothing is kept."""
         self._siv = AESSIV(keys.name)
-        self._opened = OpenedNames(0) if opened is None else opened
-        self._mark = secrets.token_bytes(_MARK_BYTES)  # of this space's names among those
+        self._opened = Opened(0) if opened is None else opened
+        self._mark = secrets.token_bytes(_MARK_BYTES)  # of what is this space's among those
         self._folder_name = lru_cache(_KEPT_FOLDERS)(self.open_name)
         self._hash_key = blake3(keys.catalog, derive_key_context="secure file orchestration 2026 name key v1").digest()
 
@@ -57,7 +58,7 @@ class NameSealer:
         """The sealed form of `name` (checked, in NFC) in the folder `parent`."""
         plain, place = name.encode(), _NODE.pack(parent)
         sealed = self._siv.encrypt(plain, [b"name", place])
-        self._opened.put(self._mark + place + sealed, plain)
+        self._opened.names.put(self._mark + place + sealed, plain)
         return sealed
 
     def open_name(self, parent: int, sealed: bytes) -> str:
@@ -71,20 +72,26 @@ class NameSealer:
     def open_names(self, parent: int, sealed: Sequence[bytes]) -> list[bytes]:
         """The names of many in one folder, in UTF-8. Raises: TokenDamaged."""
         place = _NODE.pack(parent)
-        mark, opened = self._mark + place, self._opened
+        mark, kept = self._mark + place, self._opened.names
         names: list[bytes] = []
         for one in sealed:
             key = mark + one
-            name = opened.get(key)
+            name = kept.get(key)
             if name is None:
                 name = self._open(one, b"name", place)
-                opened.put(key, name)
+                kept.put(key, name)
             names.append(name)
         return names
 
     def seal_attrs(self, node: int, plain: bytes | None) -> bytes | None:
         """The sealed form of a node's attributes (JSON); None where there are none."""
-        return None if plain is None else self._siv.encrypt(plain, [b"attrs", _NODE.pack(node)])
+        if plain is None:
+            return None
+        place = _NODE.pack(node)
+        sealed = self._siv.encrypt(plain, [b"attrs", place])
+        if len(sealed) <= _KEPT_ATTRS_BYTES:
+            self._opened.attrs.put(self._mark + place + sealed, plain)
+        return sealed
 
     def open_attrs(self, node: int, sealed: bytes) -> bytes:
         """Raises: TokenDamaged."""
@@ -92,7 +99,19 @@ class NameSealer:
 
     def open_attrs_of(self, nodes: Sequence[int], sealed: Sequence[bytes]) -> list[bytes]:
         """`open_attrs` of many nodes. Raises: TokenDamaged."""
-        return [self.open_attrs(node, one) for node, one in zip(nodes, sealed, strict=True)]
+        mark, kept = self._mark, self._opened.attrs
+        alike: dict[bytes, bytes] = {}  # few modes are in use: one of each is enough to keep
+        attrs: list[bytes] = []
+        for node, one in zip(nodes, sealed, strict=True):
+            key = mark + _NODE.pack(node) + one
+            plain = kept.get(key)
+            if plain is None:
+                plain = self.open_attrs(node, one)
+                plain = alike.setdefault(plain, plain)
+                if len(one) <= _KEPT_ATTRS_BYTES:
+                    kept.put(key, plain)
+            attrs.append(plain)
+        return attrs
 
     def seal_reply(self, op_id: bytes, plain: bytes) -> bytes:
         """The sealed form of the reply to the request `op_id`: errors in it can bear names."""

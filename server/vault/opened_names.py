@@ -1,29 +1,44 @@
-"""Names that were sealed or opened of late: who lists a folder again has them without a cipher.
+"""Names and attributes that were sealed or opened of late: who lists a folder again has them without a cipher.
 
-Opening a name takes the library 16,400 instructions, more than all else that a list costs for each; finding it here
-some 300. A program that comes every night to see whether anything changed, and a window that shows a folder again,
-ask for names that were opened, or sealed by a commit, not long before.
+Opening one takes the library 16,400 instructions, more than all else that a list costs for each; finding it here some
+300. A program that comes every night to see whether anything changed, a window that shows a folder again, and who
+fetches what was put not long before ask for what was opened, or sealed by a commit, just now.
 """
 
 from __future__ import annotations
 
-MAX_OPENED_NAMES = 32_768  # of some 250 bytes each, 700 at the most, for all spaces of a process: 8 MiB, 22 at the most
+# Names of some 250 bytes each, 700 at the most, for all spaces of a process: 8 MiB, 22 at the most. And as many
+# attributes, some 6 MiB: not in one place with the names, which are also asked for alone.
+MAX_OPENED = 32_768
 
 
-class OpenedNames:
-    """Names in UTF-8, by what binds them: which keys, in which folder, and the sealed form. Thread-safe."""
+class Kept:
+    """Plain texts by what binds them: which keys, in which place, and the sealed form. Thread-safe."""
 
-    def __init__(self, most: int = MAX_OPENED_NAMES) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._names: dict[bytes, bytes] = {}
-        self.get = self._names.get
+        self._plain: dict[bytes, bytes] = {}
+        self.get = self._plain.get
 
-    def put(self, key: bytes, name: bytes) -> None:
+    def put(self, key: bytes, plain: bytes) -> None:
         """Keep it. Where there is no more room, all others are forgotten: to keep them in order would cost more."""
-        if len(self._names) >= self._most:
-            self._names.clear()
+        if len(self._plain) >= self._most:
+            self._plain.clear()
         if self._most:
-            self._names[key] = name
+            self._plain[key] = plain
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._plain.clear()
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._plain)
+
+
+class Opened:
+    """What all spaces of a process share."""
+
+    def __init__(self, most: int = MAX_OPENED) -> None:
+        """`most`: names, and as many attributes; 0: nothing is kept."""
+        self.names = Kept(most)
+        self.attrs = Kept(most)

@@ -1,4 +1,5 @@
-"""Names that are kept in memory: the same as those that a cipher opens, and never believed in another place."""
+"""Names and attributes that are kept in memory: the same as those that a cipher opens, and never believed in another
+place."""
 
 from __future__ import annotations
 
@@ -7,33 +8,40 @@ import pytest
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
 from server.vault.names import NameSealer
-from server.vault.opened_names import OpenedNames
+from server.vault.opened_names import Opened
 
 FOLDER, ANOTHER = 7, 8
+MODE = b'{"mode":420}'
 NAMES = ["a", "Zoë.txt", "…" * 80]
 
 
 @pytest.fixture
-def opened() -> OpenedNames:
-    return OpenedNames()
+def opened() -> Opened:
+    return Opened()
 
 
 @pytest.fixture
-def names(opened: OpenedNames) -> NameSealer:
+def names(opened: Opened) -> NameSealer:
     return NameSealer(SpaceKeys.generate(bytes(range(16))), opened)
+
+
+def sealed_attrs(names: NameSealer, node: int, plain: bytes) -> bytes:
+    sealed = names.seal_attrs(node, plain)
+    assert sealed is not None
+    return sealed
 
 
 def encoded(names: list[str]) -> list[bytes]:
     return [name.encode() for name in names]
 
 
-def test_names_read_the_same_whether_they_were_kept_or_not(names: NameSealer, opened: OpenedNames) -> None:
+def test_names_read_the_same_whether_they_were_kept_or_not(names: NameSealer, opened: Opened) -> None:
     sealed = [names.seal_name(FOLDER, name) for name in NAMES]
-    assert len(opened) == len(NAMES)
+    assert len(opened.names) == len(NAMES)
     assert names.open_names(FOLDER, sealed) == encoded(NAMES)
-    opened._names.clear()
+    opened.names.clear()
     assert names.open_names(FOLDER, sealed) == encoded(NAMES)
-    assert len(opened) == len(NAMES)
+    assert len(opened.names) == len(NAMES)
     assert names.open_names(FOLDER, sealed) == encoded(NAMES)
 
 
@@ -46,7 +54,7 @@ def test_a_name_that_is_kept_is_refused_in_another_folder_and_where_it_is_damage
         names.open_names(FOLDER, [sealed[:-1] + bytes([sealed[-1] ^ 1])])
 
 
-def test_a_name_that_is_kept_for_one_space_is_refused_in_another(names: NameSealer, opened: OpenedNames) -> None:
+def test_a_name_that_is_kept_for_one_space_is_refused_in_another(names: NameSealer, opened: Opened) -> None:
     sealed = names.seal_name(FOLDER, "a")
     other = NameSealer(SpaceKeys.generate(bytes(16)), opened)
     with pytest.raises(TokenDamaged):
@@ -54,16 +62,43 @@ def test_a_name_that_is_kept_for_one_space_is_refused_in_another(names: NameSeal
 
 
 def test_no_more_names_are_kept_than_there_is_room_for() -> None:
-    opened = OpenedNames(10)
+    opened = Opened(10)
     names = NameSealer(SpaceKeys.generate(bytes(16)), opened)
     texts = [f"file {number}" for number in range(25)]
     sealed = [names.seal_name(FOLDER, text) for text in texts]
-    assert len(opened) <= 10
+    assert len(opened.names) <= 10
     assert names.open_names(FOLDER, sealed) == encoded(texts)
-    assert len(opened) <= 10
+    assert len(opened.names) <= 10
 
 
 def test_without_a_memory_nothing_is_kept() -> None:
     names = NameSealer(SpaceKeys.generate(bytes(16)))
     assert names.open_names(FOLDER, [names.seal_name(FOLDER, "a")]) == [b"a"]
-    assert len(names._opened) == 0
+    assert names.open_attrs_of([FOLDER], [sealed_attrs(names, FOLDER, MODE)]) == [MODE]
+    assert (len(names._opened.names), len(names._opened.attrs)) == (0, 0)
+
+
+def test_attributes_read_the_same_whether_they_were_kept_or_not(names: NameSealer, opened: Opened) -> None:
+    nodes = [11, 12, 13]
+    sealed = [sealed_attrs(names, node, MODE) for node in nodes]
+    assert len(opened.attrs) == len(nodes)
+    for _ in range(3):
+        assert names.open_attrs_of(nodes, sealed) == [MODE] * 3
+        assert len(opened.attrs) == len(nodes)
+        opened.attrs.clear()
+
+
+def test_attributes_that_are_kept_are_refused_for_another_node_and_where_they_are_damaged(names: NameSealer) -> None:
+    sealed = sealed_attrs(names, 11, MODE)
+    assert names.open_attrs_of([11], [sealed]) == [MODE]
+    with pytest.raises(TokenDamaged):
+        names.open_attrs_of([12], [sealed])
+    with pytest.raises(TokenDamaged):
+        names.open_attrs_of([11], [sealed[:-1] + bytes([sealed[-1] ^ 1])])
+
+
+def test_long_attributes_are_not_kept(names: NameSealer, opened: Opened) -> None:
+    link = b'{"link":"' + b"x" * 4_000 + b'"}'
+    sealed = sealed_attrs(names, 11, link)
+    assert names.open_attrs_of([11], [sealed]) == [link]
+    assert len(opened.attrs) == 0
