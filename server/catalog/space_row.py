@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import ScalarSelect, Table, bindparam, case, func, select, update
 
 from server.catalog.engine import Transaction
-from server.catalog.schema import commits, spaces
+from server.catalog.schema import commits, nodes, past, spaces
 from server.catalog.statement import Statement
 from server.storage_faults import CatalogUnreadable
+
+_log = logging.getLogger(__name__)
 
 
 class SpaceRow(NamedTuple):
@@ -37,6 +40,18 @@ _READ = Statement(select(*_columns).where(spaces.c.space == bindparam("space")))
 _BEGIN_COMMIT = Statement(
     update(spaces).where(spaces.c.space == bindparam("space")).values(seq=spaces.c.seq + 1).returning(*_columns)
 )
+
+
+def _highest_from_next(table: Table) -> ScalarSelect[int]:
+    """The highest node in `table` among those that were not given out yet, says the row: NULL, unless it is wrong."""
+    return (
+        select(func.max(table.c.node))
+        .where(table.c.space == bindparam("space"), table.c.node >= bindparam("next_node"))
+        .scalar_subquery()
+    )
+
+
+_IN_USE_ALREADY = Statement(select(_highest_from_next(nodes), _highest_from_next(past)))
 _END_COMMIT = Statement(
     update(spaces).where(spaces.c.space == bindparam("space")),
     columns=["next_node", "bytes_current", "files_current", "entries_current", "digest"],
@@ -64,11 +79,25 @@ def read_space_row(tx: Transaction) -> SpaceRow:
 
 
 def begin_commit(tx: Transaction) -> SpaceRow:
-    """Take the next sequence number; the row with it."""
-    row = tx.one(_BEGIN_COMMIT)
-    if row is None:
+    """Take the next sequence number; the row with it. Raises: CatalogUnreadable.
+
+    A `next_node` that damage has lowered is raised above every node that there is or was: no id comes twice.
+    """
+    found = tx.one(_BEGIN_COMMIT)
+    if found is None:
         raise CatalogUnreadable(f"it is not the catalog of space {tx.space.hex()}")
-    return SpaceRow(*row)
+    row = SpaceRow(*found)
+    in_use = [node for node in tx.one(_IN_USE_ALREADY, next_node=row.next_node) or () if node is not None]
+    if not in_use:
+        return row
+    healed = row._replace(next_node=max(in_use) + 1)
+    _log.error(
+        "space %s: damaged data: the next node's id, %d, is in use already; going on with %d",
+        tx.space.hex(),
+        row.next_node,
+        healed.next_node,
+    )
+    return healed
 
 
 def end_commit(tx: Transaction, row: SpaceRow) -> None:

@@ -189,6 +189,31 @@ def test_lost_rows_of_chunks_are_there_again_after_the_same_upload(
     assert desk.read("/one") == data
 
 
+@pytest.mark.parametrize("next_node", ["-5", "1", "(SELECT max(node) FROM nodes)", "(SELECT max(node) FROM past)"])
+@pytest.mark.parametrize("change", ["put", "make_folder"])
+def test_no_node_gets_the_id_of_another_where_the_next_one_was_lowered(
+    desk: Desk, context: SpaceContext, next_node: str, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.put_many({"/moved": SMALL, "/one": SMALL, "/two": BIG, "/gone": SMALL})
+    gone = desk.stat("/gone").node
+    desk.delete("/gone")
+    desk.move("/moved", "/last")
+    before = {entry.node for entry in desk.entries("/").values()} | {gone}
+    harm(context, f"UPDATE spaces SET next_node = {next_node}")
+    assert [finding.about for finding in verify_space(context, full=False).findings] == ["counters"]
+    if change == "put":
+        desk.put_many({"/new": SMALL})
+    else:
+        desk.make_folder("/new")
+    assert desk.stat("/new").node not in before
+    assert "the next node's id" in caplog.text and SPACE_ID in caplog.text
+    assert desk.read("/one") == SMALL
+    assert verify_space(context, full=True).clean
+    caplog.clear()
+    desk.put("/newer", BIG)
+    assert not caplog.records, "it is told once"
+
+
 @pytest.mark.parametrize("loss", ["gone", "empty"])
 def test_after_the_small_chunks_were_lost_no_location_comes_twice(
     new_registry: Callable[..., SpaceRegistry], tmp_path: Path, loss: str

@@ -21,7 +21,10 @@ TABLES = ("spaces", "commits", "nodes", "past", "contents", "content_chunks", "c
 UNSEEN = {
     ("spaces", "horizon"): "how far back clients may ask",
     ("spaces", "small_mark"): "from where on small chunks are looked through",
-    ("spaces", "next_node"): "a higher one wastes numbers; a lower one is found (tests/storage/test_verify.py)",
+    (
+        "spaces",
+        "next_node",
+    ): "a higher one wastes numbers; a lower one is raised (tests/storage/test_healing.py)",
     ("spaces", "schema_version"): "seen when the space is opened",
     ("spaces", "unidata_version"): "seen when the space is opened",
     ("commits", "reply"): "sealed; who repeats a request finds it damaged",
