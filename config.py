@@ -5,25 +5,35 @@
 `load` gives a frozen `Config`; a wrong key or value raises `ConfigError`, whose message says which setting, its value,
 where it came from and what is allowed. Libraries never read this module: they are given the section they need.
 
-The tables below are the only list of settings; `python config.py` writes them as a commented config.example.toml.
+The tables below are the only list of settings; `python config.py` writes them as a commented config.example.toml. How
+a value is read and checked stands in `startup/settings.py`.
 Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths start at SFOS_HOME.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import sys
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 try:
     import msgspec
 
+    from startup.settings import ConfigError as ConfigError  # who loads the configuration catches it
+    from startup.settings import (
+        Given,
+        Rule,
+        allowed_values,
+        check_values,
+        given_by_hand,
+        given_in_environment,
+        given_in_file,
+        section_of,
+        settings_of,
+    )
     from wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, PasswordPolicy
 except ModuleNotFoundError as missing:
     # Every program imports this module first, so this is where a Python without the dependencies shows.
@@ -43,19 +53,6 @@ OTHER_VARIABLES = frozenset(
     {"SFOS_HOME", "SFOS_PASSWORD", "SFOS_MASTER_KEY", "SFOS_PYTHON", "SFOS_VENV", "SFOS_REQUIRE_ALL"}
 )
 TEST_PREFIX = "SFOS_TEST_"
-
-
-class ConfigError(Exception):
-    """A setting has a wrong name or value."""
-
-
-class Rule(NamedTuple):
-    """What a setting is: its sentence for people, and what is allowed (both bounds inclusive)."""
-
-    doc: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -292,13 +289,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 # --- Loading ------------------------------------------------------------------------------------------------------
 
 
-class _Given(NamedTuple):
-    """A value somebody gave, and the place to look for it."""
-
-    value: object
-    origin: str
-
-
 def load(
     argv_overrides: Mapping[str, str] = MappingProxyType({}),
     environ: Mapping[str, str] = os.environ,
@@ -309,213 +299,25 @@ def load(
     Reads config.toml, if there is one. Raises: ConfigError.
     """
     base = (home or Path(environ.get("SFOS_HOME") or Path(__file__).parent)).expanduser().absolute()
-    line = "the command line"
-    for key in argv_overrides:
-        _check_known(key, line)
+    by_hand = given_by_hand(argv_overrides, "the command line", SECTIONS)
+    ours = {name: value for name, value in environ.items() if not name.startswith(TEST_PREFIX)}
     sources = (
-        _from_file(base / "config.toml"),
-        _from_environment(environ),
-        {key: _Given(value, line) for key, value in argv_overrides.items()},
+        given_in_file(base / "config.toml", SECTIONS),
+        given_in_environment(ours, SECTIONS, ENVIRONMENT_PREFIX, OTHER_VARIABLES),
+        by_hand,
     )
-    given: dict[str, _Given] = {}
+    given: dict[str, Given] = {}
     for source in sources:
         # Each of them, also what another outranks: or it would be found out on the day that the other goes.
-        _check_values(source)
+        check_values(source, SECTIONS)
         given.update(source)
-    sections = {name: _section(name, kind, given, base) for name, kind in SECTIONS.items()}
+    sections = {name: section_of(name, kind, given, base) for name, kind in SECTIONS.items()}
     config = Config(home=base, **sections)
     _check_together(config, given)
     return config
 
 
-def setting_keys() -> Iterable[str]:
-    """Every key, as "server.port", in the order of the tables."""
-    return (f"{name}.{field}" for name, kind in SECTIONS.items() for field in kind.__struct_fields__)
-
-
-class Setting(NamedTuple):
-    """One setting of a section. `kind`: its type."""
-
-    name: str
-    kind: type
-    default: Any
-    rule: Rule
-
-
-@cache
-def settings_of(section: type[msgspec.Struct]) -> Mapping[str, Setting]:
-    """The settings of a section, by name. Reading annotations takes time, so ask where something is said of it only."""
-    hints = get_type_hints(section, include_extras=True)
-    settings: dict[str, Setting] = {}
-    for name, default in _defaults(section).items():
-        kind, rule = get_args(hints[name])
-        settings[name] = Setting(name, kind, default, rule)
-    return settings
-
-
-def _defaults(section: type[msgspec.Struct]) -> dict[str, Any]:
-    return dict(zip(section.__struct_fields__, section.__struct_defaults__, strict=True))
-
-
-def _from_file(path: Path) -> dict[str, _Given]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
-    import tomllib  # only now: most programs have no such file, and start sooner without it
-
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
-    given: dict[str, _Given] = {}
-    for section, table in document.items():
-        if section not in SECTIONS or not isinstance(table, dict):
-            allowed = ", ".join(f"[{name}]" for name in SECTIONS)
-            raise ConfigError(f"{path}: {section} is no section; there are {allowed}")
-        for name, value in table.items():
-            _check_known(f"{section}.{name}", str(path))
-            given[f"{section}.{name}"] = _Given(value, str(path))
-    return given
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, _Given]:
-    variables = {ENVIRONMENT_PREFIX + key.replace(".", "_", 1).upper(): key for key in setting_keys()}
-    given: dict[str, _Given] = {}
-    for variable, value in environ.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES:
-            continue
-        if variable.startswith(TEST_PREFIX):
-            continue
-        if variable not in variables:
-            names = [*variables, *OTHER_VARIABLES]
-            # Without the value: it may be a password under a name mistyped.
-            raise ConfigError(f"{variable} (from the environment): no such setting{_nearest(variable, names)}")
-        given[variables[variable]] = _Given(value, f"the environment variable {variable}")
-    return given
-
-
-def _check_known(key: str, origin: str) -> None:
-    keys = list(setting_keys())
-    if key in keys:
-        return
-    section = key.split(".", 1)[0]
-    if section in SECTIONS:
-        allowed = ", ".join(SECTIONS[section].__struct_fields__)
-        raise ConfigError(f"{key} (from {origin}): no such setting{_nearest(key, keys)}; [{section}] has {allowed}")
-    raise ConfigError(f"{key} (from {origin}): no such setting{_nearest(key, keys)}; sections: {', '.join(SECTIONS)}")
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _section(name: str, kind: type[msgspec.Struct], given: Mapping[str, _Given], home: Path) -> Any:
-    values: dict[str, object] = {}
-    for field, default in _defaults(kind).items():
-        key = f"{name}.{field}"
-        value = _checked(key, settings_of(kind)[field], given[key]) if key in given else default
-        if isinstance(value, Path) and value != Path():
-            value = home / value.expanduser()
-        values[field] = value
-    return kind(**values)
-
-
-def _check_values(given: Mapping[str, _Given]) -> None:
-    """Raises: ConfigError."""
-    for key, entry in given.items():
-        section, name = key.split(".", 1)
-        _checked(key, settings_of(SECTIONS[section])[name], entry)
-
-
-def _checked(key: str, setting: Setting, given: _Given) -> object:
-    """The value as the type that the setting has.
-
-    Raises: ConfigError.
-    """
-    parse = {int: _whole_number, float: _number, bool: _switch, str: _text, Path: _path}[setting.kind]
-    try:
-        value = parse(given.value)
-    except (ValueError, TypeError) as error:
-        raise _wrong(key, setting, given) from error
-    _, low, high, choices = setting.rule
-    if choices:
-        value = next((choice for choice in choices if choice.lower() == str(value).lower()), None)
-    below = low is not None and isinstance(value, int | float) and value < low
-    above = high is not None and isinstance(value, int | float) and value > high
-    if value is None or below or above:
-        raise _wrong(key, setting, given)
-    return value
-
-
-def _wrong(key: str, setting: Setting, given: _Given) -> ConfigError:
-    shown = repr(given.value)
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return ConfigError(f"{key} = {shown} (from {given.origin}): must be {allowed_values(setting)}")
-
-
-def allowed_values(setting: Setting) -> str:
-    """What a setting may be, as a phrase: "a whole number from 0 to 65535"."""
-    _, low, high, choices = setting.rule
-    if choices:
-        return "one of " + ", ".join(choices)
-    kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
-    phrase = kinds[setting.kind]
-    if low is None:
-        return phrase
-    return f"{phrase} from {low:.15g} to {high:.15g}"
-
-
-_SIZE = re.compile(r"([0-9][0-9_]*)\s*(?:(K|M|G|T)i?B)?")
-_UNITS = {"K": KIB, "M": MIB, "G": GIB, "T": 1_024 * GIB}
-
-
-def _whole_number(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError
-    return int(match.group(1)) * _UNITS.get(match.group(2), 1)
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _switch(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if not isinstance(value, str) or value.strip().lower() not in words:
-        raise ValueError
-    return words[value.strip().lower()]
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _path(value: object) -> Path:
-    text = _text(value)
-    if "\0" in text:
-        raise ValueError
-    return Path(text)
-
-
-def _check_together(config: Config, given: Mapping[str, _Given]) -> None:
+def _check_together(config: Config, given: Mapping[str, Given]) -> None:
     """Raise ConfigError where two settings contradict each other."""
     pairs = (
         ("server.max_connections_per_address", "server.max_connections"),

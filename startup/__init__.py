@@ -1,4 +1,4 @@
-"""What every program of this project does first, whichever it is: it opens its log.
+"""What every program of this project does first, whichever it is: it reads its settings and opens its log.
 
-Floor 0, beside `wire/`: stands on nothing of ours, and knows neither settings nor protocol.
+Floor 0, beside `wire/`: stands on nothing of ours. Which settings there are is said above it, in `config.py`.
 """

@@ -12,7 +12,7 @@ OURS = {path.stem for path in CHECKOUT.glob("*.py")} | {"wire", "startup", "serv
 
 ALLOWED = {
     "protocol": {"wire"},
-    "config": {"wire"},
+    "config": {"wire", "startup"},
     "ssl_server": {"protocol", "config", "server"},
     "manage_storage": {"protocol", "config", "server"},
     "create_credentials": {"protocol", "config", "server"},

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import config
+from startup.settings import allowed_values, keys_of, settings_of
 
 ROOT = Path(__file__).parents[2]
-KEYS = list(config.setting_keys())
+KEYS = keys_of(config.SECTIONS)
 
 
 def load(home: Path, argv: dict[str, str] | None = None, **environ: str) -> config.Config:
@@ -75,7 +76,7 @@ def test_relative_paths_start_at_home_and_absolute_ones_stay(tmp_path: Path) -> 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_setting_can_be_given_in_each_of_the_three_ways(tmp_path: Path, key: str) -> None:
     section, name = key.split(".")
-    default = config.settings_of(config.SECTIONS[section])[name].default
+    default = settings_of(config.SECTIONS[section])[name].default
     text = (
         default.as_posix()
         if isinstance(default, Path)
@@ -233,9 +234,9 @@ def test_the_example_changes_nothing_as_it_is_and_is_valid_with_every_line_uncom
 
 def test_every_setting_has_a_sentence_a_default_that_is_allowed_and_its_unit(tmp_path: Path) -> None:
     for section, kind in config.SECTIONS.items():
-        for item in config.settings_of(kind).values():
+        for item in settings_of(kind).values():
             assert item.rule.doc.endswith("."), f"{section}.{item.name}"
-            assert config.allowed_values(item)
+            assert allowed_values(item)
             if item.kind in (int, float) and item.name.endswith(("timeout", "size", "limit")):
                 pytest.fail(f"{section}.{item.name} does not say its unit")
 
