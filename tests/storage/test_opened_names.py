@@ -3,12 +3,18 @@ place."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from protocol import Attributes
+from server.spaces import SpaceRegistry
 from server.storage_faults import TokenDamaged
 from server.vault.keyring import SpaceKeys
 from server.vault.names import NameSealer
 from server.vault.opened_names import Opened
+from tests.storage.conftest import SPACE_ID
+from tests.storage.desk import Desk
 
 FOLDER, ANOTHER = 7, 8
 MODE = b'{"mode":420}'
@@ -29,6 +35,20 @@ def sealed_attrs(names: NameSealer, node: int, plain: bytes) -> bytes:
     sealed = names.seal_attrs(node, plain)
     assert sealed is not None
     return sealed
+
+
+@pytest.fixture
+def deciphered(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The plain texts that only a cipher gave, one after the other."""
+    found: list[bytes] = []
+    decipher = NameSealer._open
+
+    def watched(sealer: NameSealer, sealed: bytes, purpose: bytes, place: bytes) -> bytes:
+        found.append(decipher(sealer, sealed, purpose, place))
+        return found[-1]
+
+    monkeypatch.setattr(NameSealer, "_open", watched)
+    return found
 
 
 def encoded(names: list[str]) -> list[bytes]:
@@ -102,3 +122,41 @@ def test_long_attributes_are_not_kept(names: NameSealer, opened: Opened) -> None
     sealed = sealed_attrs(names, 11, link)
     assert names.open_attrs_of([11], [sealed]) == [link]
     assert len(opened.attrs) == 0
+
+
+# ── that it is of use ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_was_sealed_or_opened_of_late_needs_no_cipher(
+    names: NameSealer, opened: Opened, deciphered: list[bytes]
+) -> None:
+    sealed = [names.seal_name(FOLDER, name) for name in NAMES]
+    attrs = sealed_attrs(names, 11, MODE)
+
+    def read() -> list[bytes]:
+        """What needed a cipher."""
+        deciphered.clear()
+        assert names.open_names(FOLDER, sealed) == encoded(NAMES)
+        assert names.open_attrs_of([11], [attrs]) == [MODE]
+        return [*deciphered]
+
+    assert read() == []
+    opened.names.clear()
+    opened.attrs.clear()
+    assert read() == [*encoded(NAMES), MODE]
+    assert read() == []
+
+
+def test_who_lists_a_folder_again_gets_it_without_a_cipher(
+    desk: Desk, new_registry: Callable[..., SpaceRegistry], deciphered: list[bytes]
+) -> None:
+    desk.commit([desk.item(f"/{name}", attrs=Attributes(mode=0o644)) for name in NAMES])
+    assert desk.entries("/").keys() == set(NAMES)
+    assert deciphered == []
+    with new_registry().lease(SPACE_ID) as opened_anew:
+        again = Desk(opened_anew)
+        assert again.entries("/").keys() == set(NAMES)
+        assert set(deciphered) == {*encoded(NAMES), MODE}
+        deciphered.clear()
+        assert again.entries("/").keys() == set(NAMES)
+        assert deciphered == []
