@@ -28,10 +28,11 @@ class TransferOptions(msgspec.Struct, frozen=True):
     """Limits of all transfers of one engine. Rates in bytes per second, 0 = none.
 
     `connections`: for each running job; two serve two cores, more gained nothing (measured). `memory_bytes`: of file
-    data in flight, for all jobs together. `retries`: in a row without any progress, before items fail; the wait before
-    the first is `retry_base_s`, and each further one doubles it. `fsync_small_downloads`: files of one chunk as well;
-    0.5 to 1 ms each (measured), against a power cut in the seconds after a download, which its repetition mends: a file
-    that was left empty has another size than on the server, and is fetched again.
+    data in flight, for all jobs together; half as much again beside jobs that pause. `retries`: in a row without any
+    progress, before items fail; the wait before the first is `retry_base_s`, and each further one doubles it.
+    `fsync_small_downloads`: files of one chunk as well; 0.5 to 1 ms each (measured), against a power cut in the seconds
+    after a download, which its repetition mends: a file that was left empty has another size than on the server, and is
+    fetched again.
     """
 
     connections: int = 2

@@ -185,16 +185,17 @@ class TransferEngine:
             return None
         return next((job for job in self._queue if job.state is not JobState.PAUSED), None)
 
+    def _memory_share(self) -> int:
+        """Of a job that begins now: half of what others get, while some pause and keep theirs."""
+        share = self._options.memory_bytes // max(1, self._options.parallel_jobs)
+        with self._changed:
+            return share // 2 if len(self._running) > self._options.parallel_jobs else share
+
     def _run(self, job: Job) -> None:
+        memory_bytes = self._memory_share()
+
         def make_run(ledger: Ledger, switch: Switch) -> Run:
-            return Run(
-                self._session,
-                self._options,
-                ledger,
-                switch,
-                self._limiters[job.direction],
-                self._options.memory_bytes // max(1, self._options.parallel_jobs),
-            )
+            return Run(self._session, self._options, ledger, switch, self._limiters[job.direction], memory_bytes)
 
         job.run(make_run)
         with self._changed:

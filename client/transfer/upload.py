@@ -32,7 +32,7 @@ from protocol import (
 _COMMIT_FILES = 500
 _COMMIT_RECORDS = 100_000
 _FAR_S = 0.04  # a round trip, with the little that the server does for "have"; on one machine that is a quarter of it
-_LEAST_BLOCKS = 4
+_LEAST_BLOCKS = 3  # one of small files that waits for company, and two of a large one: cut, and read on into
 
 
 class UploadWork(Feed):
