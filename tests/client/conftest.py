@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -13,15 +14,21 @@ from client.options import ClientOptions, ConnectionOptions, TransferOptions
 from client.session import Session
 from client.transfer import Job, JobState, TransferEngine
 from client.trust import ACCEPT_NEW, Trust, TrustStore
+from tests.client.cutting_relay import CuttingRelay
+from tests.client.trees import noise
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
+Finish = Callable[[Job], JobState]
+
 USER, PASSWORD = "user1", "user123"
+LARGE_BYTES = 24_000_000
 
 # Impatient, so that tests of what fails do not take long; real waits are the defaults.
 OPTIONS = ClientOptions(
     ConnectionOptions(connect_timeout_s=5.0, login_timeout_s=10.0, reply_timeout_s=20.0, retry_for_s=5.0),
     TransferOptions(retries=5, retry_base_s=0.1),
 )
+FAST = TransferOptions(retries=5, retry_base_s=0.05)  # of an engine whose connections are cut
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,34 @@ def engine(session: Session) -> Iterator[TransferEngine]:
 
 
 @pytest.fixture
-def finish() -> Callable[[Job], JobState]:
+def relay(address: Address) -> Iterator[CuttingRelay]:
+    """On the way to the server; only who signs in at its address goes through it."""
+    with CuttingRelay(address) as relay:
+        yield relay
+
+
+@pytest.fixture
+def relayed(relay: CuttingRelay, trust: Trust) -> Iterator[Session]:
+    """A session through the relay."""
+    session = Session.sign_in(relay.address, USER, PASSWORD, trust, OPTIONS)
+    yield session
+    relay.refusing = False
+    session.logout()
+
+
+@pytest.fixture
+def large_and_small(tmp_path: Path) -> Path:
+    """A folder with the file `large` (LARGE_BYTES, never the same) and 300 small ones."""
+    path = tmp_path / "source"
+    path.mkdir()
+    (path / "large").write_bytes(noise(LARGE_BYTES, random.randrange(10**9)))
+    for number in range(300):
+        (path / f"s{number}").write_bytes(f"{number}".encode())
+    return path
+
+
+@pytest.fixture
+def finish() -> Finish:
     """Waits for a job and returns how it ended."""
 
     def wait(job: Job) -> JobState:

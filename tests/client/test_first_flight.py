@@ -59,12 +59,6 @@ def ticket(scripted: ScriptedServer, trust: Trust) -> StoredTicket:
         return session.ticket
 
 
-@pytest.fixture
-def relay(address: Address) -> Iterator[CuttingRelay]:
-    with CuttingRelay(address) as relay:
-        yield relay
-
-
 def says(*parts: bytes | Callable[[int], bytes]) -> Callable[[Request, bytes], Answer]:
     """A handler that sends just this; with nothing, it keeps silent."""
 

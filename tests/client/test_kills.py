@@ -8,16 +8,16 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from client.address import Address
 from client.chunking import Cutter, open_source
 from client.session import Session
 from protocol import ChunkRecord, HaveRequest, chunk_id, pack_ids
 from tests.client.cutting_relay import CuttingRelay
+from tests.client.trees import local_files, remote_files
 from tests.support.server_process import CHECKOUT, ServerProcess, environment
 
 SIZE = 48_000_000
@@ -25,12 +25,6 @@ SMALL_FILES = 200
 # What a transfer costs beside the contents: handshakes, headers, names, ids, TLS's own bytes.
 OVERHEAD = 300_000
 KILLED = -9
-
-
-@pytest.fixture
-def relay(address: Address) -> Iterator[CuttingRelay]:
-    with CuttingRelay(address) as relay:
-        yield relay
 
 
 @pytest.fixture
@@ -112,14 +106,6 @@ def bytes_lacking(session: Session, path: Path) -> int:
     return sum(chunk.length for chunk, known in zip(chunks, there, strict=True) if not known)
 
 
-def read_back(session: Session, path: str) -> dict[str, bytes]:
-    return {entry.name: session.api.read_range(entry) for entry in session.api.list_folder(path)}
-
-
-def expected(source: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in source.iterdir()}
-
-
 def test_a_second_upload_of_a_known_file_sends_no_content(
     session: Session, client: Client, folder: str, source: Path, tmp_path: Path
 ) -> None:
@@ -131,7 +117,7 @@ def test_a_second_upload_of_a_known_file_sends_no_content(
     (renamed / "large").touch()
     up, _ = client.run("put", "-r", str(renamed), folder)
     assert up < OVERHEAD, "the contents are known under another name"
-    assert read_back(session, f"{folder}/renamed") == expected(renamed)
+    assert remote_files(session, f"{folder}/renamed") == local_files(renamed)
 
 
 @pytest.mark.parametrize("after", [1_000_000, 20_000_000, 40_000_000])
@@ -139,12 +125,12 @@ def test_an_upload_whose_client_was_killed_later_sends_only_what_the_server_lack
     session: Session, client: Client, folder: str, source: Path, after: int
 ) -> None:
     client.kill_after("up", after, "put", "-r", str(source), folder)
-    assert "large" not in read_back(session, f"{folder}/source"), "nothing is visible before its commit"
+    assert "large" not in remote_files(session, f"{folder}/source"), "nothing is visible before its commit"
     lacking = bytes_lacking(session, source / "large")
     assert after < 40_000_000 or lacking < SIZE * 3 // 4, "most of what was sent has been kept"
     up, _ = client.run("put", "-r", str(source), folder)
     assert up < lacking * 1.01 + OVERHEAD
-    assert read_back(session, f"{folder}/source") == expected(source)
+    assert remote_files(session, f"{folder}/source") == local_files(source)
 
 
 @pytest.mark.parametrize("after", [12_000_000, 36_000_000])
@@ -167,4 +153,4 @@ def test_a_download_whose_client_was_killed_goes_on_from_what_is_right_of_its_pa
         file.write(bytes([byte[0] ^ 1]))
     _, down = client.run("get", f"{folder}/large", str(to))
     assert down < SIZE - came + 4 * 1024 * 1024 + OVERHEAD
-    assert expected(to) == {"large": (source / "large").read_bytes()}
+    assert local_files(to) == {"large": (source / "large").read_bytes()}

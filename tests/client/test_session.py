@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,6 @@ from protocol import (
 from tests.client.conftest import OPTIONS, PASSWORD, USER
 from tests.client.cutting_relay import CuttingRelay
 from tests.support.server_process import ServerProcess, prepare_home, run, running_server
-
-
-@pytest.fixture
-def relay(address: Address) -> Iterator[CuttingRelay]:
-    with CuttingRelay(address) as relay:
-        yield relay
 
 
 def test_a_session_knows_who_it_is_and_where_its_files_are(session: Session) -> None:

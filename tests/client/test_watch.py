@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -15,12 +15,6 @@ from client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, 
 from protocol import SessionEnded
 from tests.client.conftest import OPTIONS, PASSWORD, USER
 from tests.client.cutting_relay import CuttingRelay
-
-
-@pytest.fixture
-def relay(address: Address) -> Iterator[CuttingRelay]:
-    with CuttingRelay(address) as relay:
-        yield relay
 
 
 class Follower:
