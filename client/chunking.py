@@ -14,6 +14,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,14 +71,14 @@ class Cutter:
         for chunk in self._cdc.cut_stream(source):
             yield chunk.data
 
-    def cut_front(self, data: memoryview, *, ended: bool) -> list[int]:
-        """The lengths of the chunks that `data` begins with, the same that `cut` finds in the stream.
+    def cut_front(self, data: memoryview, *, ended: bool, most: int | None = None) -> list[int]:
+        """The lengths of the chunks that `data` begins with, at the `most` so many, the same that `cut` finds.
 
         Unless the stream `ended` with `data`, what comes last is left out while more bytes could make it longer. At
         least one chunk if there are MAX_CHUNK_BYTES, or if it ended and there is anything.
         """
-        lengths = [chunk.length for chunk in self._cdc.cut_buf(data)]
-        if lengths and not ended and lengths[-1] < MAX_CHUNK_BYTES:
+        lengths = [chunk.length for chunk in islice(self._cdc.cut_buf(data), most)]
+        if lengths and not ended and lengths[-1] < MAX_CHUNK_BYTES and sum(lengths) == len(data):
             lengths.pop()
         return lengths
 
@@ -103,7 +104,7 @@ class FileFacts(NamedTuple):
 
 
 class SourceFile:
-    """An open local file, read once from its beginning; knows whether it changed meanwhile. Close it by `with`."""
+    """An open local file, read from its beginning; knows whether it changed meanwhile. Close it by `with`."""
 
     __slots__ = ("_descriptor", "_read", "facts", "path")
 
@@ -136,6 +137,14 @@ class SourceFile:
         if self._read > self.facts.size:
             raise FileChanged(subject=str(self.path))
         return filled, False
+
+    def step_back(self, count: int) -> None:
+        """So many of the bytes that were read will be read again. Raises: LocalAccess."""
+        try:
+            os.lseek(self._descriptor, -count, os.SEEK_CUR)
+        except OSError as error:
+            raise explain_os_error(error, self.path) from error
+        self._read -= count
 
     def check_unchanged(self) -> None:
         """Call at the end. Raises: FileChanged unless what was read is one state of the file."""

@@ -21,10 +21,11 @@ from client.transfer.feed import Exchange, Feed
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
 from client.transfer.upload_block import Block
-from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, first_step
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, KnownOf, first_step
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     MIN_CHUNK_BYTES,
+    Entry,
     SfosError,
     SpaceInfo,
 )
@@ -93,8 +94,19 @@ class UploadWork(Feed):
         with self._changed:
             file.blocks_open += 1
 
+    def ask_known(self, file: UploadFile, earlier: Entry) -> None:
+        """Let the chunks of an earlier version be asked for; `file.known` is of them once the answer has come."""
+        with self._changed:
+            self._large.append(KnownOf(self, file, earlier))
+            self._changed.notify_all()
+
     def put_block(self, block: Block) -> None:
-        """It is full: let it be sent."""
+        """It is full: let it be sent, but for what the server has anyway. Should it not, its commit will say so."""
+        if block.all_known:
+            for file, record, _ in block.chunks:
+                self.chunks_there(file, record.length)
+            self.block_done(block)
+            return
         with self._changed:
             (self._small if block.small else self._large).append(first_step(self, block))
             self._changed.notify_all()

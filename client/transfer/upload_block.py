@@ -23,6 +23,7 @@ class Block:
         self._data = memoryview(buffer)
         self._capacity = capacity
         self._size = 0
+        self.all_known = not small  # whether earlier versions have all chunks in it, so that the server should too
 
     def takes(self, count: int) -> bool:
         """Whether another small file of so many bytes may be put in."""
@@ -51,6 +52,7 @@ class Block:
         if is_first:
             self.files.append(file)
         file.records.append(record)
+        self.all_known = self.all_known and file.known is not None and file.known.has(record.chunk_id)
         self.chunks.append((file, record, self._size))
         self._size += record.length
         return is_first

@@ -1,7 +1,8 @@
-"""The three requests of an upload: have, put_chunks, commit; each knows what its answer means."""
+"""The requests of an upload: have, put_chunks, commit, and manifest; each knows what its answer means."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,8 +11,10 @@ from msgspec.structs import replace
 
 from client.api import new_op_id
 from client.connection import Answer, Connection
+from client.contents import MANIFEST_PAGE, check_manifest, manifest_page, most_chunks
 from client.transfer.events import ItemState
 from client.transfer.feed import Exchange
+from client.transfer.known_chunks import KnownChunks
 from client.transfer.lane import PASSING
 from client.transfer.ledger import Ledger, Row
 from client.transfer.upload_block import Block, Place
@@ -21,16 +24,21 @@ from protocol import (
     MAX_BODY,
     RECORD,
     AccessError,
+    Entry,
     HaveReply,
     HaveRequest,
     ItemResult,
     ItemsReply,
+    ManifestReply,
+    ManifestRequest,
     MissingChunks,
     PutChunksReply,
     PutChunksRequest,
     QuotaExceeded,
+    Ref,
     RemoteProtocolError,
     SfosError,
+    SpaceInfo,
     StorageFailed,
     StorageFull,
     from_info,
@@ -39,6 +47,8 @@ from protocol import (
     pack_records,
     unpack_results,
 )
+
+_log = logging.getLogger(__name__)
 
 # What the body of one put_chunks holds beside its records.
 LARGE_BLOCK_BYTES = MAX_BODY - 64 * 1024
@@ -54,6 +64,7 @@ class Work(Protocol):
     """What exchanges tell of their end: `UploadWork`."""
 
     ledger: Ledger
+    space: SpaceInfo
 
     def block_done(self, block: Block) -> None:
         """Its memory is free again."""
@@ -128,6 +139,39 @@ def _give_up(work: Work, block: Block, error: SfosError) -> list[Exchange]:
         work.fail(file, error)
     work.block_done(block)
     return []
+
+
+class KnownOf:
+    """Of what chunks is an earlier version? They are a guess at those of the file that takes its place, no more: what
+    cannot be told in one page, or is no longer as it was, is left."""
+
+    first_lane_only = False
+
+    def __init__(self, work: Work, file: UploadFile, earlier: Entry) -> None:
+        self._space = work.space
+        self._file = file
+        self._earlier = earlier
+        self.request_bytes = _HEADER_BYTES
+        self.most_reply_bytes = min(most_chunks(earlier.size), MANIFEST_PAGE) * RECORD.size + _HEADER_BYTES
+
+    def send(self, connection: Connection) -> None:
+        """See `Exchange`."""
+        ref = Ref(space=self._space.space, node=self._earlier.node)
+        connection.send("manifest", ManifestRequest(ref=ref, limit=MANIFEST_PAGE))
+
+    def answered(self, answer: Answer) -> Sequence[Exchange]:
+        """The reader finds them at the file. Whatever is wrong with them, it can do without."""
+        if isinstance(answer.error, PASSING):
+            raise answer.error
+        try:
+            reply = answer.expect(ManifestReply)
+            records = manifest_page(self._earlier, reply, 0, answer.body)
+            check_manifest(self._space, self._earlier, records)
+        except SfosError as error:
+            _log.debug("the chunks of the earlier version are not known: %s", error)
+        else:
+            self._file.known = KnownChunks(records)
+        return []
 
 
 class PutBlock:

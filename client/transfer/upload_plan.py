@@ -20,6 +20,7 @@ from client.errors import Cancelled
 from client.local_scan import LocalEntry, LocalProblem, look_at, scan_folder
 from client.transfer.conflicts import Answers, Conflicts
 from client.transfer.events import Direction, ItemState, OnConflict
+from client.transfer.known_chunks import KnownChunks
 from client.transfer.ledger import Ledger, Row
 from client.transfer.remote_folder import RemoteFolder
 from client.transfer.switch import Switch
@@ -46,13 +47,15 @@ _WINDOWS = sys.platform == "win32"
 
 
 class UploadFile(msgspec.Struct):
-    """A file or symlink to be sent, and how far that is."""
+    """A file or symlink to be sent, and how far that is. `earlier`: what had its name, whose chunks are `known` later."""
 
     row: Row
     local: LocalEntry
     parent: int
     name: str
     if_revision: Revision | None
+    earlier: Entry | None = None
+    known: KnownChunks | None = None
     records: list[ChunkRecord] = msgspec.field(default_factory=list)
     content: bytes | None = None
     size: int = 0
@@ -66,7 +69,8 @@ class UploadFile(msgspec.Struct):
     def afresh(self) -> UploadFile:
         """The same, to be read from its beginning; blocks under way keep the old one, which is over."""
         self.over = True
-        return UploadFile(self.row, self.local, self.parent, self.name, self.if_revision, tries=self.tries + 1)
+        tries = self.tries + 1
+        return UploadFile(self.row, self.local, self.parent, self.name, self.if_revision, self.earlier, tries=tries)
 
     def item(self) -> CommitItem:
         """How a commit puts it in place."""
@@ -272,9 +276,9 @@ class UploadPlanner:
         choice, seen = self._conflicts.settle(local.name, local.path, facts.size, facts.mtime_ns, there, row.remote)
         if choice is OnConflict.REPLACE:
             # Who was asked has seen this version; who said "replace" beforehand means whatever is there.
-            self._add(row, local, remote, there.name, there.revision if seen else None)
+            self._add(row, local, remote, there.name, there.revision if seen else None, there)
         elif choice is OnConflict.KEEP_BOTH:
-            self._add(row, local, remote, remote.free_name(local.name), MUST_NOT_EXIST)
+            self._add(row, local, remote, remote.free_name(local.name), MUST_NOT_EXIST, there)
         else:
             self._ledger.end(row, ItemState.SKIPPED)
 
@@ -286,8 +290,16 @@ class UploadPlanner:
         facts = local.facts
         return self._conflicts.same_file(local.path, facts.size, facts.mtime_ns, there, follow_symlinks=self._follow)
 
-    def _add(self, row: Row, local: LocalEntry, remote: RemoteFolder, name: str, if_revision: Revision | None) -> None:
+    def _add(
+        self,
+        row: Row,
+        local: LocalEntry,
+        remote: RemoteFolder,
+        name: str,
+        if_revision: Revision | None,
+        earlier: Entry | None = None,
+    ) -> None:
         if name != local.name:
             row.remote = remote.path_of(name)
         self._expect(local.facts.size)
-        self.files.append(UploadFile(row, local, remote.node, name, if_revision))
+        self.files.append(UploadFile(row, local, remote.node, name, if_revision, earlier))

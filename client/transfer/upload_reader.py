@@ -1,4 +1,4 @@
-"""Reading what is to be sent: files into blocks, cut where they lie and named.
+"""Reading what is to be sent: files into blocks, divided where they lie (`upload_pieces`) and named.
 
 A second thread, the companion, reads on into the next block while this one names the pieces of the last, then names
 the last of them. Cutting holds Python's lock, reading and hashing do not: so those two overlap. Of what one thread
@@ -8,17 +8,19 @@ takes for 1 GiB (read 0.15 s, cut 0.33, name 0.28), that hides a quarter.
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from client.chunking import Cutter, SourceFile, open_source, read_small
 from client.errors import Cancelled, FileChanged
 from client.transfer.events import ItemState
+from client.transfer.known_chunks import KnownChunks
 from client.transfer.switch import Switch
 from client.transfer.upload import UploadWork
 from client.transfer.upload_block import Block
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
+from client.transfer.upload_pieces import Divider, bytes_of
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     MAX_CHUNK_BYTES,
@@ -50,6 +52,7 @@ class Reader:
         self._small_since = 0.0
         self._large: Block | None = None
         self._companion = ThreadPoolExecutor(1, "transfer-reader")
+        self._divider = Divider(self._cutter, self._key, self._companion)
 
     def read_ahead(self, files: Sequence[UploadFile]) -> None:
         """Read what can be read without waiting of files to which more will be added; the first ones are small.
@@ -155,50 +158,62 @@ class Reader:
             self._flush_large()
         self._switch.wait_open()
         block = self._large = self._large or self._work.new_block(small=False)
+        if file.earlier is not None and file.earlier.size > LARGE_BLOCK_BYTES and not file.tries:
+            self._work.ask_known(file, file.earlier)
         count, ended = source.fill(block.free())
         while not ended and not file.over:
             self._switch.wait_open()
-            block, count, ended = self._cut_and_read_on(block, count, file, source)
+            block, count, ended = self._divide_and_read_on(block, count, file, source)
         if file.over:  # a lane gave it up: what was read of it belongs to no chunk, and is forgotten
             return
-        pieces, _ = self._cut(block.free(count), ended=True)
-        self._add(block, file, pieces, name_pieces(self._key, pieces, None))
+        self._add(block, file, self._divider.divide(block.free(count), file.known or KnownChunks(), ended=True))
         source.check_unchanged()
         if len(file.records) > _MOST_RECORDS:
             raise TooMuch("This file is too large for one commit.", subject=str(file.local.path))
         file.content = content_id(self._key, pack_records(file.records))
         self._work.file_read(file)
 
-    def _cut_and_read_on(
+    def _divide_and_read_on(
         self, block: Block, count: int, file: UploadFile, source: SourceFile
     ) -> tuple[Block, int, bool]:
-        """Cut the `count` bytes at the end of a full block, and name the pieces while the next one is filled.
+        """Divide the `count` bytes at the end of a full block, and name the chunks while the next one is filled.
 
         That next block, how many bytes of the file are at its `free()`, and whether the file has ended.
         """
-        pieces, rest = self._cut(block.free(count), ended=False)
+        data, known = block.free(count), file.known or KnownChunks()
+        lengths = self._divider.foretell(data, known)
+        records = [] if lengths is not None else self._divider.divide(data, known, ended=False)
+        rest = data[sum(lengths.each) if lengths is not None else bytes_of(records) :]
         following = self._work.new_block(small=False)
-        following.free()[: len(rest)] = rest
-        ahead = self._companion.submit(lambda: source.fill(following.free()[len(rest) :]))
+        reading = self._read_behind(rest, following, source)
         try:
-            self._add(block, file, pieces, name_pieces(self._key, pieces, self._companion))
+            if lengths is not None:
+                records = self._divider.name(data, lengths, known)
+                if len(records) < len(lengths.each):  # guessed wrong: what was read goes behind another rest
+                    source.step_back(reading.result()[0] - len(rest))
+                    records += self._divider.divide(data[bytes_of(records) :], known, ended=False)
+                    reading = self._read_behind(data[bytes_of(records) :], following, source)
+            self._add(block, file, records)
             self._flush_large()
             self._large = following
         finally:
-            more, ended = ahead.result()  # whatever happens: nobody may read from a file that is closed
-        return following, len(rest) + more, ended
+            available, ended = reading.result()  # whatever happens: nobody may read from a file that is closed
+        return following, available, ended
 
-    def _cut(self, data: memoryview, *, ended: bool) -> tuple[list[memoryview], memoryview]:
-        """The pieces of `data`, and what is no whole one yet."""
-        pieces: list[memoryview] = []
-        for length in self._cutter.cut_front(data, ended=ended):
-            pieces.append(data[:length])
-            data = data[length:]
-        return pieces, data
+    def _read_behind(self, rest: memoryview, block: Block, source: SourceFile) -> Future[tuple[int, bool]]:
+        """Fill an empty block, beginning with `rest`: how many bytes will be in it, and whether the file ended."""
+        space = block.free()
+        space[: len(rest)] = rest
 
-    def _add(self, block: Block, file: UploadFile, pieces: list[memoryview], names: list[bytes]) -> None:
-        for name, piece in zip(names, pieces, strict=True):
-            if block.add_chunk(file, ChunkRecord(name, len(piece))):
+        def fill() -> tuple[int, bool]:
+            count, ended = source.fill(space[len(rest) :])
+            return len(rest) + count, ended
+
+        return self._companion.submit(fill)
+
+    def _add(self, block: Block, file: UploadFile, records: Sequence[ChunkRecord]) -> None:
+        for record in records:
+            if block.add_chunk(file, record):
                 self._work.block_opened(file)
 
     def _flush_small(self) -> None:
@@ -210,23 +225,3 @@ class Reader:
         block, self._large = self._large, None
         if block is not None:
             self._work.put_block(block)
-
-
-def name_pieces(key: bytes, pieces: Sequence[memoryview], companion: ThreadPoolExecutor | None) -> list[bytes]:
-    """The chunk ids of `pieces`. With a companion, it names the last of them, unless it has something else to do."""
-    names: dict[int, bytes] = {}
-    todo = deque(enumerate(pieces))
-
-    def name(take: Callable[[], tuple[int, memoryview]]) -> None:
-        while todo:
-            try:
-                at, piece = take()
-            except IndexError:  # the other one was faster
-                return
-            names[at] = chunk_id(key, piece)
-
-    beside = companion.submit(lambda: name(todo.pop)) if companion is not None else None
-    name(todo.popleft)
-    if beside is not None and len(names) < len(pieces):  # else it is not waited for: it may still be reading
-        beside.result()
-    return [names[at] for at in range(len(pieces))]

@@ -18,8 +18,9 @@ from client.transfer.switch import Switch
 from client.transfer.upload import UploadWork
 from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
+from client.transfer.upload_pieces import name_pieces
 from client.transfer.upload_plan import UploadFile
-from client.transfer.upload_reader import Reader, name_pieces
+from client.transfer.upload_reader import Reader
 from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SpaceInfo, chunk_id
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
@@ -114,11 +115,11 @@ def test_a_file_that_shrinks_under_the_companion_is_read_anew_and_the_next_one_i
     files = [planned(work, path) for path in (shrinking, whole)]
     cut = Cutter.cut_front
 
-    def cut_and_shrink(cutter: Cutter, data: memoryview, *, ended: bool) -> list[int]:
+    def cut_and_shrink(cutter: Cutter, data: memoryview, *, ended: bool, most: int | None = None) -> list[int]:
         if FileFacts.of(shrinking.stat()).size > LARGE_BLOCK_BYTES:
             with shrinking.open("r+b") as other:
                 other.truncate(LARGE_BLOCK_BYTES)
-        return cut(cutter, data, ended=ended)
+        return cut(cutter, data, ended=ended, most=most)
 
     monkeypatch.setattr(Cutter, "cut_front", cut_and_shrink)
     with ThreadPoolExecutor(1) as threads:
