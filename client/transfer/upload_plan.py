@@ -47,7 +47,7 @@ _WINDOWS = sys.platform == "win32"
 
 
 class UploadFile(msgspec.Struct):
-    """A file or symlink to be sent, and how far that is. `earlier`: what had its name, whose chunks are `known` later."""
+    """A file or symlink to be sent, and how far that is. `earlier`: what had its name; its chunks are `known` later."""
 
     row: Row
     local: LocalEntry
