@@ -85,6 +85,14 @@ def relayed(relay: CuttingRelay, trust: Trust) -> Iterator[Session]:
 
 
 @pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """An empty folder, for what is to be moved."""
+    path = tmp_path / "source"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def large_and_small(tmp_path: Path) -> Path:
     """A folder with the file `large` (LARGE_BYTES, never the same) and 300 small ones."""
     path = tmp_path / "source"

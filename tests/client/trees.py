@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 from client.session import Session
+from client.transfer import ItemState, Job
 
 
 def noise(size: int, seed: int = 1) -> bytes:
@@ -42,3 +43,8 @@ def remote_files(session: Session, folder: str) -> dict[str, bytes]:
                 assert entry.attrs is not None
                 found[path] = f"-> {entry.attrs.link}".encode()
     return found
+
+
+def item_states(job: Job) -> dict[str, ItemState]:
+    """What became of each item, by the name that it has here."""
+    return {item.local.name: item.state for item in job.items()}
