@@ -15,7 +15,7 @@ from client.cli.failures import Failures
 from client.cli.options import GetOptions
 from client.cli.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from client.cli.shell import Shell
-from client.cli.transferring import Transfers
+from client.cli.transferring import SAME_AGAIN, Transfers, going_on_with
 from client.errors import LocalAccess
 from client.session import Session
 from protocol import Entry, IsAFolder, NotAFolder, Ref
@@ -82,7 +82,8 @@ def _download(
                 transfers.policy(options.conflict),
                 rename_to=None if inside else target.name,
                 checksum=options.checksum,
-            )
+            ),
+            SAME_AGAIN if inside or not _is_folder(sources[0]) else going_on_with(sources[0].text),
         )
 
 

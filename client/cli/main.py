@@ -38,7 +38,7 @@ from protocol import PasswordChangeRequired, SfosError
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, handled like Ctrl+C: what is complete stays, nothing partial is left, and the program says so."""
+    """SIGTERM, handled like Ctrl+C: what is complete stays, the rest can be had later, and it is said."""
 
 
 def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ: Mapping[str, str]) -> int:

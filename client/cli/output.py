@@ -33,15 +33,16 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """0.8 s, 12 s, 3 min 05 s, 2 h 07 min."""
+    """0.8 s, 12 s, 3 min 05 s, 30 min, 2 h 07 min, 12 h."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return f"{whole // 60} min" + (f" {whole % 60:02d} s" if whole % 60 else "")
+    minutes = whole % 3600 // 60
+    return f"{whole // 3600} h" + (f" {minutes:02d} min" if minutes else "")
 
 
 def moment(time_ns: int, zone: tzinfo | None = None, *, seconds: bool = False) -> str:

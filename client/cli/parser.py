@@ -216,7 +216,8 @@ As with cp: into a folder that is there, or under the new name that you give.
   get -r /docs /music .      both folders, into the current directory
   get /docs/a.txt -          to standard output, as cat does
 Nothing of yours is replaced unless you say so: on a terminal you are asked, else the file is left as it is and the
-command fails with exit code 5. A file appears under its name when all of it has arrived and its hash is right.
+command fails with exit code 5. A file appears under its name when all of it has arrived and its hash is right. After
+an interruption what came of a large one lies beside it, as .sfos-….part: the same command goes on from there.
 """
 
 

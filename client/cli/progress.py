@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from client.cli import output
 from client.cli.shell import Shell
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 _APPEARS_AFTER_S = 0.4
 _FILES_SHOWN = 4
-_NAME_CELLS = 36
+_BAR_CELLS = 24
+_SHORTEST_BAR_CELLS = 8  # a shorter one says nothing, and gives its place to the names
+_LABEL_CELLS = 38
+_SHORTEST_LABEL_CELLS = 8
+_RIGHT_MARGIN_CELLS = 3  # where the terminal shows the ^C that was typed: on a further line it would stay
+_INDENT = "  "
 
 
 class ProgressView(Protocol):
@@ -64,7 +69,7 @@ class TerminalProgress:
             return
         if self._live is None:
             self._live = self._start()
-        self._live.update(bars(progress), refresh=True)
+        self._live.update(bars(progress, self._live.console.width), refresh=True)
 
     def line(self, write: Callable[[], object]) -> None:
         self.close()
@@ -90,33 +95,70 @@ def view(shell: Shell) -> ProgressView:
     return TerminalProgress(shell) if shell.shows_progress else NoProgress()
 
 
-def bars(progress: Progress) -> Table:
-    """What is drawn: a row for the whole, then one for each of the first files under way."""
+class Row(NamedTuple):
+    """One line of what is drawn. `share`: per cent, or nothing while the whole is not known."""
+
+    label: str
+    done: int
+    total: int
+    share: str
+    figures: str
+
+
+def rows(progress: Progress) -> list[Row]:
+    """A row for the whole, then one for each of the first files under way; of a single file one row is enough."""
+    whole = Row(
+        total_label(progress),
+        progress.bytes_done,
+        progress.bytes_total,
+        percent(progress.bytes_done, progress.bytes_total) if progress.planned else "",
+        total_figures(progress),
+    )
+    if progress.planned and progress.items_total == 1 and progress.active:
+        return [whole._replace(label=printable(item_name(progress.active[0])))]
+    return [
+        whole,
+        *(
+            Row(
+                _INDENT + printable(item_name(item)),
+                item.bytes_done,
+                item.size,
+                percent(item.bytes_done, item.size),
+                f"{output.size(item.bytes_done)} of {output.size(item.size)}",
+            )
+            for item in progress.active[:_FILES_SHOWN]
+        ),
+    ]
+
+
+def bars(progress: Progress, columns: int) -> Table:
+    """What is drawn in a terminal of that width: where it is narrow, bars get shorter and go, then names do."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
+    lines = rows(progress)
+    fixed_cells = max(len(line.share) for line in lines) + max(len(line.figures) for line in lines) + 2  # the gaps
+    room = columns - _RIGHT_MARGIN_CELLS - fixed_cells
+    label_cells = min(_LABEL_CELLS, max(output.cell_width(line.label) for line in lines))
+    bar_cells = min(_BAR_CELLS, room - label_cells - 1)
+    if bar_cells < _SHORTEST_BAR_CELLS:
+        bar_cells = 0
+        label_cells = max(_SHORTEST_LABEL_CELLS, min(label_cells, room))
     grid = Table.grid(padding=(0, 1))
-    for _ in range(4):
-        grid.add_column(no_wrap=True)
-    grid.add_row(
-        Text(total_label(progress), no_wrap=True),
-        ProgressBar(total=max(1, progress.bytes_total), completed=progress.bytes_done, width=24),
-        Text(percent(progress.bytes_done, progress.bytes_total) if progress.planned else "", justify="right"),
-        Text(total_figures(progress), no_wrap=True),
-    )
-    for item in progress.active[:_FILES_SHOWN]:
+    for line in lines:
+        bar = ProgressBar(total=max(1, line.total), completed=line.done, width=bar_cells)
         grid.add_row(
-            Text("  " + shortened(printable(item_name(item)), _NAME_CELLS), no_wrap=True),
-            ProgressBar(total=max(1, item.size), completed=item.bytes_done, width=24),
-            Text(percent(item.bytes_done, item.size), justify="right"),
-            Text(f"{output.size(item.bytes_done)} of {output.size(item.size)}", no_wrap=True),
+            Text(shortened(line.label, label_cells), no_wrap=True),
+            *([bar] if bar_cells else []),
+            Text(line.share, no_wrap=True, justify="right"),
+            Text(line.figures, no_wrap=True),
         )
     return grid
 
 
 def total_label(progress: Progress) -> str:
-    """`12 of 40 files`; while files are still being counted, `12 of 40 files so far`."""
+    """`12 of 40 items`; while they are still being counted, `12 of 40 items so far`."""
     files = output.counted(progress.items_total, "item")
     return f"{progress.items_done:,} of {files}" + ("" if progress.planned else " so far")
 
@@ -145,7 +187,7 @@ def item_name(item: Item) -> str:
 
 
 def shortened(text: str, cells: int) -> str:
-    """`text` in at most `cells` columns; the middle gives way to “…”, since both ends tell files apart."""
+    """`text` in at most `cells` columns; the middle gives way to “…”, since both ends tell names apart."""
     if output.cell_width(text) <= cells:
         return text
     head, tail = "", ""

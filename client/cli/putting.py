@@ -14,7 +14,7 @@ from client.cli.failures import Failures
 from client.cli.options import PutOptions
 from client.cli.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from client.cli.shell import Shell
-from client.cli.transferring import Transfers
+from client.cli.transferring import SAME_AGAIN, Transfers, going_on_with
 from client.errors import LocalAccess, LocalFileError
 from client.session import Session
 from client.transfer import OnConflict
@@ -66,7 +66,8 @@ def put(session: Session, shell: Shell, options: PutOptions) -> int:
                 rename_to=None if inside else destination.name,
                 follow_symlinks=options.dereference or not options.recursive,
                 checksum=options.checksum,
-            )
+            ),
+            SAME_AGAIN if inside or not sources[0].is_folder else going_on_with(sources[0].text),
         )
     return failures.exit_code
 

@@ -6,6 +6,7 @@ main thread writes, asks, and hears Ctrl+C.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
@@ -37,6 +38,8 @@ from client.transfer import (
     TransferEvent,
 )
 from protocol import AlreadyExists, SfosError, printable
+
+SAME_AGAIN = "The same command goes on where it stopped."
 
 _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
 _ALIKE_SHOWN = 20  # lines of one and the same reason; --verbose shows all
@@ -83,7 +86,7 @@ class Transfers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._view.close()
-        self.engine.close()
+        self.engine.close(interrupt=True)
 
     def _hear(self, event: TransferEvent) -> None:
         """To the main thread."""
@@ -135,8 +138,12 @@ class Transfers:
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, job: Job) -> None:
-        """Return when the job is over; its failures are reported by then. Raises: KeyboardInterrupt, cancelled."""
+    def run(self, job: Job, to_go_on: str = SAME_AGAIN) -> None:
+        """Return when the job is over; its failures are reported by then.
+
+        `to_go_on`: what a person who stopped it by Ctrl+C can do to have the rest, for what came of it is kept.
+        Raises: KeyboardInterrupt, cancelled.
+        """
         began = time.monotonic()
         reported: set[int] = set()
         try:
@@ -144,10 +151,10 @@ class Transfers:
             if job.state is JobState.CANCELLED:  # as the answer to a question
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
-            job.cancel()
+            job.cancel(interrupt=True)
             self._cancelled(job)
             self._view.close()
-            self._shell.say(self._summary(job, time.monotonic() - began))
+            self._shell.say(f"{self._summary(job, time.monotonic() - began)} {to_go_on}")
             raise
         self._view.close()
         for item in job.failed_items():
@@ -218,6 +225,13 @@ def source_of(item: Item, direction: Direction) -> str:
     return str(item.local) if direction is Direction.UPLOAD else item.remote
 
 
+def going_on_with(folder: str) -> str:
+    """How to have the rest of a folder that was to get a new name: once that is there, the same command means to put
+    the folder into it."""
+    shown = printable(folder.rstrip("/" + os.sep))
+    return f"The same command with “{shown}/.” in place of “{shown}” goes on where it stopped."
+
+
 def conflict_lines(conflict: Conflict) -> list[str]:
     """Both versions, so that one can choose between them."""
     here = ("here", output.size(conflict.local_size), output.moment(conflict.local_mtime_ns), str(conflict.local))
@@ -253,7 +267,7 @@ def summarise(tally: Tally, direction: Direction, state: JobState, seconds: floa
         )
         if states[state] - minus > 0
     ]
-    not_reached = sum(states[state] for state in (ItemState.WAITING, ItemState.ACTIVE, ItemState.CANCELLED))
-    if not_reached:
-        rest.append(f"{not_reached:,} not reached")
+    unfinished = sum(states[state] for state in (ItemState.WAITING, ItemState.ACTIVE, ItemState.CANCELLED))
+    if unfinished:
+        rest.append(f"{unfinished:,} not finished")
     return text + ("; " + ", ".join(rest) if rest else "") + "."

@@ -48,8 +48,8 @@ def test_exact_sizes_have_every_digit() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.04, "0.0 s"), (0.84, "0.8 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 00 s"),
-     (185, "3 min 05 s"), (7_620, "2 h 07 min"), (100_000, "27 h 46 min")],
+    [(0.04, "0.0 s"), (0.84, "0.8 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min"),
+     (185, "3 min 05 s"), (1_800, "30 min"), (7_620, "2 h 07 min"), (43_200, "12 h"), (100_000, "27 h 46 min")],
 )  # fmt: skip
 def test_durations_for_people(seconds: float, text: str) -> None:
     assert output.duration(seconds) == text

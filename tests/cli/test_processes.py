@@ -47,27 +47,48 @@ def test_an_upload_that_is_stopped_says_what_was_done_and_leaves_nothing_half(
         assert process.stderr is not None
         said = process.stderr.read()
         assert process.wait(30) == code
-    assert re.fullmatch(r"Cancelled: uploaded 0 files.*; 1 not reached\.\n", said), said
+    again = r"The same command goes on where it stopped\."
+    assert re.fullmatch(rf"Cancelled: uploaded 0 files.*; 1 not finished\. {again}\n", said), said
     assert cli("ls", "-R").out in ("/:\n", "/:\nt\n\n/t:\n")
     cli.ok("put", "-r", "t")
     assert cli.ok("ls", "t") == "large\n"
 
 
-def test_a_download_that_is_stopped_leaves_no_partial_file(cli: Cli) -> None:
+def test_a_download_that_is_stopped_keeps_what_came_and_the_same_command_goes_on(
+    cli: Cli, wait_until: WaitUntil
+) -> None:
     cli.write("large", os.urandom(LARGE))
     cli.write("small", "small")
     cli.ok("put", "large", "small", "/")
     back = cli.directory / "back"
     back.mkdir()
-    with cli.running("get", "-v", "small", "large", "back", extra=SLOW) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line == "/small: done\n":
-                break
+
+    def came() -> int:
+        return sum(path.stat().st_size for path in back.glob(".sfos-*.part"))
+
+    with cli.running("get", "small", "large", "back", extra=SLOW) as process:
+        wait_until(lambda: came() > 2**21, 30, what="a part of the file to come")
         process.send_signal(signal.SIGINT)
-        process.stderr.read()
+        assert process.stderr is not None
+        assert process.stderr.read().endswith("; 1 not finished. The same command goes on where it stopped.\n")
         assert process.wait(30) == 130
-    assert [path.name for path in back.iterdir()] == ["small"]
+    assert came() > 2**21
+    assert not (back / "large").exists()
+    cli.ok("get", "small", "large", "back")
+    assert sorted(path.name for path in back.iterdir()) == ["large", "small"]
+    assert (back / "large").read_bytes() == (cli.directory / "large").read_bytes()
+
+
+def test_who_stops_a_folder_on_its_way_to_a_new_name_is_told_how_to_go_on(cli: Cli, wait_until: WaitUntil) -> None:
+    cli.write("t/large", os.urandom(LARGE))
+    before = stored(cli)
+    with cli.running("put", "-r", "t/", "/new", extra=SLOW) as process:
+        wait_until(lambda: stored(cli) > before + 2**21, 30, what="a part of the file to be stored")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert "The same command with “t/.” in place of “t” goes on" in process.stderr.read()
+    cli.ok("put", "-r", "t/.", "/new")
+    assert cli.ok("ls", "/new") == "large\n"
 
 
 def test_a_command_that_waits_for_a_silent_server_hears_ctrl_c(cli: Cli, wait_until: WaitUntil) -> None:

@@ -39,7 +39,8 @@ def drawn(value: Progress, columns: int = 100) -> list[str]:
     from rich.console import Console
 
     screen = io.StringIO()
-    Console(file=screen, width=columns, highlight=False, emoji=False, markup=False).print(progress.bars(value))
+    console = Console(file=screen, width=columns, highlight=False, emoji=False, markup=False)
+    console.print(progress.bars(value, columns))
     return [line.rstrip() for line in screen.getvalue().splitlines()]
 
 
@@ -50,6 +51,22 @@ def test_the_whole_has_a_row_and_each_file_under_way_another() -> None:
     assert whole.endswith("25% 2.5 MB of 10 MB, 1.5 MB/s, 5.0 s left")
     assert file.startswith("  film.mkv")
     assert file.endswith("25% 1.0 kB of 4.0 kB")
+
+
+def test_a_single_file_needs_one_row() -> None:
+    active = replace(item(0, ItemState.ACTIVE, size=10_000_000), bytes_done=2_500_000, remote="/there/film.mkv")
+    (line,) = drawn(state(items_total=1, items_done=0, active=(active,)))
+    assert line.startswith("film.mkv ")
+    assert line.endswith("25% 2.5 MB of 10 MB, 1.5 MB/s, 5.0 s left")
+
+
+@pytest.mark.parametrize("columns", [120, 100, 80, 70, 60, 55])
+def test_where_it_is_narrow_figures_stay_and_the_rest_gives_way(columns: int) -> None:
+    active = replace(item(3, ItemState.ACTIVE, size=4000), bytes_done=1000, remote="/there/a-rather-long-name.mkv")
+    lines = drawn(state(active=(active,)), columns)
+    assert [line.endswith(end) for line, end in zip(lines, ("5.0 s left", "1.0 kB of 4.0 kB"), strict=True)]
+    assert all(" 25% " in line for line in lines)
+    assert max(map(len, lines)) <= columns - 3, "the ^C that is typed has its place"
 
 
 def test_no_name_under_way_steers_the_terminal_or_breaks_the_line() -> None:
@@ -127,7 +144,7 @@ def test_what_was_refused_for_want_of_an_answer_has_failed() -> None:
 def test_a_cancelled_transfer_says_how_far_it_came() -> None:
     found = tally(ItemState.DONE, ItemState.CANCELLED, ItemState.WAITING)
     said = summarise(found, Direction.UPLOAD, JobState.CANCELLED, 0.5)
-    assert said == "Cancelled: uploaded 1 file (1.0 kB) in 0.5 s; 2 not reached."
+    assert said == "Cancelled: uploaded 1 file (1.0 kB) in 0.5 s; 2 not finished."
 
 
 def test_a_conflict_shows_both_files_and_which_is_newer() -> None:
