@@ -62,6 +62,23 @@ def test_the_program_leaves_signals_and_logging_as_they_were(capfd: pytest.Captu
     assert (signal.getsignal(signal.SIGTERM), logging.getLogger().handlers[:], logging.getLogger().level) == before
 
 
+def python(program: str, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """A process of its own, with nothing loaded."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=CHECKOUT, env={**os.environ, **environ}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def session_that_loads(imports: str, *seldom_used: str) -> str:
+    """A program that imports what a command imports, and fails if any of the modules came along that few need."""
+    return (
+        f"import sys\n{imports}\n"
+        f"loaded = {set(seldom_used)} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
+    )
+
+
 @pytest.mark.parametrize("words", [["--help"], ["put", "--help"]])
 def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[str]) -> None:
     probe = (
@@ -72,37 +89,27 @@ def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[
         "heavy = {'OpenSSL', 'rich', 'keyring', 'client.transfer', 'sqlalchemy', 'tkinter'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else code)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", probe, *words], cwd=CHECKOUT, env={**os.environ, "SFOS_HOME": "/nowhere"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = python(probe, *words, SFOS_HOME="/nowhere")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: sfos ")
 
 
 def test_a_session_is_loaded_without_what_only_seldom_is_needed() -> None:
-    probe = (
-        "import sys\n"
-        "import client.cli.signing_in, client.cli.listing\n"
-        "heavy = {'cryptography.x509.name', 'platformdirs', 'keyring', 'client.transfer', 'email', 'rich'}\n"
-        "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    seldom = ("cryptography.x509.name", "platformdirs", "keyring", "client.transfer", "email", "rich")
+    done = python(session_that_loads("import client.cli.signing_in, client.cli.listing", *seldom))
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> None:
-    probe = (
-        "import sys\n"
+    imports = (
         "import client.lean\n"
         "from client.cli.main import run\n"
         "with client.lean.lean_imports():\n    import client.tls\n"
-        "import client.cli.signing_in, client.cli.putting\n"
-        "heavy = {'inspect', 'ast', 'platform', 'locale', 'traceback', 'urllib.parse', 'wire.scram', 'client.login'}\n"
-        "heavy |= {'pyfastcdc', 'client.transfer.upload', 'client.transfer.download', 'tempfile', 'dataclasses'}\n"
-        "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
+        "import client.cli.signing_in, client.cli.putting"
     )
-    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    seldom = ["inspect", "ast", "platform", "locale", "traceback", "urllib.parse", "wire.scram", "client.login"]
+    seldom += ["pyfastcdc", "client.transfer.upload", "client.transfer.download", "tempfile", "dataclasses"]
+    done = python(session_that_loads(imports, *seldom))
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -121,7 +128,7 @@ def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
         "real = (calendar, gettext, inspect, platform, textwrap, traceback, typing_extensions, urllib.parse)\n"
         "assert all(module.__file__ and module is sys.modules[module.__name__] for module in real)\n"
     )
-    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    done = python(probe)
     assert (done.returncode, done.stderr.splitlines()[0]) == (0, "ERROR:root:told"), done.stderr
     assert "ZeroDivisionError" in done.stderr
 
@@ -138,7 +145,7 @@ def test_a_deferred_package_is_loaded_when_it_is_asked_for() -> None:
         "from cryptography.x509 import Certificate\n"
         "assert x509.Certificate is Certificate\n"
     )
-    done = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    done = python(probe)
     assert (done.returncode, done.stderr) == (0, "")
 
 

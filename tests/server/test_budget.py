@@ -11,8 +11,18 @@ from protocol import ServerBusy
 from server.budget import MemoryBudget
 
 
-def test_what_is_released_can_be_lent_again_and_only_once() -> None:
-    budget = MemoryBudget(100)
+@pytest.fixture
+def budget() -> MemoryBudget:
+    return MemoryBudget(100)
+
+
+def lend(budget: MemoryBudget, **sizes: int) -> None:
+    """To each of these users so many bytes, as long as the test lasts."""
+    for user, size in sizes.items():
+        budget.take(user, size, 0)
+
+
+def test_what_is_released_can_be_lent_again_and_only_once(budget: MemoryBudget) -> None:
     with budget.take("a", 50, 0):
         assert budget.used_bytes == 50
     lease = budget.take("a", 50, 0)
@@ -21,32 +31,28 @@ def test_what_is_released_can_be_lent_again_and_only_once() -> None:
     assert budget.used_bytes == 0
 
 
-def test_one_user_gets_half_at_most_and_the_other_half_stays_for_others() -> None:
-    budget = MemoryBudget(100)
-    budget.take("a", 50, 0)
+def test_one_user_gets_half_at_most_and_the_other_half_stays_for_others(budget: MemoryBudget) -> None:
+    lend(budget, a=50)
     with pytest.raises(ServerBusy):
-        budget.take("a", 1, 0)
-    budget.take("b", 50, 0)
+        lend(budget, a=1)
+    lend(budget, b=50)
     with pytest.raises(ServerBusy):
-        budget.take("c", 1, 0)
-    assert budget.take("c", 0, 0)
+        lend(budget, c=1)
+    lend(budget, c=0)
 
 
-def test_the_last_quarter_is_for_those_who_hold_nothing() -> None:
-    budget = MemoryBudget(100)
-    budget.take("a", 50, 0)
-    budget.take("b", 10, 0)
-    budget.take("b", 15, 0)
+def test_the_last_quarter_is_for_those_who_hold_nothing(budget: MemoryBudget) -> None:
+    lend(budget, a=50, b=10)
+    lend(budget, b=15)
     with pytest.raises(ServerBusy):
-        budget.take("b", 1, 0)
-    budget.take("c", 20, 0)
+        lend(budget, b=1)
+    lend(budget, c=20)
     with pytest.raises(ServerBusy):
-        budget.take("c", 1, 0)
-    assert budget.take("d", 5, 0)
+        lend(budget, c=1)
+    lend(budget, d=5)
 
 
-def test_what_was_taken_for_the_most_that_there_could_be_is_given_back() -> None:
-    budget = MemoryBudget(100)
+def test_what_was_taken_for_the_most_that_there_could_be_is_given_back(budget: MemoryBudget) -> None:
     lease = budget.take("a", 50, 0)
     lease.keep(20)
     lease.keep(30)
@@ -55,8 +61,7 @@ def test_what_was_taken_for_the_most_that_there_could_be_is_given_back() -> None
     assert budget.used_bytes == 0
 
 
-def test_who_waits_goes_on_when_another_gives_back(wait_until: Callable[..., None]) -> None:
-    budget = MemoryBudget(100)
+def test_who_waits_goes_on_when_another_gives_back(budget: MemoryBudget, wait_until: Callable[..., None]) -> None:
     first, second = budget.take("a", 50, 0), budget.take("b", 50, 0)
     got = threading.Event()
 
@@ -74,8 +79,7 @@ def test_who_waits_goes_on_when_another_gives_back(wait_until: Callable[..., Non
     assert budget.used_bytes == 0
 
 
-def test_under_many_threads_no_more_is_lent_than_there_is() -> None:
-    budget = MemoryBudget(100)
+def test_under_many_threads_no_more_is_lent_than_there_is(budget: MemoryBudget) -> None:
     most = 0
 
     def work(owner: str) -> None:

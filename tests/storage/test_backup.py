@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -40,80 +41,61 @@ from tests.storage.kill_points import KillPoints
 NewRegistry = Callable[..., SpaceRegistry]
 
 
-@pytest.fixture
-def storage(tmp_path: Path) -> Path:
-    return tmp_path / "server_storage"
+@dataclass(frozen=True)
+class Backups:
+    """Backups of a home into the directory `place`, and what comes of them in a second home, which is empty."""
 
+    storage: Path
+    accounts: Path
+    place: Path
+    home: Path
+    master: MasterKey
+    new_registry: NewRegistry
 
-@pytest.fixture
-def accounts(tmp_path: Path) -> Path:
-    path = tmp_path / "credentials.json"
-    path.write_text("accounts of this test")
-    return path
-
-
-@pytest.fixture
-def backups(tmp_path: Path) -> Path:
-    return tmp_path / "backups"
-
-
-@pytest.fixture
-def back(storage: Path, accounts: Path, backups: Path) -> Callable[..., BackedUp]:
-    def backs(keep: int | None = None) -> BackedUp:
+    def make(self, keep: int | None = None) -> BackedUp:
         now = dt.datetime.now(dt.UTC)
-        return back_up(storage, accounts, backups, lambda: now, lambda _: None, keep=keep)
+        return back_up(self.storage, self.accounts, self.place, lambda: now, lambda _: None, keep=keep)
 
-    return backs
+    def bring_back(self, name: str | None = None, key: MasterKey | None = None) -> Restored:
+        snapshot = find_snapshot(self.place, name)
+        accounts = self.home / "secrets" / "credentials.json"
+        live = LiveMasterKey(key or self.master)
+        return restore(self.place, snapshot, self.home / "server_storage", self.home / "temp", accounts, live)
+
+    def tree(self) -> dict[str, bytes | None]:
+        """All files of the space in the second home; it has to verify clean."""
+        registry = self.new_registry(home=self.home)
+        with registry.inspect(SPACE_ID) as context:
+            assert verify_space(context, full=True).findings == []
+        with registry.lease(SPACE_ID, create=False) as space:
+            return Desk(space).tree()
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home with nothing in it."""
-    return tmp_path / "second home"
+def backups(tmp_path: Path, master: MasterKey, new_registry: NewRegistry) -> Backups:
+    accounts = tmp_path / "credentials.json"
+    accounts.write_text("accounts of this test")
+    return Backups(
+        tmp_path / "server_storage", accounts, tmp_path / "backups", tmp_path / "second home", master, new_registry
+    )
 
 
-@pytest.fixture
-def bring_back(backups: Path, home: Path, master: MasterKey) -> Callable[..., Restored]:
-    def bring(name: str | None = None, key: MasterKey = master) -> Restored:
-        snapshot, live = find_snapshot(backups, name), LiveMasterKey(key)
-        return restore(
-            backups, snapshot, home / "server_storage", home / "temp", home / "secrets" / "credentials.json", live
-        )
-
-    return bring
-
-
-def tree_of(new_registry: NewRegistry, home: Path) -> dict[str, bytes | None]:
-    """All files of the space in `home`, which has to verify clean."""
-    registry = new_registry(home=home)
-    with registry.inspect(SPACE_ID) as context:
-        assert verify_space(context, full=True).findings == []
-    with registry.lease(SPACE_ID, create=False) as space:
-        return Desk(space).tree()
-
-
-def test_what_was_backed_up_comes_back_and_verifies(
-    desk: Desk,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-) -> None:
+def test_what_was_backed_up_comes_back_and_verifies(desk: Desk, backups: Backups) -> None:
     desk.put("/docs/big", os.urandom(350_000))
     desk.put("/docs/small", b"small")
     desk.put("/docs/small", b"small, again")
     desk.upload(os.urandom(120_000))  # not committed yet
     before = desk.tree()
     cursor = desk.space.cursor()
-    done = back()
+    done = backups.make()
     assert (done.losses, done.spaces) == ([], 1)
     desk.put("/later", b"not in the backup")
-    restored = bring_back()
+    restored = backups.bring_back()
     assert restored.losses == []
     assert restored.accounts
-    assert (home / "secrets" / "credentials.json").read_text() == "accounts of this test"
-    assert tree_of(new_registry, home) == before
-    with new_registry(home=home).lease(SPACE_ID) as space:
+    assert (backups.home / "secrets" / "credentials.json").read_text() == "accounts of this test"
+    assert backups.tree() == before
+    with backups.new_registry(home=backups.home).lease(SPACE_ID) as space:
         other = Desk(space)
         with pytest.raises(ResyncRequired):  # a new epoch
             other.changes(cursor)
@@ -121,39 +103,28 @@ def test_what_was_backed_up_comes_back_and_verifies(
         assert other.read("/works") == b"on"
 
 
-def test_a_second_backup_copies_only_what_is_new(desk: Desk, back: Callable[..., BackedUp], backups: Path) -> None:
+def test_a_second_backup_copies_only_what_is_new(desk: Desk, backups: Backups) -> None:
     desk.put("/big", os.urandom(350_000))
     desk.put_many({f"/small/{number}": os.urandom(100) for number in range(20)})
-    assert back().chunks == 24
+    assert backups.make().chunks == 24
     desk.put("/more", b"one more")
-    done = back()
+    done = backups.make()
     assert (done.chunks, done.kept) == (1, 24)
-    assert len(snapshots_in(backups)) == 2
-    assert (back().chunks, back().chunks) == (0, 0)
+    assert len(snapshots_in(backups.place)) == 2
+    assert (backups.make().chunks, backups.make().chunks) == (0, 0)
 
 
-def test_an_older_snapshot_can_be_restored_too(
-    desk: Desk,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-) -> None:
+def test_an_older_snapshot_can_be_restored_too(desk: Desk, backups: Backups) -> None:
     desk.put("/file", b"first")
-    first = back()
+    first = backups.make()
     desk.put("/file", b"second")
-    back()
-    assert bring_back(first.snapshot.name).losses == []
-    assert tree_of(new_registry, home) == {"/file": b"first"}
+    backups.make()
+    assert backups.bring_back(first.snapshot.name).losses == []
+    assert backups.tree() == {"/file": b"first"}
 
 
 def test_a_backup_beside_writers_and_collections_is_one_state_that_verifies(
-    desk: Desk,
-    registry: SpaceRegistry,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
+    desk: Desk, backups: Backups, registry: SpaceRegistry
 ) -> None:
     written = 0
     failed: list[Exception] = []
@@ -183,14 +154,14 @@ def test_a_backup_beside_writers_and_collections_is_one_state_that_verifies(
     writer.start()
     try:
         assert begun.wait(30)
-        results = [back() for _ in range(3)]
+        results = [backups.make() for _ in range(3)]
     finally:
         stop.set()
         writer.join()
     assert failed == []
     assert [done.losses for done in results] == [[], [], []]
-    assert bring_back().losses == []
-    big = tree_of(new_registry, home)["/big"]
+    assert backups.bring_back().losses == []
+    big = backups.tree()["/big"]
     assert big is not None
     assert big == big[:4] * 60_000
 
@@ -204,18 +175,11 @@ def test_garbage_collection_waits_for_another_day_while_a_backup_runs(desk: Desk
 
 @pytest.mark.parametrize("step", ["_copy_catalog", "copy_chunks", "copy_small", "copy_durably", "write_durably"])
 def test_an_interrupted_backup_never_looks_complete(
-    step: str,
-    desk: Desk,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-    backups: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    backups: Backups, step: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.put("/file", os.urandom(150_000))
     before = desk.tree()
-    back()
+    backups.make()
     desk.put("/file", os.urandom(150_000))
     with monkeypatch.context() as patched:
 
@@ -224,166 +188,126 @@ def test_an_interrupted_backup_never_looks_complete(
 
         patched.setattr(backup, step, die)
         with pytest.raises(KeyboardInterrupt):
-            back()
-    assert len(snapshots_in(backups)) == 1
-    bring_back()
-    assert tree_of(new_registry, home) == before
-    assert back().losses == []
+            backups.make()
+    assert len(snapshots_in(backups.place)) == 1
+    backups.bring_back()
+    assert backups.tree() == before
+    assert backups.make().losses == []
 
 
-def test_a_chunk_that_was_only_half_copied_is_copied_again(
-    desk: Desk,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-    backups: Path,
-) -> None:
+def test_a_chunk_that_was_only_half_copied_is_copied_again(desk: Desk, backups: Backups) -> None:
     desk.put("/file", os.urandom(150_000))
-    back()
-    path = next(backups.glob("stores/*/chunks/*/*"))
+    backups.make()
+    path = next(backups.place.glob("stores/*/chunks/*/*"))
     path.write_bytes(path.read_bytes()[:-40])
-    assert back().chunks == 1
-    bring_back()
-    assert tree_of(new_registry, home) == desk.tree()
+    assert backups.make().chunks == 1
+    backups.bring_back()
+    assert backups.tree() == desk.tree()
 
 
 @pytest.mark.leaves_damage
 def test_what_is_damaged_is_said_and_everything_else_is_backed_up(
-    desk: Desk,
-    registry: SpaceRegistry,
-    storage: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
+    desk: Desk, backups: Backups, registry: SpaceRegistry
 ) -> None:
     desk.put("/file", os.urandom(150_000))
-    next(storage.glob("*/chunks/*/*")).unlink()
+    next(backups.storage.glob("*/chunks/*/*")).unlink()
     with registry.lease("a" * 32):
         pass
-    (storage / ("b" * 32)).mkdir()
-    done = back()
+    (backups.storage / ("b" * 32)).mkdir()
+    done = backups.make()
     assert done.spaces == 2
     assert [loss.split(":")[0] for loss in done.losses] == [f"space {SPACE_ID}", f"space {'b' * 32}"]
-    again = bring_back()
+    again = backups.bring_back()
     assert again.spaces == 2
     assert set(done.losses) <= set(again.losses)
 
 
 @pytest.mark.parametrize("small_too", ["its row is gone", "its database is gone"])
 def test_what_a_backup_lacks_is_asked_for_again_after_its_restoration(
-    desk: Desk,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-    backups: Path,
-    small_too: str,
+    desk: Desk, backups: Backups, small_too: str
 ) -> None:
     files = {"/large": os.urandom(90_000), "/small": b"a small content", "/other": os.urandom(90_001)}
     for path, data in files.items():
         desk.put(path, data)
-    back()
-    for lost in backups.glob("stores/*/chunks/*/*"):
+    backups.make()
+    for lost in backups.place.glob("stores/*/chunks/*/*"):
         if lost.name.startswith(desk.cut(files["/large"])[0][0].chunk_id.hex()):
             lost.unlink()
-    (database,) = backups.glob("stores/*/small-*.db")
+    (database,) = backups.place.glob("stores/*/small-*.db")
     if small_too == "its row is gone":
         with closing(sqlite3.connect(database)) as connection, connection:
             assert connection.execute("DELETE FROM tokens").rowcount == 1
     else:
         database.unlink()
-    assert len(bring_back().losses) == 2
-    with new_registry(home=home).lease(SPACE_ID, create=False) as space:
+    assert len(backups.bring_back().losses) == 2
+    with backups.new_registry(home=backups.home).lease(SPACE_ID, create=False) as space:
         restored = Desk(space)
         ids = [restored.cut(data)[0][0].chunk_id for data in files.values()]
         assert restored.have(ids) == [False, False, True]
         restored.put_many({"/large": files["/large"], "/small": files["/small"]})
         assert restored.tree() == files
-    tree_of(new_registry, home)
+    backups.tree()
 
 
-def test_a_backup_goes_into_a_directory_of_its_own(
-    desk: Desk, back: Callable[..., BackedUp], backups: Path, storage: Path, accounts: Path
-) -> None:
-    backups.mkdir()
-    (backups / "holiday.jpg").touch()
+def test_a_backup_goes_into_a_directory_of_its_own(desk: Desk, backups: Backups) -> None:
+    backups.place.mkdir()
+    (backups.place / "holiday.jpg").touch()
     with pytest.raises(NotForBackups):
-        back()
-    for place in (storage, storage / "backups", storage.parent):
+        backups.make()
+    for place in (backups.storage, backups.storage / "backups", backups.storage.parent):
         with pytest.raises(NotForBackups):
-            back_up(storage, accounts, place, lambda: dt.datetime.now(dt.UTC), lambda _: None)
+            back_up(backups.storage, backups.accounts, place, lambda: dt.datetime.now(dt.UTC), lambda _: None)
 
 
-def test_one_backup_at_a_time_goes_into_a_directory(
-    desk: Desk, back: Callable[..., BackedUp], storage: Path, accounts: Path, backups: Path
-) -> None:
+def test_one_backup_at_a_time_goes_into_a_directory(desk: Desk, backups: Backups) -> None:
     refused: list[str] = []
 
     def second(_: str) -> None:
         with pytest.raises(BackupRunning):
-            back()
+            backups.make()
         refused.append("yes")
 
     desk.put("/file", b"data")
-    back_up(storage, accounts, backups, lambda: dt.datetime.now(dt.UTC), second)
+    back_up(backups.storage, backups.accounts, backups.place, lambda: dt.datetime.now(dt.UTC), second)
     assert refused == ["yes"]
 
 
-def test_nothing_is_restored_over_anything_or_under_a_wrong_key(
-    desk: Desk, home: Path, back: Callable[..., BackedUp], bring_back: Callable[..., Restored], backups: Path
-) -> None:
+def test_nothing_is_restored_over_anything_or_under_a_wrong_key(desk: Desk, backups: Backups) -> None:
     with pytest.raises(NoBackup):
-        bring_back()
+        backups.bring_back()
     desk.put("/file", b"data")
-    back()
+    backups.make()
     with pytest.raises(MasterKeyWrong):
-        bring_back(key=MasterKey.parse("A" * 43 + "="))
-    assert not home.exists()
-    bring_back()
+        backups.bring_back(key=MasterKey.parse("A" * 43 + "="))
+    assert not backups.home.exists()
+    backups.bring_back()
     with pytest.raises(HomeNotEmpty):
-        bring_back()
+        backups.bring_back()
     with pytest.raises(NoBackup):
-        find_snapshot(backups, "000099-20260101T000000Z")
+        find_snapshot(backups.place, "000099-20260101T000000Z")
 
 
 def test_a_backup_of_a_restored_home_into_the_same_directory_mixes_nothing_up(
-    desk: Desk,
-    new_registry: NewRegistry,
-    tmp_path: Path,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-    backups: Path,
-    accounts: Path,
-    master: MasterKey,
+    desk: Desk, backups: Backups, tmp_path: Path
 ) -> None:
     """Small chunks are numbered, and after a restoration the same numbers mean others."""
     desk.put("/one", b"1")
-    first = back()
+    first = backups.make()
     desk.put("/two", b"the second of the old epoch")
-    back()
-    bring_back(first.snapshot.name)
-    with new_registry(home=home).lease(SPACE_ID) as space:
+    backups.make()
+    backups.bring_back(first.snapshot.name)
+    with backups.new_registry(home=backups.home).lease(SPACE_ID) as space:
         Desk(space).put("/two", b"the second of the new epoch")
-    again = back_up(home / "server_storage", accounts, backups, lambda: dt.datetime.now(dt.UTC), lambda _: None)
-    assert again.losses == []
-    third = tmp_path / "third home"
-    restore(
-        backups,
-        again.snapshot,
-        third / "server_storage",
-        third / "temp",
-        third / "credentials.json",
-        LiveMasterKey(master),
-    )
-    assert tree_of(new_registry, third) == {"/one": b"1", "/two": b"the second of the new epoch"}
+    assert replace(backups, storage=backups.home / "server_storage").make().losses == []
+    third = replace(backups, home=tmp_path / "third home")
+    third.bring_back()
+    assert third.tree() == {"/one": b"1", "/two": b"the second of the new epoch"}
 
 
 def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
     desk: Desk,
+    backups: Backups,
     tmp_path: Path,
-    home: Path,
-    backups: Path,
     master_text: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -392,53 +316,45 @@ def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
     desk.put("/file", b"data")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "credentials.json").write_text("accounts")
-    assert manage_storage.main(["--home", str(tmp_path), "backup", str(backups)]) == 0
+    assert manage_storage.main(["--home", str(tmp_path), "backup", str(backups.place)]) == 0
     assert "1 spaces; 1 chunks copied" in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        manage_storage.main(["--home", str(tmp_path), "backup", str(backups), "--keep", "0"])
+        manage_storage.main(["--home", str(tmp_path), "backup", str(backups.place), "--keep", "0"])
     assert "'0' is no whole number from 1" in capsys.readouterr().err
-    home.mkdir()
-    lock = HomeLock(home)
-    assert manage_storage.main(["--home", str(home), "restore", str(backups)]) == 1
+    backups.home.mkdir()
+    lock = HomeLock(backups.home)
+    assert manage_storage.main(["--home", str(backups.home), "restore", str(backups.place)]) == 1
     assert "another server" in capsys.readouterr().err
     lock.release()
-    assert manage_storage.main(["--home", str(home), "restore", str(backups)]) == 0
-    assert manage_storage.main(["--home", str(home), "verify", "--full"]) == 0
+    assert manage_storage.main(["--home", str(backups.home), "restore", str(backups.place)]) == 0
+    assert manage_storage.main(["--home", str(backups.home), "verify", "--full"]) == 0
 
 
 def test_pruning_keeps_what_the_kept_snapshots_name_and_nothing_else(
-    desk: Desk,
-    context: SpaceContext,
-    new_registry: NewRegistry,
-    home: Path,
-    back: Callable[..., BackedUp],
-    bring_back: Callable[..., Restored],
-    backups: Path,
+    desk: Desk, backups: Backups, context: SpaceContext
 ) -> None:
     desk.put("/kept", os.urandom(150_000))
     desk.upload(os.urandom(250_000) + b"small and never committed")
-    assert back().chunks == 5
+    assert backups.make().chunks == 5
     collect_garbage(context, -1_000)  # grace of less than nothing: what is not committed goes at once
     desk.put("/new", b"new")
     before = desk.tree()
-    assert back(keep=2).pruned == 0
-    done = back(keep=1)
+    assert backups.make(keep=2).pruned == 0
+    done = backups.make(keep=1)
     assert (done.losses, done.pruned) == ([], 3)
-    assert snapshots_in(backups) == [done.snapshot]
-    assert back(keep=1).pruned == 0
-    bring_back()
-    assert tree_of(new_registry, home) == before
+    assert snapshots_in(backups.place) == [done.snapshot]
+    assert backups.make(keep=1).pruned == 0
+    backups.bring_back()
+    assert backups.tree() == before
 
 
 @pytest.mark.leaves_damage
-def test_a_backup_with_losses_prunes_nothing(
-    desk: Desk, back: Callable[..., BackedUp], backups: Path, storage: Path
-) -> None:
-    back()
+def test_a_backup_with_losses_prunes_nothing(desk: Desk, backups: Backups) -> None:
+    backups.make()
     desk.put("/file", os.urandom(150_000))
-    next(storage.glob("*/chunks/*/*")).unlink()
-    assert back(keep=1).losses
-    assert len(snapshots_in(backups)) == 2
+    next(backups.storage.glob("*/chunks/*/*")).unlink()
+    assert backups.make(keep=1).losses
+    assert len(snapshots_in(backups.place)) == 2
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2])
