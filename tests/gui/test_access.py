@@ -17,13 +17,14 @@ from client.session import Session
 from client.trust import ACCEPT_NEW, Trust, TrustStore
 from gui import kept_transfers
 from gui.presenters import access as access_module
-from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, Entered, Step, ended_notice
+from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, AskTrust, Entered, Step, ended_notice
 from gui.presenters.passwords import judge, requirements
 from gui.tasks import TaskBridge
 from gui.views.dialogs.new_password import NewPasswordCard
 from gui.views.dialogs.sign_in import SignInCard
 from protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
 from tests.gui.conftest import PASSWORD, USER, Hand, sign_in, write
+from tests.gui.entrance import Entrance, entrance
 from tests.support.server_process import ServerProcess
 
 pytestmark = [pytest.mark.timeout(180)]
@@ -57,61 +58,102 @@ def given(admin: Administration) -> Iterator[str]:
 
 
 @pytest.fixture
-def access(bridge: TaskBridge, trust: Trust) -> Iterator[tuple[AccessPresenter, list[Step]]]:
-    steps: list[Step] = []
-    presenter = AccessPresenter(bridge, lambda: trust, ClientOptions(), steps.append)
-    yield presenter, steps
-    presenter.close()
-    for step in steps:
-        if isinstance(step, Entered):
-            step.session.logout()
+def access(bridge: TaskBridge, trust: Trust, settle: Settle) -> Iterator[Entrance]:
+    with entrance(bridge, trust, settle) as before_the_server:
+        yield before_the_server
+
+
+@pytest.fixture
+def stranger(bridge: TaskBridge, settle: Settle, tmp_path: Path) -> Iterator[Entrance]:
+    """On a computer that has never seen the server, and asks before it trusts one."""
+    with entrance(bridge, Trust(TrustStore(tmp_path / "pins.json")), settle) as before_the_server:
+        yield before_the_server
+
+
+# --- The way in -------------------------------------------------------------------------------------------------------
+
+
+def test_signing_in_takes_a_password_and_a_confirmed_fingerprint(
+    stranger: Entrance, server: ServerProcess, tmp_path: Path
+) -> None:
+    presenter = stranger.presenter
+    presenter.begin(server.address, USER)
+    presenter.submit(server.address, USER, PASSWORD, False)
+    asked = stranger.reach(AskTrust)
+    assert not (tmp_path / "pins.json").exists()
+    presenter.trust(asked.key)
+    stranger.reach(AskNewPassword)
+    presenter.postpone_password()
+    stranger.now(Entered)
+    pin = TrustStore(tmp_path / "pins.json").pin_of(Address.parse(server.address, 1))
+    assert pin is not None and pin.fingerprint == asked.key.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("server_text", "user", "password", "told"),
+    [("not an address", "u", "p", "host:port"), ("h:1", "", "p", "user name"), ("h:1", "u", "", "password")],
+)
+def test_what_is_missing_is_told_without_asking_the_server(
+    stranger: Entrance, server_text: str, user: str, password: str, told: str
+) -> None:
+    presenter = stranger.presenter
+    presenter.submit(server_text, user, password, False)
+    last = stranger.now(AskSignIn)
+    assert told in (last.state.problem or "")
+    assert not last.state.busy
+
+
+def test_an_attempt_that_was_given_up_does_not_sign_in_later(
+    stranger: Entrance, server: ServerProcess, settle: Settle, bridge: TaskBridge
+) -> None:
+    presenter = stranger.presenter
+    presenter.begin(server.address, USER)
+    presenter.submit(server.address, USER, PASSWORD, False)
+    presenter.cancel()
+    settle(lambda: not bridge.alive())
+    assert not any(isinstance(step, Entered | AskTrust) for step in stranger.steps)
 
 
 # --- A password that somebody else gave -----------------------------------------------------------------------------
 
 
 def test_a_password_given_by_an_administrator_has_to_be_changed_before_one_is_let_in(
-    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, given: str, settle: Settle
+    access: Entrance, server: ServerProcess, given: str
 ) -> None:
-    presenter, steps = access
+    presenter = access.presenter
     presenter.submit(server.address, given, GIVEN, False)
-    settle(lambda: isinstance(steps[-1], AskNewPassword))
-    asked = steps[-1]
-    assert isinstance(asked, AskNewPassword)
+    asked = access.reach(AskNewPassword)
     assert asked.state.forced
     assert GIVEN not in repr(asked), "the password does not get into a log by way of the state"
     presenter.postpone_password()
-    assert not any(isinstance(step, Entered) for step in steps), "it cannot be put off"
+    assert not access.entered, "it cannot be put off"
     presenter.choose_password(OWN)
-    settle(lambda: isinstance(steps[-1], Entered))
-    entered = steps[-1]
-    assert isinstance(entered, Entered)
+    entered = access.reach(Entered)
     assert entered.session.api.list_folder("/") == []
 
 
 def test_what_the_server_or_the_policy_refuses_stays_in_the_form(
-    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, given: str, settle: Settle
+    access: Entrance, server: ServerProcess, given: str, settle: Settle
 ) -> None:
-    presenter, steps = access
+    presenter = access.presenter
     presenter.submit(server.address, given, GIVEN, False)
-    settle(lambda: isinstance(steps[-1], AskNewPassword))
+    access.reach(AskNewPassword)
     presenter.choose_password("short")
-    settle(lambda: isinstance(steps[-1], AskNewPassword) and steps[-1].state.problem)
-    last = steps[-1]
-    assert isinstance(last, AskNewPassword)
+    settle(lambda: isinstance(access.steps[-1], AskNewPassword) and access.steps[-1].state.problem)
+    last = access.now(AskNewPassword)
     assert "at least 10 are needed" in last.state.problem and not last.state.busy
     presenter.refuse_password()
-    assert isinstance(steps[-1], AskSignIn)
+    access.now(AskSignIn)
 
 
 def test_a_keyring_that_takes_its_time_does_not_bring_the_form_back(
-    access: tuple[AccessPresenter, list[Step]],
+    access: Entrance,
     server: ServerProcess,
     settle: Settle,
     bridge: TaskBridge,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    presenter, steps = access
+    presenter = access.presenter
     answer, asked = threading.Event(), threading.Event()
 
     def refusal() -> str | None:
@@ -124,36 +166,32 @@ def test_a_keyring_that_takes_its_time_does_not_bring_the_form_back(
     settle(asked.is_set)
     monkeypatch.undo()
     presenter.submit(server.address, USER, PASSWORD, False)
-    settle(lambda: isinstance(steps[-1], AskNewPassword))
+    access.reach(AskNewPassword)
     answer.set()
     settle(lambda: not bridge.alive())
     bridge.drain()
-    assert isinstance(steps[-1], AskNewPassword)
+    access.now(AskNewPassword)
     presenter.refuse_password()
     settle(lambda: not bridge.alive())
 
 
-def test_the_first_password_may_be_kept_for_now(
-    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, settle: Settle
-) -> None:
-    presenter, steps = access
+def test_the_first_password_may_be_kept_for_now(access: Entrance, server: ServerProcess) -> None:
+    presenter = access.presenter
     presenter.submit(server.address, USER, PASSWORD, False)
-    settle(lambda: isinstance(steps[-1], AskNewPassword))
-    asked = steps[-1]
-    assert isinstance(asked, AskNewPassword)
+    asked = access.reach(AskNewPassword)
     assert not asked.state.forced
     presenter.postpone_password()
-    assert isinstance(steps[-1], Entered)
+    access.now(Entered)
 
 
 def test_a_sign_in_given_up_late_keeps_no_password(
-    access: tuple[AccessPresenter, list[Step]],
+    access: Entrance,
     server: ServerProcess,
     settle: Settle,
     bridge: TaskBridge,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    presenter, steps = access
+    presenter = access.presenter
     reached, given_up = threading.Event(), threading.Event()
     touched: list[str] = []
 
@@ -171,12 +209,12 @@ def test_a_sign_in_given_up_late_keeps_no_password(
     given_up.set()
     settle(lambda: not bridge.alive())
     assert touched == []
-    assert not any(isinstance(step, Entered) for step in steps)
+    assert not access.entered
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["while it is asked for", "when it has come"])
 def test_a_sign_in_given_up_leaves_no_session_open_on_the_server(
-    access: tuple[AccessPresenter, list[Step]],
+    access: Entrance,
     server: ServerProcess,
     settle: Settle,
     bridge: TaskBridge,
@@ -184,7 +222,7 @@ def test_a_sign_in_given_up_leaves_no_session_open_on_the_server(
     monkeypatch: pytest.MonkeyPatch,
     late: bool,
 ) -> None:
-    presenter, steps = access
+    presenter = access.presenter
     before = {one.id for one in admin.sessions(USER)}
     reached, given_up = threading.Event(), threading.Event()
 
@@ -204,7 +242,7 @@ def test_a_sign_in_given_up_leaves_no_session_open_on_the_server(
     presenter.cancel()
     given_up.set()
     settle(lambda: not bridge.alive() and not {one.id for one in admin.sessions(USER)} - before)
-    assert not any(isinstance(step, Entered) for step in steps)
+    assert not access.entered
 
 
 @pytest.mark.parametrize(
@@ -215,13 +253,10 @@ def test_a_sign_in_given_up_leaves_no_session_open_on_the_server(
         (SessionRevoked("Ended by an administrator."), "Ended by an administrator."),
     ],
 )
-def test_why_a_new_password_came_too_late_is_told_as_it_is(
-    access: tuple[AccessPresenter, list[Step]], error: Exception, said: str
-) -> None:
-    presenter, steps = access
+def test_why_a_new_password_came_too_late_is_told_as_it_is(access: Entrance, error: Exception, said: str) -> None:
+    presenter = access.presenter
     presenter._not_chosen(error)
-    last = steps[-1]
-    assert isinstance(last, AskSignIn)
+    last = access.now(AskSignIn)
     assert said in (last.state.problem or "")
     assert ("elsewhere" in (last.state.problem or "")) == isinstance(error, LoginFailed)
 
@@ -310,21 +345,21 @@ def test_a_wait_is_counted_down_and_then_one_may_try_again() -> None:
 
 
 def test_too_many_wrong_passwords_hold_up_the_button_and_another_server_frees_it(
-    access: tuple[AccessPresenter, list[Step]], server: ServerProcess, admin: Administration, settle: Settle
+    access: Entrance, server: ServerProcess, admin: Administration, settle: Settle
 ) -> None:
-    presenter, steps = access
+    presenter = access.presenter
 
     def held_up() -> bool:
-        last = steps[-1]
+        last = access.steps[-1]
         return isinstance(last, AskSignIn) and last.state.held_up
 
     for _ in range(12):  # how many are free is the server's business; each one more makes the wait longer
         presenter.submit(server.address, "nobody", "wrong", False)
-        settle(lambda: isinstance(steps[-1], AskSignIn) and not steps[-1].state.busy)
+        settle(lambda: isinstance(access.steps[-1], AskSignIn) and not access.steps[-1].state.busy)
         if held_up():
             break
     assert held_up()
-    assert "possible again in" in (steps[-1].state.problem or "")  # type: ignore[union-attr]
+    assert "possible again in" in (access.now(AskSignIn).state.problem or "")
     presenter.submit("", "nobody", "wrong", False)
     assert not held_up()
 

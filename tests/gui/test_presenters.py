@@ -9,15 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
 from client.errors import ConnectionLost
-from client.options import ClientOptions
 from client.session import Session
 from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
-from client.trust import Trust, TrustStore
 from client.watch import Resync
 from gui.model import Conflicting, Listing, Notice, Place
-from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, AskTrust, Entered, Step
 from gui.presenters.browser import BrowserPresenter
 from gui.presenters.conflicts import ConflictsPresenter
 from gui.presenters.folders import FoldersPresenter
@@ -27,8 +23,6 @@ from gui.presenters.watching import WatchPresenter
 from gui.preview.blocks import NothingBlock, TextBlock
 from gui.tasks import TaskBridge
 from protocol import Change, Entry, ServerFault
-from tests.gui.conftest import PASSWORD, USER
-from tests.support.server_process import ServerProcess
 
 Settle = Callable[..., None]
 
@@ -225,105 +219,106 @@ def test_a_name_that_is_taken_is_told(bridge: TaskBridge, session: Session, fold
 # --- Watching -----------------------------------------------------------------------------------------------------
 
 
-def test_changes_arrive_as_they_happen_and_stopping_ends_the_thread(
-    bridge: TaskBridge, session: Session, folder: str, settle: Settle
-) -> None:
-    seen: list[str] = []
-    online: list[bool] = []
+@dataclass
+class Watching:
+    """A presenter of a watch, and what it told."""
 
-    def fail(*_values: object) -> None:
-        pytest.fail("the watch ended, or lost its connection")
+    bridge: TaskBridge
+    session: Session
+    settle: Settle
+    monkeypatch: pytest.MonkeyPatch
+    told: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    asked_since: list[str | None] = field(default_factory=list)
 
-    watch = WatchPresenter(
-        bridge, session, on_changes=lambda found: seen.extend(change.entry.name for change in found), on_missed=fail,
-        on_online=lambda: online.append(True), on_offline=fail, on_ended=fail,
-    )  # fmt: skip
-    watch.start(session.info.home.cursor)
-    settle(lambda: online)
-    session.api.make_folder(f"{folder}/watched")
-    settle(lambda: "watched" in seen)
-    watch.stop()
+    def __post_init__(self) -> None:
+        self.presenter = WatchPresenter(
+            self.bridge,
+            self.session,
+            on_changes=lambda found: self.seen.extend(change.entry.name for change in found),
+            on_missed=lambda: self.told.append("missed"),
+            on_online=lambda: self.told.append("online"),
+            on_offline=self._offline,
+            on_ended=lambda error: pytest.fail(f"signed out for {error}"),
+        )
+
+    def _offline(self, _error: object, _seconds: float) -> None:
+        self.told.append("offline")
+        self.presenter.try_now()
+
+    def start(self) -> None:
+        self.presenter.start(self.session.info.home.cursor)
+
+    def start_with(self, first: Callable[[str | None], object]) -> None:
+        """The first watch is none of the server's but this one, made for a cursor."""
+        watch_of_session = self.session.watch
+
+        def watch(since: str | None) -> object:
+            self.asked_since.append(since)
+            return first(since) if len(self.asked_since) == 1 else watch_of_session(since)
+
+        self.monkeypatch.setattr(self.session, "watch", watch)
+        self.start()
+
+
+@pytest.fixture
+def watching(
+    bridge: TaskBridge, session: Session, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watching]:
+    watching = Watching(bridge, session, settle, monkeypatch)
+    yield watching
+    watching.presenter.stop()
     settle(lambda: not bridge.alive())
 
 
-def test_a_mistake_of_the_server_signs_nobody_out(
-    bridge: TaskBridge, session: Session, folder: str, settle: Settle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked_since: list[str | None] = []
-    told: list[str] = []
-    watch_of_session = session.watch
+class OddWatch:
+    """What a watch is like that goes wrong."""
 
-    class Stumbling:
-        """What a watch is like whose server cannot answer it."""
+    def __init__(self, cursor: str | None) -> None:
+        self.cursor = cursor
 
-        def __init__(self, since: str | None) -> None:
-            self.cursor = since
+    def close(self) -> None:
+        """Nothing is open."""
 
+
+def test_changes_arrive_as_they_happen_and_stopping_ends_the_thread(watching: Watching, folder: str) -> None:
+    watching.start()
+    watching.settle(lambda: watching.told)
+    watching.session.api.make_folder(f"{folder}/watched")
+    watching.settle(lambda: "watched" in watching.seen)
+    watching.presenter.stop()
+    watching.settle(lambda: not watching.bridge.alive())
+    assert watching.told == ["online"]
+
+
+def test_a_mistake_of_the_server_signs_nobody_out(watching: Watching) -> None:
+    class Stumbling(OddWatch):
         def __iter__(self) -> Iterator[object]:
             raise ServerFault
 
-        def close(self) -> None:
-            """Nothing is open."""
-
-    def watch(since: str | None) -> object:
-        asked_since.append(since)
-        return Stumbling(since) if len(asked_since) == 1 else watch_of_session(since)
-
-    monkeypatch.setattr(session, "watch", watch)
-    presenter = WatchPresenter(
-        bridge, session, on_changes=lambda _found: None, on_missed=lambda: told.append("missed"),
-        on_online=lambda: told.append("online"), on_offline=lambda _error, _seconds: told.append("offline"),
-        on_ended=lambda error: pytest.fail(f"signed out for {error}"),
-    )  # fmt: skip
-    presenter.start(session.info.home.cursor)
-    settle(lambda: "offline" in told)
-    presenter.try_now()
-    settle(lambda: "missed" in told)
-    assert asked_since[1] is None, "what it stumbled over is left out"
-    heard = [word for word in told if word != "offline"]
+    watching.start_with(Stumbling)
+    watching.settle(lambda: "missed" in watching.told)
+    assert watching.asked_since[1] is None, "what it stumbled over is left out"
+    heard = [word for word in watching.told if word != "offline"]
     assert heard == ["online", "missed"], "read anew once changes are told again: in between nobody tells of any"
-    presenter.stop()
-    settle(lambda: not bridge.alive())
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_after_too_much_was_missed_one_is_online_and_all_is_read_anew(
-    lost: bool, bridge: TaskBridge, session: Session, settle: Settle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_too_much_was_missed_one_is_online_and_all_is_read_anew(watching: Watching, lost: bool) -> None:
     """`lost`: the connection breaks off just after the server has said so."""
-    told: list[str] = []
-    watch_of_session, begun = session.watch, []
 
-    class TooLate:
-        """What a watch is like whose cursor the server does not know any more."""
-
-        def __init__(self, since: str | None) -> None:
-            self.cursor = since
+    class TooLate(OddWatch):
+        """Whose cursor the server does not know any more."""
 
         def __iter__(self) -> Iterator[object]:
             self.cursor = None
             if lost:
                 raise ConnectionLost
-            yield Resync(session.info.home.cursor)
+            yield Resync(watching.session.info.home.cursor)
 
-        def close(self) -> None:
-            """Nothing is open."""
-
-    def watch(since: str | None) -> object:
-        begun.append(since)
-        return TooLate(since) if len(begun) == 1 else watch_of_session(since)
-
-    monkeypatch.setattr(session, "watch", watch)
-    presenter = WatchPresenter(
-        bridge, session, on_changes=lambda _found: None, on_missed=lambda: told.append("missed"),
-        on_online=lambda: told.append("online"), on_offline=lambda _error, _seconds: presenter.try_now(),
-        on_ended=lambda error: pytest.fail(f"signed out for {error}"),
-    )  # fmt: skip
-    presenter.start(session.info.home.cursor)
-    settle(lambda: "missed" in told)
-    assert told == ["online", "missed"]
-    presenter.stop()
-    settle(lambda: not bridge.alive())
+    watching.start_with(TooLate)
+    watching.settle(lambda: "missed" in watching.told)
+    assert [word for word in watching.told if word != "offline"] == ["online", "missed"]
 
 
 # --- Previews -----------------------------------------------------------------------------------------------------
@@ -395,60 +390,3 @@ def test_questions_are_asked_one_after_the_other_and_answered_where_they_came_fr
     for thread in threads:
         thread.join()
     assert {each.choice for each in answers} == {OnConflict.SKIP, OnConflict.CANCEL}
-
-
-# --- Signing in ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def sign_in_steps(bridge: TaskBridge, tmp_path: Path) -> Iterator[tuple[AccessPresenter, list[Step]]]:
-    steps: list[Step] = []
-    trust = Trust(TrustStore(tmp_path / "pins.json"))
-    yield AccessPresenter(bridge, lambda: trust, ClientOptions(), steps.append), steps
-    for step in steps:
-        if isinstance(step, Entered):
-            step.session.logout()
-
-
-def test_signing_in_takes_a_password_and_a_confirmed_fingerprint(
-    sign_in_steps: tuple[AccessPresenter, list[Step]], server: ServerProcess, settle: Settle, tmp_path: Path
-) -> None:
-    access, steps = sign_in_steps
-    access.begin(server.address, USER)
-    access.submit(server.address, USER, PASSWORD, False)
-    settle(lambda: isinstance(steps[-1], AskTrust))
-    asked = steps[-1]
-    assert isinstance(asked, AskTrust)
-    assert not (tmp_path / "pins.json").exists()
-    access.trust(asked.key)
-    settle(lambda: isinstance(steps[-1], AskNewPassword))
-    access.postpone_password()
-    assert isinstance(steps[-1], Entered)
-    pin = TrustStore(tmp_path / "pins.json").pin_of(Address.parse(server.address, 1))
-    assert pin is not None and pin.fingerprint == asked.key.fingerprint
-
-
-@pytest.mark.parametrize(
-    ("server_text", "user", "password", "told"),
-    [("not an address", "u", "p", "host:port"), ("h:1", "", "p", "user name"), ("h:1", "u", "", "password")],
-)
-def test_what_is_missing_is_told_without_asking_the_server(
-    sign_in_steps: tuple[AccessPresenter, list[Step]], server_text: str, user: str, password: str, told: str
-) -> None:
-    access, steps = sign_in_steps
-    access.submit(server_text, user, password, False)
-    last = steps[-1]
-    assert isinstance(last, AskSignIn)
-    assert told in (last.state.problem or "")
-    assert not last.state.busy
-
-
-def test_an_attempt_that_was_given_up_does_not_sign_in_later(
-    sign_in_steps: tuple[AccessPresenter, list[Step]], server: ServerProcess, settle: Settle, bridge: TaskBridge
-) -> None:
-    access, steps = sign_in_steps
-    access.begin(server.address, USER)
-    access.submit(server.address, USER, PASSWORD, False)
-    access.cancel()
-    settle(lambda: not bridge.alive())
-    assert not any(isinstance(step, Entered | AskTrust) for step in steps)
