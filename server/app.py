@@ -28,6 +28,7 @@ from server.maintenance.upkeep import Upkeep, chores_of
 from server.penalties import Penalties, PenaltyRule
 from server.penalty_file import PENALTY_FILE, PenaltyFile
 from server.preflight import AccountsUnfit, check_accounts, descriptors_wanted
+from server.request_bodies import RequestBodies
 from server.sessions import Lifetimes, Session, Sessions
 from server.spaces import SpaceRegistry, watched_key_file
 from server.storage_faults import StorageFault
@@ -111,6 +112,7 @@ class Server:
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
             sessions=self._services.sessions,
             incoming=MemoryBudget(half),
+            bodies=RequestBodies(),
             stop=self._stop_bell,
             stopping=self._stopping.is_set,
             handshake_timeout_s=settings.handshake_timeout_s,

@@ -28,6 +28,7 @@ from server.calls import Peer
 from server.dispatch import UNKNOWN_ID, Dispatcher, Response
 from server.events import Bell
 from server.gate import Place
+from server.request_bodies import RequestBodies
 from server.sessions import Sessions
 from server.stream import Interrupted, StreamEnded, TlsStream
 
@@ -51,6 +52,7 @@ class ServerSurroundings:
     dispatcher: Dispatcher
     sessions: Sessions
     incoming: MemoryBudget
+    bodies: RequestBodies
     stop: Bell
     stopping: Callable[[], bool]
     handshake_timeout_s: float
@@ -194,7 +196,7 @@ class Connection:
             return incoming.take(user_id, size_bytes, timeout_s)
 
         self._stream.resting_deadline = _NEVER
-        self._stream.raise_limits(MAX_HEADER, MAX_BODY, take)
+        self._stream.raise_limits(MAX_HEADER, MAX_BODY, take, self._around.bodies)
         self._place.authenticated()
 
     def _say_why(self) -> None:
