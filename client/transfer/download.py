@@ -4,7 +4,7 @@
     larger files   manifest ─▶ get_chunks, on all lanes at once ─▶ written at their places ─▶ fsync ─▶ renamed
 
 A large file's partial file outlives a broken transfer: the next one reads it, checks each chunk in it by its name, and
-asks only for the others.
+asks only for the others. What the file that it takes the place of has in common with it is copied from there.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from client.transfer.download_plan import DownloadFile
 from client.transfer.events import ItemState
 from client.transfer.feed import Exchange, Feed
 from client.transfer.ledger import Ledger, Row
+from client.transfer.local_copy import chunks_in_common
 from client.transfer.switch import Switch
 from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, SfosError, SpaceInfo, chunk_id
 
@@ -207,7 +208,13 @@ class DownloadWork(Feed):
             at += record.length
         self._ledger.begin(file.row)
         descriptor = self._open_partial(file)
-        file.present = self._verify_partial(file, descriptor)
+        try:
+            file.present = self._verify_partial(file, descriptor)
+            if file.replace:
+                self._take_from_earlier(file, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
         file.missing = file.present.count(0)
         file.next_ordinal = 0
         self._ledger.advance(file.row, _bytes_present(file))
@@ -240,6 +247,27 @@ class DownloadWork(Feed):
             data = self._read_at(descriptor, record.length, offset)
             present[ordinal] = chunk_id(self.space.chunk_key, data) == record.chunk_id
         return present
+
+    def _take_from_earlier(self, file: DownloadFile, descriptor: int) -> None:
+        """Copy what the file that has its name now has in common with it. Raises: LocalFileError, Cancelled."""
+        lacking: dict[bytes, list[int]] = {}
+        for ordinal, record in enumerate(file.records):
+            if not file.present[ordinal]:
+                lacking.setdefault(record.chunk_id, []).append(ordinal)
+        with self._destination.folder(file.folder) as folder:
+            earlier = folder.open_file(file.name) if lacking else None
+        if earlier is None:
+            return
+        with earlier:
+            for name, data in chunks_in_common(self.space, earlier, file.records, lacking, self._switch.check):
+                for ordinal in lacking.pop(name):
+                    try:
+                        self._write_at(descriptor, data, file.offsets[ordinal])
+                    except OSError as error:
+                        raise local_error(error, file.row.local) from error
+                    file.present[ordinal] = 1
+                if not lacking:
+                    return
 
     def _read_at(self, descriptor: int, count: int, offset: int) -> bytes:
         if hasattr(os, "pread"):

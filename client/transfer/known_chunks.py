@@ -20,13 +20,15 @@ _MOST_MISSES = 3  # in a row: then nothing is guessed until a known chunk is met
 class KnownChunks:
     """Goes along with the later version, chunk by chunk. In one thread."""
 
-    def __init__(self, records: Sequence[ChunkRecord] = ()) -> None:
-        """`records`: all those of the earlier version, in order. Nothing is guessed until one of them has been met."""
+    def __init__(self, records: Sequence[ChunkRecord] = (), *, at_start: bool = False) -> None:
+        """`records`: all those of the earlier version, in order. Nothing is guessed until one of them has been met, but
+        for what goes along from the beginning (`at_start`).
+        """
         cut_as_here = all(record.length >= MIN_CHUNK_BYTES for record in records[:-1])
         self._records = records if cut_as_here else ()
         self._next = 0
         self._right = 0  # so many came in a row as guessed; as many are guessed at once: a wrong one costs the rest
-        self._misses = _MOST_MISSES
+        self._misses = 0 if at_start else _MOST_MISSES
 
     @property
     def is_sure(self) -> bool:

@@ -1,4 +1,4 @@
-"""Reading what is to be sent: files into blocks, divided where they lie (`upload_pieces`) and named.
+"""Reading what is to be sent: files into blocks, divided where they lie (`pieces`) and named.
 
 A second thread, the companion, reads on into the next block while this one names the pieces of the last, then names
 the last of them. Cutting holds Python's lock, reading and hashing do not: so those two overlap. Of what one thread
@@ -17,11 +17,11 @@ from client.chunking import Cutter, SourceFile, open_source, read_small
 from client.errors import Cancelled, FileChanged
 from client.transfer.events import ItemState
 from client.transfer.known_chunks import KnownChunks
+from client.transfer.pieces import Divider, bytes_of
 from client.transfer.switch import Switch
 from client.transfer.upload import UploadWork
 from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
-from client.transfer.upload_pieces import Divider, bytes_of
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     MAX_CHUNK_BYTES,

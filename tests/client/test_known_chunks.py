@@ -11,7 +11,7 @@ import pytest
 
 from client.chunking import Cutter
 from client.transfer.known_chunks import KnownChunks
-from client.transfer.upload_pieces import Divider, bytes_of
+from client.transfer.pieces import Divider, bytes_of
 from protocol import AVERAGE_CHUNK_BYTES, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, chunk_id
 
 KEY, SEED = b"k" * 32, 7

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from client.chunking import Cutter, name_whole, open_source
+from client.chunking import Cutter, SourceFile, name_whole, open_source
 from client.session import Session
-from client.transfer import Job, JobState, TransferEngine
-from protocol import DataDamaged, Entry
+from client.transfer import Job, JobState, OnConflict, TransferEngine
+from protocol import MAX_CHUNK_BYTES, DataDamaged, Entry
+from tests.client.cutting_relay import CuttingRelay
 from tests.support.server_process import ServerProcess
 
 Finish = Callable[[Job], JobState]
+Get = Callable[..., int]
+Edit = Callable[[bytes], bytes]
 
 
 @pytest.fixture
 def content(request: pytest.FixtureRequest) -> bytes:
-    return random.Random(request.node.name).randbytes(40_000_000)
+    return random.Random(request.node.name).randbytes(24_000_000)
 
 
 @pytest.fixture
@@ -94,3 +98,117 @@ def test_a_part_that_the_server_finds_damaged_is_sent_again(
     local.write_bytes(b"x" + content)
     put(engine, finish, local, folder)
     check_there(session, folder, local)
+
+
+@pytest.fixture
+def get(session: Session, relay: CuttingRelay, relayed: Session, folder: str, finish: Finish) -> Iterator[Get]:
+    """Downloads `large` to a folder: how many bytes the server sent for it."""
+    with TransferEngine(relayed) as engine:
+
+        def get(to: Path, on_conflict: OnConflict = OnConflict.REPLACE) -> int:
+            before = relay.passed["down"]
+            job = engine.download([session.api.stat(f"{folder}/large")], to, on_conflict)
+            assert finish(job) is JobState.FINISHED
+            return relay.passed["down"] - before
+
+        yield get
+
+
+def put_later(engine: TransferEngine, finish: Finish, local: Path, folder: str, content: bytes) -> None:
+    """Another version of `large` on the server; what is in `local` stays."""
+    beside = local.parent / "beside"
+    beside.mkdir(exist_ok=True)
+    (beside / "large").write_bytes(content)
+    put(engine, finish, beside / "large", folder)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda content: b"x" + content,
+        lambda content: content + b"x",
+        lambda content: content[:12_000_000] + b"x" + content[12_000_000:],
+        lambda content: content[:10_000_000] + content[15_000_000:],
+        lambda content: content[5_000_000:] + content[:5_000_000],
+        lambda content: content,
+    ],
+    ids=["front", "end", "middle", "less", "moved", "same"],
+)
+def test_of_a_later_version_only_what_is_new_is_fetched(
+    engine: TransferEngine, folder: str, finish: Finish, local: Path, content: bytes, get: Get, edit: Edit
+) -> None:
+    put_later(engine, finish, local, folder, edit(content))
+    assert get(local.parent) < 10_000_000
+    assert local.read_bytes() == edit(content)
+    assert not list(local.parent.glob(".sfos-*")), "a temporary file stayed"
+
+
+def test_of_something_else_all_is_fetched(
+    engine: TransferEngine, folder: str, finish: Finish, local: Path, content: bytes, get: Get
+) -> None:
+    put_later(engine, finish, local, folder, content)
+    local.write_bytes(content[::-1])
+    assert get(local.parent) > len(content)
+    assert local.read_bytes() == content
+
+
+def test_a_second_copy_beside_it_is_fetched_whole_and_the_first_stays(
+    engine: TransferEngine, folder: str, finish: Finish, local: Path, content: bytes, get: Get
+) -> None:
+    put_later(engine, finish, local, folder, b"x" + content)
+    get(local.parent, OnConflict.KEEP_BOTH)
+    assert local.read_bytes() == content
+    assert (local.parent / "large (2)").read_bytes() == b"x" + content
+
+
+def test_what_comes_for_a_part_that_repeats_is_written_everywhere(
+    engine: TransferEngine, folder: str, finish: Finish, local: Path, content: bytes, get: Get
+) -> None:
+    coming = bytes(9 * MAX_CHUNK_BYTES) + content + bytes(5 * MAX_CHUNK_BYTES)
+    put_later(engine, finish, local, folder, coming)
+    local.write_bytes(content + bytes(3 * MAX_CHUNK_BYTES))
+    assert get(local.parent) < 10_000_000
+    assert local.read_bytes() == coming
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "unreadable"])
+def test_what_cannot_be_read_in_its_place_is_replaced_unread(
+    engine: TransferEngine, folder: str, finish: Finish, local: Path, content: bytes, get: Get, kind: str
+) -> None:
+    put_later(engine, finish, local, folder, content)
+    elsewhere = local.rename(local.parent / "elsewhere")
+    if kind == "link":
+        local.symlink_to(elsewhere)
+    elif kind == "pipe":
+        os.mkfifo(local)
+    else:
+        local.touch(mode=0o000)
+    assert get(local.parent) > len(content)
+    assert not local.is_symlink()
+    assert local.read_bytes() == content
+    assert elsewhere.read_bytes() == content
+
+
+def test_a_file_that_is_written_to_while_it_is_copied_from_spoils_nothing(
+    engine: TransferEngine,
+    folder: str,
+    finish: Finish,
+    local: Path,
+    content: bytes,
+    get: Get,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_later(engine, finish, local, folder, b"x" + content)
+    fill = SourceFile.fill
+
+    def fill_and_write(source: SourceFile, buffer: memoryview) -> tuple[int, bool]:
+        found = fill(source, buffer)
+        with local.open("r+b") as other:
+            other.seek(15_000_000)
+            other.write(os.urandom(5_000_000))
+            other.truncate(21_000_000)
+        return found
+
+    monkeypatch.setattr(SourceFile, "fill", fill_and_write)
+    get(local.parent)
+    assert local.read_bytes() == b"x" + content

@@ -16,11 +16,11 @@ from client.local_scan import LocalEntry, look_at
 from client.transfer.events import ItemState
 from client.transfer.known_chunks import KnownChunks
 from client.transfer.ledger import Ledger
+from client.transfer.pieces import name_pieces
 from client.transfer.switch import Switch
 from client.transfer.upload import UploadWork
 from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
-from client.transfer.upload_pieces import name_pieces
 from client.transfer.upload_plan import UploadFile
 from client.transfer.upload_reader import Reader
 from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, Entry, SpaceInfo, chunk_id
