@@ -135,6 +135,7 @@ class Connection:
         self._close_lock = threading.Lock()
         self.on_moved: Callable[[int, int], None] | None = None
         self.unanswered_bytes = SMALL_UNANSWERED_BYTES
+        self.handshake_s = 0.0  # one round trip, and what both sides compute meanwhile
 
     @classmethod
     def open(cls, address: Address, options: ConnectionOptions) -> Connection:
@@ -158,7 +159,9 @@ class Connection:
             if not is_ip(self.address.host):
                 self._tls.set_tlsext_host_name(self.address.host.encode("idna"))
             self._tls.set_connect_state()
+            began = time.monotonic()
             self._tls.do_handshake()
+            self.handshake_s = time.monotonic() - began
             certificate = self._tls.get_peer_certificate()
         except (SSL.Error, OSError, UnicodeError) as error:
             self._failed = True

@@ -10,6 +10,10 @@ from typing import Protocol
 from client.connection import Answer, Connection
 from client.transfer.switch import Switch
 
+FAR_S = 0.04
+"""A server that takes longer for a round trip, with the little that it does meanwhile, is far away. On one machine that
+is a quarter of it."""
+
 
 class Exchange(Protocol):
     """A request to be sent, and what its answer means. The same one is sent again when a connection is lost."""
@@ -28,13 +32,11 @@ class Exchange(Protocol):
 class Feed(ABC):
     """Thread-safe. What there is to send, and when it has come to an end, each direction says for itself."""
 
-    asks_only = False
-    """Whether nothing large is sent: see `Connection.ask_ahead`."""
-
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
         self._changed = threading.Condition()
         self._active = 0  # exchanges that a lane holds
+        self._handshake_s = 0.0  # of the latest connection
 
     def wake(self) -> None:
         """It was cancelled: let whoever waits here look again. Pauses are waited for at the switch."""
@@ -52,6 +54,12 @@ class Feed(ABC):
                 self._changed.wait()
             self._switch.check()
             return wants
+
+    def connected(self, connection: Connection) -> None:
+        """A lane has this connection from now on."""
+        with self._changed:
+            self._handshake_s = connection.handshake_s
+            self._changed.notify_all()
 
     def next(self, lane: int, *, block: bool) -> Exchange | None:
         """Something to send; None if there is nothing now or, with `block`, if there never will be.

@@ -85,8 +85,7 @@ class Lane:
             return
         with self._session.connect_more() as connection, self._switch.breaking(connection.abort):
             connection.reuse_bodies()
-            if self._feed.asks_only:
-                connection.ask_ahead()
+            self._feed.connected(connection)
             connection.on_moved = self._on_moved
             while self._fill(connection, block=True):
                 answer = connection.receive()

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from client.transfer.events import ItemState
-from client.transfer.feed import Exchange, Feed
+from client.transfer.feed import FAR_S, Exchange, Feed
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
 from client.transfer.upload_block import Block
@@ -32,7 +32,6 @@ from protocol import (
 
 _COMMIT_FILES = 500
 _COMMIT_RECORDS = 100_000
-_FAR_S = 0.04  # a round trip, with the little that the server does for "have"; on one machine that is a quarter of it
 _LEAST_BLOCKS = 3  # one of small files that waits for company, and two of a large one: cut, and read on into
 
 
@@ -202,7 +201,7 @@ class UploadWork(Feed):
 
     @property
     def _is_far(self) -> bool:
-        return self._round_trip_s is not None and self._round_trip_s > _FAR_S
+        return self._round_trip_s is not None and self._round_trip_s > FAR_S
 
     def _pick(self, lane: int) -> Exchange | None:
         if lane == 0 and self._ready and not self._commits:

@@ -1,17 +1,22 @@
-"""What the lanes of an upload are given to do, and when they are to connect."""
+"""What the lanes of a transfer are given to do, and when they are to connect."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from client.connection import Answer
+from client.connection import Answer, Connection
 from client.errors import Cancelled
+from client.local_files import Destination
 from client.local_scan import LocalEntry, look_at
+from client.options import ConnectionOptions
+from client.transfer.download import DownloadWork
+from client.transfer.download_plan import DownloadFile
 from client.transfer.events import ItemState
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
@@ -20,7 +25,8 @@ from client.transfer.upload_block import Block
 from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, HaveBlock
 from client.transfer.upload_plan import UploadFile
 from client.transfer.upload_reader import Reader
-from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, HaveReply, PutChunksReply, QuotaExceeded, SpaceInfo
+from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, Entry, HaveReply, PutChunksReply, QuotaExceeded, SpaceInfo
+from tests.client.scripted_server import ScriptedServer
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
 
@@ -200,3 +206,43 @@ def test_blocks_of_both_kinds_share_the_memory_there_is(work: UploadWork) -> Non
         for block in blocks:
             work.block_done(block)
         assert work.has_room
+
+
+def small_files(ledger: Ledger, count: int, size: int) -> list[DownloadFile]:
+    entry = Entry(node=2, parent=1, name="f", kind="file", revision="r", size=size, content=b"c" * 32)
+    rows = ledger.add_files(Path("/to"), "/", [(f"f{number}", f"f{number}", size) for number in range(count)])
+    return [DownloadFile(row, entry, b"c" * 32, (), row.leaf, replace=False) for row in rows]
+
+
+@pytest.fixture
+def fetching(switch: Switch, tmp_path: Path) -> Iterator[DownloadWork]:
+    with closing(Destination(tmp_path)) as destination:
+        yield DownloadWork(SPACE, Ledger(1), switch, destination, fsync_small=False)
+
+
+def test_very_small_files_come_over_one_connection(fetching: DownloadWork) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        second = threads.submit(fetching.wanted, 1)
+        fetching.expect()
+        fetching.add(small_files(Ledger(1), 1_000, 4_096))
+        fetching.planned()
+        assert fetching.wanted(0)
+        assert fetching.next(1, block=False) is None
+        while (exchange := fetching.next(0, block=False)) is not None:
+            fetching.answered([])
+            assert exchange.most_reply_bytes > 4_096
+        assert not second.result(10), "it never connects"
+
+
+@pytest.mark.parametrize(("size", "handshake_s"), [(4_096, 0.2), (100_000, 0.001)])
+def test_all_connections_fetch_small_files_from_a_far_server_and_those_that_are_not_very_small(
+    fetching: DownloadWork, size: int, handshake_s: float
+) -> None:
+    fetching.expect()
+    fetching.add(small_files(Ledger(1), 1_000, size))
+    with ScriptedServer() as server, Connection.open(server.address, ConnectionOptions()) as connection:
+        assert connection.handshake_s > 0
+        connection.handshake_s = handshake_s
+        fetching.connected(connection)
+    assert fetching.wanted(1)
+    assert fetching.next(1, block=False) is not None
