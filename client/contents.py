@@ -7,6 +7,7 @@ record: so what is read is what the entry names, or an error.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from client.commands import Commands
 from protocol import (
@@ -25,7 +26,7 @@ from protocol import (
     RemoteProtocolError,
     SpaceInfo,
     TreeError,
-    chunk_id,
+    chunk_ids,
     content_id,
     from_info,
     pack_records,
@@ -110,11 +111,10 @@ def unpack_chunks(
     if reply.chunks > len(wanted):
         raise RemoteProtocolError("The server sent more than was asked for.")
     lengths, data = unpack_lengths(body, reply.chunks)
-    at, key = 0, space.chunk_key
-    for (name, size), length in zip(wanted, lengths, strict=False):
-        piece = data[at : at + length]
-        at += length
-        if length != size or chunk_id(key, piece) != name:
+    pieces = [data[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]
+    found = chunk_ids(space.chunk_key, pieces)
+    for (name, size), piece, found_name in zip(wanted, pieces, found, strict=False):
+        if len(piece) != size or found_name != name:
             raise BadChunk
         yield piece
 

@@ -36,6 +36,7 @@ _BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_
 _UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW  # a FIFO must not block us
+_NEW_FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
 _FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
 _OPEN_FOLDERS = 64  # descriptors kept open; macOS gives a process 256
 _PERMISSIONS = 0o777  # of a mode from the server: no set-user-id, no sticky bit
@@ -91,13 +92,13 @@ class LocalFolder(msgspec.Struct, frozen=True):
 
     def _create(self, name: str, mode: int) -> int:
         """A new temporary file in place of whatever had its name (a leftover; a link is removed, not followed)."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
+        path = self.at(name)
         try:
             try:
-                return os.open(self.at(name), flags, mode, dir_fd=self.descriptor)
+                return os.open(path, _NEW_FILE_FLAGS, mode, dir_fd=self.descriptor)
             except FileExistsError:
-                os.unlink(self.at(name), dir_fd=self.descriptor)
-                return os.open(self.at(name), flags, mode, dir_fd=self.descriptor)
+                os.unlink(path, dir_fd=self.descriptor)
+                return os.open(path, _NEW_FILE_FLAGS, mode, dir_fd=self.descriptor)
         except OSError as error:
             raise local_error(error, self.path / name) from error
 

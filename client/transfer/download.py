@@ -206,7 +206,7 @@ class DownloadWork(Feed):
                         if self._write_small(file, folder, data):
                             done.append(file.row)
         finally:
-            self._ledger.end_all_of(done, ItemState.DONE)
+            self._ledger.done_all_of(done)
         return arrived, None
 
     def _write_small(self, file: DownloadFile, folder: LocalFolder | SfosError, data: memoryview) -> bool:

@@ -22,21 +22,18 @@ _ACTIVE_SHOWN = 8
 _ENDED = frozenset((ItemState.DONE, ItemState.UNCHANGED, ItemState.SKIPPED, ItemState.FAILED, ItemState.CANCELLED))
 
 
-class Row:
+class Row(msgspec.Struct, eq=False):
     """One item, as the books hold it; `leaf`: see `Item`. Changed by the ledger alone."""
 
-    __slots__ = ("bytes_done", "error", "folder", "kind", "leaf", "number", "remote", "size", "state")
-
-    def __init__(self, number: int, folder: Path, leaf: str, remote: str, kind: str, size: int) -> None:
-        self.number = number
-        self.folder = folder
-        self.leaf = leaf
-        self.remote = remote
-        self.kind = kind
-        self.size = size
-        self.bytes_done = 0
-        self.state = ItemState.WAITING
-        self.error: SfosError | None = None
+    number: int
+    folder: Path
+    leaf: str
+    remote: str
+    kind: str
+    size: int
+    bytes_done: int = 0
+    state: ItemState = ItemState.WAITING
+    error: SfosError | None = None
 
     def view(self) -> Item:
         """As others see it."""
@@ -190,11 +187,22 @@ class Ledger:
             self.again(row, row.size)
         self.end(row, state, error)
 
-    def end_all_of(self, rows: Iterable[Row], state: ItemState) -> None:
-        """Many came to this end together."""
+    def done_all_of(self, rows: Iterable[Row]) -> None:
+        """Many are DONE together: as `end` has it, for a third of the cost where nothing is to be told of each."""
         with self._lock:
+            waiting = ItemState.WAITING if not self._tell_all else None
+            ended = done = 0
             for row in rows:
-                self._end(row, state, None)
+                if row.state is not waiting:
+                    self._end(row, ItemState.DONE, None)
+                    continue
+                row.state = ItemState.DONE
+                ended += 1
+                done += row.size - row.bytes_done
+                row.bytes_done = row.size
+            self._ended += ended
+            self._done += done
+            self._touched = True
 
     def _end(self, row: Row, state: ItemState, error: SfosError | None) -> None:
         if row.state in _ENDED:

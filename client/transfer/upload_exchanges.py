@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from client.api import new_op_id
 from client.connection import Answer, Connection
 from client.contents import MANIFEST_PAGE, check_manifest, manifest_page, most_chunks
-from client.transfer.events import ItemState
 from client.transfer.feed import Exchange
 from client.transfer.known_chunks import KnownChunks
 from client.transfer.lane import PASSING
@@ -267,4 +266,4 @@ class CommitFiles:
                 self._work.read_again(file, error)
             else:
                 self._work.fail(file, error)
-        self._work.ledger.end_all_of(done, ItemState.DONE)
+        self._work.ledger.done_all_of(done)

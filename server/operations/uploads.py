@@ -93,7 +93,7 @@ def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest,
 def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: memoryview) -> Pieces:
     """The data by chunk id, each hashed and found to be what its id says. Raises: BadChunk, MalformedMessage."""
     split = list(split_data(records, data))
-    ids = chunk_ids(context.keys.chunk_id, [piece for _, piece in split])
+    ids = list(chunk_ids(context.keys.chunk_id, [piece for _, piece in split]))
     if ids != [claimed for (claimed, _), _ in split]:
         raise BadChunk
     return {one: piece for one, (_, piece) in zip(ids, split, strict=True)}
