@@ -40,15 +40,11 @@ from wire.administration import (
 )
 from wire.bodies import (
     CommitBody,
-    FolderNames,
     decode_changes,
-    decode_entries,
     encode_array,
     pack_commit,
-    pack_names,
     pack_results,
     unpack_commit,
-    unpack_names,
     unpack_results,
 )
 from wire.chunks import (
@@ -76,6 +72,7 @@ from wire.chunks import (
     unpack_records,
     unpack_wants,
 )
+from wire.digests import sha256
 from wire.envelopes import (
     ReplyEnvelope,
     RequestEnvelope,
@@ -151,7 +148,17 @@ from wire.frames import (
     encode_frame,
     encode_prefix,
 )
+from wire.lists import (
+    FILE_KIND,
+    FolderEntries,
+    FolderNames,
+    pack_entries,
+    pack_names,
+    unpack_entries,
+    unpack_names,
+)
 from wire.messages import (
+    KINDS,
     MAX_COMMIT_ITEMS,
     MAX_DELETE_ITEMS,
     MAX_HAVE_IDS,
@@ -174,6 +181,7 @@ from wire.messages import (
     DeleteItem,
     DeleteRequest,
     Done,
+    EntriesIn,
     Entry,
     GetChunksReply,
     GetChunksRequest,
@@ -236,7 +244,15 @@ from wire.paths import (
 )
 from wire.readable import readable_size
 from wire.sessions import EndedReply, EndSessionsRequest, SessionEntry, SessionsReply, SessionsRequest
-from wire.tickets import EXPORTER_LABEL, EXPORTER_LENGTH, TICKET_BYTES, attach_answer, attach_proof
+from wire.tickets import (
+    EXPORTER_LABEL,
+    EXPORTER_LENGTH,
+    TICKET_BYTES,
+    attach_answer,
+    attach_proof,
+    is_attach_answer,
+    is_attach_proof,
+)
 
 if TYPE_CHECKING:
     from wire.scram import (

@@ -34,6 +34,7 @@ from protocol import (
     DeleteRequest,
     EndSessionsRequest,
     Entry,
+    FolderEntries,
     FolderNames,
     ItemResult,
     ListedFolder,
@@ -56,8 +57,8 @@ from protocol import (
     UsageReply,
     UsageRequest,
     decode_changes,
-    decode_entries,
     from_info,
+    unpack_entries,
     unpack_names,
     unpack_results,
 )
@@ -104,6 +105,15 @@ class Listing(msgspec.Struct, frozen=True):
     error: SfosError | None = None
 
 
+class BriefListing(msgspec.Struct, frozen=True):
+    """The same without attributes of files and folders, as it came: no Entry is made but of what is asked for."""
+
+    path: tuple[str, ...]
+    node: int | None
+    parts: tuple[FolderEntries, ...]
+    error: SfosError | None = None
+
+
 class NameListing(msgspec.Struct, frozen=True):
     """The same with names alone. `folders`: the nodes of those that are folders."""
 
@@ -114,6 +124,7 @@ class NameListing(msgspec.Struct, frozen=True):
     error: SfosError | None = None
 
 
+T = TypeVar("T")
 ListingT = TypeVar("ListingT", Listing, NameListing)
 
 
@@ -151,8 +162,8 @@ def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]]) ->
 
 
 def _listed_ahead(
-    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[ListingT]], first: ListingT | None = None
-) -> Generator[ListingT, None, None]:
+    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[T]], first: T | None = None
+) -> Generator[T, None, None]:
     """What is in these folders, in order. While the caller looks at some, the server lists those that come next.
 
     `first`: what is in the first of them, if it has been asked for already. Close it when you end before it does.
@@ -165,7 +176,7 @@ def _listed_ahead(
     while begin < len(refs):
         parts.append(refs[begin : begin + count])
         begin, count = begin + count, min(2 * count, MAX_LIST_FOLDERS)
-    coming: Future[list[ListingT]] | None = None
+    coming: Future[list[T]] | None = None
     try:
         for part, following in zip_longest(parts, parts[1:]):
             listings = list_many(part) if coming is None else coming.result()
@@ -177,9 +188,7 @@ def _listed_ahead(
             wait((coming,), _LEAVING_S)
 
 
-def _begin_listing(
-    list_many: Callable[[Sequence[Place]], list[ListingT]], refs: Sequence[Place]
-) -> Future[list[ListingT]] | None:
+def _begin_listing(list_many: Callable[[Sequence[Place]], list[T]], refs: Sequence[Place]) -> Future[list[T]] | None:
     """What is in these folders, asked for in a thread; None if there are no more threads: it would only save time."""
     try:
         return run_beside(partial(list_many, refs), "list-ahead")
@@ -214,32 +223,34 @@ class Api:
 
     def list_folder_at(self, place: Place) -> tuple[list[Entry], Cursor]:
         """The same, and the cursor of that moment, from which `watch` goes on without a gap."""
-        folders, entries, at = self._list([to_ref(place)])
+        folders, inside, at = self._list([to_ref(place)])
         if folders[0].error is not None:
             raise from_info(folders[0].error)
-        return entries, at
+        return [entry for parts in inside.values() for part in parts for entry in part.entries()], at
 
-    def list_folders(self, places: Sequence[Place], *, brief: bool = False) -> list[Listing]:
-        """Many folders in few requests, in the order asked; a folder that fails has its error.
+    def list_folders(self, places: Sequence[Place]) -> list[Listing]:
+        """Many folders in few requests, in the order asked; a folder that fails has its error."""
+        return [
+            Listing(one.path, one.node, tuple([entry for part in one.parts for entry in part.entries()]), one.error)
+            for one in self._listed(places)
+        ]
 
-        `brief`: see ListRequest.
-        """
-        listings: list[Listing] = []
+    def list_brief(self, places: Sequence[Place]) -> list[BriefListing]:
+        """`list_folders` for who needs no attributes of files and folders, and looks closely at few of them."""
+        return list(self._listed(places, brief=True))
+
+    def list_brief_ahead(self, places: Sequence[Place]) -> Iterator[BriefListing]:
+        """`list_brief` folder by folder; what comes next is asked for while the caller looks at what has come."""
+        return _listed_ahead(places, self.list_brief)
+
+    def _listed(self, places: Sequence[Place], *, brief: bool = False) -> Iterator[BriefListing]:
         for start in range(0, len(places), MAX_LIST_FOLDERS):
             refs = [to_ref(place) for place in places[start : start + MAX_LIST_FOLDERS]]
-            folders, entries, _ = self._list(refs, brief=brief)
-            inside: dict[int, list[Entry]] = {}
-            for entry in entries:
-                inside.setdefault(entry.parent, []).append(entry)
+            folders, inside, _ = self._list(refs, brief=brief)
             for folder in folders:
                 error = from_info(folder.error) if folder.error is not None else None
-                found = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
-                listings.append(Listing((), folder.node, found, error))
-        return listings
-
-    def list_ahead(self, places: Sequence[Place], *, brief: bool = False) -> Iterator[Listing]:
-        """`list_folders` folder by folder; what comes next is asked for while the caller looks at what has come."""
-        return _listed_ahead(places, partial(self.list_folders, brief=brief))
+                parts = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
+                yield BriefListing((), folder.node, parts, error)
 
     def list_names(self, places: Sequence[Place]) -> list[NameListing]:
         """`list_folders` for who needs no more than names: a tenth of the work, here and on the server."""
@@ -263,17 +274,22 @@ class Api:
 
     def _list(
         self, refs: Sequence[Ref], *, brief: bool = False
-    ) -> tuple[tuple[ListedFolder, ...], list[Entry], Cursor]:
-        entries: list[Entry] = []
+    ) -> tuple[tuple[ListedFolder, ...], dict[int, list[FolderEntries]], Cursor]:
+        """The folders, what is in each by its node, and of when that is."""
+        inside: dict[int, list[FolderEntries]] = {}
         folders: tuple[ListedFolder, ...] = ()
         at = ""
+        count = 0
         for page, (reply, body) in enumerate(self._pages(refs, brief=brief)):
             folders, at = folders or _asked(reply, refs), reply.at
-            found = decode_entries(body)
-            _check_page(page, len(found), len(entries))
-            entries += found
-        _check_asked(folders, {entry.parent for entry in entries})
-        return folders, entries, at
+            found = unpack_entries(reply, body)
+            size = sum(len(part) for part in found)
+            _check_page(page, size, count)
+            count += size
+            for part in found:
+                inside.setdefault(part.folder, []).append(part)
+        _check_asked(folders, inside)
+        return folders, inside, at
 
     def _pages(
         self, refs: Sequence[Ref], *, names_only: bool = False, brief: bool = False

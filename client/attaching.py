@@ -10,7 +10,6 @@ the ticket's proof, both bound to this TLS session.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 
 from client.connection import Connection
@@ -24,8 +23,8 @@ from protocol import (
     Request,
     SessionInfo,
     UnsupportedVersion,
-    attach_answer,
     attach_proof,
+    is_attach_answer,
 )
 
 
@@ -59,7 +58,7 @@ def attach(
         connection.send(command, request)
     hear_hello(connection)
     reply = connection.receive().expect(AttachReply)
-    if not hmac.compare_digest(reply.proof, attach_answer(ticket, exporter)):
+    if not is_attach_answer(reply.proof, ticket, exporter):
         raise ServerNotGenuine(subject=str(connection.address))
     connection.opened()
     return reply.session

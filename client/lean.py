@@ -26,7 +26,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LATER = ("calendar", "ipaddress", "msgspec.inspect", "selectors", "textwrap", "traceback")
+_LATER = ("calendar", "ipaddress", "msgspec.inspect", "ntpath", "random", "selectors", "textwrap", "traceback")
 
 
 def _stand_in(name: str, *absent: str, **content: object) -> ModuleType:

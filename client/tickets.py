@@ -6,7 +6,6 @@ session's idle timeout or its logout.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ import msgspec
 from client.address import Address
 from client.places import runtime_directory
 from client.private_files import is_private, read_private, write_private
-from protocol import TICKET_BYTES, Fingerprint, decoder_of
+from protocol import TICKET_BYTES, Fingerprint, decoder_of, sha256
 
 _log = logging.getLogger(__name__)
 
@@ -91,5 +90,5 @@ class TicketStore:
 
     def _path(self, address: Address, user: str) -> Path:
         # Hashed: a host name or a user name from outside is never a part of a path.
-        name = hashlib.sha256(f"{user}\0{address}".encode()).hexdigest()[:32]
+        name = sha256(f"{user}\0{address}".encode()).hex()[:32]
         return self._directory / f"{name}.ticket"

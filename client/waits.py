@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-
-_JITTER = random.SystemRandom()
 
 
 def growing_waits(base_s: float, most_s: float) -> Iterator[float]:
@@ -13,7 +10,10 @@ def growing_waits(base_s: float, most_s: float) -> Iterator[float]:
 
     The part taken off by chance keeps clients of a server that restarts from coming back all at once.
     """
+    import random  # here, for most programs never wait
+
+    jitter = random.SystemRandom()
     wait = base_s
     while True:
-        yield wait * _JITTER.uniform(0.75, 1.0)
+        yield wait * jitter.uniform(0.75, 1.0)
         wait = min(wait * 2, most_s)

@@ -38,7 +38,7 @@ from protocol import (
     UsageReply,
 )
 from server.catalog.wrong_values import first_wrong_value
-from server.operations import commits, downloads, history, reads, trees, uploads
+from server.operations import commits, downloads, history, listing, reads, trees, uploads
 from server.operations.context import Caller, SpaceContext
 from server.operations.guard import guarded
 
@@ -80,7 +80,7 @@ class Space:
     @guarded
     def list_folders(self, request: ListRequest) -> tuple[ListReply, bytes]:
         """A page and its body. What is wrong with one folder is said in its place. Raises: ResyncRequired."""
-        return reads.list_folders(self._context, request)
+        return listing.list_folders(self._context, request)
 
     @guarded
     def manifest(self, request: ManifestRequest) -> tuple[ManifestReply, bytes]:

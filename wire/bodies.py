@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -26,11 +26,8 @@ from wire.messages import (
     Change,
     CommitItem,
     CommitRequest,
-    Entry,
     ItemResult,
     ItemsReply,
-    ListReply,
-    NamesIn,
 )
 
 T = TypeVar("T")
@@ -38,7 +35,8 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 
 
-def _decode(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
+def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
+    """The JSON array of at most so many. Raises: MalformedMessage, TooMuch."""
     if len(body) == 0:
         return []
     try:
@@ -50,62 +48,14 @@ def _decode(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
     return decoded
 
 
-def encode_array(values: Sequence[Entry] | Sequence[Change] | Sequence[CommitItem] | Sequence[ItemResult]) -> bytes:
+def encode_array(values: Sequence[Change] | Sequence[CommitItem] | Sequence[ItemResult]) -> bytes:
     """The JSON array of `values`."""
     return _encoder.encode(values)
 
 
-def decode_entries(body: Buffer) -> list[Entry]:
-    """The entries of a `list` reply. Raises: MalformedMessage, TooMuch."""
-    return _decode(list[Entry], body, MAX_PAGE_ENTRIES, "entries")
-
-
-class FolderNames(NamedTuple):
-    """Names in the folder of the node `folder`. `folders`: the nodes of those that are folders, by their ordinals."""
-
-    folder: int
-    names: Sequence[str]
-    folders: dict[int, int]
-
-
-def pack_names(found: Iterable[tuple[NamesIn, Sequence[bytes]]]) -> tuple[int, bytes]:
-    """(`names_at`, the body) of a `list` reply that bears names alone. The names are in UTF-8."""
-    runs: list[NamesIn] = []
-    names: list[bytes] = []
-    for run, own in found:
-        runs.append(run)
-        names += own
-    encoded = _encoder.encode(runs)
-    return len(encoded), encoded + b"/".join(names)
-
-
-def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
-    """The same taken apart. Raises: MalformedMessage, TooMuch."""
-    if not 0 <= reply.names_at <= len(body):
-        raise MalformedMessage("A list of names does not match its header.")
-    runs = _decode(list[NamesIn], body[: reply.names_at], MAX_PAGE_ENTRIES, "folders")
-    joined = bytes(body[reply.names_at :])
-    try:
-        names = joined.decode().split("/") if joined else []
-    except UnicodeDecodeError as error:
-        raise MalformedMessage(f"A list of names cannot be read: {error}") from error
-    if len(names) > MAX_PAGE_ENTRIES:
-        raise TooMuch(f"A list of {len(names)} names, where at most {MAX_PAGE_ENTRIES} are allowed.")
-    if any(run.count < 0 for run in runs) or sum(run.count for run in runs) != len(names) or "" in names:
-        raise MalformedMessage("A list of names does not match what it says of them.")
-    found = []
-    at = 0
-    for run in runs:
-        if any(not 0 <= ordinal < run.count for ordinal, _ in run.folders):
-            raise MalformedMessage("A list of names speaks of folders that are not in it.")
-        found.append(FolderNames(run.folder, names[at : at + run.count], dict(run.folders)))
-        at += run.count
-    return found
-
-
 def decode_changes(body: Buffer) -> list[Change]:
     """The changes of a `changes` reply or a watch event. Raises: MalformedMessage, TooMuch."""
-    return _decode(list[Change], body, MAX_PAGE_ENTRIES, "changes")
+    return decode_list(list[Change], body, MAX_PAGE_ENTRIES, "changes")
 
 
 class CommitBody(msgspec.Struct, frozen=True):
@@ -142,7 +92,7 @@ def unpack_commit(request: CommitRequest, body: memoryview) -> CommitBody:
     inline_end = records_end + request.inline * RECORD.size
     if inline_end > len(body):
         raise MalformedMessage("A commit's body is shorter than its header says.")
-    items = _decode(list[CommitItem], body[:at], MAX_COMMIT_ITEMS, "items")
+    items = decode_list(list[CommitItem], body[:at], MAX_COMMIT_ITEMS, "items")
     records = plain_records(body[at:records_end])
     inline = plain_records(body[records_end:inline_end])
     data = body[inline_end:]
@@ -165,4 +115,4 @@ def unpack_results(reply: ItemsReply, body: memoryview) -> tuple[list[ItemResult
     at = reply.results_bytes
     if not 0 <= at <= len(body) or len(body) - at != reply.missing * CHUNK_ID_BYTES:
         raise MalformedMessage("A list of results does not match its header.")
-    return _decode(list[ItemResult], body[:at], MAX_COMMIT_ITEMS, "results"), unpack_ids(body[at:])
+    return decode_list(list[ItemResult], body[:at], MAX_COMMIT_ITEMS, "results"), unpack_ids(body[at:])

@@ -7,11 +7,12 @@ be read out on the telephone, and someone who can make some 2^48 keys can make o
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Self
 
 import msgspec
+
+from wire.digests import sha256
 
 DIGEST_BYTES = 32
 WORD_COUNT = 6
@@ -30,7 +31,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, public_key_info: bytes) -> Self:
         """The fingerprint of a key given as SubjectPublicKeyInfo in DER."""
-        return cls(hashlib.sha256(public_key_info).digest())
+        return cls(sha256(public_key_info))
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -1,7 +1,8 @@
 """The typed messages of every command. Requests forbid unknown fields; replies and events ignore them, so that a
 newer server never breaks an older client. Bytes are base64 in the JSON; times are integers with their unit.
 
-Bodies (after the header of a frame) are described where a message has one; `wire.chunks` and `wire.bodies` pack them.
+Bodies (after the header of a frame) are described where a message has one; `wire.chunks`, `wire.bodies` and
+`wire.lists` pack them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ ShortText = Annotated[str, Meta(max_length=4096)]
 Revision = Annotated[str, Meta(max_length=64)]  # opaque: which state of a node; of another epoch after a restore
 Cursor = Annotated[str, Meta(max_length=80)]  # opaque: how far in a space's history
 Kind = Literal["file", "folder", "symlink"]
+KINDS: tuple[Kind, ...] = ("file", "folder", "symlink")  # numbered from 1 on, where a kind is a byte
 Role = Literal["user", "admin"]
 
 ROOT_NODE = 1  # the id of a space's root folder
@@ -210,7 +212,7 @@ class ListRequest(Request, frozen=True, kw_only=True):
     """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
 
     `names_only`: no more than names, and which of them are folders; for a tenth of the work.
-    `brief`: without the `attrs` of files and folders; for two thirds of it.
+    `brief`: without the `attrs` of files and folders.
     """
 
     folders: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_LIST_FOLDERS)]
@@ -238,17 +240,32 @@ class NamesIn(Reply, frozen=True, kw_only=True):
     folders: tuple[tuple[Count, NodeId], ...] = ()
 
 
-class ListReply(Reply, frozen=True, kw_only=True):
-    """Body: JSON array of Entry, folder after folder as asked (each entry names its parent), in no order within one.
+class EntriesIn(Reply, frozen=True, kw_only=True):
+    """What a page of entries begins with. `folders`: (node of a folder, how many of the next names are in it).
 
-    With `names_only`: JSON array of NamesIn (`names_at` long) | the names in UTF-8, `/` between them.
+    `revisions`, `attrs`: those that occur, each once; the columns behind it say which of them is whose.
+    """
+
+    folders: tuple[tuple[Count, Count], ...]
+    names: tuple[str, ...]
+    revisions: tuple[Revision, ...]
+    attrs: tuple[Attributes, ...] = ()
+
+
+class ListReply(Reply, frozen=True, kw_only=True):
+    """Body: EntriesIn as JSON (`head_bytes` long), then one column after the other, of all that it names: nodes int64 |
+    sizes int64 | mtimes_ns int64 | which of the revisions uint16 | which of the attrs uint16 | kinds uint8 | contents
+    32 bytes. Revisions are numbered from 0 on; attrs from 1 on, and 0 is none; kinds as in KINDS; no content is zeros.
+
+    Folder after folder as asked, in no order within one.
+    With `names_only`: JSON array of NamesIn (`head_bytes` long) | the names in UTF-8, `/` between them.
     `folders` is there on the first page only. All pages show the state at `at`. No `next`: that was all.
     """
 
     at: Cursor
     folders: tuple[ListedFolder, ...] = ()
     next: str | None = None
-    names_at: Count = 0
+    head_bytes: Count = 0
 
 
 class ManifestRequest(Request, frozen=True, kw_only=True):

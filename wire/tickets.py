@@ -6,8 +6,7 @@ each side proves that it knows the ticket, and neither sends it.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+from wire.digests import hmac_sha256, is_hmac_sha256
 
 TICKET_BYTES = 32
 
@@ -21,9 +20,19 @@ _SERVER = b"attach server v1|"
 
 def attach_proof(ticket: bytes, exporter: bytes) -> bytes:
     """What a client sends to join the session (32 bytes)."""
-    return hmac.new(ticket, _CLIENT + exporter, hashlib.sha256).digest()
+    return hmac_sha256(ticket, _CLIENT + exporter)
 
 
 def attach_answer(ticket: bytes, exporter: bytes) -> bytes:
-    """What the server answers (32 bytes); compare with `hmac.compare_digest`."""
-    return hmac.new(ticket, _SERVER + exporter, hashlib.sha256).digest()
+    """What the server answers (32 bytes)."""
+    return hmac_sha256(ticket, _SERVER + exporter)
+
+
+def is_attach_proof(proof: bytes, ticket: bytes, exporter: bytes) -> bool:
+    """Whether a client that sends this knows the ticket."""
+    return is_hmac_sha256(proof, ticket, _CLIENT + exporter)
+
+
+def is_attach_answer(answer: bytes, ticket: bytes, exporter: bytes) -> bool:
+    """Whether a server that answers this knows the ticket."""
+    return is_hmac_sha256(answer, ticket, _SERVER + exporter)

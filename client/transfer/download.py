@@ -14,7 +14,6 @@ asks only for the others. What the file that it takes the place of has in common
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import threading
 from collections import deque
@@ -256,7 +255,7 @@ class DownloadWork(Feed):
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:  # another program fetches the same just now: each for itself
                     os.close(descriptor)
-                    file.partial_suffix = secrets.token_hex(4)
+                    file.partial_suffix = os.urandom(4).hex()
                     descriptor = folder.open_partial(file.partial)
             return descriptor
 

@@ -59,9 +59,9 @@ class RemoteFolders:
             if self._been_in(local):
                 continue
             if row is None and not parent.is_listed:
-                listing = self._api.list_folders([parent.path_of(local.name)], brief=True)[0]
+                listing = self._api.list_brief([parent.path_of(local.name)])[0]
                 if listing.error is None and listing.node is not None:
-                    yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.entries)
+                    yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.parts)
                     continue
                 entry = None if isinstance(listing.error, NotFound) else parent.find(local.name)
             else:
@@ -95,12 +95,12 @@ class RemoteFolders:
         return False
 
     def _listed(self, there: Sequence[tuple[LocalEntry, Entry, str]]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._api.list_ahead([entry for _, entry, _ in there], brief=True)
+        listings = self._api.list_brief_ahead([entry for _, entry, _ in there])
         for (local, entry, path), listing in zip(there, listings, strict=True):
             if listing.error is not None:
                 self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)
             else:
-                yield local, RemoteFolder(self._api, entry.node, path, listing.entries)
+                yield local, RemoteFolder(self._api, entry.node, path, listing.parts)
 
     def _made(self, missing: Sequence[Wanted]) -> list[tuple[LocalEntry, RemoteFolder]]:
         pairs: list[tuple[LocalEntry, RemoteFolder]] = []

@@ -140,8 +140,13 @@ class UploadPlanner:
     def roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
         """What was asked for. Raises: what the server says of the folder."""
         node, path = self.destination(folder)
-        entries = None if len(paths) <= _FEW_ROOTS else self._api.list_folder(Ref(node=node))
-        parent = RemoteFolder(self._api, node, path, entries)
+        parts = None
+        if len(paths) > _FEW_ROOTS:
+            listing = self._api.list_brief([Ref(node=node)])[0]
+            if listing.error is not None:
+                raise listing.error
+            parts = listing.parts
+        parent = RemoteFolder(self._api, node, path, parts)
         return [Root(local, parent, rename_to) for local in paths]
 
     def roots_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> list[Root]:
@@ -183,7 +188,7 @@ class UploadPlanner:
 
         They are most of what there is, and this is all that is spent on each.
         """
-        follow, named = self._follow, remote.named
+        follow, holds = self._follow, remote.holds
         if remote.is_empty or self._checksum:
             yield from scan_folder(folder, follow_symlinks=follow)
             return
@@ -191,19 +196,17 @@ class UploadPlanner:
         sizes: list[int] = []
 
         def settled(listed: os.DirEntry[str]) -> bool:
-            name = listed.name
-            there = named(name)
-            if there is None or there.kind != "file" or _WINDOWS:  # where a name may stand for another
+            if _WINDOWS:  # where a name may stand for another
                 return False
             try:
                 status = listed.stat(follow_symlinks=follow)
             except OSError:
                 return False  # to be looked at again, and told of
-            same = status.st_size == there.size and status.st_mtime_ns == there.mtime_ns
-            if not same or not stat.S_ISREG(status.st_mode):
+            name, size = listed.name, status.st_size
+            if not holds(name, size, status.st_mtime_ns) or not stat.S_ISREG(status.st_mode):
                 return False
             leaves.append(name)
-            sizes.append(there.size)
+            sizes.append(size)
             return True
 
         yield from scan_folder(folder, follow_symlinks=follow, settled=settled)

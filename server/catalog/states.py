@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import NamedTuple, TypeAlias
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Select, Table, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, bindparam, case, literal_column, select, tuple_
 
 from protocol import ROOT_NODE
 from server.catalog.engine import Transaction
@@ -19,6 +20,8 @@ from server.vault.rows import RowAuthenticator
 
 ROOT_PARENT = 0  # what no node has as its id
 ROOT_NAME_KEY = bytes(16)
+
+_name_key = itemgetter(0)  # of rows for lists
 
 
 class StateKind(IntEnum):
@@ -109,11 +112,18 @@ CHILDREN = Statement(_live.where(nodes.c.parent == bindparam("parent")))
 # Of a state, what a list of names needs: (name key, node, kind, sealed name). Plain tuples, for there are many.
 Listed: TypeAlias = tuple[bytes, int, int, bytes]
 _LISTED_FIELDS = ("name_key", "node", "kind", "name")
+# And what a list of entries needs: the same, then seq_from, size, mtime_ns, sealed attributes, content. Of a brief list
+# the attributes of symlinks alone: a column that is NULL costs little.
+ListedEntry: TypeAlias = tuple[bytes, int, int, bytes, int, int, int, bytes | None, bytes | None]
+_ENTRY_FIELDS = (*_LISTED_FIELDS, "seq_from", "size", "mtime_ns", "attrs", "content")
 
 
-def _page_of(table: Table, fields: Iterable[str]) -> Statement:
+def _page_of(table: Table, fields: Iterable[str], *, brief: bool = False) -> Statement:
     """The states in a folder as of `at`, from behind a name key on: of `past`, those that ended later."""
-    wanted = select(*(table.c[name] for name in fields)).where(
+    columns: dict[str, ColumnElement[object]] = {name: table.c[name] for name in fields}
+    if brief:
+        columns["attrs"] = case((table.c.kind == literal_column(str(int(StateKind.SYMLINK))), table.c.attrs))
+    wanted = select(*columns.values()).where(
         table.c.space == bindparam("space"),
         table.c.parent == bindparam("parent"),
         table.c.name_key > bindparam("after"),
@@ -124,8 +134,10 @@ def _page_of(table: Table, fields: Iterable[str]) -> Statement:
     return Statement(wanted.order_by(table.c.name_key).limit(bindparam("limit")))
 
 
-_CHILDREN_PAGE = _page_of(nodes, STATE_FIELDS)
-_PAST_CHILDREN_PAGE = _page_of(past, STATE_FIELDS)
+_ENTRIES_PAGE = _page_of(nodes, _ENTRY_FIELDS)
+_PAST_ENTRIES_PAGE = _page_of(past, _ENTRY_FIELDS)
+_BRIEF_PAGE = _page_of(nodes, _ENTRY_FIELDS, brief=True)
+_PAST_BRIEF_PAGE = _page_of(past, _ENTRY_FIELDS, brief=True)
 _LISTED_PAGE = _page_of(nodes, _LISTED_FIELDS)
 _PAST_LISTED_PAGE = _page_of(past, _LISTED_FIELDS)
 LIVE_CHANGED = Statement(
@@ -165,25 +177,32 @@ def find_node_at(tx: Transaction, node: int, at: int) -> State | None:
     return None if row is None else State(*row)
 
 
-def children_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[State]:
+def entries_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[ListedEntry]:
     """Up to `limit` states in the folder when `at` was the latest commit, by name key, from behind `after` on.
 
     `now` is the latest commit in this transaction. Where it is `at`, the past need not be asked.
     """
-    page = list(map(State._make, tx.all(_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)))
-    if at == now:
-        return page
-    closed = [State(*row) for row in tx.all(_PAST_CHILDREN_PAGE, parent=parent, after=after, at=at, limit=limit)]
-    return sorted(page + closed, key=lambda state: state.name_key)[:limit]
+    return _merged(tx, _ENTRIES_PAGE, _PAST_ENTRIES_PAGE, parent, after, at, limit, now)
+
+
+def brief_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[ListedEntry]:
+    """`entries_page`, without the attributes of what is no symlink."""
+    return _merged(tx, _BRIEF_PAGE, _PAST_BRIEF_PAGE, parent, after, at, limit, now)
 
 
 def listed_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[Listed]:
-    """`children_page`, with no more than a list of names needs."""
-    page: list[Listed] = tx.all(_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit)
+    """`entries_page`, with no more than a list of names needs."""
+    return _merged(tx, _LISTED_PAGE, _PAST_LISTED_PAGE, parent, after, at, limit, now)
+
+
+def _merged(
+    tx: Transaction, live: Statement, ended: Statement, parent: int, after: bytes, at: int, limit: int, now: int
+) -> list[Any]:
+    page = tx.all(live, parent=parent, after=after, at=at, limit=limit)
     if at == now:
         return page
-    closed: list[Listed] = tx.all(_PAST_LISTED_PAGE, parent=parent, after=after, at=at, limit=limit)
-    return sorted(page + closed)[:limit]  # by name keys, which are all different
+    closed = tx.all(ended, parent=parent, after=after, at=at, limit=limit)
+    return sorted(page + closed, key=_name_key)[:limit]
 
 
 def root_state(tx: Transaction) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -35,7 +34,7 @@ from protocol import (
     UnsupportedVersion,
     WrongProof,
     attach_answer,
-    attach_proof,
+    is_attach_proof,
 )
 from server.calls import Answer, Call, Handler, PendingLogin
 from server.credentials import NoSuchAccount
@@ -181,10 +180,10 @@ def attach(call: Call[AttachRequest]) -> Answer:
         session = services.sessions.find(call.args.ticket_id)
     except SessionEnded:
         revoked = services.sessions.revoked(call.args.ticket_id)
-        if revoked is not None and hmac.compare_digest(call.args.proof, attach_proof(ticket, peer.exporter)):
+        if revoked is not None and is_attach_proof(call.args.proof, ticket, peer.exporter):
             raise revoked from None
         raise
-    if not hmac.compare_digest(call.args.proof, attach_proof(ticket, peer.exporter)):
+    if not is_attach_proof(call.args.proof, ticket, peer.exporter):
         services.audit.write(
             "attach_failed", user=session.user, address=peer.address, connection=peer.number, session=session.ticket_id
         )

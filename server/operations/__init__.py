@@ -3,7 +3,8 @@
 context     what all of them work on: keys, catalog, chunk store, clock
 places      references and targets resolved to rows
 entries     rows as the entries that clients see; revisions and cursors
-reads       stat, list
+reads       stat
+listing     what is in folders
 history     changes since a cursor
 change      one numbered commit: transaction, op_id, digest, HEAD, waking of watchers
 commits     files put in place

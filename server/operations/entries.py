@@ -17,7 +17,7 @@ import msgspec
 
 from protocol import Attributes, Cursor, Entry, Kind, MalformedMessage, ResyncRequired, Revision
 from server.catalog.space_row import SpaceRow
-from server.catalog.states import ROOT_PARENT, Listed, State, StateKind, mac_of
+from server.catalog.states import ROOT_PARENT, State, StateKind, mac_of
 from server.operations.context import SpaceContext
 from server.storage_faults import TokenDamaged
 
@@ -26,9 +26,6 @@ KIND_NAMES: dict[int, Kind] = {StateKind.FILE: "file", StateKind.FOLDER: "folder
 KIND_NUMBERS: dict[Kind, StateKind] = {"file": StateKind.FILE, "folder": StateKind.FOLDER, "symlink": StateKind.SYMLINK}
 # What an entry costs as JSON beside its name and attributes; counted high, for bodies have a limit.
 _ENTRY_BYTES = 420
-
-_LISTED_BYTES = 64  # beside its name: two numbers, if it is a folder
-
 _KEPT_ATTRIBUTES = 256  # few modes are in use; a link has 4 KiB at the most
 
 _MAX_ID = 2**63 - 1
@@ -58,21 +55,19 @@ def to_entry(context: SpaceContext, state: State, *, path: str | None = None) ->
         size=state.size,
         mtime_ns=state.mtime_ns,
         content=state.content,
-        attrs=None if state.attrs is None else _attributes.decode(context.names.open_attrs(state.node, state.attrs)),
+        attrs=None if state.attrs is None else decode_attrs(context.names.open_attrs(state.node, state.attrs)),
         path=path,
     )
 
 
-def to_entries(context: SpaceContext, states: Sequence[State], *, brief: bool = False) -> list[Entry]:
-    """`to_entry` of many; what is alike in them is read once. `brief`: see ListRequest. Raises: TokenDamaged."""
+def to_entries(context: SpaceContext, states: Sequence[State]) -> list[Entry]:
+    """`to_entry` of many; what is alike in them is read once. Raises: TokenDamaged."""
     names = _names_of(context, states)
-    with_attrs = [
-        state for state in states if state.attrs is not None and not (brief and state.kind != StateKind.SYMLINK)
-    ]
+    with_attrs = [state for state in states if state.attrs is not None]
     plain = context.names.open_attrs_of(
         [state.node for state in with_attrs], [state.attrs for state in with_attrs if state.attrs is not None]
     )
-    read = {one: _attributes.decode(one) for one in set(plain)}  # few modes are in use
+    read = {one: decode_attrs(one) for one in set(plain)}  # few modes are in use
     attrs = {state.node: read[one] for state, one in zip(with_attrs, plain, strict=True)}
     tag = context.epoch_tag
     return [
@@ -124,14 +119,14 @@ def encode_attrs(attrs: Attributes | None) -> bytes | None:
     return None if attrs is None or attrs == Attributes() else _encoder.encode(attrs)
 
 
+def decode_attrs(plain: bytes) -> Attributes:
+    """What was sealed into a row."""
+    return _attributes.decode(plain)
+
+
 def encoded_bytes(states: Sequence[State]) -> list[int]:
     """How much room each state's entry takes at the most in a body."""
     return [_ENTRY_BYTES + 2 * len(state.name) + 2 * len(state.attrs or b"") for state in states]
-
-
-def listed_bytes(listed: Sequence[Listed]) -> list[int]:
-    """How much room each takes at the most in a list of names."""
-    return [_LISTED_BYTES + len(name) for _, _, _, name in listed]
 
 
 class Position(NamedTuple):

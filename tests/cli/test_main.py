@@ -109,6 +109,7 @@ def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> N
     )
     seldom = ["inspect", "ast", "platform", "locale", "traceback", "urllib.parse", "wire.scram", "client.login"]
     seldom += ["pyfastcdc", "client.transfer.upload", "client.transfer.download", "tempfile", "dataclasses"]
+    seldom += ["hashlib", "ntpath", "random"]
     done = python(session_that_loads(imports, *seldom))
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -124,8 +125,11 @@ def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
         "assert msgspec.json.schema(int) == {'type': 'integer'}\n"
         "try:\n    1 / 0\n"
         "except ZeroDivisionError:\n    logging.exception('told')\n"
-        "import calendar, gettext, inspect, platform, textwrap, traceback, typing_extensions, urllib.parse\n"
-        "real = (calendar, gettext, inspect, platform, textwrap, traceback, typing_extensions, urllib.parse)\n"
+        "import calendar, gettext, inspect, ntpath, platform, random, textwrap, traceback\n"
+        "import typing_extensions, urllib.parse\n"
+        "real = (calendar, gettext, inspect, ntpath, platform, random, textwrap, traceback)\n"
+        "real += (typing_extensions, urllib.parse)\n"
+        "assert pathlib.PureWindowsPath('a', 'b').parts == ('a', 'b')\n"
         "assert all(module.__file__ and module is sys.modules[module.__name__] for module in real)\n"
     )
     done = python(probe)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from client.api import Listing, Place
 from client.errors import ConnectionFailed
 from client.session import Session
 from client.transfer import Conflict, ConflictAnswer, JobState, OnConflict, TransferEngine
@@ -35,16 +34,16 @@ class Outage:
 
     def begins_at_listing(self, number: int) -> None:
         """When folders are about to be listed for the time of that `number`, from 0."""
-        list_folders = self.session.api.list_folders
+        ask = self.session.api._list
         times = count()
 
-        def cutting(places: Sequence[Place], **how: bool) -> list[Listing]:
+        def cutting(*args: Any, **how: Any) -> Any:
             if next(times) == number:
                 self.relay.refusing = True
                 self.relay.cut_all()
-            return list_folders(places, **how)
+            return ask(*args, **how)
 
-        self.monkeypatch.setattr(self.session.api, "list_folders", cutting)
+        self.monkeypatch.setattr(self.session.api, "_list", cutting)
 
     def ends(self) -> None:
         """From now on it can be reached."""

@@ -17,9 +17,10 @@ from client.transfer import (
     TransferEngine,
 )
 from client.transfer.remote_folder import RemoteFolder
-from protocol import Entry, IsAFolder, NotAFolder
+from protocol import Entry, IsAFolder, ListReply, NotAFolder, unpack_entries
 from tests.client.conftest import Finish
 from tests.client.trees import item_states, remote_files
+from tests.support.entry_lists import packed
 
 
 @pytest.fixture
@@ -154,5 +155,7 @@ def test_a_file_that_another_client_put_meanwhile_is_not_overwritten_by_who_was_
 
 def test_numbers_of_second_files_are_given_once(session: Session, folder: str, tmp_path: Path) -> None:
     known = Entry(node=5, parent=4, name="a.txt", kind="file", revision="1")
-    remote = RemoteFolder(session.api, 4, folder, [known])
+    head_bytes, body = packed([known])
+    parts = unpack_entries(ListReply(at="c", head_bytes=head_bytes), memoryview(body))
+    remote = RemoteFolder(session.api, 4, folder, parts)
     assert [remote.free_name("a.txt") for _ in range(3)] == ["a (2).txt", "a (3).txt", "a (4).txt"]

@@ -51,7 +51,6 @@ from protocol import (
     chunk_id,
     content_id,
     decode_changes,
-    decode_entries,
     make_verifier,
     pack_commit,
     pack_ids,
@@ -65,6 +64,7 @@ from protocol import (
 )
 from server.handlers import HANDLERS
 from tests.server.conftest import Running
+from tests.support.entry_lists import unpacked
 
 DATA = b"the quick brown fox " * 50_000
 
@@ -158,7 +158,7 @@ def do_list(scene: Scene) -> None:
     scene.commit()
     reply, body = scene.peer.call("list", ListRequest(folders=(Ref(node=ROOT_NODE), Ref(path="/notes"))))
     assert [folder.error for folder in reply.folders] == [None, None]
-    assert sorted(entry.name for entry in decode_entries(body)) == ["fox.txt", "notes"]
+    assert sorted(entry.name for entry in unpacked(reply, body)) == ["fox.txt", "notes"]
 
 
 def do_manifest(scene: Scene) -> None:

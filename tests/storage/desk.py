@@ -34,7 +34,6 @@ from protocol import (
     chunk_id,
     content_id,
     decode_changes,
-    decode_entries,
     from_info,
     pack_commit,
     pack_ids,
@@ -45,6 +44,7 @@ from protocol import (
     unpack_results,
 )
 from server.space import Caller, Space
+from tests.support.entry_lists import unpacked
 
 CUT_BYTES = 100_000  # far below what clients cut, so that small tests have files of several chunks
 
@@ -190,7 +190,7 @@ class Desk:
             reply, body = self.space.list_folders(ListRequest(folders=(Ref(path=path),), limit=limit, cursor=cursor))
             if reply.folders and reply.folders[0].error:
                 raise from_info(reply.folders[0].error)
-            for entry in decode_entries(body):
+            for entry in unpacked(reply, body):
                 assert entry.name not in found, "an entry came twice"
                 found[entry.name] = entry
             cursor = reply.next

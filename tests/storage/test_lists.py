@@ -13,11 +13,11 @@ from protocol import (
     MalformedMessage,
     Ref,
     ResyncRequired,
-    decode_entries,
     unpack_names,
 )
 from server.space import Space
 from tests.storage.desk import Desk
+from tests.support.entry_lists import unpacked
 
 
 def pages(space: Space, *refs: Ref, limit: int) -> list[tuple[ListReply, list[Entry]]]:
@@ -25,7 +25,7 @@ def pages(space: Space, *refs: Ref, limit: int) -> list[tuple[ListReply, list[En
     cursor = None
     while True:
         reply, body = space.list_folders(ListRequest(folders=refs, limit=limit, cursor=cursor))
-        found.append((reply, decode_entries(body)))
+        found.append((reply, unpacked(reply, body)))
         cursor = reply.next
         if cursor is None:
             return found
@@ -110,8 +110,8 @@ def test_a_brief_list_lacks_the_attributes_of_files_and_folders_and_nothing_else
         "link": Attributes(link="x"),
         "plain": None,
     }
-    _, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), brief=True))
-    assert decode_entries(body) == [
+    reply, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), brief=True))
+    assert unpacked(reply, body) == [
         entry if entry.kind == "symlink" else msgspec.structs.replace(entry, attrs=None) for entry in entries
     ]
 
@@ -143,7 +143,7 @@ def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space:
     refs = (Ref(path="/a"), Ref(path="/b"))
     reply, body = space.list_folders(ListRequest(folders=refs, limit=10))
     first_at = reply.at
-    entries = decode_entries(body)
+    entries = unpacked(reply, body)
     step = 0
     while reply.next is not None:
         # Whatever may change: contents, names, places, whole folders, and the listed folders themselves.
@@ -158,7 +158,7 @@ def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space:
             desk.delete("/elsewhere")
         reply, body = space.list_folders(ListRequest(folders=refs, limit=10, cursor=reply.next))
         assert reply.at == first_at
-        entries += decode_entries(body)
+        entries += unpacked(reply, body)
         step += 1
         if step >= 3:
             desk.put_many({f"/a/f{number}": b"" for number in (step, 30 + step, 10 + step)})
@@ -193,7 +193,7 @@ def test_a_page_never_outgrows_a_body(desk: Desk, space: Space) -> None:
     while True:
         reply, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), limit=5_000, cursor=cursor))
         assert len(body) <= MAX_BODY
-        found += decode_entries(body)
+        found += unpacked(reply, body)
         cursor = reply.next
         if cursor is None:
             break

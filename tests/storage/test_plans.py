@@ -83,7 +83,9 @@ def test_no_statement_scans_a_table(context: SpaceContext, name: str) -> None:
 
 
 SORTED_BY_INDEX = [
-    "server.catalog.states._CHILDREN_PAGE",
+    "server.catalog.states._ENTRIES_PAGE",
+    "server.catalog.states._BRIEF_PAGE",
+    "server.catalog.states._LISTED_PAGE",
     "server.catalog.states.LIVE_CHANGED",
     "server.operations.history.ENDED[0]",
     "server.operations.history.ENDED[1]",

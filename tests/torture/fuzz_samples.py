@@ -86,6 +86,7 @@ from protocol import (
     pack_results,
     pack_wants,
 )
+from tests.support.entry_lists import packed
 
 CHUNK_KEY = b"k" * 32
 SPACE = SpaceInfo(space="0" * 32, chunk_key=CHUNK_KEY, cut_seed=1, cursor="1.0.abcdefabcdef")
@@ -181,6 +182,12 @@ def _items() -> Sample:
     return Sample(ItemsReply(cursor="7.0.abcdefabcdef", results_bytes=size, missing=missing), body)
 
 
+def _list() -> Sample:
+    head_bytes, body = packed(ENTRIES)
+    reply = ListReply(at="7.0.abcdefabcdef", folders=(ListedFolder(node=1),), head_bytes=head_bytes)
+    return Sample(reply, body)
+
+
 _NODE = Sample(NodeReply(node=5, revision="5.abcdefabcdef", cursor="5.0.abcdefabcdef"))
 _SESSIONS = Sample(SessionsReply(sessions=(SessionEntry(id="0" * 32, user="user1", since_ms=10**12, current=True),)))
 
@@ -207,7 +214,7 @@ REPLIES: dict[str, Sample] = {
     "admin_lift_penalties": Sample(EndedReply(ended=1)),
     "admin_audit": Sample(AuditTailReply(lines=2), b'{"event":"login","n":1}\n{"event":"logout","n":2}\n'),
     "stat": Sample(StatReply(entry=FILE)),
-    "list": Sample(ListReply(at="7.0.abcdefabcdef", folders=(ListedFolder(node=1),)), encode_array(ENTRIES)),
+    "list": _list(),
     "manifest": Sample(
         ManifestReply(node=8, revision="5.abcdefabcdef", content=CONTENT, size=900_000, chunks=3), pack_records(RECORDS)
     ),

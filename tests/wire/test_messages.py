@@ -1,11 +1,14 @@
 """Requests, replies, errors and bodies: what passes, and what a typed decoder refuses."""
 
+import struct
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import protocol as p
+from tests.support.entry_lists import packed, unpacked
 
 OP = bytes(16)
 
@@ -158,14 +161,118 @@ def test_results_come_back_with_the_missing_ids() -> None:
             p.unpack_results(msgspec.structs.replace(reply, results_bytes=wrong), memoryview(body))
 
 
-def test_lists_of_entries_and_changes_come_back() -> None:
+def test_lists_of_changes_come_back() -> None:
     entry = p.Entry(node=2, parent=1, name="a", kind="file", revision="1.ab", content=b"c" * 32)
-    assert p.decode_entries(p.encode_array([entry])) == [entry]
     changes = [p.Change(entry=entry, deleted=True)]
     assert p.decode_changes(p.encode_array(changes)) == changes
-    assert p.decode_entries(b"") == []
+    assert p.decode_changes(b"") == []
     with pytest.raises(p.MalformedMessage):
-        p.decode_entries(b'[{"node":"x"}]')
+        p.decode_changes(b'[{"entry":{"node":"x"}}]')
+
+
+ENTRIES = [
+    p.Entry(
+        node=2,
+        parent=1,
+        name="é",
+        kind="file",
+        revision="1.ab",
+        size=5,
+        mtime_ns=-7,
+        content=b"c" * 32,
+        attrs=p.Attributes(mode=0o644),
+    ),
+    p.Entry(node=3, parent=1, name='"', kind="folder", revision="2.ab"),
+    p.Entry(node=4, parent=3, name="l", kind="symlink", revision="1.ab", attrs=p.Attributes(link="x")),
+]
+HEAD = (
+    '{"folders":[[1,2],[3,1]],"names":["é","\\"","l"],"revisions":["1.ab","2.ab"],"attrs":[{"mode":420},{"link":"x"}]}'
+)
+COLUMNS = (
+    struct.pack(">9q", 2, 3, 4, 5, 0, 0, -7, 0, 0)
+    + struct.pack(">6H", 0, 1, 0, 1, 0, 2)
+    + bytes((1, 2, 3))
+    + b"c" * 32
+    + bytes(64)
+)
+
+
+def unpacked_columns(columns: bytes, head: str = HEAD, head_bytes: int | None = None) -> list[p.Entry]:
+    encoded = head.encode()
+    return unpacked(p.ListReply(at="c", head_bytes=head_bytes or len(encoded)), encoded + columns)
+
+
+def test_a_list_of_entries_has_these_bytes_and_comes_back() -> None:
+    head_bytes, body = packed(ENTRIES)
+    assert body == HEAD.encode() + COLUMNS
+    reply = p.ListReply(at="c", head_bytes=head_bytes)
+    assert unpacked(reply, body) == ENTRIES
+    one, two = p.unpack_entries(reply, memoryview(body))
+    assert (one.folder, len(one), list(one.names), one.entry(1)) == (1, 2, ["é", '"'], ENTRIES[1])
+    assert (two.folder, len(two), list(two.mtimes_ns), two.entry(0)) == (3, 1, [0], ENTRIES[2])
+    head_bytes, body = packed([])
+    assert p.unpack_entries(p.ListReply(at="c", head_bytes=head_bytes), memoryview(body)) == []
+
+
+def test_a_page_of_entries_outlives_the_memory_that_it_came_in() -> None:
+    head_bytes, body = packed(ENTRIES)
+    memory = bytearray(body)
+    parts = p.unpack_entries(p.ListReply(at="c", head_bytes=head_bytes), memoryview(memory))
+    memory[:] = bytes(len(memory))
+    assert [entry for part in parts for entry in part.entries()] == ENTRIES
+
+
+def changed(at: int, to: bytes) -> bytes:
+    return COLUMNS[:at] + to + COLUMNS[at + len(to) :]
+
+
+@pytest.mark.parametrize(
+    ("columns", "head"),
+    [
+        (COLUMNS[:-1], HEAD),
+        (COLUMNS + b"x", HEAD),
+        (b"", HEAD),
+        (COLUMNS, HEAD.replace("[[1,2],", "[[1,1],")),
+        (COLUMNS, HEAD.replace("[[1,2],", "[[1,3],")),
+        (COLUMNS, HEAD.replace("[[1,2],[3,1]]", "[[1,4],[3,-1]]")),
+        (COLUMNS, HEAD.replace('"l"]', '"l","m"]')),
+        (COLUMNS, HEAD.replace('"l"]', "7]")),
+        (COLUMNS, HEAD.replace('["1.ab","2.ab"]', '["1.ab"]')),
+        (COLUMNS, HEAD.replace(',{"link":"x"}', "")),
+        (COLUMNS, HEAD[:-1]),
+        (COLUMNS, HEAD.replace("é", "\\ud800")),
+        (changed(0, struct.pack(">q", 0)), HEAD),
+        (changed(0, struct.pack(">q", -1)), HEAD),
+        (changed(24, struct.pack(">q", -1)), HEAD),
+        (changed(48, struct.pack(">q", -(2**63))), HEAD),
+        (changed(72, b"\xff\xff"), HEAD),
+        (changed(78, b"\x00\x03"), HEAD),
+        (changed(84, b"\x00"), HEAD),
+        (changed(84, b"\x04"), HEAD),
+    ],
+)
+def test_a_list_of_entries_that_contradicts_itself_is_refused(columns: bytes, head: str) -> None:
+    with pytest.raises(p.MalformedMessage):
+        unpacked_columns(columns, head)
+
+
+@pytest.mark.parametrize("head_bytes", [-1, 1, len(HEAD), 10**6, 2**62])
+def test_a_list_of_entries_whose_head_ends_elsewhere_is_refused(head_bytes: int) -> None:
+    with pytest.raises(p.MalformedMessage):
+        unpacked_columns(COLUMNS, head_bytes=head_bytes)
+
+
+def test_a_list_of_too_many_entries_is_refused() -> None:
+    entries = [msgspec.structs.replace(ENTRIES[1], name=str(number)) for number in range(5_001)]
+    head_bytes, body = packed(entries)
+    with pytest.raises(p.TooMuch):
+        p.unpack_entries(p.ListReply(at="c", head_bytes=head_bytes), memoryview(body))
+
+
+def test_what_fits_no_column_is_not_packed() -> None:
+    for wrong in ({"content": b"short"}, {"size": 2**63}, {"size": "5"}, {"content": "c" * 32}):
+        with pytest.raises((ValueError, TypeError, struct.error)):
+            packed([msgspec.structs.replace(ENTRIES[0], **wrong)])
 
 
 def test_a_list_of_names_has_these_bytes_and_comes_back() -> None:
@@ -173,16 +280,16 @@ def test_a_list_of_names_has_these_bytes_and_comes_back() -> None:
         (p.NamesIn(folder=1, count=3, folders=((1, 20),)), [b"a", "é".encode(), b"c"]),
         (p.NamesIn(folder=20, count=1), [b"x"]),
     ]
-    names_at, body = p.pack_names(runs)
+    head_bytes, body = p.pack_names(runs)
     assert body == '[{"folder":1,"count":3,"folders":[[1,20]]},{"folder":20,"count":1}]a/é/c/x'.encode()
-    found = p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body))
+    found = p.unpack_names(p.ListReply(at="c", head_bytes=head_bytes), memoryview(body))
     assert found == [p.FolderNames(1, ["a", "é", "c"], {1: 20}), p.FolderNames(20, ["x"], {})]
-    names_at, body = p.pack_names([])
-    assert p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body)) == []
+    head_bytes, body = p.pack_names([])
+    assert p.unpack_names(p.ListReply(at="c", head_bytes=head_bytes), memoryview(body)) == []
 
 
 @pytest.mark.parametrize(
-    ("names_at", "body"),
+    ("head_bytes", "body"),
     [
         (1, b"[]"),
         (3, b"[]"),
@@ -199,15 +306,15 @@ def test_a_list_of_names_has_these_bytes_and_comes_back() -> None:
         (2, b"[]a"),
     ],
 )
-def test_a_list_of_names_that_contradicts_itself_is_refused(names_at: int, body: bytes) -> None:
+def test_a_list_of_names_that_contradicts_itself_is_refused(head_bytes: int, body: bytes) -> None:
     with pytest.raises(p.MalformedMessage):
-        p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body))
+        p.unpack_names(p.ListReply(at="c", head_bytes=head_bytes), memoryview(body))
 
 
 def test_a_list_of_too_many_names_is_refused() -> None:
-    names_at, body = p.pack_names([(p.NamesIn(folder=1, count=5_001), [b"x"] * 5_001)])
+    head_bytes, body = p.pack_names([(p.NamesIn(folder=1, count=5_001), [b"x"] * 5_001)])
     with pytest.raises(p.TooMuch):
-        p.unpack_names(p.ListReply(at="c", names_at=names_at), memoryview(body))
+        p.unpack_names(p.ListReply(at="c", head_bytes=head_bytes), memoryview(body))
 
 
 def test_the_proofs_of_both_sides_differ_and_hang_on_ticket_and_connection() -> None:

@@ -14,10 +14,10 @@ from protocol import (
     ListReply,
     Request,
     chunk_id,
-    encode_array,
 )
 from tests.client.conftest import OPTIONS
 from tests.client.scripted_server import CHUNK_KEY, PASSWORD, USER, Answer, RawAnswer, ScriptedServer
+from tests.support.entry_lists import packed
 
 HASTY = replace(
     OPTIONS,
@@ -58,4 +58,5 @@ def raw(data: bytes, drip_s: float = 0.0) -> Callable[[Request, bytes], Answer]:
 
 
 def listing(*entries: Entry, node: int = 1, more: str | None = None) -> Answer:
-    return ListReply(at="c", folders=(ListedFolder(node=node),), next=more), encode_array(entries)
+    head_bytes, body = packed(entries)
+    return ListReply(at="c", folders=(ListedFolder(node=node),), next=more, head_bytes=head_bytes), body

@@ -19,11 +19,11 @@ from protocol import (
     RemoteProtocolError,
     Request,
     TooMuch,
-    encode_array,
     pack_names,
 )
 from tests.client.hostile_server.answers import answering, file, listing
 from tests.client.scripted_server import Answer, ScriptedServer
+from tests.support.entry_lists import packed
 
 
 def test_entries_of_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
@@ -34,8 +34,8 @@ def test_entries_of_a_folder_that_was_not_asked_for_are_refused(server: Scripted
 
 
 def names(*runs: tuple[NamesIn, list[bytes]], more: str | None = None) -> Answer:
-    names_at, body = pack_names(runs)
-    return ListReply(at="c", folders=(ListedFolder(node=1),), next=more, names_at=names_at), body
+    head_bytes, body = pack_names(runs)
+    return ListReply(at="c", folders=(ListedFolder(node=1),), next=more, head_bytes=head_bytes), body
 
 
 def test_names_in_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
@@ -67,7 +67,7 @@ def test_a_tree_of_names_that_leads_into_itself_is_walked_once(server: ScriptedS
 
 
 def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Session) -> None:
-    server.handlers["list"] = answering(listing(file("a"), more="x"), (ListReply(at="c", next="x"), b"[]"))
+    server.handlers["list"] = answering(listing(file("a"), more="x"), listing(more="x"))
     with pytest.raises(RemoteProtocolError, match="no end"):
         session.api.list_folder("/")
 
@@ -108,7 +108,8 @@ def two_folders_in_each(request: Request, body: bytes) -> Answer:
         for node in nodes
         for one in (0, 1)
     ]
-    return ListReply(at="c", folders=tuple(ListedFolder(node=node) for node in nodes)), encode_array(inside)
+    head_bytes, body = packed(inside)
+    return ListReply(at="c", folders=tuple(ListedFolder(node=node) for node in nodes), head_bytes=head_bytes), body
 
 
 def test_a_tree_deeper_than_any_can_be_is_given_up(server: ScriptedServer, session: Session) -> None:
