@@ -48,10 +48,8 @@ exit codes: 0 all is well · 1 damage was found, or something could not be done 
 _EXPECTED = (
     StorageFault,
     SfosError,
-    OSError,
     sqlite3.Error,
     KeyUnusable,
-    HomeTaken,
     NoSuchSpace,
     whole_home.NotConfirmed,
 )
@@ -69,6 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Run = options.run
     try:
         return 0 if run(options, loaded) else 1
+    except HomeTaken as taken:
+        return _fail(f"a server{taken.holder} is running in {taken.home}: stop it first, and start it afterwards", 1)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except _EXPECTED as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:

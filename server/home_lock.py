@@ -16,7 +16,15 @@ _MOST_BYTES = 8_192  # of the file: a number and a path
 
 
 class HomeTaken(Exception):
-    """Another server works in this directory."""
+    """A server works in this directory. Its text is for who wanted to start another one."""
+
+    def __init__(self, holder: Holder, home: Path) -> None:
+        self.holder = holder
+        self.home = home
+        super().__init__(
+            f"another server{holder} is running in {home}. A further window: ./run.sh gui. A further server: stop that"
+            " one, or give this one a home of its own (SFOS_HOME=DIR ./run.sh, or --home DIR)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,7 @@ class HomeLock:
         except BlockingIOError as error:
             holder = _read(self._fd)
             os.close(self._fd)
-            raise HomeTaken(
-                f"another server{holder} is running in {home}. A further window: ./run.sh gui. A further server:"
-                " stop that one, or give this one a home of its own (SFOS_HOME=DIR ./run.sh, or --home DIR)"
-            ) from error
+            raise HomeTaken(holder, home) from error
         os.truncate(self._fd, 0)
         path = "" if key_file is None else key_file.resolve()
         os.pwrite(self._fd, os.fsencode(f"{os.getpid()}\n{path}\n"), 0)

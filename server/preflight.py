@@ -10,7 +10,7 @@ import os
 import resource
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -145,8 +145,7 @@ def _accounts(config: Config) -> Iterator[Finding]:
     enabled = [account for account in known if not account.disabled]
     yield Finding("ok", "accounts", f"{len(known)}, of which {len(enabled)} enabled")
     if default := [account.name for account in enabled if account.must_change]:
-        text = f"{', '.join(default)} still has the password that everybody knows"
-        yield Finding("warning", "accounts", f"{text}; change it: python create_credentials.py passwd {default[0]}")
+        yield Finding("warning", "accounts", _well_known(default))
     if not any(account.role == "admin" for account in enabled):
         yield Finding(
             "warning", "accounts", "no administrator is enabled: python create_credentials.py role NAME admin"
@@ -160,10 +159,16 @@ def check_accounts(accounts: CredentialFile, host: str) -> None:
         raise AccountsUnfit(f"there are no accounts in {accounts.path}; make some: python create_credentials.py")
     open_to_all = [account.name for account in known if account.must_change and not account.disabled]
     if open_to_all and not is_loopback(host):
-        raise AccountsUnfit(
-            f"{', '.join(open_to_all)} still has the password that everybody knows, so the server does not listen on"
-            f" {host}; change it: python create_credentials.py passwd {open_to_all[0]}"
-        )
+        raise AccountsUnfit(f"the server does not listen on {host}: {_well_known(open_to_all)}")
+
+
+def _well_known(names: Sequence[str]) -> str:
+    """What to do about these accounts, whose password everybody knows."""
+    has, name = ("has", names[0]) if len(names) == 1 else ("have", "NAME")
+    return (
+        f"{', '.join(names)} still {has} the password that everybody knows;"
+        f" change it: python create_credentials.py passwd {name}"
+    )
 
 
 def _master_key(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -132,6 +132,8 @@ def _chosen(registry: SpaceRegistry, space: str | None) -> Sequence[str]:
     """All that are stored, or the one that was named. Raises: NoSuchSpace."""
     stored = registry.space_ids()
     if space is None:
+        if not stored:
+            complain("no space is stored here yet")
         return stored
     if space not in stored:
         raise NoSuchSpace(f"no space {space} is stored here")

@@ -324,7 +324,7 @@ def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
     backups.home.mkdir()
     lock = HomeLock(backups.home)
     assert manage_storage.main(["--home", str(backups.home), "restore", str(backups.place)]) == 1
-    assert "another server" in capsys.readouterr().err
+    assert "stop it first" in capsys.readouterr().err
     lock.release()
     assert manage_storage.main(["--home", str(backups.home), "restore", str(backups.place)]) == 0
     assert manage_storage.main(["--home", str(backups.home), "verify", "--full"]) == 0
