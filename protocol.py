@@ -242,7 +242,7 @@ from wire.paths import (
     printable,
     split_path,
 )
-from wire.readable import readable_size
+from wire.readable import counted, readable_size
 from wire.sessions import EndedReply, EndSessionsRequest, SessionEntry, SessionsReply, SessionsRequest
 from wire.tickets import (
     EXPORTER_LABEL,

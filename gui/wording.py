@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 
 from client.errors import ConnectionLost
-from protocol import SfosError
+from protocol import SfosError, counted
+
+count = counted
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -42,11 +44,6 @@ def size_of(done: int, total: int) -> str:
 def speed(bytes_per_s: float) -> str:
     """`11.8 MB/s`."""
     return f"{size(int(bytes_per_s))}/s"
-
-
-def count(number: int, singular: str, plural: str | None = None) -> str:
-    """`1 item`, `1,204 items`."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def duration(seconds: float) -> str:

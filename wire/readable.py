@@ -5,6 +5,11 @@ from __future__ import annotations
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 file`, `2,345 files`; `many`: where an “s” does not make it."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def readable_size(count: int) -> str:
     """`count` bytes for people, in powers of 1000 and at least two digits: 999 B, 1.2 kB, 45 MB."""
     if abs(count) < 1000:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from client import keyring_store
 from client.cli import password
 from client.cli.options import LoginOptions, LogoutOptions, PasswordOptions
-from client.cli.output import counted, duration
+from client.cli.output import duration
 from client.cli.sessions import named
 from client.cli.shell import Shell
 from client.cli.signing_in import Entrance
 from client.errors import ConnectionFailed, LocalAccess
 from client.session import Session
-from protocol import LoginFailed, LoginRequired, NotFound, PasswordRefused, check_password
+from protocol import LoginFailed, LoginRequired, NotFound, PasswordRefused, check_password, counted
 
 
 def run(way_in: Entrance, options: LoginOptions | LogoutOptions | PasswordOptions) -> int:

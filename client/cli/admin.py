@@ -25,7 +25,7 @@ from client.cli.admin_options import (
 from client.cli.sessions import iso, named, show
 from client.cli.shell import Shell
 from client.session import Session
-from protocol import AccountEntry, LoginRequired, PasswordRefused, PenaltyEntry, printable
+from protocol import AccountEntry, LoginRequired, PasswordRefused, PenaltyEntry, counted, printable
 
 
 def run(session: Session, shell: Shell, options: AdminOptions) -> int:
@@ -61,7 +61,7 @@ def run(session: Session, shell: Shell, options: AdminOptions) -> int:
             return _penalties(admin, shell, options)
         case AdminLiftOptions():
             lifted = admin.lift(address=options.address, user=options.account)
-            shell.note(f"{output.counted(lifted, 'penalty', 'penalties')} lifted.")
+            shell.note(f"{counted(lifted, 'penalty', 'penalties')} lifted.")
             return 0 if lifted or options.every else 4
         case AdminAuditOptions():
             return _audit(admin, shell, options)
@@ -188,7 +188,7 @@ def _remove(admin: Administration, shell: Shell, options: AdminRemoveOptions) ->
 def _logout(admin: Administration, shell: Shell, options: AdminLogoutOptions) -> int:
     wanted = None if options.session is None else named(admin.sessions(options.name), options.session).id
     ended = admin.end_sessions(options.name, wanted)
-    shell.note(f"Ended {output.counted(ended, 'session')} of {options.name}.")
+    shell.note(f"Ended {counted(ended, 'session')} of {options.name}.")
     return 0
 
 

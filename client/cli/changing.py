@@ -7,7 +7,6 @@ import msgspec
 from client.api import Api
 from client.cli.failures import Failures
 from client.cli.options import Conflict, CopyOptions, MakeFolderOptions, MoveOptions, RemoveOptions
-from client.cli.output import counted
 from client.cli.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from client.cli.shell import Shell
 from client.session import Session
@@ -22,6 +21,7 @@ from protocol import (
     NotAFolder,
     NotFound,
     Ref,
+    counted,
     fold_name,
     from_info,
     split_path,

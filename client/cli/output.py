@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from client.cli.options import SortBy
-from protocol import Change, Entry, SfosError, UsageReply, fold_name, printable, readable_size
+from protocol import Change, Entry, SfosError, UsageReply, counted, fold_name, printable, readable_size
 
 _UNKNOWN = "—"
 _GAP = "  "
@@ -25,11 +25,6 @@ size = readable_size
 def exact(count: int) -> str:
     """`count` with commas between thousands."""
     return f"{count:,}"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 file`, `2,345 files`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from client.cli import output
 from client.cli.shell import Shell
 from client.transfer import Item, Progress
-from protocol import printable
+from protocol import counted, printable
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -159,7 +159,7 @@ def bars(progress: Progress, columns: int) -> Table:
 
 def total_label(progress: Progress) -> str:
     """`12 of 40 items`; while they are still being counted, `12 of 40 items so far`."""
-    files = output.counted(progress.items_total, "item")
+    files = counted(progress.items_total, "item")
     return f"{progress.items_done:,} of {files}" + ("" if progress.planned else " so far")
 
 

@@ -245,4 +245,4 @@ def _ask_user(shell: Shell, address: Address) -> str:
             user = ""
         if user:
             return user
-    raise WrongUsage("say as whom: --user NAME, or SFOS_CLIENT_USER, or run login once")
+    raise WrongUsage(f"nobody is signed in at {address}: say as whom (--user NAME, or SFOS_CLIENT_USER), or run login")

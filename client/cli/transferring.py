@@ -37,7 +37,7 @@ from client.transfer import (
     TransferEngine,
     TransferEvent,
 )
-from protocol import AlreadyExists, SfosError, printable
+from protocol import AlreadyExists, SfosError, counted, printable
 
 SAME_AGAIN = "The same command goes on where it stopped."
 
@@ -161,7 +161,7 @@ class Transfers:
             self._report(item, job.direction, reported)
         for reason, count in self._reasons.items():
             if count > _ALIKE_SHOWN and not self._shell.verbose:
-                self._shell.warn(f"and {output.counted(count - _ALIKE_SHOWN, 'more')} like this: {reason}")
+                self._shell.warn(f"and {counted(count - _ALIKE_SHOWN, 'more')} like this: {reason}")
         if not self._shell.quiet:
             self._shell.note(self._summary(job, time.monotonic() - began))
 
@@ -251,9 +251,9 @@ def summarise(tally: Tally, direction: Direction, state: JobState, seconds: floa
     files, folders, states = tally.files_done, tally.folders_done, tally.states
     verb = "Uploaded" if direction is Direction.UPLOAD else "Downloaded"
     text = f"Cancelled: {verb.lower()}" if state is JobState.CANCELLED else verb
-    text += f" {output.counted(files, 'file')}"
+    text += f" {counted(files, 'file')}"
     if folders:
-        text += f" and {output.counted(folders, 'folder')}"
+        text += f" and {counted(folders, 'folder')}"
     if files:
         text += f" ({output.size(tally.bytes_done)}) in {output.duration(seconds)}"
         if seconds >= 1:

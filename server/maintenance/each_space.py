@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from config import Config
-from protocol import SfosError, readable_size
+from protocol import SfosError, counted, readable_size
 from server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS, first_wrong_value
 from server.credentials import CredentialError, CredentialFile
 from server.maintenance.expire import expire_history
@@ -54,14 +54,15 @@ def collect_spaces(registry: SpaceRegistry, config: Config, space: str | None) -
     def collect(context: SpaceContext) -> str:
         done = collect_garbage(context, grace_ms)
         return (
-            f"{done.chunks} chunks removed ({readable_size(done.bytes)}), {done.orphans} files without a row,"
-            f" {done.lists} lists; {done.marked} chunks will follow"
+            f"{counted(done.chunks, 'chunk')} removed ({readable_size(done.bytes)}),"
+            f" {counted(done.orphans, 'file')} without a row, {counted(done.lists, 'list')};"
+            f" {counted(done.marked, 'chunk')} will follow"
         )
 
     well = _do_each(registry, space, collect, "not collected")
     removed = remove_old_half_written(config.server.temp_dir, wall_clock_ms() - max(grace_ms, _TEMP_KEPT_MS))
     if removed:
-        say(f"{removed} half-written files removed")
+        say(f"{counted(removed, 'half-written file')} removed")
     return well
 
 
@@ -71,28 +72,29 @@ def expire_spaces(registry: SpaceRegistry, config: Config, space: str | None) ->
 
     def expire(context: SpaceContext) -> str:
         done = expire_history(context, int(kept_s * 1_000))
-        return f"{done.states} states that ended over {kept_s / 86_400:g} days ago forgotten"
+        return f"{counted(done.states, 'state')} that ended over {kept_s / 86_400:g} days ago forgotten"
 
     return _do_each(registry, space, expire, "not expired")
 
 
 def count_spaces(registry: SpaceRegistry, space: str | None, *, as_json: bool) -> bool:
     """Say how much there is."""
-    counted: list[SpaceStats] = []
+    found: list[SpaceStats] = []
 
     def count(context: SpaceContext) -> str:
-        counted.append(space_stats(context))
+        found.append(space_stats(context))
         return ""
 
     well = _do_each(registry, space, count, "not counted", complain)
     if as_json:
-        say(json.dumps([dataclasses.asdict(one) for one in counted], indent=2))
+        say(json.dumps([dataclasses.asdict(one) for one in found], indent=2))
         return well
-    for one in counted:
+    for one in found:
         say(
-            f"{one.space}: {one.files} files ({readable_size(one.bytes_current)}), {one.folders} folders,"
-            f" {one.past_states} past states, {one.commits} commits;"
-            f" {one.chunks} chunks, {readable_size(one.bytes_stored)} stored"
+            f"{one.space}: {counted(one.files, 'file')} ({readable_size(one.bytes_current)}),"
+            f" {counted(one.folders, 'folder')}, {counted(one.past_states, 'past state')},"
+            f" {counted(one.commits, 'commit')};"
+            f" {counted(one.chunks, 'chunk')}, {readable_size(one.bytes_stored)} stored"
         )
     return well
 
@@ -150,15 +152,16 @@ def _users(config: Config) -> dict[str, str]:
 
 
 def _report(name: str, found: Verified, *, full: bool) -> None:
-    looked = f"{found.states} states, {found.chunks} chunks ({readable_size(found.bytes_stored)})"
+    stored = readable_size(found.bytes_stored)
+    looked = f"{counted(found.states, 'state')}, {counted(found.chunks, 'chunk')} ({stored})"
     if full:
         looked += f", {found.opened} of them opened"
     if found.orphans:
-        looked += f"; {found.orphans} files without a row, as a crash leaves them (gc removes them in a day)"
+        looked += f"; {counted(found.orphans, 'file')} without a row, as a crash leaves them (gc removes them in a day)"
     if found.clean:
         say(f"{name}: clean: {looked}")
     else:
-        say(f"{name}: DAMAGED: {len(found.findings)} findings in {looked}")
+        say(f"{name}: DAMAGED: {counted(len(found.findings), 'finding')} in {looked}")
     if found.newer:
         say(
             f"  note: {found.newer} of the files without a row are newer than all that the catalog knows: an upload was"
@@ -169,4 +172,4 @@ def _report(name: str, found: Verified, *, full: bool) -> None:
         for path in finding.paths:
             say(f"    hurts {path}")
         if finding.versions:
-            say(f"    hurts {finding.versions} earlier version(s)")
+            say(f"    hurts {counted(finding.versions, 'earlier version')}")

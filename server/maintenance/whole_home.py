@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from config import Config
-from protocol import readable_size
+from protocol import counted, readable_size
 from server.audit.verify import verify_audit
 from server.credentials import CredentialFile
 from server.home_lock import SECRETS, HomeLock, holder_of
@@ -58,12 +58,10 @@ def recover_user(config: Config, user: str, directory: Path) -> bool:
     storage_dir = config.server.storage_dir
     space_id = find_space(user, storage_dir, CredentialFile(config.server.credentials_file))
     done = recover_space(storage_dir / space_id, space_id, _master(config).current(), directory)
-    say(
-        f"{space_id}: {done.files} files ({readable_size(done.bytes)}), {done.folders} folders and {done.links} links"
-        f" are in {directory}"
-    )
+    files = f"{counted(done.files, 'file')} ({readable_size(done.bytes)})"
+    say(f"{space_id}: {files}, {counted(done.folders, 'folder')} and {counted(done.links, 'link')} are in {directory}")
     if done.incomplete or done.chunks:
-        say(f"{done.incomplete} files are incomplete; {done.chunks} chunks have no name")
+        say(f"incomplete files: {done.incomplete}; chunks that have no name: {done.chunks}")
     return _say_losses("NOT RECOVERED AS IT WAS", done.losses)
 
 
@@ -78,9 +76,10 @@ def back_up_home(config: Config, directory: Path, keep: int | None) -> bool:
         lambda space_id: say(f"{space_id}: done"),
         keep=keep,
     )
-    say(f"{done.snapshot}: {done.spaces} spaces; {done.chunks} chunks copied, {done.kept} were there already")
+    copied = f"{counted(done.chunks, 'chunk')} copied, {done.kept} were there already"
+    say(f"{done.snapshot}: {counted(done.spaces, 'space')}; {copied}")
     if done.pruned:
-        say(f"{done.pruned} chunks of older snapshots removed")
+        say(f"{counted(done.pruned, 'chunk')} of older snapshots removed")
     well = _say_losses("NOT BACKED UP", done.losses)
     say("the master key is not in it, on purpose: keep a copy of that elsewhere")
     return well
@@ -92,7 +91,7 @@ def restore_home(config: Config, directory: Path, snapshot: str | None) -> bool:
     found = find_snapshot(directory, snapshot)
     with _locked(config):
         done = restore(directory, found, server.storage_dir, server.temp_dir, server.credentials_file, _master(config))
-    say(f"{done.snapshot}: {done.spaces} spaces and {done.chunks} chunks restored")
+    say(f"{done.snapshot}: {counted(done.spaces, 'space')} and {counted(done.chunks, 'chunk')} restored")
     say("the accounts were restored" if done.accounts else f"the accounts in {server.credentials_file} were kept")
     return _say_losses("NOT RESTORED", done.losses)
 
@@ -102,7 +101,7 @@ def rotate_home(config: Config) -> bool:
     with _keys_to_change(config) as live:
         done = rotate_keys(config.server.storage_dir, live, lambda space_id: say(f"{space_id}: done"))
     what = "a new master key" if done.begun else "the newest master key, ending a rotation begun earlier"
-    say(f"{done.spaces} spaces are under {what}, and have a new data key each")
+    say(f"under {what}, and with a new data key each: {counted(done.spaces, 'space')}")
     well = _say_losses("NOT ROTATED", done.losses)
     say("backups made before need the old master key; `rotate-key --drop-old` takes it out of the key file")
     return well
@@ -114,7 +113,7 @@ def drop_old_master_keys(config: Config) -> bool:
     known = KnownSpaces(config.server.credentials_file.parent / KNOWN_FILE)
     with _keys_to_change(config) as live:
         missing = known.missing(path.name for path in storage_dir.iterdir())
-        say(f"{drop_old_keys(storage_dir, live, missing)} old master keys dropped")
+        say(f"{counted(drop_old_keys(storage_dir, live, missing), 'old master key')} dropped")
     return True
 
 

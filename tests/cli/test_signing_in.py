@@ -113,7 +113,7 @@ def test_login_makes_its_account_the_one_that_is_meant(newcomer: Cli) -> None:
         env=newcomer.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert bare.returncode == 2
-    assert bare.stderr.startswith("sfos: say as whom: --user NAME")
+    assert bare.stderr.startswith("sfos: nobody is signed in at ")
 
 
 # ── passwd ──────────────────────────────────────────────────────────────────────────────────────────────────────

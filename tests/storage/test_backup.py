@@ -317,7 +317,7 @@ def test_the_script_backs_up_and_restores_but_not_under_a_running_server(
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "credentials.json").write_text("accounts")
     assert manage_storage.main(["--home", str(tmp_path), "backup", str(backups.place)]) == 0
-    assert "1 spaces; 1 chunks copied" in capsys.readouterr().out
+    assert "1 space; 1 chunk copied" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         manage_storage.main(["--home", str(tmp_path), "backup", str(backups.place), "--keep", "0"])
     assert "'0' is no whole number from 1" in capsys.readouterr().err

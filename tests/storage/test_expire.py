@@ -255,4 +255,4 @@ def test_the_script_expires_what_the_setting_says(
     assert f"{SPACE_ID}: 0 states that ended over 90 days ago" in capsys.readouterr().out
     monkeypatch.setenv("SFOS_STORAGE_HISTORY_KEPT_S", "0")
     assert manage_storage.main([*home, "expire"]) == 0
-    assert f"{SPACE_ID}: 1 states" in capsys.readouterr().out
+    assert f"{SPACE_ID}: 1 state " in capsys.readouterr().out

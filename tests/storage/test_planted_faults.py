@@ -113,7 +113,7 @@ def test_a_flipped_byte(verify: Verify, home: Home) -> None:
     token[4_321] ^= 1
     path.write_bytes(token)
     said = verify()
-    assert f"{home.space_id} (alice): DAMAGED: 1 findings" in said
+    assert f"{home.space_id} (alice): DAMAGED: 1 finding in " in said
     assert "not authentic" in said
     assert hurt(said) == {"/docs/one.bin"}
 
@@ -172,7 +172,7 @@ def test_an_old_catalog_put_back_with_its_head_under_the_chunks_of_hours(verify:
     hours_later = later.stat().st_mtime + 7_200
     os.utime(later, (hours_later, hours_later))
     said = verify()
-    assert f"{home.space_id} (alice): DAMAGED: 1 findings" in said
+    assert f"{home.space_id} (alice): DAMAGED: 1 finding in " in said
     assert "catalog: it is older than what the chunk store holds" in said
     assert "2 chunks without a row" in said
 

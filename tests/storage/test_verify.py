@@ -373,7 +373,7 @@ def test_the_script_collects_and_counts(manage: Manage) -> None:
     _, output, _ = manage("stats", "--json")
     (stats,) = json.loads(output)
     assert (stats["space"], stats["files"], stats["chunks"]) == (SPACE_ID, 1, 3)
-    assert "1 files" in manage("stats", "--space", SPACE_ID)[1]
+    assert "1 file (" in manage("stats", "--space", SPACE_ID)[1]
 
 
 def test_the_script_names_the_hurt_file_and_fails(home: Path, manage: Manage) -> None:
