@@ -67,6 +67,27 @@ class _Question(msgspec.Struct):
     answer: ConflictAnswer = msgspec.field(default_factory=lambda: ConflictAnswer(OnConflict.CANCEL, for_all=True))
 
 
+class Outage:
+    """Why nothing moves: news once, until bytes move again, for each connection comes with it at each of its tries."""
+
+    def __init__(self) -> None:
+        self._moved = 0
+        self._told: set[str] = set()
+
+    def moved(self, bytes_moved: int) -> None:
+        """So many bytes have gone over the network in all."""
+        if bytes_moved > self._moved:
+            self._moved = bytes_moved
+            self._told.clear()
+
+    def is_news(self, why: str) -> bool:
+        """Whether to tell it."""
+        if why in self._told:
+            return False
+        self._told.add(why)
+        return True
+
+
 class Transfers:
     """The jobs of one command, each run to its end by `run`; close it by `with`."""
 
@@ -77,6 +98,7 @@ class Transfers:
         self._view: ProgressView = view(shell)
         self._reasons: Counter[str] = Counter()
         self._refused = 0
+        self._outage = Outage()
         self.engine = TransferEngine(session, session.options.transfer, self._hear, tell_all=shell.verbose)
 
     def __enter__(self) -> Self:
@@ -179,6 +201,7 @@ class Transfers:
             if isinstance(event, _Question):
                 self._settle(event)
             elif isinstance(event, Progress):
+                self._outage.moved(event.bytes_moved)
                 self._view.show(event)
             elif isinstance(event, ItemFinished):
                 self._finished(event.item, job, reported)
@@ -188,7 +211,9 @@ class Transfers:
                 job.wait(_LOOK_S)  # it is, in a moment: so that the next look finds it over and need not wait
 
     def _waits(self, reason: SfosError) -> None:
-        self._view.line(lambda: self._shell.note(f"{output.error_line('', reason)} Trying again …"))
+        why = output.error_line("", reason)
+        if self._outage.is_news(why):
+            self._view.line(lambda: self._shell.note(f"{why} Trying again …"))
 
     def _cancelled(self, job: Job) -> None:
         """Wait for the end of a cancelled job, refusing its questions. A second Ctrl+C leaves at once."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from client.cli import progress
 from client.cli.shell import Shell
-from client.cli.transferring import conflict_lines, summarise
+from client.cli.transferring import Outage, conflict_lines, summarise
 from client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress, Tally
 from client.transfer.ledger import Ledger
 from protocol import Entry
@@ -112,6 +112,16 @@ def test_nothing_is_drawn_in_the_first_moments(monkeypatch: pytest.MonkeyPatch) 
     view.show(state())
     assert "12 of 40 items" in screen.getvalue()
     view.close()
+
+
+def test_why_nothing_moves_is_told_once_until_it_moves_again() -> None:
+    outage = Outage()
+    outage.moved(500)
+    told = [outage.is_news(why) for why in ("stopping", "no answer", "stopping", "no answer")]
+    outage.moved(500)
+    assert (told, outage.is_news("no answer")) == ([True, True, False, False], False)
+    outage.moved(501)
+    assert outage.is_news("no answer")
 
 
 # ── at the end ──────────────────────────────────────────────────────────────────────────────────────────────────
