@@ -7,10 +7,12 @@ import logging
 import logging.handlers
 import math
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 
 class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
@@ -28,6 +30,24 @@ class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
         self._tell_every_s = tell_every_s
         self._told_at = -math.inf
         super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="utf-8")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As the library does, but the line is made once: it makes each a second time to see whether it still fits."""
+        try:
+            line = self.format(record) + self.terminator
+            self._with_room(len(line)).write(line)
+            self.flush()
+        except Exception:  # as in the library: what is wrong with the log must not end the work
+            self.handleError(record)
+
+    def _with_room(self, more: int) -> TextIO:
+        """The open file, a new one if the old has no room for so many bytes more; what is no file never is full."""
+        if self.stream is None:  # it could not be opened when it was last full
+            self.stream = self._open()  # type: ignore[no-untyped-call]
+        status = os.fstat(self.stream.fileno())
+        if 0 < self.maxBytes <= status.st_size + more and stat.S_ISREG(status.st_mode):
+            self.doRollover()
+        return self.stream
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         error = sys.exception()
