@@ -67,14 +67,15 @@ class Cli:
         What needs a process of its own (signals, pipes, terminals) has `running` and `terminal`.
         """
         environment = self.environment(extra)
-        streams = [io.TextIOWrapper(io.BytesIO(part), encoding="utf-8") for part in ((stdin or "").encode(), b"", b"")]
+        buffers = [io.BytesIO(part) for part in ((stdin or "").encode(), b"", b"")]
+        streams = [io.TextIOWrapper(buffer, encoding="utf-8") for buffer in buffers]
         with ExitStack() as stack:
             stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
             stack.enter_context(contextlib.chdir(self.directory))
             for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
                 stack.enter_context(mock.patch.object(sys, name, stream))
             code = run_command(self.words(*trust, *words, server=server)[1:], lambda: config.load().client, os.environ)
-        out, err = (stream.buffer.getvalue().decode() for stream in streams[1:])  # type: ignore[attr-defined]
+        out, err = (buffer.getvalue().decode() for buffer in buffers[1:])
         assert "Traceback" not in err, err
         return Done(code, out, err)
 

@@ -241,7 +241,7 @@ class NothingUnderIt(KeyringBackend):
     """What a backend looks like whose service does not run: it says so by whatever its library raises."""
 
     @classproperty
-    def priority(cls) -> float:  # type: ignore[override] # noqa: N805 - of the class
+    def priority(cls) -> float:  # noqa: N805 - of the class
         raise RuntimeError("no session bus")
 
     get_password = set_password = delete_password = None  # type: ignore[assignment]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,12 +21,12 @@ def item(number: int, state: ItemState = ItemState.DONE, *, size: int = 1000, ki
     return Item(number, Path("/here"), str(number), f"/there/{number}", kind, size if kind == "file" else 0, 0, state)
 
 
-def state(**changes: object) -> Progress:
+def state(**changes: Any) -> Progress:
     start = Progress(
         job=1, planned=True, items_total=40, items_done=12, items_failed=0, bytes_total=10_000_000,
         bytes_done=2_500_000, bytes_moved=2_500_000, speed=1_500_000.0, speed_stable=True, active=(),
     )  # fmt: skip
-    return replace(start, **changes)  # type: ignore[arg-type]
+    return replace(start, **changes)
 
 
 class Screen(io.StringIO):

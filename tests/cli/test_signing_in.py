@@ -69,10 +69,16 @@ def test_an_account_with_its_first_password_is_reminded_in_one_line(newcomer: Cl
 # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def belongings(newcomer: Cli, pattern: str) -> list[Path]:
+    """The files of that person with such a name."""
+    assert newcomer.person is not None
+    return [path for path in newcomer.person.rglob(pattern) if path.is_file()]
+
+
 def test_the_session_is_kept_for_the_next_command_and_its_ticket_is_private(newcomer: Cli) -> None:
     assert newcomer("ls", extra={"SFOS_PASSWORD": "user123"}).code == 0
     assert newcomer("ls").code == 0
-    tickets = [path for path in newcomer.person.rglob("*.ticket") if path.is_file()]
+    tickets = belongings(newcomer, "*.ticket")
     assert len(tickets) == 1
     assert tickets[0].stat().st_mode & 0o777 == 0o600
     assert tickets[0].parent.stat().st_mode & 0o077 == 0
@@ -89,7 +95,7 @@ def test_after_logout_the_password_is_needed_again(newcomer: Cli) -> None:
 
 def test_a_session_that_the_server_has_ended_leads_to_a_new_one(newcomer: Cli, tmp_path: Path) -> None:
     assert newcomer("ls", extra={"SFOS_PASSWORD": "user123"}).code == 0
-    ticket = next(path for path in newcomer.person.rglob("*.ticket") if path.is_file())
+    ticket = belongings(newcomer, "*.ticket")[0]
     kept = ticket.read_bytes()
     newcomer("logout")
     ticket.write_bytes(kept)
@@ -204,7 +210,7 @@ def test_an_unknown_key_is_refused_without_a_terminal_and_the_way_out_is_named(n
 
 def test_with_the_pins_removed_a_kept_session_does_not_stand_in_the_way_of_trusting_anew(newcomer: Cli) -> None:
     assert newcomer("ls", extra={"SFOS_PASSWORD": "user123"}).code == 0
-    (pins,) = newcomer.person.rglob("pins.json")  # type: ignore[union-attr]
+    (pins,) = belongings(newcomer, "pins.json")
     pins.unlink()
     done = newcomer("ls", trust=())
     assert done.code == 77 and "There is no session" in done.err, "it asks, and does not refuse what it cannot ask for"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 
 import pytest
@@ -37,5 +38,7 @@ def test_a_commands_method_takes_and_gives_what_the_table_says(spec: CommandSpec
     body = [b""] if spec.request_body else []
     method(Request(), *body)
     assert recorder.calls == [(spec.name, spec.reply, len(body))]
-    expected = tuple[spec.reply, memoryview] if spec.reply_body and spec.event is None else spec.reply
+    expected = (
+        types.GenericAlias(tuple, (spec.reply, memoryview)) if spec.reply_body and spec.event is None else spec.reply
+    )
     assert hints["return"] == expected

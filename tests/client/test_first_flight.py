@@ -16,6 +16,7 @@ from client.session import Session
 from client.tickets import StoredTicket
 from client.trust import Trust
 from protocol import (
+    AttachRequest,
     Entry,
     Fingerprint,
     HelloReply,
@@ -144,7 +145,8 @@ def test_a_proof_seen_on_one_connection_opens_no_other(
     proofs: list[bytes] = []
 
     def note(request: Request, body: bytes) -> Answer:
-        proofs.append(request.proof)  # type: ignore[union-attr]
+        assert isinstance(request, AttachRequest)
+        proofs.append(request.proof)
         raise RawAnswer(refuses(SessionEnded()), hang_up=False)
 
     scripted.handlers["attach"] = note

@@ -96,7 +96,7 @@ def test_a_commit_whose_reply_was_lost_is_applied_once(
         armed.set()
         commit(self, connection)  # type: ignore[arg-type]
 
-    upload_exchanges.CommitFiles.send = commit_and_cut  # type: ignore[method-assign, assignment]
+    upload_exchanges.CommitFiles.send = commit_and_cut  # type: ignore[method-assign]
     try:
         assert finish(engine.upload([path], folder)) is JobState.FINISHED
     finally:

@@ -72,7 +72,7 @@ class Client:
                     process.kill()
                 return allowed
 
-            relay._allow = allow_and_kill  # type: ignore[method-assign]
+            relay._allow = allow_and_kill  # type: ignore[method-assign, assignment]
             try:
                 said, _ = process.communicate(timeout=120)
             finally:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from client import local_scan
 from client.errors import FileChanged, LocalAccess
 from client.session import Session
 from client.transfer import (
@@ -82,8 +81,6 @@ def test_a_file_that_keeps_changing_fails_alone(
 
 def _change_when_planned(monkeypatch: pytest.MonkeyPatch, path: Path, times: int) -> None:
     """Another program writes to `path` each time that somebody begins to read it, `times` times."""
-    from client import chunking
-
     left = [times]
 
     def after_a_change(read: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +95,7 @@ def _change_when_planned(monkeypatch: pytest.MonkeyPatch, path: Path, times: int
         return changed
 
     for name in ("read", "readv"):
-        monkeypatch.setattr(chunking.os, name, after_a_change(getattr(os, name)))
+        monkeypatch.setattr(os, name, after_a_change(getattr(os, name)))
 
 
 def test_a_file_that_grows_without_an_end_while_it_is_read_does_not_spoil_the_next(
@@ -164,7 +161,7 @@ def test_a_folder_that_could_not_be_read_goes_to_its_own_place_when_it_is_tried_
         return scandir(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(local_scan.os, "scandir", refuse)
+        patch.setattr(os, "scandir", refuse)
         job = engine.upload([source], folder)
         assert finish(job) is JobState.FAILED
     (failed,) = job.failed_items()

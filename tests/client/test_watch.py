@@ -142,7 +142,7 @@ def test_closing_a_session_ends_its_watches(address: Address, trust: Trust, wait
 
 def test_a_watch_that_nobody_reads_is_closed_as_well(session: Session) -> None:
     watch = session.watch()
-    assert isinstance(next(watch), WatchResumed)  # type: ignore[call-overload]
+    assert isinstance(next(watch), WatchResumed)
     watch.close()
     with pytest.raises(StopIteration):
-        next(watch)  # type: ignore[call-overload]
+        next(watch)

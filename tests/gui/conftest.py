@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import tkinter as tk
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
@@ -35,6 +37,7 @@ USER, PASSWORD = "user1", "user123"
 SIZE = "1200x760+0+0"
 
 Wait = Callable[..., None]
+MiscT = TypeVar("MiscT", bound=tk.Misc)
 
 
 @pytest.fixture(scope="session")
@@ -159,9 +162,9 @@ class Hand:
             what=f"the folder {path}",
         )
 
-    def dialog(self, kind: type[tk.Misc]) -> tk.Misc | None:
+    def dialog(self, kind: builtins.type[MiscT]) -> MiscT | None:
         """The open dialog of this kind."""
-        return next((child for child in self.app.root.winfo_children() if type(child) is kind), None)
+        return next((child for child in self.app.root.winfo_children() if builtins.type(child) is kind), None)
 
     def screenshot(self, path: Path) -> Path:
         """A picture of the screen."""

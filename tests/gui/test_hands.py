@@ -8,6 +8,7 @@ import pytest
 
 from client.session import Session
 from gui.commands import Command
+from gui.model import Notice
 from gui.views.dialogs.base import Dialog
 from gui.views.dialogs.new_password import PasswordDialog
 from gui.views.menus import Menu
@@ -202,7 +203,12 @@ def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
 ) -> None:
     said: list[str] = []
     show = hand.app.window.toast.show
-    monkeypatch.setattr(hand.app.window.toast, "show", lambda notice: (said.append(notice.text), show(notice)))
+
+    def listen(notice: Notice) -> None:
+        said.append(notice.text)
+        show(notice)
+
+    monkeypatch.setattr(hand.app.window.toast, "show", listen)
     hand.app.run_command(Command.CHANGE_PASSWORD)
     dialog = hand.dialog(PasswordDialog)
     assert isinstance(dialog, PasswordDialog)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
 import tarfile
 import threading
 import wave
 import zipfile
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -184,12 +186,12 @@ def test_a_worker_nobody_waits_for_is_killed() -> None:
 def test_the_worker_sees_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SFOS_PASSWORD", "secret")
     seen: list[dict[str, str]] = []
-    start = host.subprocess.Popen
+    start = subprocess.Popen
 
-    def spy(*args: object, **more: object) -> object:
-        seen.append(more["env"])  # type: ignore[arg-type]
-        return start(*args, **more)  # type: ignore[call-overload]
+    def spy(*args: Any, **more: Any) -> subprocess.Popen[bytes]:
+        seen.append(more["env"])
+        return start(*args, **more)
 
-    monkeypatch.setattr(host.subprocess, "Popen", spy)
+    monkeypatch.setattr(subprocess, "Popen", spy)
     show("text", b"x")
     assert "SFOS_PASSWORD" not in seen[0] and "PATH" in seen[0]

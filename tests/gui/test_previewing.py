@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gui.presenters.previews import Shown
 from gui.preview.blocks import PictureBlock, TextBlock
 from tests.gui.conftest import Hand, write
 
@@ -27,6 +28,11 @@ def test_pictures_and_code_are_previewed_beside_the_list(hand: Hand, tmp_path: P
     assert "keyword" in text.tag_names("1.0")
 
 
+def shows(shown: Shown, name: str) -> bool:
+    """Whether the content of that file is to be seen."""
+    return shown.block is not None and shown.entry is not None and shown.entry.name == name
+
+
 def test_space_opens_a_large_preview_and_arrows_walk_through_the_files(hand: Hand, tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt"):
         write(tmp_path / name, f"this is {name}")
@@ -36,12 +42,12 @@ def test_space_opens_a_large_preview_and_arrows_walk_through_the_files(hand: Han
     hand.press("space")
     hand.wait(lambda: hand.space.viewer.large_window is not None)
     large = hand.space.viewer.large
-    hand.wait(lambda: large.shown.block is not None and large.shown.entry.name == "a.txt", what="a.txt")
+    hand.wait(lambda: shows(large.shown, "a.txt"), what="a.txt")
     window = hand.space.viewer.large_window
     assert window is not None
     hand.wait(lambda: str(hand.app.root.focus_displayof() or "").startswith(str(window)), what="its focus")
     hand.press("Right")
-    hand.wait(lambda: large.shown.block is not None and large.shown.entry.name == "b.txt", what="b.txt")
+    hand.wait(lambda: shows(large.shown, "b.txt"), what="b.txt")
     hand.press("space")
     hand.wait(lambda: hand.space.viewer.large_window is None)
 

@@ -84,7 +84,7 @@ def test_what_waits_changes_places_and_what_has_begun_does_not(panel: Panel, set
         ("a", "down", ["a", "c", "d", "b"]),
     ):
         panel.transfers.act(panel.row(title).key, action)
-        settle(lambda now=expected: panel.titles() == now, what=f"{action} of {title}")  # type: ignore[misc]
+        settle(lambda now=expected: panel.titles() == now, what=f"{action} of {title}")
     panel.transfers.act(panel.row("d").key, "top")
     panel.transfers.act(panel.row("a").key, "cancel")
     settle(lambda: panel.titles() == ["d", "c", "b"] and panel.row("d").phase == "running", what="the next one's turn")

@@ -110,6 +110,7 @@ def test_a_full_disk_loses_log_lines_and_says_so_once_and_hinders_nothing(
     undo = logs.configure(logging_settings)
     (file,) = (one for one in logging.getLogger().handlers if isinstance(one, RotatingFileHandler))
     full = os.open("/dev/full", os.O_WRONLY)
+    assert file.stream is not None
     os.dup2(full, file.stream.fileno())
     os.close(full)
     for number in range(20):

@@ -149,11 +149,11 @@ def guess(server: Running, times: int) -> None:
 STRICT = {"security.login_attempts": "2", "security.penalty_base_s": "60"}
 
 
-def test_who_has_to_wait_has_to_wait_after_a_restart_as_well(serve: Serve) -> None:
+def test_who_has_to_wait_has_to_wait_after_a_restart_as_well(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     first = serve(STRICT)
     guess(first, 3)
     first.server.stop()
-    first.server.stop = lambda: True  # type: ignore[method-assign]  # the fixture's stop comes too late
+    monkeypatch.setattr(first.server, "stop", lambda: True)  # the fixture's stop comes too late
     second = serve(STRICT)
     with pytest.raises(TooManyAttempts) as refused:
         second.greeted().login("alice", PASSWORDS["alice"])
@@ -167,7 +167,12 @@ def test_hundreds_of_wrong_attempts_cost_no_write_each(serve: Serve, monkeypatch
     penalties = server.server.services.penalties
     synced: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor)))
+
+    def sync(descriptor: int) -> None:
+        synced.append(descriptor)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
     for number in range(500):
         penalties.failed("192.0.2.1", f"user {number}")
     guess(server, 5)

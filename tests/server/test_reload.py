@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -28,7 +28,7 @@ STAT = StatRequest(ref=Ref(path="/"))
 Wait = Callable[..., None]
 
 
-def renew(home: Path, **options: object) -> Identity:
+def renew(home: Path, **options: Any) -> Identity:
     secret = home / "secrets"
     return certificate.issue(secret / "certificate.pem", secret / "private_key.pem", [], **options)
 

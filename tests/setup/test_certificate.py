@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -24,7 +25,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "secrets" / "certificate.pem", tmp_path / "secrets" / "private_key.pem"
 
 
-def issue(files: tuple[Path, Path], *hosts: str, **options: object) -> Identity:
+def issue(files: tuple[Path, Path], *hosts: str, **options: Any) -> Identity:
     return certificate.issue(*files, hosts, **{"now": NOW, **options})
 
 

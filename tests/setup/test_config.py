@@ -208,7 +208,7 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path, key: st
 
 def test_a_configuration_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="immutable"):
-        load(tmp_path).server.port = 1
+        load(tmp_path).server.port = 1  # type: ignore[misc]
 
 
 # --- The example, the documentation, the command line -------------------------------------------------------------

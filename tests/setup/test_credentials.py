@@ -3,10 +3,12 @@
 import json
 import logging
 import os
+import secrets
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from protocol import SALT_BYTES, Verifier, make_verifier
 from server import credentials
 from server.credentials import CredentialFile
+from tests.setup.accounts import account
 
 ROOT = Path(__file__).parents[2]
 PENCIL = make_verifier("pencil", b"0123456789abcdef", 600_000)
@@ -71,7 +74,7 @@ def test_the_same_name_twice_is_refused(accounts: CredentialFile) -> None:
     accounts.add("alice", PENCIL)
     with pytest.raises(credentials.AccountExists):
         accounts.add("alice", ERASER)
-    assert accounts.find("alice").verifier == PENCIL
+    assert account(accounts, "alice").verifier == PENCIL
 
 
 def test_changing_what_does_not_exist_is_refused(accounts: CredentialFile) -> None:
@@ -88,9 +91,9 @@ def test_changing_what_does_not_exist_is_refused(accounts: CredentialFile) -> No
 
 def test_a_new_password_clears_the_duty_to_change_it(accounts: CredentialFile) -> None:
     accounts.add("alice", PENCIL, must_change=True)
-    assert accounts.find("alice").must_change
+    assert account(accounts, "alice").must_change
     accounts.set_verifier("alice", ERASER)
-    assert (accounts.find("alice").verifier, accounts.find("alice").must_change) == (ERASER, False)
+    assert (account(accounts, "alice").verifier, account(accounts, "alice").must_change) == (ERASER, False)
 
 
 def test_the_id_of_a_removed_account_never_comes_back(
@@ -99,7 +102,7 @@ def test_the_id_of_a_removed_account_never_comes_back(
     first = accounts.add("alice", PENCIL)
     accounts.remove("alice")
     drawn = iter([first.user_id, first.user_id, "0" * 32])
-    monkeypatch.setattr(credentials.secrets, "token_hex", lambda size: next(drawn))
+    monkeypatch.setattr(secrets, "token_hex", lambda size: next(drawn))
     assert accounts.add("alice", PENCIL).user_id == "0" * 32
     assert accounts.find_id(first.user_id) is None
     assert json.loads(accounts.path.read_text())["retired_ids"] == [first.user_id]
@@ -111,7 +114,7 @@ def test_a_password_change_of_a_session_does_not_hit_a_new_account_of_the_same_n
     accounts.add("alice", PENCIL)
     with pytest.raises(credentials.NoSuchAccount):
         accounts.set_verifier("alice", ERASER, user_id=old.user_id)
-    assert accounts.find("alice").verifier == PENCIL
+    assert account(accounts, "alice").verifier == PENCIL
 
 
 def test_the_last_administrator_stays(accounts: CredentialFile) -> None:
@@ -151,7 +154,7 @@ def test_a_reader_sees_every_one_of_many_quick_changes(accounts: CredentialFile)
     for turn in range(200):
         disabled = turn % 2 == 0  # "true" and "false ": the size hardly tells
         accounts.set_disabled("alice", disabled)
-        assert reader.find("alice").disabled is disabled
+        assert account(reader, "alice").disabled is disabled
 
 
 def test_a_change_within_one_tick_of_the_clock_is_still_seen(accounts: CredentialFile) -> None:
@@ -228,7 +231,7 @@ def with_alice_twice(text: str) -> str:
     return text.replace('"accounts": {', f'"accounts": {{"alice": {alice}, ', 1)
 
 
-def damage(**changes: object):
+def damage(**changes: object) -> Callable[[str], str]:
     def apply(text: str) -> str:
         document = json.loads(text)
         document.update(changes)
@@ -257,7 +260,7 @@ def damage(**changes: object):
         lambda text: text.replace('"must_change": false', '"must_change": true, "must_change": false'),
     ],
 )
-def test_a_damaged_file_is_named_and_not_overwritten(accounts: CredentialFile, spoil) -> None:
+def test_a_damaged_file_is_named_and_not_overwritten(accounts: CredentialFile, spoil: Callable[[str], str]) -> None:
     accounts.add("alice", PENCIL)
     accounts.path.write_text(spoil(accounts.path.read_text()))
     before = accounts.path.read_bytes()
@@ -336,7 +339,7 @@ def test_a_file_of_the_time_before_quotas_is_opened_and_stays_as_it_is_where_non
     accounts.path.parent.mkdir(mode=0o700)
     accounts.path.write_text(json.dumps(BEFORE_QUOTAS))
     accounts.path.chmod(0o600)
-    alice = accounts.find("alice")
+    alice = account(accounts, "alice")
     assert alice is not None
     assert (alice.quota_bytes, alice.quota_files, alice.temporary) == (None, None, False)
     accounts.set_verifier("alice", ERASER)

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("wire", "startup", "server", "client", "gui")
-COPIED = ("run.sh", "requirements.txt", "requirements-dev.txt", *PACKAGES, *ROOT.glob("*.py"))
+COPIED: tuple[str | Path, ...] = ("run.sh", "requirements.txt", "requirements-dev.txt", *PACKAGES, *ROOT.glob("*.py"))
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only on systems with bash")
 
@@ -64,8 +64,7 @@ def bare(tmp_path: Path) -> Checkout:
     """A fresh clone in a path with spaces."""
     directory = tmp_path / "my files" / "the program"
     directory.mkdir(parents=True)
-    for name in COPIED:
-        source = ROOT / name
+    for source in (ROOT / name for name in COPIED):
         if source.is_dir():
             shutil.copytree(source, directory / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         elif source.exists():
@@ -101,6 +100,7 @@ class Running:
         self._reader.start()
 
     def _read(self) -> None:
+        assert self.process.stdout is not None
         for line in self.process.stdout:
             with self._changed:
                 self.lines.append(line.rstrip("\n"))
@@ -130,7 +130,8 @@ class Running:
             raise AssertionError(f"it does not end; it said {self.lines}, and runs still:\n{self._family()}") from error
         self._reader.join(timeout_s)
         assert not self._reader.is_alive(), "something that run.sh started is still running"
-        self.process.stdout.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         return code
 
     def _family(self) -> str:

@@ -19,6 +19,7 @@ import generate_certificate
 from protocol import check_password_against
 from server import certificate
 from server.credentials import CredentialFile
+from tests.setup.accounts import account
 
 ROOT = Path(__file__).parents[2]
 GOOD = "tulip canoe 9 marble"
@@ -48,6 +49,7 @@ def run(script: str, *arguments: str, typed: str = "") -> subprocess.CompletedPr
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(arguments)
     except SystemExit as left:  # argparse's own way out
+        assert isinstance(left.code, int)
         code = left.code
     finally:
         sys.stdin = keyboard
@@ -122,18 +124,18 @@ def test_an_added_account_has_its_password_and_role(accounts: CredentialFile) ->
     arguments = ("add", "alice", "--role", "admin", "--password-stdin")
     done = run_process("create_credentials.py", *arguments, typed=GOOD + "\n")
     assert (done.returncode, done.stderr) == (0, "")
-    alice = accounts.find("alice")
+    alice = account(accounts, "alice")
     assert (alice.role, alice.must_change) == ("admin", False)
     assert check_password_against(GOOD, alice.verifier)
     add("bob", "--must-change", password=OTHER)
-    assert (accounts.find("bob").role, accounts.find("bob").must_change) == ("user", True)
+    assert (account(accounts, "bob").role, account(accounts, "bob").must_change) == ("user", True)
 
 
 def test_a_password_typed_on_a_terminal_is_not_shown(accounts: CredentialFile) -> None:
     code, shown = on_terminal("add", "alice", answers=[("New password for alice:", GOOD), ("Again:", GOOD)])
     assert code == 0, shown
     assert GOOD not in shown
-    assert check_password_against(GOOD, accounts.find("alice").verifier)
+    assert check_password_against(GOOD, account(accounts, "alice").verifier)
 
 
 def test_two_different_passwords_change_nothing(accounts: CredentialFile) -> None:
@@ -185,7 +187,7 @@ def test_passwd_gives_a_new_password_and_ends_the_duty_to_change(accounts: Crede
     credentials()
     done = credentials("passwd", "user1", "--password-stdin", typed=OTHER + "\r\n")
     assert done.returncode == 0, done.stderr
-    user1 = accounts.find("user1")
+    user1 = account(accounts, "user1")
     assert check_password_against(OTHER, user1.verifier)
     assert not user1.must_change
 
@@ -194,12 +196,12 @@ def test_accounts_are_disabled_enabled_promoted_and_removed(accounts: Credential
     add("alice", "--role", "admin")
     add("bob")
     assert credentials("disable", "bob").returncode == 0
-    assert accounts.find("bob").disabled
+    assert account(accounts, "bob").disabled
     assert credentials("enable", "bob").returncode == 0
-    assert not accounts.find("bob").disabled
+    assert not account(accounts, "bob").disabled
     assert credentials("role", "bob", "admin").returncode == 0
-    assert accounts.find("bob").role == "admin"
-    gone = accounts.find("bob").user_id
+    assert account(accounts, "bob").role == "admin"
+    gone = account(accounts, "bob").user_id
     done = credentials("remove", "bob")
     assert done.returncode == 0
     assert gone in done.stdout
@@ -304,7 +306,8 @@ def test_a_certificate_is_made_and_its_fingerprint_shown_in_groups_and_words(hom
 
 def test_renewal_keeps_the_key_and_a_new_key_is_announced(home: Path) -> None:
     def fingerprint(done: subprocess.CompletedProcess[str]) -> str:
-        return re.search(r"Fingerprint: +(.*)", done.stdout).group(1)
+        (found,) = re.findall(r"Fingerprint: +(.*)", done.stdout)
+        return str(found)
 
     first = run("generate_certificate.py")
     second = run("generate_certificate.py")

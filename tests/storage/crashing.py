@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
+from sqlite3 import Connection
 
+from server.catalog import head as head_file
 from server.catalog.engine import Catalog, Transaction
 from server.chunks.files import LocalFiles
 from server.chunks.small import SmallStore
@@ -141,7 +143,7 @@ class Killer:
 
     def install(self) -> None:
         """Make points of what happens around transactions. For a process that will end soon: nothing is put back."""
-        original_write, original_small, original_head = Catalog.write, SmallStore._write, change.write_head
+        original_write, original_small, original_head = Catalog.write, SmallStore._write, head_file.write_head
 
         @contextmanager
         def write(catalog: Catalog) -> Iterator[Transaction]:
@@ -150,19 +152,19 @@ class Killer:
                 self.point()
             self.point()
 
-        def write_small(store: SmallStore, fill: Callable[..., object]) -> None:
+        def write_small(store: SmallStore, work: Callable[[Connection], object]) -> None:
             self.point()
-            original_small(store, fill)
+            original_small(store, work)
             self.point()
 
-        def write_head(*args: object) -> None:
+        def write_head(directory: Path, head: head_file.Head) -> None:
             self.point()
-            original_head(*args)  # type: ignore[arg-type]
+            original_head(directory, head)
             self.point()
 
         Catalog.write = write  # type: ignore[method-assign, assignment]
-        SmallStore._write = write_small  # type: ignore[method-assign]
-        change.write_head = write_head  # type: ignore[assignment]
+        SmallStore._write = write_small  # type: ignore[method-assign, assignment]
+        change.write_head = write_head  # type: ignore[attr-defined]
 
 
 class KillingFiles(LocalFiles):

@@ -152,7 +152,7 @@ def test_the_longest_chunk_of_all_goes_in_and_out(desk: Desk) -> None:
 def test_a_manifest_comes_in_pages(desk: Desk, space: Space) -> None:
     data = os.urandom(1_050_000)
     desk.put("/a", data)
-    records = []
+    records: list[ChunkRecord] = []
     while True:
         reply, body = space.manifest(ManifestRequest(ref=Ref(path="/a"), first=len(records), limit=4))
         assert (reply.chunks, reply.first, reply.size) == (11, len(records), len(data))

@@ -477,6 +477,7 @@ def test_names_and_attributes_are_right_whatever_becomes_of_the_items_beside_the
         assert failed == {number for number in range(40) if number % 7 == 3}
         for number, item in enumerate(items):
             if number not in failed:
+                assert item.target.path is not None
                 entry = desk.stat(item.target.path)
                 assert (entry.attrs, entry.path) == (item.attrs, item.target.path)
     assert not verify_space(context, full=True).findings

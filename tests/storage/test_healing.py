@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from protocol import DataDamaged, StorageFailed
+from server.chunks.small import SmallStore
+from server.chunks.tiered import TieredStore
 from server.maintenance.gc import collect_garbage
 from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
@@ -95,8 +97,16 @@ def test_a_chunk_that_is_not_there_is_stored_anew_when_its_data_come(
     assert desk.read("/one") == BIG
 
 
+def small_store(context: SpaceContext) -> SmallStore:
+    store = context.store
+    assert isinstance(store, TieredStore)
+    small = store._stores["small"]
+    assert isinstance(small, SmallStore)
+    return small
+
+
 def remove_small(context: SpaceContext) -> None:
-    with context.store._stores["small"]._connection() as connection:
+    with small_store(context)._connection() as connection:
         connection.execute("DELETE FROM tokens")
 
 
@@ -117,7 +127,7 @@ def test_what_a_quick_verification_misses_is_asked_for_again(
 
 def test_a_commit_that_changes_nothing_heals_all_the_same(desk: Desk, context: SpaceContext) -> None:
     desk.put_many({"/one": SMALL})
-    with context.store._stores["small"]._connection() as connection:
+    with small_store(context)._connection() as connection:
         connection.execute("UPDATE tokens SET token = zeroblob(length(token))")
     with pytest.raises(DataDamaged):
         desk.read("/one")

@@ -84,6 +84,21 @@ class Model:
         for one in self.below(path):
             del self.nodes[one]
 
+    def may_go(self, source: str, target: str, replace: bool, keep: bool) -> bool:
+        """Whether moving, or copying (`keep`), would be carried out."""
+        kind, there = self.kind(source), self.kind(target)
+        parent = target.rpartition("/")[0]
+        if kind is None or (parent and self.kind(parent) != "folder"):
+            return False
+        if source.lower() == target.lower():
+            return not keep
+        if kind == "folder" and target.lower().startswith(source.lower() + "/"):
+            return False
+        if there is None:
+            return True
+        into_own_parent = there == "folder" and source.lower().startswith(target.lower() + "/")
+        return replace and there == kind and not into_own_parent
+
     def graft(self, source: str, target: str, *, keep: bool) -> None:
         moved = {one: self.nodes[one] for one in self.below(source)}
         if not keep:
@@ -163,7 +178,7 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(source=PATHS, goal=PATHS, replace=st.booleans(), keep=st.booleans())
     def move_or_copy(self, source: str, goal: str, replace: bool, keep: bool) -> None:
-        allowed = self._may_go(source, goal, replace, keep)
+        allowed = self.model.may_go(source, goal, replace, keep)
         if self.attempt(allowed, self.desk.copy if keep else self.desk.move, source, goal, replace=replace):
             if source.lower() != goal.lower():
                 if self.model.kind(goal) == "folder" or not keep:
@@ -174,20 +189,6 @@ class Simulation(RuleBasedStateMachine):
                     self.model.nodes[goal.lower()] = (spelled[0], self.model.nodes[goal.lower()][1])
             else:
                 self.model.set(goal, self.model.nodes[source.lower()][1])
-
-    def _may_go(self, source: str, target: str, replace: bool, keep: bool) -> bool:
-        kind, there = self.model.kind(source), self.model.kind(target)
-        parent = target.rpartition("/")[0]
-        if kind is None or (parent and self.model.kind(parent) != "folder"):
-            return False
-        if source.lower() == target.lower():
-            return not keep
-        if kind == "folder" and target.lower().startswith(source.lower() + "/"):
-            return False
-        if there is None:
-            return True
-        into_own_parent = there == "folder" and source.lower().startswith(target.lower() + "/")
-        return replace and there == kind and not into_own_parent
 
     @rule(content=CONTENTS)
     def upload_and_leave(self, content: bytes) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy import select
 import config
 import manage_storage
 from protocol import DataDamaged
-from server import durable_files, space_directory
+from server import space_directory
 from server import spaces as spaces_module
 from server.catalog.chunk_rows import HURT
 from server.catalog.schema import chunks, contents
+from server.durable_files import sync_directory
 from server.home_lock import HomeLock
 from server.maintenance import rotate as rotate_module
 from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
@@ -28,7 +29,7 @@ from server.operations.context import SpaceContext
 from server.space import Space
 from server.spaces import SpaceRegistry
 from server.storage_faults import MasterKeyWrong
-from server.vault.keyring import SpaceKeys, read_keys, wrapped_under
+from server.vault.keyring import SpaceKeys, read_keys, read_keys_now, wrapped_under, write_keys
 from server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
@@ -166,7 +167,7 @@ def test_keys_are_durable_in_their_place_before_anything_is_sealed_under_them(
 ) -> None:
     """Who opens a space may find a keys file that a rotation has renamed into place, and not synced yet."""
     seen: list[str] = []
-    read, sync = space_directory.read_keys_now, space_directory.sync_directory
+    read, sync = read_keys_now, sync_directory
 
     def reading(directory: Path, space: bytes, live: LiveMasterKey) -> SpaceKeys:
         seen.append(f"read {directory.name}")
@@ -270,7 +271,7 @@ def test_wherever_a_rotation_stops_everything_opens_and_the_next_run_ends_it(
 
         keys_before = len(key_file.read_text().split())
         with monkeypatch.context() as patched:
-            patched.setattr(durable_files.os, "fsync", sync)
+            patched.setattr(os, "fsync", sync)
             try:
                 rotate()
                 stopped = False
@@ -378,7 +379,7 @@ def test_no_two_rotations_give_a_space_a_new_data_key_at_once(
     trees: Trees, storage: Path, rotate: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They would be two keys of one number, and what one of them has sealed by then would open no more."""
-    real = rotate_module.write_keys
+    real = write_keys
     written: list[str] = []
 
     def write(directory: Path, keys: SpaceKeys, master: MasterKey) -> None:
@@ -395,7 +396,7 @@ def test_no_two_rotations_give_a_space_a_new_data_key_at_once(
 def test_no_master_key_goes_while_a_space_is_made_under_it(
     tmp_path: Path, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = space_directory.write_keys
+    real = write_keys
     held: list[bool] = []
 
     def write(directory: Path, keys: SpaceKeys, master: MasterKey) -> None:

@@ -16,7 +16,6 @@ from protocol import MIN_ITERATIONS, make_verifier
 from server.credentials import CredentialFile
 from server.home_lock import HomeLock
 from server.known_spaces import KNOWN_FILE, KnownSpaces
-from server.maintenance import shred
 from server.maintenance.recover import recover_space
 from server.maintenance.shred import shred_space
 from server.maintenance.whole_home import shred_user
@@ -53,7 +52,7 @@ def test_the_keys_are_overwritten_before_anything_is_removed(stored: Path, monke
         present.append((path / "keys").exists())
         real(path)
 
-    monkeypatch.setattr(shred.shutil, "rmtree", remove)
+    monkeypatch.setattr(shutil, "rmtree", remove)
     shred_space(stored)
     assert present == [False]
     assert len(second.read_bytes()) == len(before)
@@ -70,7 +69,7 @@ def test_an_interrupted_shredding_has_destroyed_the_keys_and_can_be_ended(
         def die(_: Path) -> None:
             raise KeyboardInterrupt
 
-        patched.setattr(shred.shutil, "rmtree", die)
+        patched.setattr(shutil, "rmtree", die)
         with pytest.raises(KeyboardInterrupt):
             shred_space(stored)
     with pytest.raises(KeysDamaged):

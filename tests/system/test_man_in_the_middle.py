@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,9 @@ def relay(server: ServerProcess, tmp_path: Path) -> Iterator[TlsRelay]:
         yield relay
 
 
-def at(address: str, server: ServerProcess, *trust: str, password: str = "user123", command: str = "ls") -> object:
+def at(
+    address: str, server: ServerProcess, *trust: str, password: str = "user123", command: str = "ls"
+) -> subprocess.CompletedProcess[str]:
     return ServerProcess(server.home, address, server.process).cli(command, trust=trust, password=password)
 
 

@@ -21,7 +21,7 @@ from protocol import (
     pack_commit,
     unpack_results,
 )
-from tests.storage.test_model import Model, Simulation
+from tests.storage.test_model import Model
 from tests.support.server_process import prepare_home, running_server
 from tests.torture.processes import verify
 from tests.torture.processes_writers import sign_in
@@ -90,8 +90,6 @@ class TwoClients:
         self.clients = clients
         self.model = Model()
 
-    _may_go = Simulation._may_go
-
     def path(self) -> str:
         return "/" + "/".join(self.chance.choices(_NAMES, k=self.chance.choice((1, 2, 2, 3))))
 
@@ -122,7 +120,7 @@ class TwoClients:
     def _go(self, client: Client, source: str, goal: str, *, replace: bool, keep: bool) -> None:
         change = client.api.copy if keep else client.api.move
         said = f"{'copy' if keep else 'move'} {source} {goal} replace={replace}"
-        allowed = self._may_go(source, goal, replace, keep)
+        allowed = self.model.may_go(source, goal, replace, keep)
         if not self._attempt(allowed, said, lambda: change(source, goal, replace=replace)):
             return
         model = self.model

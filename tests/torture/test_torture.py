@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +30,7 @@ def own_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
-def scenario(run, name: str = "planted", **settings) -> Scenario:
+def scenario(run: Callable[[Context], Figures], name: str = "planted", **settings: Any) -> Scenario:
     return Scenario(name=name, promise="Nothing breaks.", figure="3 tries", run=run, **settings)
 
 

@@ -1,6 +1,7 @@
 """What people compare must not be ambiguous, and must never change for the same key."""
 
 import hashlib
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
@@ -43,7 +44,7 @@ def test_six_words_stand_for_the_first_six_bytes() -> None:
 
 
 @pytest.mark.parametrize("write", [str, str.upper, lambda text: text.replace(" ", ":"), lambda text: f" {text}\n"])
-def test_a_fingerprint_is_read_however_it_was_copied(write) -> None:
+def test_a_fingerprint_is_read_however_it_was_copied(write: Callable[[str], str]) -> None:
     assert Fingerprint.parse(write(KEY.grouped)) == KEY
     assert Fingerprint.parse(write(KEY.hex)) == KEY
     assert Fingerprint.parse("SHA256:" + KEY.hex) == KEY

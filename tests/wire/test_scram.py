@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from base64 import b64decode, b64encode
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ VERIFIER = scram.make_verifier("pencil", SALT, 7)  # few iterations: the number 
 SECRET = b"s" * 32
 
 
-def client(password: str | None = "pencil", binding: bytes = BINDING, **options: object) -> scram.ClientExchange:
+def client(password: str | None = "pencil", binding: bytes = BINDING, **options: Any) -> scram.ClientExchange:
     return scram.ClientExchange("user", password, binding, **{"iteration_bounds": BOUNDS, **options})
 
 

@@ -1,0 +1,12 @@
+"""Accounts that a test knows to be there."""
+
+from __future__ import annotations
+
+from server.credentials import Account, CredentialFile
+
+
+def account(accounts: CredentialFile, name: str) -> Account:
+    """The one of this `name`."""
+    found = accounts.find(name)
+    assert found is not None, name
+    return found
