@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from protocol import KINDS, EntriesIn, Entry, ListReply, pack_entries, unpack_entries
+from protocol import KINDS, Buffer, EntriesIn, Entry, ListReply, pack_entries, unpack_entries
 
 
 def packed(entries: Sequence[Entry]) -> tuple[int, bytes]:
@@ -29,6 +29,6 @@ def packed(entries: Sequence[Entry]) -> tuple[int, bytes]:
     )
 
 
-def unpacked(reply: ListReply, body: bytes) -> list[Entry]:
+def unpacked(reply: ListReply, body: Buffer) -> list[Entry]:
     """The entries of a page."""
     return [entry for part in unpack_entries(reply, memoryview(body)) for entry in part.entries()]
