@@ -14,6 +14,7 @@ from server.operations.context import SpaceContext, StoreLimits
 from server.space import Space
 from server.spaces import SpaceRegistry, wall_clock_ms
 from server.vault.master import MasterKey
+from tests.storage.clock import Clock
 from tests.storage.desk import Desk
 
 SPACE_ID = "5face" + "0" * 26 + "1"
@@ -62,6 +63,12 @@ def new_registry(tmp_path: Path, master: MasterKey) -> Iterator[Callable[..., Sp
     yield make
     for registry in made:
         registry.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """For the registry of a test whose time passes."""
+    return Clock()
 
 
 @pytest.fixture

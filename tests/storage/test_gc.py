@@ -16,25 +16,11 @@ from server.maintenance.verify import verify_space
 from server.operations.context import SpaceContext
 from server.space import Space
 from server.spaces import SpaceRegistry, wall_clock_ms
+from tests.storage.clock import Clock
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
 DAY_MS = 86_400_000
-
-
-class Clock:
-    """The time of day, and whatever is added to it."""
-
-    def __init__(self) -> None:
-        self.ahead_ms = 0
-
-    def __call__(self) -> int:
-        return wall_clock_ms() + self.ahead_ms
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
