@@ -347,13 +347,18 @@ class Destination:
 def _enter(above: LocalFolder, name: str) -> tuple[LocalFolder, bool]:
     """The folder `name`, and whether it was missing and is made now."""
     path = above.path / name
-    made = False
+    target, made = above.at(name), False
     try:
+        if (
+            above.descriptor is not None
+        ):  # first, for most folders are there: their descriptors were given up for others
+            with contextlib.suppress(FileNotFoundError):
+                return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
         with contextlib.suppress(FileExistsError):
-            os.mkdir(above.at(name), 0o777, dir_fd=above.descriptor)
+            os.mkdir(target, 0o777, dir_fd=above.descriptor)
             made = True
         if above.descriptor is not None:
-            return LocalFolder(path, os.open(name, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
+            return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
         if path.is_symlink() or path.resolve() != above.path.resolve() / name:  # the second: a junction of Windows
             raise LocalAccess("A link is in the way; links below the destination are not followed.", subject=str(path))
         if not path.is_dir():

@@ -164,7 +164,7 @@ class _Room:
             return files
         self._begun += size
         self._work.add(now)
-        return files if not now else [file for file in files if not file.entry.size or not is_small(file)]
+        return [] if len(now) == len(files) else [file for file in files if not file.entry.size or not is_small(file)]
 
     def check(self, files: Sequence[DownloadFile]) -> None:
         """Whether these fit too. What an interrupted download has left counts as come. Raises: LocalDiskFull."""

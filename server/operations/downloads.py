@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -37,7 +37,7 @@ from server.catalog.states import HAD_CONTENT, State, StateKind
 from server.catalog.wanted import Wanted, find_wanted
 from server.operations.contents import listed_records, packed_records
 from server.operations.context import SpaceContext
-from server.operations.entries import check_row, revision_of
+from server.operations.entries import authentic, check_row, revision_of
 from server.operations.guard import as_storage_error
 from server.operations.places import find_ref, subject_of
 from server.storage_faults import KeyNotThere, TokenDamaged
@@ -88,8 +88,9 @@ def get_chunks(
         try:
             # The id is an unsigned number on the wire, and a signed one in the database.
             found = find_wanted(tx, [want.node for want in wants if want.node < 2**63])
+            sound = authentic(context, found.states.values())
             for want in wants:
-                if not _choose(context, tx, want, found, chosen):
+                if not _choose(context, tx, want, found, sound, chosen):
                     break
         except (SfosError, TokenDamaged) as error:
             chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error, context.space_id)
@@ -129,13 +130,21 @@ class _Chosen:
         return len(records)
 
 
-def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, found: Wanted, chosen: _Chosen) -> bool:
-    """Take the chunks of one run; False when no more fit. Raises: NotFound, TokenDamaged, MalformedMessage."""
-    state = _state_with(tx, want, found)
-    check_row(context, state)
+def _choose(
+    context: SpaceContext, tx: Transaction, want: ChunkWant, found: Wanted, sound: Container[int], chosen: _Chosen
+) -> bool:
+    """Take the chunks of one run; False when no more fit. `sound`: the nodes whose state now is known to be authentic.
+
+    Raises: NotFound, TokenDamaged, MalformedMessage.
+    """
+    state = found.states.get(want.node)
     single = found.chunks.get(want.content)
-    if single is None and state is not found.states.get(want.node):  # it had this content before
-        single = find_chunk(tx, want.content)
+    if state is None or state.content != want.content:
+        state = _state_before(tx, want)
+        check_row(context, state)
+        single = single or find_chunk(tx, want.content)
+    elif want.node not in sound:
+        check_row(context, state)
     if single is not None and single.length == state.size:
         if want.first != 0 or want.chunks > 1:
             raise MalformedMessage("The file has only one chunk.")
@@ -155,15 +164,12 @@ def _choose(context: SpaceContext, tx: Transaction, want: ChunkWant, found: Want
     return len(looked_at) == len(wanted)
 
 
-def _state_with(tx: Transaction, want: ChunkWant, found: Wanted) -> State:
-    """A state, live or closed, in which the node has the content. Raises: NotFound."""
-    state = found.states.get(want.node)
-    if state is None or state.content != want.content:
-        row = tx.one(HAD_CONTENT, node=want.node, content=want.content) if want.node < 2**63 else None
-        if row is None:
-            raise NotFound("The file does not have this content.", subject=f"node {want.node}")
-        state = State(*row)
-    return state
+def _state_before(tx: Transaction, want: ChunkWant) -> State:
+    """A closed state in which the node had the content. Raises: NotFound."""
+    row = tx.one(HAD_CONTENT, node=want.node, content=want.content) if want.node < 2**63 else None
+    if row is None:
+        raise NotFound("The file does not have this content.", subject=f"node {want.node}")
+    return State(*row)
 
 
 def _read_all(

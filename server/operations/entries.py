@@ -9,7 +9,7 @@ The epoch is random and new after each restore of a backup, so none of them is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -111,6 +111,12 @@ def check_row(context: SpaceContext, state: State) -> None:
     """
     if mac_of(context.rows, state) != state.mac:
         raise TokenDamaged(f"the row of node {state.node} is not authentic")
+
+
+def authentic(context: SpaceContext, states: Collection[State]) -> set[int]:
+    """Those nodes of many live states for which `check_row` would not raise, for half of what as many calls cost."""
+    codes = context.rows.codes(states)
+    return {state.node for state, code in zip(states, codes, strict=True) if code is not None and code == state.mac}
 
 
 @lru_cache(_KEPT_ATTRIBUTES)

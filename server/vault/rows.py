@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -96,17 +96,28 @@ class RowAuthenticator:
 
     def coded(self, states: Iterable[PlainState]) -> list[PlainState]:
         """Many new states with their codes: as `mac` makes them, for half the cost."""
+        plain = list(states)
+        done: list[PlainState] = []
+        for state, mac in zip(plain, self.codes(plain), strict=True):
+            assert mac is not None  # they are of our own making
+            done.append((*state[:-1], mac))
+        return done
+
+    def codes(self, states: Iterable[PlainState]) -> Iterator[bytes | None]:
+        """The codes of many states; None for one that holds what no row of ours can."""
         hasher = blake3(key=self._mac_key)
         pack = _STATE.pack
-        done: list[PlainState] = []
-        for node, parent, name_key, seq_from, kind, name, size, mtime_ns, attrs, content, _ in states:
+        for node, parent, _, seq_from, kind, name, size, mtime_ns, attrs, content, _ in states:
             tail = attrs or b""
-            fixed = pack(node, parent, seq_from, kind, size, mtime_ns, len(name), len(tail), content is not None)
+            try:
+                fixed = pack(node, parent, seq_from, kind, size, mtime_ns, len(name), len(tail), content is not None)
+                whole = b"".join((fixed, name, tail, content or b""))
+            except (struct.error, TypeError):  # as in `mac`
+                yield None
+                continue
             hasher.reset()
-            hasher.update(b"".join((fixed, name, tail, content or b"")))
-            mac = hasher.digest(length=ROW_MAC_BYTES)
-            done.append((node, parent, name_key, seq_from, kind, name, size, mtime_ns, attrs, content, mac))
-        return done
+            hasher.update(whole)
+            yield hasher.digest(length=ROW_MAC_BYTES)
 
     def commit_code(self, seq: int, time_ms: int, actor: str, op_id: bytes) -> bytes:
         """The code of a commit's row, which the digest takes in. Its reply is left out, for it is forgotten in time."""

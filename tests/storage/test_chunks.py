@@ -300,6 +300,26 @@ def test_the_content_of_another_file_put_into_a_row_is_found(desk: Desk, space: 
         desk.get(listed.node, listed.content, desk.upload(b"pay 99"))
 
 
+@pytest.mark.leaves_damage
+@pytest.mark.allows_errors("damage is logged")
+@pytest.mark.parametrize(
+    "change", ["size = size + 1", "mtime_ns = 'noon'", "mtime_ns = 'noon', mac = x''", "mac = x''", "name = 'plain'"]
+)
+def test_of_many_small_files_those_before_a_row_that_was_changed_are_served(
+    desk: Desk, space: Space, context: SpaceContext, change: str
+) -> None:
+    data = {f"/{number:02}": os.urandom(50) for number in range(20)}
+    desk.put_many(data)
+    entries = [entry for _, entry in sorted(desk.entries("/").items())]
+    with context.catalog.core() as connection:
+        connection.exec_driver_sql(f"UPDATE nodes SET {change} WHERE node = ?", (entries[7].node,))
+    wants = [ChunkWant(entry.node, entry.content or b"", 0, 1) for entry in entries]
+    found, stopped = get(space, *wants)
+    assert found == list(data.values())[:7]
+    assert getattr(stopped, "code", None) == DataDamaged.code
+    assert get(space, *wants[8:])[0] == list(data.values())[8:]
+
+
 class BrokenDisk(LocalFiles):
     broken = False
 
