@@ -108,11 +108,12 @@ class Server:
             outgoing=MemoryBudget(half),
             audit=self._audit,
         )
+        self._bodies = RequestBodies()
         around = ServerSurroundings(
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
             sessions=self._services.sessions,
             incoming=MemoryBudget(half),
-            bodies=RequestBodies(),
+            bodies=self._bodies,
             stop=self._stop_bell,
             stopping=self._stopping.is_set,
             handshake_timeout_s=settings.handshake_timeout_s,
@@ -129,7 +130,7 @@ class Server:
             self._audit,
             settings.socket_buffer_bytes,
         )
-        self._watchdog = Watchdog(self._listener.connections, self._sweep)
+        self._watchdog = Watchdog(self._listener.connections, self._sweep, self._give_back)
         self._bookkeeper = Bookkeeper((self._audit.mark, self._penalty_file.save, self._identity.look), _KEEP_S)
         self._upkeep = Upkeep(spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)
         self._swept = 0.0
@@ -212,6 +213,11 @@ class Server:
             self._accounts_fault = str(error)
         else:
             self._accounts_fault = ""
+
+    def _give_back(self) -> None:
+        """The watchdog's, when a crowd has gone."""
+        self._bodies.forget()
+        memory.give_back()
 
     def _session_ended(self, session: Session, reason: str) -> None:
         _log.info("session of %s ended: %s", session.user, reason)

@@ -55,3 +55,8 @@ class RequestBodies:
         except BufferError:
             return
         idle.append(memory)
+
+    def forget(self) -> None:
+        """Let go of what is idle."""
+        for idle in self._idle.values():
+            idle.clear()

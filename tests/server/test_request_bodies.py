@@ -59,3 +59,11 @@ def test_only_a_few_idle_ones_are_kept() -> None:
         bodies.give_back(memory)
     again = [bodies.take(MAX_BODY) for _ in range(3)]
     assert sum(any(memory is one for one in lent) for memory in again) == 2
+
+
+def test_what_is_idle_can_be_let_go() -> None:
+    bodies = RequestBodies()
+    memory = bodies.take(MAX_BODY)
+    bodies.give_back(memory)
+    bodies.forget()
+    assert bodies.take(MAX_BODY) is not memory
