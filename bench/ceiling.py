@@ -20,11 +20,8 @@ import hmac
 import os
 import secrets
 import socket
-import statistics
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,8 +41,6 @@ from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from pyfastcdc import FastCDC
-
-from bench.harness.data import check_equal, make_file
 
 CONNECTIONS = 2
 KIB, MIB = 1024, 1024 * 1024
@@ -348,6 +343,12 @@ def down(path: Path, index: Path, port: int, *, sync: bool) -> None:
 
 def measure(size: int, runs: int, directory: Path) -> None:
     """Both directions, each run with new data, in processes of their own."""
+    # Here, and not above: as a side of the benchmark it shall not load what only this needs.
+    import statistics
+    import subprocess
+
+    from bench.harness.data import check_equal, make_file
+
     rates: dict[str, list[float]] = {"up": [], "down": []}
     store = directory / "store"
     store.mkdir()
@@ -399,10 +400,15 @@ def main() -> int:
     if options.word is not None:
         actions[options.word]()
         return 0
+    import tempfile  # here, and not above, as in `measure`
+
     with tempfile.TemporaryDirectory(prefix="sfos-ceiling-", dir=options.dir) as directory:
         measure(options.size * MIB, options.runs, Path(directory))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # As the command line does: neither shall pay for taking its interpreter down.
+    os._exit(code)
