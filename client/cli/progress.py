@@ -27,6 +27,7 @@ _LABEL_CELLS = 38
 _SHORTEST_LABEL_CELLS = 8
 _RIGHT_MARGIN_CELLS = 3  # where the terminal shows the ^C that was typed: on a further line it would stay
 _INDENT = "  "
+_LONGEST_LEFT_S = 100 * 3600.0  # what hardly moves (the server was away for a moment) has no end that could be told
 
 
 class ProgressView(Protocol):
@@ -169,7 +170,7 @@ def total_figures(progress: Progress) -> str:
     if progress.speed > 0:
         parts.append(f"{output.size(round(progress.speed))}/s")
     left = progress.bytes_total - progress.bytes_done
-    if progress.planned and progress.speed_stable and progress.speed > 0 and left > 0:
+    if progress.planned and progress.speed_stable and 0 < left < progress.speed * _LONGEST_LEFT_S:
         parts.append(f"{output.duration(left / progress.speed)} left")
     return ", ".join(parts)
 

@@ -81,6 +81,7 @@ def test_time_left_is_told_only_when_it_is_known() -> None:
     assert "left" not in progress.total_figures(state(speed_stable=False))
     assert "left" not in progress.total_figures(state(planned=False))
     assert "left" not in progress.total_figures(state(speed=0.0))
+    assert "left" not in progress.total_figures(state(speed=12.0)), "a week, just after the server was away"
     assert "left" not in progress.total_figures(state(bytes_done=10_000_000))
 
 
