@@ -10,12 +10,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from client.connection import Answer, Connection
 from client.errors import ConnectionFailed
 from protocol import COMMANDS, Request, ServerBusy, ServerStopping, SfosError
+
+if TYPE_CHECKING:  # where something is done beside, it is imported: most commands need none of it
+    from concurrent.futures import Future
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ T = TypeVar("T")
 
 def run_beside(work: Callable[[], T], name: str) -> Future[T]:
     """What `work` will come to in a thread of its own of that `name`. Raises: RuntimeError, if there are no more."""
+    from concurrent.futures import Future
+
     future: Future[T] = Future()
 
     def run() -> None:

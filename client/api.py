@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
 from contextlib import closing
 from functools import partial
 from itertools import zip_longest
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -62,6 +61,9 @@ from protocol import (
     unpack_names,
     unpack_results,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Place = Ref | Entry | str  # a str is an absolute path in the home space
 
@@ -184,6 +186,8 @@ def _listed_ahead(
             yield from listings
     finally:
         if coming is not None:
+            from concurrent.futures import wait
+
             # Whoever ends here leaves nothing behind that uses the connection, unless the server does not answer.
             wait((coming,), _LEAVING_S)
 

@@ -30,7 +30,6 @@ from client.options import ClientOptions
 from client.tickets import StoredTicket
 from client.trust import CertificateWarning, Trust
 from client.waits import growing_waits
-from client.watch import Watch
 from protocol import (
     Buffer,
     ChangePasswordRequest,
@@ -50,7 +49,8 @@ from protocol import (
     check_password,
 )
 
-if TYPE_CHECKING:  # what signing in with a password needs is loaded when somebody does
+if TYPE_CHECKING:  # what watching, or signing in with a password, needs is loaded when somebody does
+    from client.watch import Watch
     from protocol import SaltedPassword
 
 _log = logging.getLogger(__name__)
@@ -273,6 +273,8 @@ class Session:
 
     def watch(self, since: Cursor | None = None, *, space: str | None = None, heartbeat_s: float = 20.0) -> Watch:
         """Changes after `since` (default: from now on), on a connection of its own, opened at the first `next`."""
+        from client.watch import Watch
+
         watch = Watch(self.connect_more, since, space, heartbeat_s, self._watches.discard)
         self._watches.add(watch)
         if self._closing.is_set():

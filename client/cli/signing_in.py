@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import msgspec
 
-from client import keyring_store, places
+from client import places
 from client.address import Address
-from client.cli import password, remembering
+from client.cli import remembering
 from client.cli.foreseen import Question
 from client.cli.options import ConnectionOptions
 from client.cli.shell import Shell
@@ -95,6 +95,8 @@ class Entrance(msgspec.Struct, frozen=True):
 
     def sign_in(self) -> tuple[Session, str]:
         """A new session, whose ticket is kept; and the password that was right."""
+        from client.cli import password  # here and below: a kept session needs none
+
         failure: LoginFailed | None = None
         for tell, origin in password.candidates(
             self.shell, self.environ, self.options.password_file, self.account.user, self.account.address
@@ -127,6 +129,9 @@ class Entrance(msgspec.Struct, frozen=True):
 
     def _password_at_hand(self) -> str | None:
         """The password, if it can be had without a person: for a command that outlives its session. Any thread."""
+        from client import keyring_store
+        from client.cli import password
+
         file, account = self.options.password_file, self.account
         if file is not None:
             return None if file == password.STANDARD_INPUT else password.from_file(self.shell, file)
