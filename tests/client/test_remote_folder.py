@@ -1,0 +1,64 @@
+"""A folder on the server as it was listed: columns of one page or of several, and entries of what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from client.api import Api
+from client.transfer.remote_folder import RemoteFolder
+from protocol import Attributes, Entry, FolderEntries, ListReply, unpack_entries
+from tests.support.entry_lists import packed
+
+FILES = [
+    Entry(
+        node=10 + n, parent=4, name=f"File {n}", kind="file", revision=f"{n}.a", size=n, mtime_ns=-n, content=b"c" * 32
+    )
+    for n in range(1, 8)
+]
+LINK = Entry(node=20, parent=4, name="link", kind="symlink", revision="9.a", attrs=Attributes(link="x"))
+FOLDER = Entry(node=21, parent=4, name="folder", kind="folder", revision="9.a")
+
+
+def listed(entries: Sequence[Entry], page: int) -> list[FolderEntries]:
+    """What pages of so many entries say of them."""
+    parts: list[FolderEntries] = []
+    for start in range(0, len(entries), page):
+        head_bytes, body = packed(entries[start : start + page])
+        parts += unpack_entries(ListReply(at="c", head_bytes=head_bytes), memoryview(body))
+    return parts
+
+
+@pytest.fixture(params=[1, 3, 9, 100])
+def folder(request: pytest.FixtureRequest) -> RemoteFolder:
+    nobody = cast("Api", None)  # what is listed needs no question
+    return RemoteFolder(nobody, 4, "/folder", listed([*FILES, LINK, FOLDER], request.param))
+
+
+def test_each_entry_is_found_by_its_name_in_any_case(folder: RemoteFolder) -> None:
+    for entry in (*FILES, LINK, FOLDER):
+        assert folder.find(entry.name) == entry
+        assert folder.find(entry.name.upper()) == entry
+    assert folder.find("nothing") is None
+    assert not folder.is_empty
+
+
+def test_a_file_is_held_with_its_size_and_time_alone(folder: RemoteFolder) -> None:
+    for entry in FILES:
+        assert folder.holds(entry.name, entry.size, entry.mtime_ns)
+        assert not folder.holds(entry.name, entry.size + 1, entry.mtime_ns)
+        assert not folder.holds(entry.name, entry.size, entry.mtime_ns + 1)
+        assert not folder.holds(entry.name.upper(), entry.size, entry.mtime_ns)
+    for other in (LINK, FOLDER):
+        assert not folder.holds(other.name, other.size, other.mtime_ns)
+
+
+def test_a_folder_with_nothing_in_it_is_empty_until_a_name_is_given_out() -> None:
+    empty = RemoteFolder(cast("Api", None), 4, "/folder", [])
+    assert empty.is_empty
+    assert empty.is_listed
+    assert empty.free_name("a.txt") == "a (2).txt"
+    assert not empty.is_empty
+    assert empty.find("A (2).txt") is not None
