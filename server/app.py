@@ -78,7 +78,7 @@ class Server:
         settings = config.server
         config.home.mkdir(parents=True, exist_ok=True)
         _raise_descriptor_limit(config)
-        memory.share_pools()
+        memory.set_up()
         opened.callback(HomeLock(config.home, watched_key_file(config)).release)
         accounts = CredentialFile(settings.credentials_file)
         check_accounts(accounts, settings.host)

@@ -18,7 +18,7 @@ _SHORT_BYTES = 256 * _KIB
 class ReplyBuffers:
     """Where such memory waits for its next use. Thread-safe."""
 
-    def __init__(self, keep: int = 4) -> None:
+    def __init__(self, keep: int = 2) -> None:
         """At most `keep` idle ones are kept."""
         self.idle: deque[bytearray] = deque(maxlen=keep)
 

@@ -16,7 +16,7 @@ SCRATCH_BYTES = sealed_size(MAX_CHUNK_BYTES) + 64
 class ScratchBuffers:
     """Lends buffers of SCRATCH_BYTES; at most `keep` idle ones are kept. Safe from several threads."""
 
-    def __init__(self, keep: int = 4) -> None:
+    def __init__(self, keep: int = 2) -> None:
         self._idle: deque[bytearray] = deque(maxlen=keep)
 
     @contextmanager

@@ -435,7 +435,7 @@ def test_when_a_crowd_has_gone_its_memory_is_given_back_once() -> None:
     for count in (CROWD - 1, 0, CROWD + 5, 50, 5, 0, CROWD, 0):
         here[:] = [Idle() for _ in range(count)]
         watchdog.look()
-    assert given == [5], "at the first hundred that have gone, and not again within seconds"
+    assert given == [5], "once many have gone, and not again within seconds"
 
 
 def test_hello_is_answered_while_others_wait_for_their_spaces(serve: Serve, wait_until: Wait) -> None:

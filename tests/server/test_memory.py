@@ -1,4 +1,4 @@
-"""What the C library keeps: asked of a process of its own, since it is told once for all threads."""
+"""What the C library and SQLite keep: asked of processes of their own, since it holds for all of a process."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-_PROGRAM = """
+_POOLS = """
 import ctypes, os, sys, threading
 from server import memory
-if sys.argv[2] == "shared":
-    memory.share_pools()
+if sys.argv[2] == "set up":
+    memory.set_up()
 together = threading.Barrier(16)
 
 def use():
@@ -33,14 +33,71 @@ libc.malloc_info(0, file)
 libc.fclose(file)
 """
 
+# glibc marks a block that it has from the system by a bit of the length in front of it.
+_BLOCKS = """
+import ctypes, sys
+from server import memory
+if sys.argv[1] == "set up":
+    memory.set_up()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+for _ in range(3):
+    block = libc.malloc(8 << 20)
+    marked = bool(ctypes.c_size_t.from_address(block - ctypes.sizeof(ctypes.c_size_t)).value & 2)
+    libc.free(ctypes.c_void_p(block))
+print("system" if marked else "pool")
+"""
 
-@pytest.mark.skipif(
+_TOKENS = """
+import os, sys
+from pathlib import Path
+from server.chunks.small import SmallStore
+
+def most():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+store = SmallStore(Path(sys.argv[1]) / "small.db", lambda: 1)
+def put(count):
+    with store.batch() as batch:
+        for _ in range(count):
+            batch.add(os.urandom(32), memoryview(os.urandom(60_000)))
+        batch.finish()
+put(10)
+before = most()
+for _ in range(80):
+    put(10)
+print(most() - before)
+store.close()
+"""
+
+_GLIBC = pytest.mark.skipif(
     not hasattr(os, "confstr") or "glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="glibc"
 )
+
+
+def _run(program: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=True, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True).stdout
+
+
+@_GLIBC
 def test_threads_share_two_pools_of_memory(tmp_path: Path) -> None:
     pools = {}
-    for how in ("by itself", "shared"):
+    for how in ("by itself", "set up"):
         said = tmp_path / how
-        subprocess.run([sys.executable, "-c", _PROGRAM, str(said), how], check=True, cwd=Path(__file__).parents[2])
+        _run(_POOLS, str(said), how)
         pools[how] = said.read_text().count("<heap nr=")
-    assert pools["shared"] <= 2 < pools["by itself"]
+    assert pools["set up"] <= 2 < pools["by itself"]
+
+
+@_GLIBC
+def test_large_blocks_come_from_the_system_and_go_back_to_it() -> None:
+    found = {how: _run(_BLOCKS, how).strip() for how in ("by itself", "set up")}
+    assert found == {"by itself": "pool", "set up": "system"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_the_store_of_small_chunks_keeps_little_of_what_went_through_it(tmp_path: Path) -> None:
+    """48 MB go into a new store. Its first connection once kept 31 MiB of them."""
+    assert int(_run(_TOKENS, str(tmp_path))) < 12 * 1024, "KiB"
