@@ -21,7 +21,7 @@ def set_up() -> None:
 
     Once a large block has been freed it takes others like it from the pools, and puts small things where they were:
     after those 16 clients, with two left, 97 MiB of the pools' 154 were free and in pieces. With blocks from 1 MiB on
-    kept out they do not grow beyond 51. Whoever needs large blocks often uses the same again, so it costs little.
+    kept out they had 51 in all. Whoever needs large blocks often uses the same again, so it costs little.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):

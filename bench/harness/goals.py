@@ -93,11 +93,7 @@ def _of_clients(results: Results) -> list[Goal]:
 
 
 def _of_memory(results: Results) -> list[Goal]:
-    mixed = [
-        Peak(f"{mix.clients} clients", 0, mix.server_peak, mix.clients)
-        for mix in results.mixes
-        if mix.clients == results.sizes.clients[1]
-    ]
+    mixed = [Peak(f"{mix.clients} clients", 0, mix.server_peak, mix.clients) for mix in results.mixes]
     grown = [Peak(f"{one.what} {one.amount:,}", one.client_peak, one.server_peak, 1) for one in results.growth]
     peaks = [*results.peaks, *mixed, *grown]
 
