@@ -217,6 +217,7 @@ class Server:
     def _give_back(self) -> None:
         """The watchdog's, when a crowd has gone."""
         self._bodies.forget()
+        self._services.spaces.forget_pages()
         memory.give_back()
 
     def _session_ended(self, session: Session, reason: str) -> None:

@@ -213,6 +213,14 @@ class SpaceRegistry:
                 count += 1
         return count
 
+    def forget_pages(self) -> None:
+        """Let go of what is kept in memory of the files of open spaces, up to 8 MiB for each. Raises: sqlite3.Error."""
+        with self._lock:
+            contexts = [slot.context for slot in self._slots.values()]
+        for context in contexts:
+            if context is not None:
+                context.forget_pages()
+
     def close(self) -> None:
         """Close all spaces. Raises: RuntimeError if one is still lent."""
         with self._lock:

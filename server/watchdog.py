@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how late a deadline may be noticed; 1,000 connections are looked through in about 0.1 ms
 CROWD = 12  # so many connections fewer, and memory is given back: four clients, with two each for transfers
-_GIVE_BACK_EVERY_S = 10.0  # or strangers that come and go could keep the allocator busy
+_GIVE_BACK_EVERY_S = 3.0  # or strangers that come and go could keep the allocator busy
 
 
 class Overseen(Protocol):

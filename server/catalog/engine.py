@@ -204,6 +204,18 @@ class Catalog:
             while True:
                 self._idle.pop().connection.close()
 
+    def forget_pages(self) -> None:
+        """Let go of what idle connections keep in memory of the file. Raises: sqlite3.Error."""
+        for _ in range(len(self._idle)):
+            try:
+                lent = self._idle.popleft()
+            except IndexError:  # they are wanted
+                return
+            try:
+                lent.cursor.execute("PRAGMA shrink_memory")
+            finally:
+                self._give_back(lent, wrote=False)
+
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[Transaction]:
         lent = self._lend(reads=begin is _BEGIN_READ)

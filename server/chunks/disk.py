@@ -96,6 +96,9 @@ class DiskStore:
     def compact(self) -> None:
         """See ChunkStore: files leave nothing behind."""
 
+    def forget_pages(self) -> None:
+        """See ChunkStore: nothing is kept."""
+
     def free_bytes(self) -> int:
         """See ChunkStore."""
         return self.files.free_bytes(self._root)

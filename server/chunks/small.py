@@ -154,6 +154,13 @@ class SmallStore:
             # `execute` would take one step of it, and so free one page; executescript runs it to its end.
             connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
 
+    def forget_pages(self) -> None:
+        """See ChunkStore."""
+        for _ in range(len(self._idle)):
+            self._idle.rotate(1)  # each in turn is the one that is lent next
+            with self._connection() as connection:
+                connection.execute("PRAGMA shrink_memory")
+
     def highest_location(self) -> int:
         """The highest location that was ever given out; 0 if none was. Raises: sqlite3.Error."""
         with self._connection() as connection:

@@ -81,6 +81,9 @@ class ChunkStore(Protocol):
     def compact(self) -> None:
         """Give back to the file system what deletions left unused."""
 
+    def forget_pages(self) -> None:
+        """Let go of what is kept in memory of what was read and written."""
+
     def free_bytes(self) -> int:
         """How much room the disk has left for us."""
 

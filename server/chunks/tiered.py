@@ -70,6 +70,11 @@ class TieredStore:
         for store in self._stores.values():
             store.compact()
 
+    def forget_pages(self) -> None:
+        """See ChunkStore."""
+        for store in self._stores.values():
+            store.forget_pages()
+
     def free_bytes(self) -> int:
         """See ChunkStore."""
         return min(store.free_bytes() for store in self._stores.values())

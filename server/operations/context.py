@@ -98,6 +98,11 @@ class SpaceContext:
     listeners: Listeners
     faults: tuple[StorageFault, ...] = ()
 
+    def forget_pages(self) -> None:
+        """Let go of what is kept in memory of its files. Raises: sqlite3.Error."""
+        self.catalog.forget_pages()
+        self.store.forget_pages()
+
     def close(self) -> None:
         """Let go of connections and descriptors."""
         self.catalog.close()

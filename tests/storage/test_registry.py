@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _sqlite3
+import ctypes
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -108,6 +111,19 @@ def test_only_the_last_used_spaces_stay_open_and_all_work(
     for number in range(8):
         with registry.lease(f"{number:032x}") as space:
             assert Desk(space).read("/a") == b"1 %d" % number
+
+
+def test_pages_of_idle_spaces_are_let_go_of(registry: SpaceRegistry) -> None:
+    sqlite = ctypes.CDLL(_sqlite3.__file__)  # whose symbols include those of what it is linked to
+    sqlite.sqlite3_memory_used.restype = ctypes.c_longlong
+    with registry.lease(SPACE_ID) as space:
+        for number in range(60):
+            Desk(space).put(f"/{number}", os.urandom(30_000))
+    before = sqlite.sqlite3_memory_used()
+    registry.forget_pages()
+    assert sqlite.sqlite3_memory_used() < before - 2**20
+    with registry.lease(SPACE_ID) as space:
+        assert len(Desk(space).read("/59")) == 30_000
 
 
 def test_a_lent_space_is_not_closed_however_many_others_are_asked_for(
