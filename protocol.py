@@ -288,7 +288,9 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-VERSION = 1  # raised only by what an older side would misunderstand; new commands and reply fields do not raise it
+# Raised only by what an older side would misunderstand, from the first release on; new commands and reply fields do not
+# raise it.
+VERSION = 1
 
 
 class Access(Enum):

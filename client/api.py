@@ -107,7 +107,7 @@ class Listing(msgspec.Struct, frozen=True):
     error: SfosError | None = None
 
 
-class BriefListing(msgspec.Struct, frozen=True):
+class RawListing(msgspec.Struct, frozen=True):
     """The same without attributes of files and folders, as it came: no Entry is made but of what is asked for."""
 
     path: tuple[str, ...]
@@ -128,6 +128,7 @@ class NameListing(msgspec.Struct, frozen=True):
 
 T = TypeVar("T")
 ListingT = TypeVar("ListingT", Listing, NameListing)
+PartT = TypeVar("PartT", FolderEntries, FolderNames)
 
 
 def _asked(reply: ListReply, refs: Sequence[Ref]) -> tuple[ListedFolder, ...]:
@@ -151,6 +152,25 @@ def _check_asked(folders: Sequence[ListedFolder], found: Iterable[int]) -> None:
     """That what was `found` is in these folders. Raises: RemoteProtocolError."""
     if not {folder.node for folder in folders if folder.error is None}.issuperset(found):
         raise RemoteProtocolError("The server listed what is not in the folders that were asked for.")
+
+
+def _gathered(
+    refs: Sequence[Ref], pages: Iterable[tuple[ListReply, list[PartT]]], size_of: Callable[[PartT], int]
+) -> tuple[tuple[ListedFolder, ...], dict[int, list[PartT]], Cursor]:
+    """The folders, what is in each by its node, and of when that is. Raises: RemoteProtocolError."""
+    inside: dict[int, list[PartT]] = {}
+    folders: tuple[ListedFolder, ...] = ()
+    at = ""
+    count = 0
+    for page, (reply, parts) in enumerate(pages):
+        folders, at = folders or _asked(reply, refs), reply.at
+        size = sum(map(size_of, parts))
+        _check_page(page, size, count)
+        count += size
+        for part in parts:
+            inside.setdefault(part.folder, []).append(part)
+    _check_asked(folders, inside)
+    return folders, inside, at
 
 
 def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]]) -> NameListing:
@@ -239,40 +259,30 @@ class Api:
             for one in self._listed(places)
         ]
 
-    def list_brief(self, places: Sequence[Place]) -> list[BriefListing]:
+    def list_brief(self, places: Sequence[Place]) -> list[RawListing]:
         """`list_folders` for who needs no attributes of files and folders, and looks closely at few of them."""
         return list(self._listed(places, brief=True))
 
-    def list_brief_ahead(self, places: Sequence[Place]) -> Iterator[BriefListing]:
+    def list_brief_ahead(self, places: Sequence[Place]) -> Iterator[RawListing]:
         """`list_brief` folder by folder; what comes next is asked for while the caller looks at what has come."""
         return _listed_ahead(places, self.list_brief)
 
-    def _listed(self, places: Sequence[Place], *, brief: bool = False) -> Iterator[BriefListing]:
+    def _listed(self, places: Sequence[Place], *, brief: bool = False) -> Iterator[RawListing]:
         for start in range(0, len(places), MAX_LIST_FOLDERS):
             refs = [to_ref(place) for place in places[start : start + MAX_LIST_FOLDERS]]
             folders, inside, _ = self._list(refs, brief=brief)
             for folder in folders:
                 error = from_info(folder.error) if folder.error is not None else None
                 parts = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
-                yield BriefListing((), folder.node, parts, error)
+                yield RawListing((), folder.node, parts, error)
 
     def list_names(self, places: Sequence[Place]) -> list[NameListing]:
-        """`list_folders` for who needs no more than names: a tenth of the work, here and on the server."""
+        """`list_folders` for who needs no more than names: much less work, here and on the server."""
         listings: list[NameListing] = []
         for start in range(0, len(places), MAX_LIST_FOLDERS):
             refs = [to_ref(place) for place in places[start : start + MAX_LIST_FOLDERS]]
-            inside: dict[int, list[FolderNames]] = {}
-            folders: tuple[ListedFolder, ...] = ()
-            count = 0
-            for page, (reply, body) in enumerate(self._pages(refs, names_only=True)):
-                folders = folders or _asked(reply, refs)
-                runs = unpack_names(reply, body)
-                size = sum(len(run.names) for run in runs)
-                _check_page(page, size, count)
-                count += size
-                for run in runs:
-                    inside.setdefault(run.folder, []).append(run)
-            _check_asked(folders, inside)
+            pages = ((reply, unpack_names(reply, body)) for reply, body in self._pages(refs, names_only=True))
+            folders, inside, _ = _gathered(refs, pages, lambda part: len(part.names))
             listings += [_name_listing(folder, inside) for folder in folders]
         return listings
 
@@ -280,20 +290,8 @@ class Api:
         self, refs: Sequence[Ref], *, brief: bool = False
     ) -> tuple[tuple[ListedFolder, ...], dict[int, list[FolderEntries]], Cursor]:
         """The folders, what is in each by its node, and of when that is."""
-        inside: dict[int, list[FolderEntries]] = {}
-        folders: tuple[ListedFolder, ...] = ()
-        at = ""
-        count = 0
-        for page, (reply, body) in enumerate(self._pages(refs, brief=brief)):
-            folders, at = folders or _asked(reply, refs), reply.at
-            found = unpack_entries(reply, body)
-            size = sum(len(part) for part in found)
-            _check_page(page, size, count)
-            count += size
-            for part in found:
-                inside.setdefault(part.folder, []).append(part)
-        _check_asked(folders, inside)
-        return folders, inside, at
+        pages = ((reply, unpack_entries(reply, body)) for reply, body in self._pages(refs, brief=brief))
+        return _gathered(refs, pages, len)
 
     def _pages(
         self, refs: Sequence[Ref], *, names_only: bool = False, brief: bool = False

@@ -349,9 +349,8 @@ def _enter(above: LocalFolder, name: str) -> tuple[LocalFolder, bool]:
     path = above.path / name
     target, made = above.at(name), False
     try:
-        if (
-            above.descriptor is not None
-        ):  # first, for most folders are there: their descriptors were given up for others
+        if above.descriptor is not None:
+            # First, for most folders are there: their descriptors were given up for others.
             with contextlib.suppress(FileNotFoundError):
                 return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
         with contextlib.suppress(FileExistsError):

@@ -218,7 +218,7 @@ class Server:
         """The watchdog's, when a crowd has gone."""
         self._bodies.forget()
         self._services.spaces.forget_pages()
-        memory.give_back()
+        memory.give_back()  # last: it returns what the others let go of
 
     def _session_ended(self, session: Session, reason: str) -> None:
         _log.info("session of %s ended: %s", session.user, reason)

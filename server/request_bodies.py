@@ -7,7 +7,7 @@ upload (measured). `server.reply_buffers` does the same for replies.
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 
 from protocol import MAX_BODY
 
@@ -24,8 +24,10 @@ class RequestBodies:
     """
 
     def __init__(self, keep: int = 2) -> None:
-        """At most `keep` idle ones of each size are kept."""
-        self._idle: dict[int, deque[bytearray]] = {size: deque(maxlen=keep) for size in _SIZES}
+        """At most `keep` idle ones are kept, whatever their size: those that were used last."""
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._idle: list[bytearray] = []  # those used last at its end
 
     @staticmethod
     def held_bytes(size_bytes: int) -> int:
@@ -40,23 +42,25 @@ class RequestBodies:
         To be filled before anybody looks at it: another user's data may be in it.
         """
         held = self.held_bytes(size_bytes)
-        try:
-            return self._idle[held].pop()
-        except (KeyError, IndexError):
-            return bytearray(held)
+        with self._lock:
+            for at, memory in enumerate(self._idle):
+                if len(memory) == held:
+                    return self._idle.pop(at)
+        return bytearray(held)
 
     def give_back(self, memory: bytearray) -> None:
         """What answered the request has been sent. Memory that somebody still has a view of is not used again."""
-        idle = self._idle.get(len(memory))
-        if idle is None:
+        if len(memory) not in _SIZES:
             return
         try:
             memory.append(memory.pop())  # which a bytearray refuses as long as there is a view of it
         except BufferError:
             return
-        idle.append(memory)
+        with self._lock:
+            self._idle.append(memory)
+            del self._idle[: max(0, len(self._idle) - self._keep)]
 
     def forget(self) -> None:
         """Let go of what is idle."""
-        for idle in self._idle.values():
-            idle.clear()
+        with self._lock:
+            self._idle.clear()

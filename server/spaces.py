@@ -214,12 +214,19 @@ class SpaceRegistry:
         return count
 
     def forget_pages(self) -> None:
-        """Let go of what is kept in memory of the files of open spaces, up to 8 MiB for each. Raises: sqlite3.Error."""
+        """Let go of what is kept in memory of the files of open spaces that nobody uses, up to 8 MiB for each."""
         with self._lock:
-            contexts = [slot.context for slot in self._slots.values()]
-        for context in contexts:
-            if context is not None:
-                context.forget_pages()
+            idle = {name: slot for name, slot in self._slots.items() if slot.context is not None and not slot.leases}
+            for slot in idle.values():
+                slot.leases += 1  # or it could be closed meanwhile
+        for name, slot in idle.items():
+            try:
+                if slot.context is not None:
+                    slot.context.forget_pages()
+            except sqlite3.Error as error:  # whoever needs the space will hear of it
+                _log.debug("space %s keeps its pages: %s", name, error)
+            finally:
+                self._give_back(name, slot)
 
     def close(self) -> None:
         """Close all spaces. Raises: RuntimeError if one is still lent."""

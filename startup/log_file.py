@@ -41,7 +41,7 @@ class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
             self.handleError(record)
 
     def _with_room(self, more: int) -> TextIO:
-        """The open file, a new one if the old has no room for so many bytes more; what is no file never is full."""
+        """The open file, a new one if the old has no room for about so many bytes more; a device never is full."""
         if self.stream is None:  # it could not be opened when it was last full
             self.stream = self._open()  # type: ignore[no-untyped-call]
         status = os.fstat(self.stream.fileno())

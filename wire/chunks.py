@@ -61,7 +61,7 @@ def chunk_id(key: bytes, data: Buffer) -> bytes:
 
 
 def chunk_ids(key: bytes, pieces: Iterable[Buffer]) -> Iterator[bytes]:
-    """The names of many chunks, as they are asked for. One hasher names all: for small ones a quarter less time."""
+    """The names of many chunks, as they are asked for. One hasher names all: an eighth less for 4 KiB."""
     hasher = blake3(key=key)
     for data in pieces:
         hasher.reset()

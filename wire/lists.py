@@ -20,7 +20,7 @@ from wire.messages import KINDS, MAX_INT, MAX_PAGE_ENTRIES, Attributes, EntriesI
 
 _encoder = msgspec.json.Encoder()
 
-_NO_CONTENT = bytes(CHUNK_ID_BYTES)  # of no content is this the hash
+_NO_CONTENT = bytes(CHUNK_ID_BYTES)  # stands for no content
 FILE_KIND = 1 + KINDS.index("file")
 # What the columns of a page take for each entry, one behind the other.
 _WIDTHS = (8, 8, 8, 2, 2, 1, CHUNK_ID_BYTES)
@@ -62,7 +62,7 @@ def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
         raise MalformedMessage(f"A list of names cannot be read: {error}") from error
     if len(names) > MAX_PAGE_ENTRIES:
         raise TooMuch(f"A list of {len(names)} names, where at most {MAX_PAGE_ENTRIES} are allowed.")
-    if any(run.count < 0 for run in runs) or sum(run.count for run in runs) != len(names) or "" in names:
+    if not _divides(len(names), [run.count for run in runs]) or "" in names:
         raise MalformedMessage("A list of names does not match what it says of them.")
     found = []
     at = 0
@@ -72,6 +72,11 @@ def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
         found.append(FolderNames(run.folder, names[at : at + run.count], dict(run.folders)))
         at += run.count
     return found
+
+
+def _divides(count: int, parts: Sequence[int]) -> bool:
+    """Whether so many are these parts together, none of them empty: a list of empty ones could be of any length."""
+    return sum(parts) == count and min(parts, default=1) > 0
 
 
 # ── entries ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,7 +95,7 @@ def pack_entries(
 ) -> tuple[int, bytes]:
     """(`head_bytes`, the body) of a `list` reply, from a page's columns.
 
-    Raises: ValueError, TypeError, struct.error for what fits none.
+    Raises: ValueError, TypeError, struct.error for a value that its column cannot hold.
     """
     count = len(head.names)
     hashes = [_NO_CONTENT if content is None else content for content in contents]
@@ -122,7 +127,9 @@ class EntryPage:
         if count > MAX_PAGE_ENTRIES:
             raise TooMuch(f"A list of {count} entries, where at most {MAX_PAGE_ENTRIES} are allowed.")
         self._columns = bytes(body[reply.head_bytes :])
-        if len(self._columns) != count * ENTRY_BYTES or sum(inside for _, inside in head.folders) != count:
+        if len(self._columns) != count * ENTRY_BYTES or not _divides(count, [inside for _, inside in head.folders]):
+            raise MalformedMessage("A list of entries does not match what it says of them.")
+        if max(len(head.revisions), len(head.attrs)) > count:
             raise MalformedMessage("A list of entries does not match what it says of them.")
         self._head = head
         self.count = count

@@ -211,7 +211,7 @@ class StatReply(Reply, frozen=True, kw_only=True):
 class ListRequest(Request, frozen=True, kw_only=True):
     """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
 
-    `names_only`: no more than names, and which of them are folders; for a tenth of the work.
+    `names_only`: no more than names, and which of them are folders; for much less work.
     `brief`: without the `attrs` of files and folders.
     """
 
@@ -246,7 +246,7 @@ class EntriesIn(Reply, frozen=True, kw_only=True):
     `revisions`, `attrs`: those that occur, each once; the columns behind it say which of them is whose.
     """
 
-    folders: tuple[tuple[Count, Count], ...]
+    folders: tuple[tuple[NodeId, Count], ...]
     names: tuple[str, ...]
     revisions: tuple[Revision, ...]
     attrs: tuple[Attributes, ...] = ()

@@ -8,6 +8,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import asdict
 
@@ -17,6 +18,7 @@ from bench.harness.mixed_client import Task
 from bench.harness.processes import Command, ProgramFailed, peak_bytes, reset_peak, run
 from bench.harness.side import CHECKOUT
 
+_GIVEN_BACK_S = 5.0  # the server gives back a crowd's memory within some three seconds
 _ROOM = 2.2  # a file of the growth table needs so many times its size: stored, itself or as fetched, and some air
 
 
@@ -62,8 +64,9 @@ def _mix(bench: Bench, count: int, own_accounts: bool) -> tuple[float, float, in
     ours = bench.ours
     assert ours.port is not None and ours.server_pid is not None
     place = bench.fresh("clients")
-    reset_peak(ours.server_pid)
     os.sync()
+    time.sleep(_GIVEN_BACK_S)  # what those before had is theirs
+    reset_peak(ours.server_pid)
     with ExitStack() as stack:
         stack.callback(remove, place)
         processes: list[subprocess.Popen[str]] = []

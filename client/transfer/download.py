@@ -236,7 +236,8 @@ class DownloadWork(Feed):
             if file.replace:
                 self._take_from_earlier(file, descriptor)
         except BaseException:
-            os.close(descriptor)
+            with self._changed:
+                file.over, file.descriptor = True, descriptor  # to be closed by whoever clears up
             raise
         file.missing = file.present.count(0)
         file.next_ordinal = 0
@@ -284,6 +285,8 @@ class DownloadWork(Feed):
         with earlier:
             for name, data in chunks_in_common(self.space, earlier, file.records, lacking, self._switch.check):
                 for ordinal in lacking.pop(name):
+                    if len(data) != file.records[ordinal].length:
+                        continue
                     try:
                         self._write_at(descriptor, data, file.offsets[ordinal])
                     except OSError as error:
@@ -363,6 +366,8 @@ class DownloadWork(Feed):
             raise error
         file.over = True
         self._forget(file)
+        if file.partial_suffix:  # nobody would find it again
+            self._remove_partial(file)
         self._ledger.end(file.row, ItemState.FAILED, error)
 
     def _forget(self, file: DownloadFile) -> None:
@@ -386,7 +391,7 @@ class DownloadWork(Feed):
             file.over = True
             opened = file.descriptor is not None
             self._forget(file)
-            if opened and remove_partials:
+            if opened and (remove_partials or file.partial_suffix):  # nobody would find that one again
                 self._remove_partial(file)
 
 

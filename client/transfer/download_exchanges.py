@@ -7,7 +7,7 @@ from typing import Protocol
 
 from client.connection import Answer, Connection
 from client.contents import MANIFEST_PAGE, REPLY_BYTES, check_manifest, manifest_page, most_chunks, unpack_chunks
-from client.errors import LocalDiskFull
+from client.errors import Cancelled, LocalDiskFull
 from client.transfer.download_plan import DownloadFile
 from client.transfer.feed import Exchange
 from client.transfer.lane import PASSING
@@ -31,7 +31,7 @@ from protocol import (
 )
 
 # What concerns every file that is still to come.
-_GENERAL = (*PASSING, AccessError, LocalDiskFull)
+_GENERAL = (*PASSING, AccessError, Cancelled, LocalDiskFull)
 _HEADER_BYTES = 256
 
 

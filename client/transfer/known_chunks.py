@@ -3,7 +3,7 @@
 Where a chunk ends is decided by its own bytes alone. So where cutting would begin a chunk, and the bytes from there on
 are those of a chunk that is known, cutting would end it in the same place: a name that is right proves the guess. The
 name has to be computed anyway; what the proof saves is the cutting, which costs more and holds Python's lock. (Had some
-other client cut the earlier version in its own way, its boundaries would be kept: a file like any other.)
+other client cut the earlier version in its own way, its boundaries would be kept, which does no harm.)
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ _MOST_MISSES = 3  # in a row: then nothing is guessed until a known chunk is met
 class KnownChunks:
     """Goes along with the later version, chunk by chunk. In one thread."""
 
-    def __init__(self, records: Sequence[ChunkRecord] = (), *, at_start: bool = False) -> None:
-        """`records`: all those of the earlier version, in order. Nothing is guessed until one of them has been met, but
-        for what goes along from the beginning (`at_start`).
-        """
+    def __init__(self, records: Sequence[ChunkRecord] = ()) -> None:
+        """`records`: all those of the earlier version, in order. None: nothing is guessed."""
         cut_as_here = all(record.length >= MIN_CHUNK_BYTES for record in records[:-1])
         self._records = records if cut_as_here else ()
         self._next = 0
         self._right = 0  # so many came in a row as guessed; as many are guessed at once: a wrong one costs the rest
-        self._misses = 0 if at_start else _MOST_MISSES
+        self._misses = 0
 
     @property
     def is_sure(self) -> bool:

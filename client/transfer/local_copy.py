@@ -33,14 +33,15 @@ def chunks_in_common(
     `records`: all those of the coming version. `check` is called now and then, to raise what shall end it. A file that
     cannot be read any further is at its end.
     """
+    coming = frozenset(name for name, _ in records)
     found_any, tried = False, 0
     with ThreadPoolExecutor(1, "transfer-reader") as companion:
         divider = Divider(Cutter(space.cut_seed), space.chunk_key, companion)
         try:
-            for name, data in _chunks(source, divider, KnownChunks(records, at_start=True), check):
+            for name, data in _chunks(source, divider, KnownChunks(records), check):
                 tried += len(data)
+                found_any = found_any or name in coming
                 if name in wanted:
-                    found_any = True
                     yield name, data
                 elif not found_any and tried >= _TRIED_BYTES:
                     return

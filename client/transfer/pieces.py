@@ -28,7 +28,10 @@ class Divider:
         self._companion = companion
 
     def foretell(self, data: memoryview, known: KnownChunks) -> Lengths | None:
-        """The chunks that `data` begins with, which more will follow, before they are named; None: `divide` it."""
+        """How long the next chunks of `data` are, where that can be told before they are named; None: `divide` it.
+
+        More data follows.
+        """
         expected = known.lengths(len(data), ended=False)
         if expected is None:
             return Lengths(self._cutter.cut_front(data, ended=False), guessed=False)

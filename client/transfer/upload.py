@@ -21,7 +21,7 @@ from client.transfer.feed import FAR_S, Exchange, Feed
 from client.transfer.ledger import Ledger
 from client.transfer.switch import Switch
 from client.transfer.upload_block import Block
-from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, KnownOf, first_step
+from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, AskKnown, CommitFiles, first_step
 from client.transfer.upload_plan import UploadFile
 from protocol import (
     MIN_CHUNK_BYTES,
@@ -30,6 +30,7 @@ from protocol import (
     SpaceInfo,
 )
 
+_ANSWER_S = 0.02  # as long as cutting 50 MiB takes
 _COMMIT_FILES = 500
 _COMMIT_RECORDS = 100_000
 _LEAST_BLOCKS = 3  # one of small files that waits for company, and two of a large one: cut, and read on into
@@ -96,8 +97,13 @@ class UploadWork(Feed):
     def ask_known(self, file: UploadFile, earlier: Entry) -> None:
         """Let the chunks of an earlier version be asked for; `file.known` is of them once the answer has come."""
         with self._changed:
-            self._large.append(KnownOf(self, file, earlier))
+            self._large.append(AskKnown(self, file, earlier))
             self._changed.notify_all()
+
+    def wait_for_known(self, file: UploadFile) -> None:
+        """Wait a little for that answer: where it comes at once, nothing need be cut."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._switch.cancelled or file.known is not None, _ANSWER_S)
 
     def put_block(self, block: Block) -> None:
         """It is full: let it be sent, but for what the server has anyway. Should it not, its commit will say so."""
@@ -114,6 +120,7 @@ class UploadWork(Feed):
         """A large file has been read to its end; it is committed once its blocks are there."""
         with self._changed:
             file.read = True
+            file.known = None
             self._check_ready(file)
 
     def reading_ended(self) -> bool:

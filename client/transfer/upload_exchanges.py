@@ -23,6 +23,7 @@ from protocol import (
     MAX_BODY,
     RECORD,
     AccessError,
+    ChunkRecord,
     Entry,
     HaveReply,
     HaveRequest,
@@ -140,8 +141,8 @@ def _give_up(work: Work, block: Block, error: SfosError) -> list[Exchange]:
     return []
 
 
-class KnownOf:
-    """Of what chunks is an earlier version? They are a guess at those of the file that takes its place, no more: what
+class AskKnown:
+    """Which chunks has the earlier version? They are a guess at those of the file that takes its place, no more: what
     cannot be told in one page, or is no longer as it was, is left."""
 
     first_lane_only = False
@@ -162,13 +163,15 @@ class KnownOf:
         """The reader finds them at the file. Whatever is wrong with them, it can do without."""
         if isinstance(answer.error, PASSING):
             raise answer.error
+        records: Sequence[ChunkRecord] = ()
         try:
             reply = answer.expect(ManifestReply)
             records = manifest_page(self._earlier, reply, 0, answer.body)
             check_manifest(self._space, self._earlier, records)
         except SfosError as error:
             _log.debug("the chunks of the earlier version are not known: %s", error)
-        else:
+            records = ()
+        if not (self._file.read or self._file.over):
             self._file.known = KnownChunks(records)
         return []
 

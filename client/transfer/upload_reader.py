@@ -35,6 +35,7 @@ from protocol import (
 )
 
 _MOST_RECORDS = 200_000  # of one file: its list must fit a commit's body
+_WORTH_WAITING_BYTES = 256 * 1024 * 1024
 _BLOCK_LINGER_S = 0.5  # small files wait so long for company while a large one is read
 
 
@@ -159,9 +160,12 @@ class Reader:
             self._flush_large()
         self._switch.wait_open()
         block = self._large = self._large or self._work.new_block(small=False)
-        if file.earlier is not None and file.earlier.size > LARGE_BLOCK_BYTES and not file.tries:
+        earlier_bytes = file.earlier.size if file.earlier is not None and not file.tries else 0
+        if file.earlier is not None and earlier_bytes > LARGE_BLOCK_BYTES:
             self._work.ask_known(file, file.earlier)
         count, ended = source.fill(block.free())
+        if earlier_bytes > _WORTH_WAITING_BYTES:
+            self._work.wait_for_known(file)
         while not ended and not file.over:
             self._switch.wait_open()
             block, count, ended = self._divide_and_read_on(block, count, file, source)

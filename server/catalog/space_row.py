@@ -42,11 +42,19 @@ _BEGIN_COMMIT = Statement(
 )
 
 
+_BEYOND_NODES = 2**62
+
+
 def _highest_from_next(table: Table) -> ScalarSelect[int]:
     """The highest node in `table` among those that were not given out yet, says the row: NULL, unless it is wrong."""
     return (
         select(func.max(table.c.node))
-        .where(table.c.space == bindparam("space"), table.c.node >= bindparam("next_node"))
+        .where(
+            table.c.space == bindparam("space"),
+            table.c.node >= bindparam("next_node"),
+            # A number beyond all that are given out, or no number at all, is damage of that one row.
+            table.c.node < _BEYOND_NODES,
+        )
         .scalar_subquery()
     )
 

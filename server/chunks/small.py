@@ -18,7 +18,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -157,9 +157,14 @@ class SmallStore:
     def forget_pages(self) -> None:
         """See ChunkStore."""
         for _ in range(len(self._idle)):
-            self._idle.rotate(1)  # each in turn is the one that is lent next
-            with self._connection() as connection:
+            try:
+                connection = self._idle.popleft()
+            except IndexError:  # they are wanted
+                return
+            try:
                 connection.execute("PRAGMA shrink_memory")
+            finally:
+                self._give_back(connection)
 
     def highest_location(self) -> int:
         """The highest location that was ever given out; 0 if none was. Raises: sqlite3.Error."""
@@ -196,8 +201,9 @@ class SmallStore:
     def close(self) -> None:
         """See ChunkStore."""
         self._closed = True
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # which ends it, also where two of them are at it
+            while True:
+                self._idle.pop().close()
 
     def insert(self, tokens: list[tuple[bytearray, bytearray]]) -> list[str]:
         """Store (chunk id, token) pairs in one transaction, durable when this returns; their locations."""
@@ -271,10 +277,15 @@ class SmallStore:
         try:
             yield connection
         finally:
-            if self._closed or len(self._idle) >= _IDLE_CONNECTIONS:
-                connection.close()
-            else:
-                self._idle.append(connection)
+            self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if len(self._idle) >= _IDLE_CONNECTIONS:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if self._closed:  # looked at last: it may have been closed just now
+            self.close()
 
     def _connect(self) -> sqlite3.Connection:
         # Handed from thread to thread, but never used by two at once.

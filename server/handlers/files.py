@@ -31,8 +31,9 @@ from server.handlers.rights import caller, space_of, spaces_in
 from server.reply_buffers import BUFFER_BYTES
 from server.space import Space
 
-# What an entry's JSON takes as a rule; only memory is reserved by it, nothing is cut.
-_ENTRY_BYTES = 512
+# What an entry or a change takes as a rule; only memory is reserved by it, nothing is cut.
+_LISTED_BYTES = 160
+_CHANGE_BYTES = 512
 _RESULT_BYTES = 128
 
 
@@ -123,8 +124,12 @@ def delete(call: Call[DeleteRequest]) -> Answer:
 # --- how much memory the replies take -----------------------------------------------------------------------------
 
 
-def _page_bytes(args: ListRequest | ChangesRequest) -> int:
-    return min(MAX_BODY, args.limit * _ENTRY_BYTES)
+def _list_bytes(args: ListRequest) -> int:
+    return min(MAX_BODY, args.limit * _LISTED_BYTES)
+
+
+def _changes_bytes(args: ChangesRequest) -> int:
+    return min(MAX_BODY, args.limit * _CHANGE_BYTES)
 
 
 def _manifest_bytes(args: ManifestRequest) -> int:
@@ -151,10 +156,10 @@ def _have_bytes(args: HaveRequest) -> int:
 FILES: Mapping[str, Handler] = MappingProxyType(
     {
         "stat": Handler(stat, short=True),
-        "list": Handler(list_folders, _page_bytes),
+        "list": Handler(list_folders, _list_bytes),
         "manifest": Handler(manifest, _manifest_bytes),
         "get_chunks": Handler(get_chunks, _chunks_bytes),
-        "changes": Handler(changes, _page_bytes),
+        "changes": Handler(changes, _changes_bytes),
         "usage": Handler(usage, short=True),
         "have": Handler(have, _have_bytes),
         "put_chunks": Handler(put_chunks),

@@ -40,7 +40,7 @@ _MOST_BODY_BYTES = MAX_BODY - 64 * 1024
 _FIRST = bytes(16)  # before every name key but the root's
 _LISTED_BYTES = 64  # what a name takes beside itself: two numbers, if it is a folder
 _ENTRY_BYTES = 160  # what an entry takes beside its name and attributes: its columns and its revision; counted high
-_KIND_NUMBERS = {int(kind): 1 + KINDS.index(name) for kind, name in KIND_NAMES.items()}
+_KIND_BYTES = {int(kind): 1 + KINDS.index(name) for kind, name in KIND_NAMES.items()}
 # A plain number: looking it up takes longer than all else that is done with the kind of an entry.
 _FOLDER = int(StateKind.FOLDER)
 
@@ -99,7 +99,7 @@ def _packed(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEntr
         mtimes_ns=mtimes_ns,
         revisions=map(revisions.__getitem__, seqs),
         attrs=attrs_of,
-        kinds=map(_KIND_NUMBERS.__getitem__, kinds),
+        kinds=map(_KIND_BYTES.__getitem__, kinds),
         contents=contents,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 from client.chunking import Cutter, SourceFile, name_whole, open_source
 from client.session import Session
-from client.transfer import Job, JobState, OnConflict, TransferEngine
+from client.transfer import ItemState, Job, JobState, OnConflict, TransferEngine, local_copy
+from client.transfer.local_copy import chunks_in_common
 from protocol import MAX_CHUNK_BYTES, DataDamaged, Entry
 from tests.client.cutting_relay import CuttingRelay
 from tests.support.server_process import ServerProcess
@@ -212,3 +214,44 @@ def test_a_file_that_is_written_to_while_it_is_copied_from_spoils_nothing(
     monkeypatch.setattr(SourceFile, "fill", fill_and_write)
     get(local.parent)
     assert local.read_bytes() == b"x" + content
+
+
+@pytest.mark.parametrize("interrupt", [False, True])
+def test_a_download_cancelled_while_it_copies_from_here_leaves_only_what_it_should(
+    session: Session,
+    engine: TransferEngine,
+    folder: str,
+    finish: Finish,
+    local: Path,
+    content: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    interrupt: bool,
+) -> None:
+    put_later(engine, finish, local, folder, b"x" + content)
+    jobs: list[Job] = []
+    fill, started = SourceFile.fill, threading.Event()
+
+    def fill_and_cancel(source: SourceFile, buffer: memoryview) -> tuple[int, bool]:
+        assert started.wait(30)
+        jobs[0].cancel(interrupt=interrupt)
+        return fill(source, buffer)
+
+    monkeypatch.setattr(SourceFile, "fill", fill_and_cancel)
+    jobs.append(engine.download([session.api.stat(f"{folder}/large")], local.parent))
+    started.set()
+    assert finish(jobs[0]) is JobState.CANCELLED
+    assert [item.state for item in jobs[0].items()] != [ItemState.FAILED]
+    assert bool(list(local.parent.glob(".sfos-*"))) is interrupt, "a partial file stays for the next time, or goes"
+    assert local.read_bytes() == content
+
+
+def test_what_was_copied_before_an_interruption_does_not_end_the_look(
+    local: Path, content: bytes, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_copy, "_TRIED_BYTES", MAX_CHUNK_BYTES)
+    space = session.info.home
+    with open_source(local) as source:
+        records = name_whole(space, Cutter(space.cut_seed), source)[1]
+    with open_source(local) as source:
+        found = chunks_in_common(space, source, records, {records[-1].chunk_id}, lambda: None)
+        assert [name for name, _ in found] == [records[-1].chunk_id]

@@ -224,6 +224,19 @@ def test_no_node_gets_the_id_of_another_where_the_next_one_was_lowered(
     assert not caplog.records, "it is told once"
 
 
+@pytest.mark.leaves_damage
+@pytest.mark.parametrize("node", ["9223372036854775807", "x'AABB'", "'many'"])
+def test_a_row_with_an_impossible_node_keeps_nobody_from_writing(desk: Desk, context: SpaceContext, node: str) -> None:
+    desk.put_many({"/one": SMALL, "/two": SMALL})
+    harm(
+        context,
+        f"PRAGMA ignore_check_constraints = 1; UPDATE nodes SET node = {node} WHERE node = {desk.stat('/two').node}",
+    )
+    desk.put("/three", BIG)
+    assert (desk.read("/one"), desk.read("/three")) == (SMALL, BIG)
+    assert not verify_space(context, full=False).clean
+
+
 @pytest.mark.parametrize("loss", ["gone", "empty"])
 def test_after_the_small_chunks_were_lost_no_location_comes_twice(
     new_registry: Callable[..., SpaceRegistry], tmp_path: Path, loss: str

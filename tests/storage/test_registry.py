@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -124,6 +125,30 @@ def test_pages_of_idle_spaces_are_let_go_of(registry: SpaceRegistry) -> None:
     assert sqlite.sqlite3_memory_used() < before - 2**20
     with registry.lease(SPACE_ID) as space:
         assert len(Desk(space).read("/59")) == 30_000
+
+
+def test_pages_are_let_go_of_while_idle_spaces_are_closed(new_registry: Callable[..., SpaceRegistry]) -> None:
+    """Each lease closes the other space, just as its connections are being looked at."""
+    registry = new_registry(keep_open=1)
+    names = [f"{number:032x}" for number in range(2)]
+    done = threading.Event()
+
+    def forget() -> None:
+        while not done.is_set():
+            registry.forget_pages()
+
+    with ThreadPoolExecutor(1) as beside:
+        forgetting = beside.submit(forget)
+        try:
+            for number in range(60):
+                with registry.lease(names[number % 2]) as space:
+                    Desk(space).put(f"/{number}", b"x")
+        finally:
+            done.set()
+        forgetting.result()
+    for parity, name in enumerate(names):
+        with registry.lease(name) as space:
+            assert len(Desk(space).entries("/")) == 30, parity
 
 
 def test_a_lent_space_is_not_closed_however_many_others_are_asked_for(
