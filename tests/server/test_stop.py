@@ -108,7 +108,7 @@ def bytes_read(server: Running) -> int:
 def listens(address: tuple[str, int]) -> bool:
     try:
         socket.create_connection(address).close()
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset where it was just accepted
         return False
     return True
 
