@@ -172,10 +172,14 @@ else:
         return len(content)
 
 
-def open_source(path: Path, *, follow_symlinks: bool = False) -> SourceFile:
-    """A regular file, opened for reading. Raises: LocalAccess, also for a link, unless they are followed."""
+def open_source(path: Path, *, follow_symlinks: bool = False, folder: int | None = None) -> SourceFile:
+    """A regular file, opened for reading. Raises: LocalAccess, also for a link, unless they are followed.
+
+    `folder`: the descriptor of the folder that it is in, where that has been opened already.
+    """
+    place = path if folder is None else path.name
     try:
-        descriptor = os.open(path, _OPEN_FLAGS if follow_symlinks else _OPEN_FLAGS | _NOFOLLOW)
+        descriptor = os.open(place, _OPEN_FLAGS if follow_symlinks else _OPEN_FLAGS | _NOFOLLOW, dir_fd=folder)
     except (OSError, ValueError) as error:
         raise explain_os_error(error, path) from error
     status = os.fstat(descriptor)

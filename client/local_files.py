@@ -26,7 +26,7 @@ from pathlib import Path
 
 import msgspec
 
-from client.chunking import FileFacts, SourceFile, explain_os_error
+from client.chunking import SourceFile, explain_os_error, open_source
 from client.errors import LocalAccess, LocalDiskFull, LocalFileError
 from protocol import AlreadyExists, Attributes, IsAFolder, printable
 
@@ -35,7 +35,6 @@ _log = logging.getLogger(__name__)
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and sys.platform != "win32"
 _UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _NOFOLLOW  # a FIFO must not block us
 _NEW_FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
 _FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
 _OPEN_FOLDERS = 64  # descriptors kept open; macOS gives a process 256
@@ -115,15 +114,11 @@ class LocalFolder(msgspec.Struct, frozen=True):
 
     def open_file(self, name: str) -> SourceFile | None:
         """The regular file `name`, for reading; None if it is something else, or cannot be read."""
+        self.at(name)  # which refuses what leads elsewhere
         try:
-            descriptor = os.open(self.at(name), _READ_FLAGS, dir_fd=self.descriptor)
-        except OSError:
+            return open_source(self.path / name, folder=self.descriptor)
+        except LocalAccess:
             return None
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            os.close(descriptor)
-            return None
-        return SourceFile(descriptor, self.path / name, FileFacts.of(status))
 
     def write_file(
         self, partial: str, data: memoryview, attrs: Attributes | None, mtime_ns: int, *, durable: bool

@@ -23,7 +23,6 @@ from protocol import (
     MAX_BODY,
     RECORD,
     AccessError,
-    ChunkRecord,
     Entry,
     HaveReply,
     HaveRequest,
@@ -163,16 +162,16 @@ class AskKnown:
         """The reader finds them at the file. Whatever is wrong with them, it can do without."""
         if isinstance(answer.error, PASSING):
             raise answer.error
-        records: Sequence[ChunkRecord] = ()
         try:
             reply = answer.expect(ManifestReply)
             records = manifest_page(self._earlier, reply, 0, answer.body)
             check_manifest(self._space, self._earlier, records)
+            known = KnownChunks(records)
         except SfosError as error:
             _log.debug("the chunks of the earlier version are not known: %s", error)
-            records = ()
+            known = KnownChunks()
         if not (self._file.read or self._file.over):
-            self._file.known = KnownChunks(records)
+            self._file.known = known
         return []
 
 

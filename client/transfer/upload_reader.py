@@ -46,7 +46,6 @@ class Reader:
         self._work = work
         self._switch = switch
         self._follow = follow_symlinks
-        self._cutter = Cutter(work.space.cut_seed)
         self._key = work.space.chunk_key
         self._empty = content_id(self._key, b"")
         self._at = 0  # how many of the planned files have been read
@@ -54,7 +53,7 @@ class Reader:
         self._small_since = 0.0
         self._large: Block | None = None
         self._companion = ThreadPoolExecutor(1, "transfer-reader")
-        self._divider = Divider(self._cutter, self._key, self._companion)
+        self._divider = Divider(Cutter(work.space.cut_seed), self._key, self._companion)
 
     def read_ahead(self, files: Sequence[UploadFile]) -> None:
         """Read what can be read without waiting of files to which more will be added; the first ones are small.
