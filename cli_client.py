@@ -13,9 +13,9 @@ def main() -> NoReturn:
     """Run the command that `sys.argv` names; ends the process."""
     # What loading makes stays: looking for garbage in it takes a fortieth of a short command (measured).
     gc.disable()
-    import client.lean  # noqa: F401 - before all others: see there
-    import config
-    from client.cli.main import run
+    import sfos.cli.front.lean  # noqa: F401 - before all others: see there
+    from sfos import config
+    from sfos.cli.front.main import run
 
     def settings() -> config.Client:
         return config.load().client

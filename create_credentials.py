@@ -14,9 +14,9 @@ import secrets
 import sys
 from collections.abc import Callable, Sequence
 
-import config
-from protocol import SALT_BYTES, Role, Verifier, check_password, make_verifier
-from server.credentials import Account, CredentialError, CredentialFile, check_user_name
+from sfos import config
+from sfos.protocol import SALT_BYTES, Role, Verifier, check_password, make_verifier
+from sfos.server.identity.credential_file import Account, CredentialError, CredentialFile, check_user_name
 
 DEFAULT_ACCOUNTS: tuple[tuple[str, str, Role], ...] = (("admin", "admin123", "admin"), ("user1", "user123", "user"))
 

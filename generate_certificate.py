@@ -10,9 +10,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import config
-from server import certificate
-from server.certificate import Identity
+from sfos import config
+from sfos.server.net import certificate
+from sfos.server.net.certificate import Identity
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-import config
+from sfos import config
 
 _EPILOG = "exit codes: 0 the window was closed · 1 it could not be opened · 2 wrong arguments or settings"
 
@@ -39,8 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         return _fail("Python's tkinter is missing; ./run.sh setup installs it", 1)
     try:
-        from gui import logs
-        from gui.app import App
+        from sfos.gui.shell import logs
+        from sfos.gui.shell.app import App
     except ImportError as error:
         return _fail(f"{error.name} is missing; ./run.sh setup installs it", 1)
     if options.server == "-":

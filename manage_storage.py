@@ -21,14 +21,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import config
-from protocol import SfosError
-from server.audit.chain import KeyUnusable
-from server.home_lock import HomeTaken
-from server.maintenance import each_space, whole_home
-from server.maintenance.which_space import NoSuchSpace
-from server.spaces import SpaceRegistry
-from server.storage_faults import StorageFault
+from sfos import config
+from sfos.protocol import SfosError
+from sfos.server.audit.chain import KeyUnusable
+from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.maintenance import each_space, whole_home
+from sfos.server.maintenance.which_space import NoSuchSpace
+from sfos.server.process.home_lock import HomeTaken
+from sfos.server.spaces.registry import SpaceRegistry
 
 _EPILOG = """examples:
   python manage_storage.py verify

@@ -25,10 +25,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NoReturn
 
-import config
-from server import logs, preflight, supervisor
-from server.app import CannotStart, Server
-from server.listener import joined
+from sfos import config
+from sfos.server import preflight
+from sfos.server.app import CannotStart, Server
+from sfos.server.front.listener import joined
+from sfos.server.process import logs, supervisor
 
 _log = logging.getLogger("ssl_server")
 

@@ -5,8 +5,8 @@
 
 The tree: one folder of 100,000 files, one of 10,000, the rest in folders of 1,000; each file has had two versions
 before. Rows are real ones (sealed names, codes, digest), so that `manage_storage.py verify` finds nothing wrong with
-them. Timed are whole commands through `server.space.Space`, and for listings also the rows alone, which is what the
-figures of the design are about. Each figure is the median of its runs; deletions and overwrites run once each time.
+them. Timed are whole commands through `server.spaces.space.Space`, and for listings also the rows alone, which is what
+the figures of the design are about. Each figure is the median of its runs; deletions and overwrites run once each time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from cryptography.fernet import Fernet
 from sqlalchemy import func, insert, select
 
-from protocol import (
+from sfos.protocol import (
     ROOT_NODE,
     ChangesRequest,
     ChunkRecord,
@@ -51,15 +51,15 @@ from protocol import (
     unpack_entries,
     unpack_names,
 )
-from server.catalog.schema import chunks, commits, nodes, past, spaces
-from server.catalog.space_row import read_space_row
-from server.catalog.states import State, StateKind, entries_page, mac_of
-from server.maintenance.verify import verify_space
-from server.operations.context import Caller, SpaceContext, StoreLimits
-from server.space import Space
-from server.spaces import SpaceRegistry
-from server.vault.master import MasterKey
-from server.vault.rows import Digest
+from sfos.server.catalog.schema import chunks, commits, nodes, past, spaces
+from sfos.server.catalog.space_row import read_space_row
+from sfos.server.catalog.states import State, StateKind, entries_page, mac_of
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import Caller, SpaceContext, StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
+from sfos.server.vault.master import MasterKey
+from sfos.server.vault.rows import Digest
 
 SPACE_ID = "0123456789abcdef" * 2
 BIG_FOLDER, OVERWRITTEN, ORDINARY = 100_000, 10_000, 1_000

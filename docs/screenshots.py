@@ -171,8 +171,8 @@ class Photographer:
     """Moves the window from state to state and takes its picture."""
 
     def __init__(self, address: str, place: Path, mode: str) -> None:
-        import config
-        from gui.app import App
+        from sfos import config
+        from sfos.gui.shell.app import App
 
         place.mkdir(parents=True)
         overrides = {
@@ -206,8 +206,8 @@ class Photographer:
         picture.save(IMAGES / f"{name}.png", optimize=True)
 
     def sign_in(self, *, pictures: bool) -> None:
-        from gui.views.dialogs.sign_in import SignInCard
-        from gui.views.dialogs.trust import TrustCard
+        from sfos.gui.signing_in.sign_in_card import SignInCard
+        from sfos.gui.signing_in.trust_cards import TrustCard
 
         gate = self.app.gate
         card = gate.card
@@ -243,7 +243,7 @@ class Photographer:
 
 def photograph(address: str, files: Path, place: Path, mode: str, *, first: bool) -> None:
     """All pictures of one palette."""
-    from gui.commands import Command
+    from sfos.gui.commands import Command
 
     hand = Photographer(address, place, mode)
     hand.sign_in(pictures=first)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.data import MIB, check_equal, make_file, make_tree
-from client.address import Address
-from client.session import Session
-from client.transfer import Job, JobState, TransferEngine
-from client.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.session.session import Session
+from sfos.client.transfer import Job, JobState, TransferEngine
 
 LARGE_BYTES = 16 * MIB
 SMALL_FILES = 200

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from client.cli.admin_options import AdminDisableOptions, AdminLiftOptions, AdminQuotaOptions, AdminUsersOptions
-from client.cli.admin_parser import quota_bytes
-from client.cli.parser import parse
+from sfos.cli.admin.options import AdminDisableOptions, AdminLiftOptions, AdminQuotaOptions, AdminUsersOptions
+from sfos.cli.admin.parser import quota_bytes
+from sfos.cli.front.parser import parse
 from tests.cli.conftest import Cli
 
 FIRST = "a first password 7"

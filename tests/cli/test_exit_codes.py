@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from client import errors as client_errors
-from client.cli import exit_codes
-from protocol import NotFound, SfosError, StorageFull
+from sfos.cli.front import exit_codes
+from sfos.client import errors as client_errors
+from sfos.protocol import NotFound, SfosError, StorageFull
 
 
 def every_error(root: type[SfosError]) -> list[type[SfosError]]:

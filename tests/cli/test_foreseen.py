@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from client.ahead import AnswersAhead
-from client.cli.foreseen import questions
-from client.cli.parser import parse
-from client.connection import Answer
-from protocol import Request, StatRequest
+from sfos.cli.front.foreseen import questions
+from sfos.cli.front.parser import parse
+from sfos.client.net.connection import Answer
+from sfos.client.session.ahead import AnswersAhead
+from sfos.protocol import Request, StatRequest
 from tests.cli.conftest import Cli
 
 

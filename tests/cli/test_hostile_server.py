@@ -13,13 +13,13 @@ from typing import cast
 
 import pytest
 
-from client.api import Listing, NameListing
-from client.cli import changing, listing, watching
-from client.cli.options import ListOptions, MoveOptions, RemoveOptions, StatOptions, WatchOptions
-from client.cli.shell import Shell
-from client.session import Session
-from client.watch import Changed, WatchInterrupted, WatchNotice, WatchResumed
-from protocol import Attributes, Change, Entry, ErrorInfo, ItemResult, NotFound, Ref, ServerFault
+from sfos.cli.commands import changing, listing, watching
+from sfos.cli.front.options import ListOptions, MoveOptions, RemoveOptions, StatOptions, WatchOptions
+from sfos.cli.front.shell import Shell
+from sfos.client.api import Listing, NameListing
+from sfos.client.session.session import Session
+from sfos.client.watch import Changed, WatchInterrupted, WatchNotice, WatchResumed
+from sfos.protocol import Attributes, Change, Entry, ErrorInfo, ItemResult, NotFound, Ref, ServerFault
 
 NASTY = "a\x1b]0;owned\x07\x1b[2J\r\nroot:\u202egpj.exe\x9b31m\u2028b"
 

@@ -15,14 +15,14 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.compat.properties import classproperty
 
-import config
-from client import keyring_store
-from client.address import Address
-from client.cli.main import run
-from client.cli.password import Origin, candidates
-from client.cli.shell import Shell
-from client.errors import LocalAccess
-from protocol import LoginRequired
+from sfos import config
+from sfos.cli.front.main import run
+from sfos.cli.front.password import Origin, candidates
+from sfos.cli.front.shell import Shell
+from sfos.client.address import Address
+from sfos.client.errors import LocalAccess
+from sfos.client.session import keyring_store
+from sfos.protocol import LoginRequired
 from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import CHECKOUT
 
@@ -86,7 +86,7 @@ def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[
         "sys.argv = ['cli_client.py', *sys.argv[1:]]\n"
         "try:\n    runpy.run_path('cli_client.py', run_name='__main__')\n"
         "except SystemExit as end:\n    code = end.code\n"
-        "heavy = {'OpenSSL', 'rich', 'keyring', 'client.transfer', 'sqlalchemy', 'tkinter'} & set(sys.modules)\n"
+        "heavy = {'OpenSSL', 'rich', 'keyring', 'sfos.client.transfer', 'sqlalchemy', 'tkinter'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else code)\n"
     )
     done = python(probe, *words, SFOS_HOME="/nowhere")
@@ -95,20 +95,35 @@ def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[
 
 
 def test_a_session_is_loaded_without_what_only_seldom_is_needed() -> None:
-    seldom = ("cryptography.x509.name", "platformdirs", "keyring", "client.transfer", "email", "rich")
-    done = python(session_that_loads("import client.cli.signing_in, client.cli.listing", *seldom))
+    seldom = ("cryptography.x509.name", "platformdirs", "keyring", "sfos.client.transfer", "email", "rich")
+    done = python(session_that_loads("import sfos.cli.front.signing_in, sfos.cli.commands.listing", *seldom))
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> None:
     imports = (
-        "import client.lean\n"
-        "from client.cli.main import run\n"
-        "with client.lean.lean_imports():\n    import client.tls\n"
-        "import client.cli.signing_in, client.cli.putting"
+        "import sfos.cli.front.lean\n"
+        "from sfos.cli.front.main import run\n"
+        "with sfos.cli.front.lean.lean_imports():\n    import sfos.client.net.tls\n"
+        "import sfos.cli.front.signing_in, sfos.cli.commands.putting"
     )
-    seldom = ["inspect", "ast", "platform", "locale", "traceback", "urllib.parse", "wire.scram", "client.login"]
-    seldom += ["pyfastcdc", "client.transfer.upload", "client.transfer.download", "tempfile", "dataclasses"]
+    seldom = [
+        "inspect",
+        "ast",
+        "platform",
+        "locale",
+        "traceback",
+        "urllib.parse",
+        "sfos.wire.scram",
+        "sfos.client.session.login",
+    ]
+    seldom += [
+        "pyfastcdc",
+        "sfos.client.transfer.up.source",
+        "sfos.client.transfer.down.source",
+        "tempfile",
+        "dataclasses",
+    ]
     seldom += ["hashlib", "ntpath", "random"]
     done = python(session_that_loads(imports, *seldom))
     assert (done.returncode, done.stderr) == (0, "")
@@ -117,8 +132,8 @@ def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> N
 def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
     probe = (
         "import sys\n"
-        "import client.lean\n"
-        "with client.lean.lean_imports():\n    import client.tls\n"
+        "import sfos.cli.front.lean\n"
+        "with sfos.cli.front.lean.lean_imports():\n    import sfos.client.net.tls\n"
         "import logging, pathlib, uuid, msgspec\n"
         "assert pathlib.PurePosixPath('/a b').as_uri() == 'file:///a%20b'\n"
         "assert uuid._LINUX is (sys.platform == 'linux') and uuid.uuid4().version == 4\n"
@@ -140,7 +155,7 @@ def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
 def test_a_deferred_package_is_loaded_when_it_is_asked_for() -> None:
     probe = (
         "import sys, threading\n"
-        "from client.tls import load_x509\n"
+        "from sfos.client.net.tls import load_x509\n"
         "assert 'cryptography.x509.name' not in sys.modules\n"
         "threads = [threading.Thread(target=load_x509) for _ in range(8)]\n"
         "[thread.start() for thread in threads]\n"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from client.cli import output
-from client.cli.options import SortBy
-from protocol import Attributes, Change, Entry, NotFound, TooManyAttempts, UsageReply
+from sfos.cli.front import output
+from sfos.cli.front.options import SortBy
+from sfos.protocol import Attributes, Change, Entry, NotFound, TooManyAttempts, UsageReply
 
 NOON_NS = 1_750_000_000_000_000_000  # 2025-06-15 15:06:40 UTC
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.cli.options import (
+from sfos.cli.front.options import (
     Conflict,
     ConnectionOptions,
     CopyOptions,
@@ -16,7 +16,7 @@ from client.cli.options import (
     SortBy,
     WatchOptions,
 )
-from client.cli.parser import make_parser, parse
+from sfos.cli.front.parser import make_parser, parse
 
 
 def command(*words: str) -> object:

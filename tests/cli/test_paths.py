@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.cli.paths import RemotePath, Source, Standing, goes_inside
-from protocol import NameNotAllowed, NotAFolder, NotFound
+from sfos.cli.front.paths import RemotePath, Source, Standing, goes_inside
+from sfos.protocol import NameNotAllowed, NotAFolder, NotFound
 
 FILE, FOLDER = Source("a", is_folder=False), Source("tree", is_folder=True)
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from client.cli import progress
-from client.cli.shell import Shell
-from client.cli.transferring import Outage, conflict_lines, summarise
-from client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress, Tally
-from client.transfer.ledger import Ledger
-from protocol import Entry
+from sfos.cli.commands.transferring import Outage, conflict_lines, summarise
+from sfos.cli.front import progress
+from sfos.cli.front.shell import Shell
+from sfos.client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress, Tally
+from sfos.client.transfer.ledger import Ledger
+from sfos.protocol import Entry
 
 
 def item(number: int, state: ItemState = ItemState.DONE, *, size: int = 1000, kind: str = "file") -> Item:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from client.cli.remembering import Remembered, remember, remembered
-from config import Client
+from sfos.cli.front.remembering import Remembered, remember, remembered
+from sfos.config import Client
 
 
 def test_who_signed_in_where_is_there_for_the_next_command(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from client.address import Address
-from client.options import ClientOptions, ConnectionOptions
-from client.session import Session
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from protocol import SessionRevoked
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, ConnectionOptions
+from sfos.client.session.session import Session
+from sfos.protocol import SessionRevoked
 from tests.cli.conftest import FIRST, Cli
 
 

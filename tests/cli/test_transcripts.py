@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from client.commands import Commands
-from protocol import ListReply, ListRequest
+from sfos.client.commands import Commands
+from sfos.protocol import ListReply, ListRequest
 from tests.cli.conftest import Cli
 
 # What a transfer took; its speed is told from one second on, which a busy machine may need for six bytes.

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from client.address import Address
-from client.options import ClientOptions, ConnectionOptions, TransferOptions
-from client.session import Session
-from client.transfer import Job, JobState, TransferEngine
-from client.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, ConnectionOptions, TransferOptions
+from sfos.client.session.session import Session
+from sfos.client.transfer import Job, JobState, TransferEngine
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import noise
 from tests.support.server_process import ServerProcess, prepare_home, running_server

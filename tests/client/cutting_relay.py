@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from types import TracebackType
 
-from client.address import Address
+from sfos.client.address import Address
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with no wait: closing sends RST instead of FIN
 

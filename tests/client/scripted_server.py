@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
-from client.address import Address
-from protocol import (
+from sfos.client.address import Address
+from sfos.protocol import (
     COMMANDS,
     EXPORTER_LABEL,
     EXPORTER_LENGTH,

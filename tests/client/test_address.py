@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-import config
-from client.address import DEFAULT_PORT, Address
+from sfos import config
+from sfos.client.address import DEFAULT_PORT, Address
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from client.session import Session
-from client.transfer import Job, JobState, TransferEngine
-from protocol import (
+from sfos.client.session.session import Session
+from sfos.client.transfer import Job, JobState, TransferEngine
+from sfos.protocol import (
     AlreadyExists,
     DeleteItem,
     IsAFolder,

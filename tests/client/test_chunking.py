@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from client.chunking import Cutter, FileFacts, open_source
-from client.errors import FileChanged, LocalAccess
-from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ContentMismatch
+from sfos.client.errors import FileChanged, LocalAccess
+from sfos.client.local.chunking import Cutter, FileFacts, open_source
+from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ContentMismatch
 
 SEED = 0x1234_5678_9ABC_DEF0
 

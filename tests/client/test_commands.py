@@ -6,8 +6,8 @@ import typing
 
 import pytest
 
-from client.commands import Commands, ReplyT
-from protocol import COMMANDS, Buffer, CommandSpec, Request
+from sfos.client.commands import Commands, ReplyT
+from sfos.protocol import COMMANDS, Buffer, CommandSpec, Request
 
 
 class Recorder:

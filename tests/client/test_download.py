@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from client.api import Listing, Place
-from client.connection import ASKING_UNANSWERED_BYTES
-from client.errors import LocalAccess
-from client.local_files import partial_name
-from client.session import Session
-from client.transfer import (
+from sfos.client.api import Listing, Place
+from sfos.client.errors import LocalAccess
+from sfos.client.local.writing import partial_name
+from sfos.client.net.connection import ASKING_UNANSWERED_BYTES
+from sfos.client.session.session import Session
+from sfos.client.transfer import (
     Conflict,
     ConflictAnswer,
     ConflictPolicy,
@@ -25,7 +25,7 @@ from client.transfer import (
     OnConflict,
     TransferEngine,
 )
-from protocol import ChunkWant, Entry, GetChunksReply, GetChunksRequest, IsAFolder, NotFound, pack_wants
+from sfos.protocol import ChunkWant, Entry, GetChunksReply, GetChunksRequest, IsAFolder, NotFound, pack_wants
 from tests.client.conftest import Finish
 from tests.client.trees import local_tree, noise
 

@@ -10,22 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from client.connection import Answer, Connection
-from client.errors import Cancelled
-from client.local_files import Destination
-from client.local_scan import LocalEntry, look_at
-from client.options import ConnectionOptions
-from client.transfer.download import DownloadWork
-from client.transfer.download_plan import DownloadFile
-from client.transfer.events import ItemState
-from client.transfer.ledger import Ledger
-from client.transfer.switch import Switch
-from client.transfer.upload import UploadWork
-from client.transfer.upload_block import Block
-from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES, CommitFiles, HaveBlock
-from client.transfer.upload_plan import UploadFile
-from client.transfer.upload_reader import Reader
-from protocol import MIN_CHUNK_BYTES, BadChunk, ChunkRecord, Entry, HaveReply, PutChunksReply, QuotaExceeded, SpaceInfo
+from sfos.client.errors import Cancelled
+from sfos.client.local.scan import LocalEntry, look_at
+from sfos.client.local.writing import Destination
+from sfos.client.net.connection import Answer, Connection
+from sfos.client.options import ConnectionOptions
+from sfos.client.transfer.down.plan import DownloadFile
+from sfos.client.transfer.down.source import DownloadWork
+from sfos.client.transfer.events import ItemState
+from sfos.client.transfer.ledger import Ledger
+from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.up.block import Block
+from sfos.client.transfer.up.exchanges import LARGE_BLOCK_BYTES, CommitFiles, HaveBlock
+from sfos.client.transfer.up.plan import UploadFile
+from sfos.client.transfer.up.reader import Reader
+from sfos.client.transfer.up.source import UploadWork
+from sfos.protocol import (
+    MIN_CHUNK_BYTES,
+    BadChunk,
+    ChunkRecord,
+    Entry,
+    HaveReply,
+    PutChunksReply,
+    QuotaExceeded,
+    SpaceInfo,
+)
 from tests.client.scripted_server import ScriptedServer
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from msgspec.structs import replace
 
-from client.address import Address
-from client.ahead import ConnectionsAhead
-from client.connection import Connection
-from client.errors import ChangedServerKey, ConnectionLost, ServerUnreachable
-from client.session import Session
-from client.tickets import StoredTicket
-from client.trust import Trust
-from protocol import (
+from sfos.client.address import Address
+from sfos.client.errors import ChangedServerKey, ConnectionLost, ServerUnreachable
+from sfos.client.net.connection import Connection
+from sfos.client.net.trust import Trust
+from sfos.client.session.ahead import ConnectionsAhead
+from sfos.client.session.session import Session
+from sfos.client.session.tickets import StoredTicket
+from sfos.protocol import (
     AttachRequest,
     Entry,
     Fingerprint,

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from client.address import Address
-from client.errors import ConnectionFailed
-from client.options import TransferOptions
-from client.session import Session
-from client.transfer import JobState, TransferEngine
-from client.trust import Trust
+from sfos.client.address import Address
+from sfos.client.errors import ConnectionFailed
+from sfos.client.net.trust import Trust
+from sfos.client.options import TransferOptions
+from sfos.client.session.session import Session
+from sfos.client.transfer import JobState, TransferEngine
 from tests.client.conftest import FAST, LARGE_BYTES, OPTIONS, PASSWORD, USER, Finish
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import local_files, remote_files
@@ -88,7 +88,7 @@ def test_a_commit_whose_reply_was_lost_is_applied_once(
 
     armed = threading.Event()
     relay._allow = cut_the_reply_to_the_commit  # type: ignore[method-assign]
-    from client.transfer import upload_exchanges
+    from sfos.client.transfer.up import exchanges as upload_exchanges
 
     commit = upload_exchanges.CommitFiles.send
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from client.chunking import Cutter, open_source
-from client.session import Session
-from protocol import ChunkRecord, HaveRequest, chunk_id, pack_ids
+from sfos.client.local.chunking import Cutter, open_source
+from sfos.client.session.session import Session
+from sfos.protocol import ChunkRecord, HaveRequest, chunk_id, pack_ids
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import local_files, remote_files
 from tests.support.server_process import CHECKOUT, ServerProcess, environment

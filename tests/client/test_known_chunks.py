@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import pytest
 
-from client.chunking import Cutter
-from client.transfer.known_chunks import KnownChunks
-from client.transfer.pieces import Divider, bytes_of
-from protocol import AVERAGE_CHUNK_BYTES, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, chunk_id
+from sfos.client.local.chunking import Cutter
+from sfos.client.transfer.known_chunks import KnownChunks
+from sfos.client.transfer.pieces import Divider, bytes_of
+from sfos.protocol import AVERAGE_CHUNK_BYTES, MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, chunk_id
 
 KEY, SEED = b"k" * 32, 7
 BLOCK = 2 * MAX_CHUNK_BYTES

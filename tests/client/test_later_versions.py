@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from client.chunking import Cutter, SourceFile, name_whole, open_source
-from client.session import Session
-from client.transfer import ItemState, Job, JobState, OnConflict, TransferEngine, local_copy
-from client.transfer.local_copy import chunks_in_common
-from protocol import MAX_CHUNK_BYTES, DataDamaged, Entry
+from sfos.client.local.chunking import Cutter, SourceFile, name_whole, open_source
+from sfos.client.session.session import Session
+from sfos.client.transfer import ItemState, Job, JobState, OnConflict, TransferEngine
+from sfos.client.transfer.down import local_copy
+from sfos.client.transfer.down.local_copy import chunks_in_common
+from sfos.protocol import MAX_CHUNK_BYTES, DataDamaged, Entry
 from tests.client.cutting_relay import CuttingRelay
 from tests.support.server_process import ServerProcess
 

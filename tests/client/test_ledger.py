@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.transfer.events import ItemFinished, ItemState, JobChanged, JobState, Progress
-from client.transfer.ledger import Ledger
-from client.transfer.limiter import RateLimiter
-from client.waits import growing_waits
-from protocol import NotFound
+from sfos.client.net.waits import growing_waits
+from sfos.client.transfer.events import ItemFinished, ItemState, JobChanged, JobState, Progress
+from sfos.client.transfer.ledger import Ledger
+from sfos.client.transfer.limiter import RateLimiter
+from sfos.protocol import NotFound
 
 
 class Clock:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from client.errors import LocalAccess
-from client.local_files import Destination, partial_name
-from protocol import AlreadyExists, Attributes, IsAFolder
+from sfos.client.errors import LocalAccess
+from sfos.client.local.writing import Destination, partial_name
+from sfos.protocol import AlreadyExists, Attributes, IsAFolder
 
 CONTENT = memoryview(b"content")
 

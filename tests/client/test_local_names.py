@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from client.errors import LocalNameNotAllowed
-from client.local_names import all_plain, numbered, to_local, to_remote
-from protocol import NameNotAllowed
+from sfos.client.errors import LocalNameNotAllowed
+from sfos.client.local.names import all_plain, numbered, to_local, to_remote
+from sfos.protocol import NameNotAllowed
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b", "a\\b", "a\0b", "a\nb", "\u202egpj.exe", "\ud800", "x" * 300])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from client.local_scan import LocalEntry, LocalProblem, look_at, scan_folder
+from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
 
 
 def scan(folder: Path) -> tuple[dict[str, LocalEntry], dict[str, str]]:

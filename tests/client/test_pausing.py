@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from client.session import Session
-from client.transfer import ItemState, JobState, TransferEngine, upload_task
-from client.transfer.upload import UploadWork
-from client.transfer.upload_block import Block
+from sfos.client.session.session import Session
+from sfos.client.transfer import ItemState, JobState, TransferEngine
+from sfos.client.transfer.up import task as upload_task
+from sfos.client.transfer.up.block import Block
+from sfos.client.transfer.up.source import UploadWork
 from tests.client.conftest import FAST, LARGE_BYTES, Finish
 from tests.client.trees import remote_files
 

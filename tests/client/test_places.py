@@ -7,8 +7,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from client.places import pins_file, runtime_directory, state_directory
-from config import Client
+from sfos.client.local.directories import pins_file, runtime_directory, state_directory
+from sfos.config import Client
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what XDG says holds on Linux")
 

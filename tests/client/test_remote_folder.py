@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from client.api import Api
-from client.transfer.remote_folder import RemoteFolder
-from protocol import Attributes, Entry, FolderEntries, ListReply, unpack_entries
+from sfos.client.api import Api
+from sfos.client.transfer.up.remote_folder import RemoteFolder
+from sfos.protocol import Attributes, Entry, FolderEntries, ListReply, unpack_entries
 from tests.support.entry_lists import packed
 
 FILES = [

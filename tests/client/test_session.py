@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from client.address import Address
-from client.connection import Connection
-from client.errors import ChangedServerKey, ConnectionLost, ServerUnreachable, UnknownServerKey
-from client.session import Session
-from client.trust import ASK, Trust, TrustStore
-from protocol import (
+from sfos.client.address import Address
+from sfos.client.errors import ChangedServerKey, ConnectionLost, ServerUnreachable, UnknownServerKey
+from sfos.client.net.connection import Connection
+from sfos.client.net.trust import ASK, Trust, TrustStore
+from sfos.client.session.session import Session
+from sfos.protocol import (
     AlreadyExists,
     Done,
     Fingerprint,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from client.errors import ConnectionFailed
-from client.session import Session
-from client.transfer import Conflict, ConflictAnswer, JobState, OnConflict, TransferEngine
+from sfos.client.errors import ConnectionFailed
+from sfos.client.session.session import Session
+from sfos.client.transfer import Conflict, ConflictAnswer, JobState, OnConflict, TransferEngine
 from tests.client.conftest import OPTIONS, Finish
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import local_files, remote_files

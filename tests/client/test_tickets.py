@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
-from client.tickets import StoredTicket, TicketStore
-from protocol import Fingerprint
+from sfos.client.address import Address
+from sfos.client.session.tickets import StoredTicket, TicketStore
+from sfos.protocol import Fingerprint
 
 HERE = Address("127.0.0.1", 8443)
 

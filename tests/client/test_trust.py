@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from client.address import Address
-from client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
-from client.tls import crypto
-from client.trust import ACCEPT_NEW, ServerKey, Trust, TrustPolicy, TrustStore, read_certificate
-from protocol import Fingerprint
+from sfos.client.address import Address
+from sfos.client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
+from sfos.client.net.tls import crypto
+from sfos.client.net.trust import ACCEPT_NEW, ServerKey, Trust, TrustPolicy, TrustStore, read_certificate
+from sfos.protocol import Fingerprint
 
 HOME = Address("files.example.org", 8443)
 ONE, OTHER = Fingerprint(b"\x01" * 32), Fingerprint(b"\x02" * 32)

@@ -9,15 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from client.session import Session
-from client.transfer import (
-    ItemFinished,
-    ItemState,
-    JobState,
-    Progress,
-    TransferEngine,
-    TransferEvent,
-)
+from sfos.client.session.session import Session
+from sfos.client.transfer import ItemFinished, ItemState, JobState, Progress, TransferEngine, TransferEvent
 from tests.client.conftest import Finish
 from tests.client.trees import item_states, noise, remote_files
 
@@ -192,7 +185,7 @@ def test_a_mistake_of_the_listener_stops_nothing(
         raise RuntimeError("a mistake")
 
     with (
-        caplog.at_level("CRITICAL", logger="client.transfer.engine"),
+        caplog.at_level("CRITICAL", logger="sfos.client.transfer.engine"),
         TransferEngine(session, listener=listen) as engine,
     ):
         assert finish(engine.upload([source / "file"], folder)) is JobState.FINISHED

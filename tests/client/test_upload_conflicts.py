@@ -7,17 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from client.session import Session
-from client.transfer import (
-    Conflict,
-    ConflictAnswer,
-    ItemState,
-    JobState,
-    OnConflict,
-    TransferEngine,
-)
-from client.transfer.remote_folder import RemoteFolder
-from protocol import Entry, IsAFolder, ListReply, NotAFolder, unpack_entries
+from sfos.client.session.session import Session
+from sfos.client.transfer import Conflict, ConflictAnswer, ItemState, JobState, OnConflict, TransferEngine
+from sfos.client.transfer.up.remote_folder import RemoteFolder
+from sfos.protocol import Entry, IsAFolder, ListReply, NotAFolder, unpack_entries
 from tests.client.conftest import Finish
 from tests.client.trees import item_states, remote_files
 from tests.support.entry_lists import packed

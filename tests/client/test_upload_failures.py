@@ -9,13 +9,9 @@ from typing import Any
 
 import pytest
 
-from client.errors import FileChanged, LocalAccess
-from client.session import Session
-from client.transfer import (
-    ItemState,
-    JobState,
-    TransferEngine,
-)
+from sfos.client.errors import FileChanged, LocalAccess
+from sfos.client.session.session import Session
+from sfos.client.transfer import ItemState, JobState, TransferEngine
 from tests.client.conftest import Finish
 from tests.client.trees import noise, remote_files
 
@@ -103,7 +99,7 @@ def test_a_file_that_grows_without_an_end_while_it_is_read_does_not_spoil_the_ne
 ) -> None:
     (source / "a").write_bytes(noise(20_000_000, 41))
     (source / "b").write_bytes(noise(20_000_000, 42))
-    from client import chunking
+    from sfos.client.local import chunking
 
     read = chunking._read_into
     inode = (source / "a").stat().st_ino

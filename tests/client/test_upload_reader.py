@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from client.chunking import Cutter, FileFacts, SourceFile, name_whole, open_source
-from client.errors import FileChanged
-from client.local_scan import LocalEntry, look_at
-from client.transfer.events import ItemState
-from client.transfer.known_chunks import KnownChunks
-from client.transfer.ledger import Ledger
-from client.transfer.pieces import name_pieces
-from client.transfer.switch import Switch
-from client.transfer.upload import UploadWork
-from client.transfer.upload_block import Block
-from client.transfer.upload_exchanges import LARGE_BLOCK_BYTES
-from client.transfer.upload_plan import UploadFile
-from client.transfer.upload_reader import Reader
-from protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, Entry, SpaceInfo, chunk_id
+from sfos.client.errors import FileChanged
+from sfos.client.local.chunking import Cutter, FileFacts, SourceFile, name_whole, open_source
+from sfos.client.local.scan import LocalEntry, look_at
+from sfos.client.transfer.events import ItemState
+from sfos.client.transfer.known_chunks import KnownChunks
+from sfos.client.transfer.ledger import Ledger
+from sfos.client.transfer.pieces import name_pieces
+from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.up.block import Block
+from sfos.client.transfer.up.exchanges import LARGE_BLOCK_BYTES
+from sfos.client.transfer.up.plan import UploadFile
+from sfos.client.transfer.up.reader import Reader
+from sfos.client.transfer.up.source import UploadWork
+from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, Entry, SpaceInfo, chunk_id
 
 SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
 

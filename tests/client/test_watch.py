@@ -6,13 +6,13 @@ from itertools import count
 
 import pytest
 
-from client.address import Address
-from client.connection import Connection
-from client.errors import ConnectionLost
-from client.session import Session
-from client.trust import Trust
-from client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
-from protocol import SessionEnded
+from sfos.client.address import Address
+from sfos.client.errors import ConnectionLost
+from sfos.client.net.connection import Connection
+from sfos.client.net.trust import Trust
+from sfos.client.session.session import Session
+from sfos.client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
+from sfos.protocol import SessionEnded
 from tests.client.conftest import OPTIONS, PASSWORD, USER
 from tests.client.cutting_relay import CuttingRelay
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from client.session import Session
-from client.transfer import ItemState, Job
+from sfos.client.session.session import Session
+from sfos.client.transfer import ItemState, Job
 
 
 def noise(size: int, seed: int = 1) -> bytes:

@@ -16,21 +16,21 @@ from uuid import uuid4
 import pytest
 from PIL import ImageGrab
 
-import config
-from client.address import Address
-from client.options import ClientOptions
-from client.session import Session
-from client.transfer import TransferEngine
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from gui.app import App
-from gui.choices import Choices
-from gui.model import Sort
-from gui.tasks import TaskBridge
-from gui.views.dialogs.base import Dialog
-from gui.views.dialogs.new_password import NewPasswordCard
-from gui.views.dialogs.sign_in import SignInCard
-from gui.views.dialogs.trust import TrustCard
-from gui.workspace import Workspace
+from sfos import config
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions
+from sfos.client.session.session import Session
+from sfos.client.transfer import TransferEngine
+from sfos.gui.model import Sort
+from sfos.gui.shell.app import App
+from sfos.gui.shell.choices import Choices
+from sfos.gui.shell.workspace import Workspace
+from sfos.gui.signing_in.new_password import NewPasswordCard
+from sfos.gui.signing_in.sign_in_card import SignInCard
+from sfos.gui.signing_in.trust_cards import TrustCard
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.gui.widgets.dialogs.base import Dialog
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
 USER, PASSWORD = "user1", "user123"

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from client.options import ClientOptions
-from client.trust import Trust
-from gui.presenters.access import AccessPresenter, Entered, Step
-from gui.tasks import TaskBridge
+from sfos.client.net.trust import Trust
+from sfos.client.options import ClientOptions
+from sfos.gui.signing_in.presenter import AccessPresenter, Entered, Step
+from sfos.gui.threads.bridge import TaskBridge
 
 StepT = TypeVar("StepT", bound=Step)
 

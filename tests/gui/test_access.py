@@ -9,20 +9,28 @@ from uuid import uuid4
 
 import pytest
 
-from client import keyring_store
-from client.address import Address
-from client.administration import Administration
-from client.options import ClientOptions
-from client.session import Session
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from gui import kept_transfers
-from gui.presenters import access as access_module
-from gui.presenters.access import AccessPresenter, AskNewPassword, AskSignIn, AskTrust, Entered, Step, ended_notice
-from gui.presenters.passwords import judge, requirements
-from gui.tasks import TaskBridge
-from gui.views.dialogs.new_password import NewPasswordCard
-from gui.views.dialogs.sign_in import SignInCard
-from protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
+from sfos.client.address import Address
+from sfos.client.administration import Administration
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions
+from sfos.client.session import keyring_store
+from sfos.client.session.session import Session
+from sfos.client.transfer import queue_file
+from sfos.gui.signing_in import presenter as access_module
+from sfos.gui.signing_in.new_password import NewPasswordCard
+from sfos.gui.signing_in.passwords import judge, requirements
+from sfos.gui.signing_in.presenter import (
+    AccessPresenter,
+    AskNewPassword,
+    AskSignIn,
+    AskTrust,
+    Entered,
+    Step,
+    ended_notice,
+)
+from sfos.gui.signing_in.sign_in_card import SignInCard
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
 from tests.gui.conftest import PASSWORD, USER, Hand, sign_in, write
 from tests.gui.entrance import Entrance, entrance
 from tests.support.server_process import ServerProcess
@@ -398,7 +406,7 @@ def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_a
     fresh_hand: Hand, admin: Administration, tmp_path: Path
 ) -> None:
     hand = fresh_hand
-    path = kept_transfers.file_for(hand.app._state_dir, hand.space.session.address, USER)
+    path = queue_file.file_for(hand.app._state_dir, hand.space.session.address, USER)
     hand.space.transfers.set_limit(50_000)
     hand.space.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 8_000)])
     hand.wait(lambda: hand.space.transfers.board.active, what="the transfer")
@@ -409,7 +417,7 @@ def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_a
     assert card.notice is not None and "by an administrator" in card.notice.text
     assert "1 unfinished transfer is kept" in card.notice.text
     hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
-    assert len(kept_transfers.load(path)) == 1
+    assert len(queue_file.load(path)) == 1
     path.unlink()
     sign_in(hand)
     assert hand.app.workspace is not None

@@ -12,13 +12,13 @@ from pathlib import Path
 import keyring
 import pytest
 
-from client import keyring_store
-from client.address import Address
-from client.options import ClientOptions
-from client.session import Session
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from gui.views.dialogs.new_password import PasswordDialog
-from gui.views.dialogs.sign_in import SignInCard
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions
+from sfos.client.session import keyring_store
+from sfos.client.session.session import Session
+from sfos.gui.signing_in.new_password import PasswordDialog
+from sfos.gui.signing_in.sign_in_card import SignInCard
 from tests.gui.conftest import PASSWORD, USER, Hand
 from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import CHECKOUT, ServerProcess, environment, run, running_server

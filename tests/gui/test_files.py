@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from client.session import Session
-from gui.views.dialogs.base import Dialog
-from protocol import Ref
+from sfos.client.session.session import Session
+from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.protocol import Ref
 from tests.gui.conftest import Hand, put, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from client.session import Session
-from gui.commands import Command
-from gui.model import Notice
-from gui.views.dialogs.base import Dialog
-from gui.views.dialogs.new_password import PasswordDialog
-from gui.views.menus import Menu
-from gui.views.scroll import AutoScrollbar
-from protocol import Ref
+from sfos.client.session.session import Session
+from sfos.gui.commands import Command
+from sfos.gui.model import Notice
+from sfos.gui.signing_in.new_password import PasswordDialog
+from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.gui.widgets.menus import Menu
+from sfos.gui.widgets.scroll import AutoScrollbar
+from sfos.protocol import Ref
 from tests.gui.conftest import SIZE, Hand
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -140,7 +140,7 @@ def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(
 def test_a_cancelled_upload_takes_its_question_back_and_says_that_it_was_cancelled(
     hand: Hand, session: Session, folder: str, tmp_path: Path
 ) -> None:
-    from gui.views.dialogs.conflict import ConflictDialog
+    from sfos.gui.transfers.conflict_dialog import ConflictDialog
 
     for content in ("first", "second and longer"):
         (tmp_path / "same.txt").write_text(content)

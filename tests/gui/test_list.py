@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from client.session import Session
-from gui.views.dialogs.base import Dialog
+from sfos.client.session.session import Session
+from sfos.gui.widgets.dialogs.base import Dialog
 from tests.gui.conftest import Hand, put
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -116,8 +116,8 @@ def test_f6_walks_through_the_panes(hand: Hand) -> None:
 
 
 def test_twenty_thousand_rows_fill_without_stalling_the_window(hand: Hand) -> None:
-    from gui.model import Listing
-    from protocol import Entry
+    from sfos.gui.model import Listing
+    from sfos.protocol import Entry
 
     rows = tuple(
         Entry(node=10_000 + n, parent=1, name=f"file {n:05}.txt", kind="file", revision="1", size=n)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import config
-from gui import logs
-from startup.log_file import PrivateRotatingFile
+from sfos import config
+from sfos.gui.shell import logs
+from sfos.startup.log_file import PrivateRotatingFile
 
 log = logging.getLogger("gui.test")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
-from client.session import Session
-from gui.commands import Command
-from gui.views.drop import DropTarget
+from sfos.client.session.session import Session
+from sfos.gui.commands import Command
+from sfos.gui.files.drop import DropTarget
 from tests.gui.conftest import Hand
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
-from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict
-from gui.presenters.conflicts import ConflictsPresenter
-from gui.tasks import TaskBridge
-from gui.views.dialogs.sign_in import SignInCard
-from protocol import Entry
+from sfos.client.address import Address
+from sfos.client.transfer import Conflict, ConflictAnswer, Direction, OnConflict
+from sfos.gui.signing_in.sign_in_card import SignInCard
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.gui.transfers.conflicts import ConflictsPresenter
+from sfos.protocol import Entry
 from tests.gui.conftest import Hand
 from tests.support.server_process import running_server
 

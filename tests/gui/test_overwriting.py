@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from client.session import Session
-from gui.views.dialogs.conflict import ConflictDialog
+from sfos.client.session.session import Session
+from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from tests.gui.conftest import Hand, put, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]

@@ -10,18 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gui import choices, kinds, wording
-from gui.choices import Choices
-from gui.commands import COMMANDS, Command, readable, sequence
-from gui.model import Place, Selection, Sort
-from gui.palette import LIGHT, Palette, contrast, palette_for
-from gui.presenters.operations import deletion_text, name_problem, named
-from gui.presenters.ordering import SortedRows, key_of, natural
-from gui.presenters.previews import details_of
-from gui.presenters.usage import usage_of, usage_text, used_share
-from gui.scaling import factor_for
-from gui.views.list_keys import find_typed
-from protocol import Attributes, Entry, NotFound, UsageReply
+from sfos.gui import wording
+from sfos.gui.account.usage import usage_of, usage_text, used_share
+from sfos.gui.commands import COMMANDS, Command, readable, sequence
+from sfos.gui.files.list_keys import find_typed
+from sfos.gui.files.operations import deletion_text, name_problem, named
+from sfos.gui.files.ordering import SortedRows, key_of, natural
+from sfos.gui.look import kinds
+from sfos.gui.look.palette import LIGHT, Palette, contrast, palette_for
+from sfos.gui.look.scaling import factor_for
+from sfos.gui.model import Place, Selection, Sort
+from sfos.gui.preview.presenter import details_of
+from sfos.gui.shell import choices
+from sfos.gui.shell.choices import Choices
+from sfos.protocol import Attributes, Entry, NotFound, UsageReply
 
 NOW = dt.datetime(2026, 11, 22, 18, 0)  # noqa: DTZ001 - as the clock on the wall shows it
 
@@ -84,7 +86,7 @@ def test_no_time_raises(mtime_ns: int) -> None:
 
 
 def test_every_kind_has_an_icon_of_the_font_and_a_colour_of_the_palette() -> None:
-    from gui.icons import _code_points
+    from sfos.gui.look.icons import _code_points
 
     colours = {field.name for field in fields(Palette)}
     for name in ("a.pdf", "a.PNG", "Makefile", "x.unknownext", "noext", ".hidden", "a.tar.gz", "a.svg"):
@@ -107,7 +109,7 @@ def test_kinds_are_named() -> None:
 
 
 def test_every_command_is_described_and_no_key_means_two_things() -> None:
-    from gui.icons import _code_points
+    from sfos.gui.look.icons import _code_points
 
     assert set(COMMANDS) == set(Command)
     keys = [key for spec in COMMANDS.values() for key in (*spec.keys, *spec.list_keys)]

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from client.errors import ConnectionLost
-from client.session import Session
-from client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
-from client.watch import Resync
-from gui.model import Conflicting, Listing, Notice, Place
-from gui.presenters.browser import BrowserPresenter
-from gui.presenters.conflicts import ConflictsPresenter
-from gui.presenters.folders import FoldersPresenter
-from gui.presenters.operations import OperationsPresenter
-from gui.presenters.previews import PreviewPresenter, Shown
-from gui.presenters.watching import WatchPresenter
-from gui.preview.blocks import NothingBlock, TextBlock
-from gui.tasks import TaskBridge
-from protocol import Change, Entry, ServerFault
+from sfos.client.errors import ConnectionLost
+from sfos.client.session.session import Session
+from sfos.client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
+from sfos.client.watch import Resync
+from sfos.gui.files.browser import BrowserPresenter
+from sfos.gui.files.folders import FoldersPresenter
+from sfos.gui.files.operations import OperationsPresenter
+from sfos.gui.model import Conflicting, Listing, Notice, Place
+from sfos.gui.preview.blocks import NothingBlock, TextBlock
+from sfos.gui.preview.presenter import PreviewPresenter, Shown
+from sfos.gui.shell.watching import WatchPresenter
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.gui.transfers.conflicts import ConflictsPresenter
+from sfos.protocol import Change, Entry, ServerFault
 
 Settle = Callable[..., None]
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gui.preview import host
-from gui.preview.blocks import FactsBlock, Job, NothingBlock, PictureBlock, TableBlock, TextBlock
+from sfos.gui.preview import host
+from sfos.gui.preview.blocks import FactsBlock, Job, NothingBlock, PictureBlock, TableBlock, TextBlock
 
 DAMAGED = "This image is damaged or of an unknown kind."
 

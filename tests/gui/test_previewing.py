@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gui.presenters.previews import Shown
-from gui.preview.blocks import PictureBlock, TextBlock
+from sfos.gui.preview.blocks import PictureBlock, TextBlock
+from sfos.gui.preview.presenter import Shown
 from tests.gui.conftest import Hand, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
-from client.options import ClientOptions, ConnectionOptions
-from client.session import Session
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from gui.commands import Command
-from gui.presenters.sessions import SessionsPresenter
-from gui.tasks import TaskBridge
-from gui.views.dialogs.sessions import SessionsDialog
-from gui.views.dialogs.sign_in import SignInCard
-from protocol import SessionRevoked
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, ConnectionOptions
+from sfos.client.session.session import Session
+from sfos.gui.account.sessions import SessionsPresenter
+from sfos.gui.account.sessions_dialog import SessionsDialog
+from sfos.gui.commands import Command
+from sfos.gui.signing_in.sign_in_card import SignInCard
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.protocol import SessionRevoked
 from tests.gui.conftest import PASSWORD, USER, Hand
 from tests.support.server_process import ServerProcess
 

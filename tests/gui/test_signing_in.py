@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
-from client.trust import TrustStore
-from gui.commands import Command
-from gui.views.dialogs.new_password import NewPasswordCard
-from gui.views.dialogs.sign_in import SignInCard
-from gui.views.dialogs.trust import ChangedKeyCard, TrustCard
-from protocol import Fingerprint
+from sfos.client.address import Address
+from sfos.client.net.trust import TrustStore
+from sfos.gui.commands import Command
+from sfos.gui.signing_in.new_password import NewPasswordCard
+from sfos.gui.signing_in.sign_in_card import SignInCard
+from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
+from sfos.protocol import Fingerprint
 from tests.gui.conftest import Hand, sign_in
 from tests.support.server_process import ServerProcess
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gui.tasks import Cancelled, CancelToken, Epoch, TaskBridge, TkPump
+from sfos.gui.threads.bridge import Cancelled, CancelToken, Epoch, TaskBridge, TkPump
 
 Settle = Callable[..., None]
 
@@ -146,7 +146,7 @@ def test_only_the_newest_epoch_is_current() -> None:
 
 @pytest.mark.display
 def test_a_loop_that_waits_is_woken_by_a_post_from_a_thread(app: object) -> None:
-    from gui.app import App
+    from sfos.gui.shell.app import App
 
     assert isinstance(app, App)
     woken: list[bool] = []
@@ -166,7 +166,7 @@ def test_a_loop_that_waits_is_woken_by_a_post_from_a_thread(app: object) -> None
 
 @pytest.mark.display
 def test_stopping_the_pump_gives_its_pipe_back(app: object) -> None:
-    from gui.app import App
+    from sfos.gui.shell.app import App
 
     assert isinstance(app, App)
     bridge = TaskBridge()

@@ -11,22 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
-from client.options import ClientOptions, TransferOptions
-from client.session import Session
-from client.transfer import TransferEngine
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from gui import kept_transfers
-from gui.kept_transfers import Kept, KeptDownload, KeptUpload
-from gui.model import Crumb, Notice, Place, Transfer
-from gui.presenters.conflicts import ConflictsPresenter
-from gui.presenters.interrupted import InterruptedPresenter
-from gui.presenters.keeping import TransferKeeper
-from gui.presenters.transfer_work import Download, Upload
-from gui.presenters.transfers import TransfersPresenter
-from gui.tasks import TaskBridge
-from gui.views.dialogs.conflict import ConflictDialog
-from protocol import Entry
+from sfos.client.address import Address
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, TransferOptions
+from sfos.client.session.session import Session
+from sfos.client.transfer import TransferEngine, queue_file
+from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload
+from sfos.gui.model import Crumb, Notice, Place, Transfer
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.gui.transfers.conflict_dialog import ConflictDialog
+from sfos.gui.transfers.conflicts import ConflictsPresenter
+from sfos.gui.transfers.interrupted import InterruptedPresenter
+from sfos.gui.transfers.keeping import TransferKeeper
+from sfos.gui.transfers.presenter import TransfersPresenter
+from sfos.gui.transfers.work import Download, Upload
+from sfos.protocol import Entry
 from tests.gui.conftest import PASSWORD, USER, Hand, put, sign_in, write
 
 Settle = Callable[..., None]
@@ -181,15 +180,15 @@ def test_what_ended_with_the_session_is_kept_and_not_tried_again_by_itself(
 
 
 def test_the_file_is_for_its_owner_alone_and_gone_when_nothing_waits(tmp_path: Path) -> None:
-    path = kept_transfers.file_for(tmp_path / "state", Address("localhost", 8443), "../anna")
+    path = queue_file.file_for(tmp_path / "state", Address("localhost", 8443), "../anna")
     assert path.parent == tmp_path / "state"
     odd = KeptUpload((b"/home/anna/\xff not text",), 7, "/docs")
     kept: tuple[Kept, ...] = (odd, KeptDownload((5, 6), b"/home/anna"))
-    kept_transfers.save(path, kept)
+    queue_file.save(path, kept)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert kept_transfers.load(path) == kept
-    assert os.fsencode(kept_transfers.path_of(odd.paths[0])) == odd.paths[0]
-    kept_transfers.save(path, ())
+    assert queue_file.load(path) == kept
+    assert os.fsencode(queue_file.path_of(odd.paths[0])) == odd.paths[0]
+    queue_file.save(path, ())
     assert not path.exists()
 
 
@@ -200,14 +199,14 @@ def test_a_file_that_makes_no_sense_counts_as_none(tmp_path: Path, content: byte
     path = tmp_path / "transfers-x.json"
     path.write_bytes(content)
     path.chmod(0o600)
-    assert kept_transfers.load(path) == ()
+    assert queue_file.load(path) == ()
 
 
 def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "transfers-x.json"
-    kept_transfers.save(path, [KeptUpload((b"/etc/passwd",), 1, "/")])
+    queue_file.save(path, [KeptUpload((b"/etc/passwd",), 1, "/")])
     path.chmod(0o644)
-    assert kept_transfers.load(path) == ()
+    assert queue_file.load(path) == ()
 
 
 def test_of_too_many_the_longest_is_left_out_and_named_and_all_others_stay(
@@ -216,22 +215,22 @@ def test_of_too_many_the_longest_is_left_out_and_named_and_all_others_stay(
     path = tmp_path / "transfers-x.json"
     many = KeptDownload(tuple(range(10**9, 10**9 + 200_000)), b"/home/anna")
     first, last = KeptUpload((b"/a",), 1, "/"), KeptUpload((b"/z",), 1, "/docs")
-    kept_transfers.save(path, [first, many, last])
-    assert kept_transfers.load(path) == (first, last)
+    queue_file.save(path, [first, many, last])
+    assert queue_file.load(path) == (first, last)
     assert "download to /home/anna of 200000 items" in caplog.text
 
 
 def test_what_just_fits_is_kept_whole_and_one_sign_more_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "transfers-x.json"
     short, long = KeptUpload((b"/a",), 1, "/"), KeptUpload((b"/a", b"/b"), 1, "/")
-    kept_transfers.save(path, [short, long])
+    queue_file.save(path, [short, long])
     whole = path.stat().st_size
-    monkeypatch.setattr(kept_transfers, "MAX_BYTES", whole + 1)  # the last one has no comma
-    kept_transfers.save(path, [short, long])
-    assert kept_transfers.load(path) == (short, long)
-    monkeypatch.setattr(kept_transfers, "MAX_BYTES", whole - 1)
-    kept_transfers.save(path, [short, long])
-    assert kept_transfers.load(path) == (short,)
+    monkeypatch.setattr(queue_file, "MAX_BYTES", whole + 1)  # the last one has no comma
+    queue_file.save(path, [short, long])
+    assert queue_file.load(path) == (short, long)
+    monkeypatch.setattr(queue_file, "MAX_BYTES", whole - 1)
+    queue_file.save(path, [short, long])
+    assert queue_file.load(path) == (short,)
 
 
 def test_what_changes_is_written_soon_and_nothing_before_it_is_known_what_is_there(
@@ -239,17 +238,17 @@ def test_what_changes_is_written_soon_and_nothing_before_it_is_known_what_is_the
 ) -> None:
     path = tmp_path / "transfers-x.json"
     old, new = KeptUpload((b"/old",), 1, "/"), KeptUpload((b"/new",), 1, "/")
-    kept_transfers.save(path, [old])
+    queue_file.save(path, [old])
     wanted: list[Kept] = [new]
     first = TransferKeeper(bridge, path, lambda: tuple(wanted))
     first.last_words()()
-    assert kept_transfers.load(path) == (new, old), "a window that closes at once loses nothing"
+    assert queue_file.load(path) == (new, old), "a window that closes at once loses nothing"
     keeper = TransferKeeper(bridge, path, lambda: tuple(wanted))
     found: list[tuple[Kept, ...]] = []
     keeper.load(found.append)
     settle(lambda: found == [(new, old)])
     keeper.changed()
-    settle(lambda: kept_transfers.load(path) == (new,))
+    settle(lambda: queue_file.load(path) == (new,))
     wanted.clear()
     keeper.changed()
     settle(lambda: not path.exists())
@@ -273,7 +272,7 @@ def test_a_write_that_failed_is_tried_again(tmp_path: Path, wait_until: Callable
     for seconds in (60, 1):  # the attempt, and the moment that each change waits for others
         now[0] += seconds
         bridge.drain()
-    wait_until(lambda: kept_transfers.load(path) == wanted, pump=bridge.drain)
+    wait_until(lambda: queue_file.load(path) == wanted, pump=bridge.drain)
     bridge.close()
 
 
@@ -285,19 +284,19 @@ def test_after_the_last_words_of_a_session_nothing_is_written_over_the_list_of_t
     path = tmp_path / "transfers-x.json"
     old, new = KeptUpload((b"/old",), 1, "/"), KeptUpload((b"/new",), 1, "/")
     wanted: list[Kept] = [old]
-    kept_transfers.save(path, [old])
+    queue_file.save(path, [old])
     keeper = TransferKeeper(bridge, path, lambda: tuple(wanted))
     found: list[tuple[Kept, ...]] = []
     keeper.load(found.append)
     wait_until(lambda: found, pump=bridge.drain)
     keeper.last_words()()
-    kept_transfers.save(path, [new])
+    queue_file.save(path, [new])
     wanted.clear()
     keeper.changed()  # such as an offer that was being looked up when the session ended
     now[0] += 60
     bridge.drain()
     wait_until(lambda: not bridge.alive(), pump=bridge.drain)
-    assert kept_transfers.load(path) == (new,)
+    assert queue_file.load(path) == (new,)
     bridge.close()
 
 
@@ -356,9 +355,9 @@ def test_a_transfer_that_is_asking_when_one_signs_out_is_kept(
     hand.app._leave(logout=True)
     hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
     assert waited.is_set()
-    path = kept_transfers.file_for(hand.app._state_dir, space.session.address, space.session.user)
+    path = queue_file.file_for(hand.app._state_dir, space.session.address, space.session.user)
     place = space.browser.place
-    assert kept_transfers.load(path) == (KeptUpload((os.fsencode(mine),), place.node, place.path),)
+    assert queue_file.load(path) == (KeptUpload((os.fsencode(mine),), place.node, place.path),)
     path.unlink()
 
 
@@ -396,6 +395,6 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
     assert (hand.downloads / "there.bin").read_bytes() == content
     assert [path.name for path in hand.downloads.iterdir()] == ["there.bin"]
     assert sorted(entry.name for entry in session.api.list_folder(folder)) == ["mine.bin", "there.bin"]
-    kept = kept_transfers.file_for(hand.app._state_dir, hand.space.session.address, hand.space.session.user)
+    kept = queue_file.file_for(hand.app._state_dir, hand.space.session.address, hand.space.session.user)
     hand.wait(lambda: not kept.exists(), what="the end of the file")
     hand.go(folder)

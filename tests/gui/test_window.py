@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gui import choices
-from gui.commands import Command
-from gui.views.dialogs.base import Dialog
+from sfos.gui.commands import Command
+from sfos.gui.shell import choices
+from sfos.gui.widgets.dialogs.base import Dialog
 from tests.gui.conftest import Hand, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import config
 import generate_certificate
-from protocol import MIN_ITERATIONS, LoginFinishReply, Role, make_verifier
-from server.app import Server
-from server.credentials import CredentialFile
+from sfos import config
+from sfos.protocol import MIN_ITERATIONS, LoginFinishReply, Role, make_verifier
+from sfos.server.app import Server
+from sfos.server.identity.credential_file import CredentialFile
 from tests.support.wire_peer import WirePeer
 
 PASSWORDS = {"alice": "correct horse battery", "bob": "tr0ub4dor and three", "root": "an administrator's own"}

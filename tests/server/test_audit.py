@@ -15,11 +15,11 @@ import pytest
 from msgspec import structs
 
 import manage_storage
-from config import Logging
-from protocol import AccessError
-from server.audit.log import AuditLog
-from server.audit.reading import last_lines, log_files
-from server.audit.verify import AuditVerified, verify_audit
+from sfos.config import Logging
+from sfos.protocol import AccessError
+from sfos.server.audit.log import AuditLog
+from sfos.server.audit.reading import last_lines, log_files
+from sfos.server.audit.verify import AuditVerified, verify_audit
 from tests.server.conftest import Serve, settings
 from tests.support.server_process import running_server
 from tests.support.wire_peer import WirePeer
@@ -267,7 +267,7 @@ def test_a_line_that_a_full_disk_cuts_short_is_taken_back_and_counted(
         return real(descriptor, data[: len(data) // 2])
 
     with monkeypatch.context() as patched:
-        patched.setattr("server.audit.log.os.write", short)
+        patched.setattr("sfos.server.audit.log.os.write", short)
         audit.write("lost")
         audit.write("lost too")
     audit.write("after")

@@ -9,7 +9,7 @@ import struct
 import pytest
 from OpenSSL import SSL
 
-from protocol import (
+from sfos.protocol import (
     MAX_BODY,
     MAX_HEADER,
     MAX_HEADER_BEFORE_LOGIN,

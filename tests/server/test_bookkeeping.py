@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.bookkeeping import Bookkeeper
+from sfos.server.process.bookkeeping import Bookkeeper
 
 
 @pytest.mark.allows_errors("a failing disk is logged once")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol import ServerBusy
-from server.budget import MemoryBudget
+from sfos.protocol import ServerBusy
+from sfos.server.net.memory_budget import MemoryBudget
 
 
 @pytest.fixture

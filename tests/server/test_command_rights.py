@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     COMMANDS,
     ROOT_NODE,
     Access,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     COMMANDS,
     MIN_ITERATIONS,
     ROOT_NODE,
@@ -62,7 +62,7 @@ from protocol import (
     unpack_records,
     unpack_results,
 )
-from server.handlers import HANDLERS
+from sfos.server.commands.handlers import HANDLERS
 from tests.server.conftest import Running
 from tests.support.entry_lists import unpacked
 

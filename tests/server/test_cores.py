@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.cores import CoreChoice
+from sfos.server.net.cores import CoreChoice
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are placed on Linux alone")
 

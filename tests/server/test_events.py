@@ -5,7 +5,8 @@ from __future__ import annotations
 import select
 from contextlib import closing
 
-from server.events import Bell, SpaceEvents
+from sfos.server.net.bell import Bell
+from sfos.server.spaces.commit_feed import SpaceEvents
 
 
 def rings(bell: Bell) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     MAX_COMMIT_ITEMS,
     MAX_HEADER,
     BadChunk,
@@ -38,7 +38,7 @@ from protocol import (
     pack_wants,
     unpack_results,
 )
-from server.space import Space
+from sfos.server.spaces.space import Space
 from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.gate import Caps, Gate, Place, Refused
+from sfos.server.front.gate import Caps, Gate, Place, Refused
 
 
 def test_each_limit_refuses_by_its_own_reason_and_leaving_makes_room() -> None:

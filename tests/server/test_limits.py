@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from protocol import (
+from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     CommitItem,
@@ -35,9 +35,9 @@ from protocol import (
     pack_wants,
     unpack_results,
 )
-from server.connection import Connection
-from server.stream import TlsStream
-from server.watchdog import CROWD, Watchdog
+from sfos.server.front.connection import Connection
+from sfos.server.front.watchdog import CROWD, Watchdog
+from sfos.server.net.stream import TlsStream
 from tests.server.conftest import Running, Serve
 from tests.support.wire_peer import WirePeer
 

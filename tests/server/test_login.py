@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     MIN_ITERATIONS,
     ChangePasswordRequest,
     ClientExchange,

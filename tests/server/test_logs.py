@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     MIN_ITERATIONS,
     ChangePasswordRequest,
     LoginFailed,
@@ -23,8 +23,8 @@ from protocol import (
     Target,
     make_verifier,
 )
-from server import logs
-from server.audit.log import AuditLog
+from sfos.server.audit.log import AuditLog
+from sfos.server.process import logs
 from tests.server.conftest import PASSWORDS, Running, settings
 
 

@@ -11,7 +11,7 @@ import pytest
 
 _POOLS = """
 import ctypes, os, sys, threading
-from server import memory
+from sfos.server.process import memory
 if sys.argv[2] == "set up":
     memory.set_up()
 together = threading.Barrier(16)
@@ -36,7 +36,7 @@ libc.fclose(file)
 # glibc marks a block that it has from the system by a bit of the length in front of it.
 _BLOCKS = """
 import ctypes, sys
-from server import memory
+from sfos.server.process import memory
 if sys.argv[1] == "set up":
     memory.set_up()
 libc = ctypes.CDLL(None)
@@ -51,7 +51,7 @@ print("system" if marked else "pool")
 _TOKENS = """
 import os, sys
 from pathlib import Path
-from server.chunks.small import SmallStore
+from sfos.server.chunks.small import SmallStore
 
 def most():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.penalties import Penalties, PenaltyRule, address_group
+from sfos.server.identity.penalties import Penalties, PenaltyRule, address_group
 
 RULE = PenaltyRule(attempts=3, base_s=1.0, growth=2.0, max_s=900.0, forget_s=3600.0)
 
@@ -101,7 +101,7 @@ def test_signing_in_clears_the_account_but_not_the_address() -> None:
 
 
 def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.penalties._MAX_ENTRIES", 100)
+    monkeypatch.setattr("sfos.server.identity.penalties._MAX_ENTRIES", 100)
     penalties, _ = made()
     for number in range(1000):
         penalties.failed("a", f"user {number}")

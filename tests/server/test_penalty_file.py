@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol import LoginFailed, TooManyAttempts
-from server.penalties import Penalties, PenaltyRule
-from server.penalty_file import PenaltyFile
+from sfos.protocol import LoginFailed, TooManyAttempts
+from sfos.server.identity.penalties import Penalties, PenaltyRule
+from sfos.server.identity.penalty_file import PenaltyFile
 from tests.server.conftest import PASSWORDS, Running, Serve
 
 RULE = PenaltyRule(attempts=3, base_s=10.0, growth=2.0, max_s=900.0, forget_s=3600.0)
@@ -90,7 +90,7 @@ def test_a_damaged_file_locks_nobody_out(content: bytes, path: Path) -> None:
 
 
 def test_a_flood_of_made_up_names_makes_no_endless_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.penalties._MAX_SAVED", 100)
+    monkeypatch.setattr("sfos.server.identity.penalties._MAX_SAVED", 100)
     run = Run(path, 1_000_000.0, 500.0)
     for number in range(1000):
         run.penalties.failed("a", f"user {number}")

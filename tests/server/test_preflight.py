@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from protocol import MIN_ITERATIONS, Ref, StatRequest, make_verifier
-from server import certificate
-from server.app import CannotStart, Server
-from server.credentials import CredentialFile
-from server.preflight import Finding, examine
-from server.restore_mark import set_mark
+from sfos.protocol import MIN_ITERATIONS, Ref, StatRequest, make_verifier
+from sfos.server.app import CannotStart, Server
+from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.net import certificate
+from sfos.server.preflight import Finding, examine
+from sfos.server.spaces.restore_mark import set_mark
 from tests.server.conftest import Serve, settings
 from tests.support.server_process import CHECKOUT, environment
 

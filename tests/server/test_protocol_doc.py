@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     COMMANDS,
     ERRORS,
     MAX_BODY,

@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from protocol import Ref, StatRequest
-from server import certificate
-from server.certificate import Identity
+from sfos.protocol import Ref, StatRequest
+from sfos.server.net import certificate
+from sfos.server.net.certificate import Identity
 from tests.server.conftest import PASSWORDS, Running, Serve
 from tests.support.server_process import CHECKOUT, environment, running_server
 from tests.support.wire_peer import WirePeer

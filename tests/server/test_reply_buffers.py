@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.reply_buffers import BUFFER_BYTES, ReplyBuffers
+from sfos.server.net.reply_buffers import BUFFER_BYTES, ReplyBuffers
 
 MIB = 1024 * 1024
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from protocol import MAX_BODY
-from server.request_bodies import RequestBodies
+from sfos.protocol import MAX_BODY
+from sfos.server.net.request_bodies import RequestBodies
 
 MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import manage_storage
-from protocol import (
+from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     CommitItem,
@@ -28,9 +28,9 @@ from protocol import (
     unpack_lengths,
     unpack_results,
 )
-from server.maintenance.verify import verify_space
-from server.vault.keyring import read_keys, wrapped_under
-from server.vault.master import MasterKey
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.vault.keyring import read_keys, wrapped_under
+from sfos.server.vault.master import MasterKey
 from tests.server.conftest import Running
 from tests.storage.desk import Desk
 

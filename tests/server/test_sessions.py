@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from OpenSSL import SSL
 
-from protocol import (
+from sfos.protocol import (
     MIN_ITERATIONS,
     ChangePasswordRequest,
     EndSessionsRequest,
@@ -26,8 +26,8 @@ from protocol import (
     make_verifier,
     raise_for_error,
 )
-from server.credentials import Account
-from server.sessions import Lifetimes, Session, Sessions
+from sfos.server.identity.credential_file import Account
+from sfos.server.identity.sessions import Lifetimes, Session, Sessions
 from tests.server.conftest import Running, Serve
 
 STAT = StatRequest(ref=Ref(path="/"))

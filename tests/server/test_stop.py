@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     MakeFolderRequest,
     Ref,
     ServerBusy,
@@ -27,9 +27,9 @@ from protocol import (
     WatchRequest,
     raise_for_error,
 )
-from server.app import CannotStart, Server
-from server.home_lock import HomeLock, HomeTaken
-from server.vault.master import MasterKey
+from sfos.server.app import CannotStart, Server
+from sfos.server.process.home_lock import HomeLock, HomeTaken
+from sfos.server.vault.master import MasterKey
 from tests.server.conftest import PASSWORDS, Running, Serve, settings
 from tests.support.server_process import CHECKOUT, environment
 from tests.support.wire_peer import WirePeer
@@ -179,7 +179,7 @@ def test_a_damaged_list_of_spaces_is_named(home: Path) -> None:
 
 
 def test_with_a_password_that_everybody_knows_the_server_stays_on_this_machine(home: Path) -> None:
-    from server.credentials import CredentialFile
+    from sfos.server.identity.credential_file import CredentialFile
 
     accounts = CredentialFile(home / "secrets" / "credentials.json")
     bob = accounts.find("bob")
@@ -209,7 +209,7 @@ def test_a_host_that_is_not_this_machine_says_so(home: Path) -> None:
 
 @pytest.mark.parametrize("must_change", [False, True])
 def test_a_host_that_is_nothing_at_all_says_so_whatever_the_passwords_are(home: Path, must_change: bool) -> None:
-    from server.credentials import CredentialFile
+    from sfos.server.identity.credential_file import CredentialFile
 
     accounts = CredentialFile(home / "secrets" / "credentials.json")
     bob = accounts.find("bob")
@@ -468,7 +468,7 @@ def test_an_ipv6_client_is_served_and_its_address_written_as_people_write_it(ser
 _MISTAKEN = """
 import sys
 import ssl_server
-from server.app import Server
+from sfos.server.app import Server
 def mistaken(server):
     raise ZeroDivisionError("of ours")
 Server.reload_certificate = mistaken

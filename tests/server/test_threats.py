@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.dialects import sqlite
 
-import server as server_package
-from protocol import (
+import sfos.server as server_package
+from sfos.protocol import (
     VERSION,
     ChunkRecord,
     HaveRequest,
@@ -33,7 +33,7 @@ from protocol import (
     pack_ids,
     pack_records,
 )
-from server.vault.master import MasterKey
+from sfos.server.vault.master import MasterKey
 from tests.server.conftest import Running, Serve
 from tests.storage.test_plans import STATEMENTS
 
@@ -66,7 +66,7 @@ def test_an_end_without_close_notify_is_not_taken_for_a_goodbye(
     server: Running, wait_until: Wait, caplog: pytest.LogCaptureFixture, orderly: bool
 ) -> None:
     """Whoever can cut a connection could else cut it between two messages, unnoticed."""
-    caplog.set_level(logging.INFO, "server.connection")
+    caplog.set_level(logging.INFO, "sfos.server.front.connection")
     peer = server.greeted()
     if orderly:
         peer.close()

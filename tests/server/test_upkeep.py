@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from server.app import Server
-from server.home_lock import HomeLock, HomeTaken
-from server.maintenance import upkeep
-from server.maintenance.gc import Collected, collect_garbage
-from server.operations.context import SpaceContext
+from sfos.server.app import Server
+from sfos.server.maintenance import upkeep
+from sfos.server.maintenance.gc import Collected, collect_garbage
+from sfos.server.process.home_lock import HomeLock, HomeTaken
+from sfos.server.spaces.operations.context import SpaceContext
 from tests.server.conftest import Serve, settings
 from tests.storage.desk import Desk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.credentials import Account, CredentialFile
+from sfos.server.identity.credential_file import Account, CredentialFile
 
 
 def account(accounts: CredentialFile, name: str) -> Account:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import config
-from startup.settings import allowed_values, keys_of, settings_of
+from sfos import config
+from sfos.startup.settings import allowed_values, keys_of, settings_of
 
 ROOT = Path(__file__).parents[2]
 KEYS = keys_of(config.SECTIONS)
@@ -242,8 +242,10 @@ def test_every_setting_has_a_sentence_a_default_that_is_allowed_and_its_unit(tmp
 
 
 def test_every_setting_is_read_by_some_program() -> None:
-    sources = [path for name in ("server", "client", "gui") for path in (ROOT / name).rglob("*.py")]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (*sources, *ROOT.glob("*.py")))
+    sources = [path for name in ("cli", "client", "gui", "server") for path in (ROOT / "sfos" / name).rglob("*.py")]
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in (*sources, ROOT / "sfos" / "config.py", *ROOT.glob("*.py"))
+    )
     unread = [key for key in KEYS if not re.search(rf"\.{key.split('.')[1]}\b", text)]
     assert unread == []
 

@@ -72,7 +72,7 @@ FAILING = {
 def test_leaks_unseen_errors_and_skips_fail_and_nothing_else_does(tmp_path: Path) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    for package in ("tests/support", "wire"):
+    for package in ("tests/support", "sfos"):
         shutil.copytree(ROOT / package, tmp_path / package)
     (tmp_path / "tests" / "test_sample.py").write_text(SAMPLE)
     environ = {

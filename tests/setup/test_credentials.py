@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol import SALT_BYTES, Verifier, make_verifier
-from server import credentials
-from server.credentials import CredentialFile
+from sfos.protocol import SALT_BYTES, Verifier, make_verifier
+from sfos.server.identity import credential_file
+from sfos.server.identity.credential_file import CredentialFile
 from tests.setup.accounts import account
 
 ROOT = Path(__file__).parents[2]
@@ -66,13 +66,13 @@ def test_an_allowed_user_name_is_accepted(accounts: CredentialFile, name: str) -
 
 @pytest.mark.parametrize("name", ["", "Alice", ".a", "-a", "_a", "a b", "a/b", "a\n", "ä", "a" * 65, "../a", "a\0"])
 def test_any_other_user_name_is_refused(accounts: CredentialFile, name: str) -> None:
-    with pytest.raises(credentials.UserNameRefused):
+    with pytest.raises(credential_file.UserNameRefused):
         accounts.add(name, PENCIL)
 
 
 def test_the_same_name_twice_is_refused(accounts: CredentialFile) -> None:
     accounts.add("alice", PENCIL)
-    with pytest.raises(credentials.AccountExists):
+    with pytest.raises(credential_file.AccountExists):
         accounts.add("alice", ERASER)
     assert account(accounts, "alice").verifier == PENCIL
 
@@ -85,7 +85,7 @@ def test_changing_what_does_not_exist_is_refused(accounts: CredentialFile) -> No
         lambda: accounts.remove("bob"),
     )
     for change in changes:
-        with pytest.raises(credentials.NoSuchAccount):
+        with pytest.raises(credential_file.NoSuchAccount):
             change()
 
 
@@ -112,7 +112,7 @@ def test_a_password_change_of_a_session_does_not_hit_a_new_account_of_the_same_n
     old = accounts.add("alice", PENCIL)
     accounts.remove("alice")
     accounts.add("alice", PENCIL)
-    with pytest.raises(credentials.NoSuchAccount):
+    with pytest.raises(credential_file.NoSuchAccount):
         accounts.set_verifier("alice", ERASER, user_id=old.user_id)
     assert account(accounts, "alice").verifier == PENCIL
 
@@ -125,7 +125,7 @@ def test_the_last_administrator_stays(accounts: CredentialFile) -> None:
         lambda: accounts.set_disabled("alice", True),
         lambda: accounts.set_role("alice", "user"),
     ):
-        with pytest.raises(credentials.LastAdministrator):
+        with pytest.raises(credential_file.LastAdministrator):
             change()
     accounts.set_role("bob", "admin")
     accounts.remove("alice")
@@ -137,8 +137,8 @@ def test_the_last_administrator_stays(accounts: CredentialFile) -> None:
 
 def test_a_running_reader_sees_each_change_of_another_process(accounts: CredentialFile) -> None:
     script = (
-        "import sys; from pathlib import Path; from server.credentials import CredentialFile\n"
-        "from protocol import Verifier\n"
+        "import sys; from pathlib import Path; from sfos.server.identity.credential_file import CredentialFile\n"
+        "from sfos.protocol import Verifier\n"
         "CredentialFile(Path(sys.argv[1])).add(sys.argv[2], Verifier.parse(sys.argv[3]))\n"
     )
     assert accounts.find("alice") is None
@@ -185,7 +185,7 @@ def test_a_file_that_is_gone_for_a_moment_is_an_error_and_no_empty_list(accounts
     assert accounts.find("alice")
     aside = accounts.path.rename(accounts.path.with_suffix(".aside"))
     for use in (accounts.accounts, lambda: accounts.add("bob", PENCIL)):
-        with pytest.raises(credentials.CredentialsUnreadable, match="not there any more"):
+        with pytest.raises(credential_file.CredentialsUnreadable, match="not there any more"):
             use()
     assert not accounts.path.exists()
     aside.rename(accounts.path)
@@ -194,7 +194,7 @@ def test_a_file_that_is_gone_for_a_moment_is_an_error_and_no_empty_list(accounts
 
 def test_what_the_system_does_not_let_be_read_is_named(accounts: CredentialFile) -> None:
     accounts.path.mkdir(parents=True)
-    with pytest.raises(credentials.CredentialsUnreadable, match=r"credentials\.json: Is a directory"):
+    with pytest.raises(credential_file.CredentialsUnreadable, match=r"credentials\.json: Is a directory"):
         accounts.accounts()
 
 
@@ -265,7 +265,7 @@ def test_a_damaged_file_is_named_and_not_overwritten(accounts: CredentialFile, s
     accounts.path.write_text(spoil(accounts.path.read_text()))
     before = accounts.path.read_bytes()
     for use in (accounts.accounts, lambda: accounts.add("bob", PENCIL)):
-        with pytest.raises(credentials.CredentialsDamaged, match=r"credentials\.json"):
+        with pytest.raises(credential_file.CredentialsDamaged, match=r"credentials\.json"):
             use()
     assert accounts.path.read_bytes() == before
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("wire", "startup", "server", "client", "gui")
+PACKAGES = ("sfos",)
 COPIED: tuple[str | Path, ...] = ("run.sh", "requirements.txt", "requirements-dev.txt", *PACKAGES, *ROOT.glob("*.py"))
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="only on systems with bash")

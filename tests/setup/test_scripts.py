@@ -16,9 +16,9 @@ import pytest
 
 import create_credentials
 import generate_certificate
-from protocol import check_password_against
-from server import certificate
-from server.credentials import CredentialFile
+from sfos.protocol import check_password_against
+from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.net import certificate
 from tests.setup.accounts import account
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import config
+from sfos import config
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "docs" / "sfos-server.service"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from server.maintenance.gc import collect_garbage
-from server.maintenance.verify import verify_space
-from server.spaces import SpaceRegistry
-from server.vault.keyring import wrapped_under
-from server.vault.master import MasterKey
+from sfos.server.maintenance.gc import collect_garbage
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.keyring import wrapped_under
+from sfos.server.vault.master import MasterKey
 from tests.storage.crashing import (
     CANARY,
     COMMITS,

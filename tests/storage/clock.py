@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.spaces import wall_clock_ms
+from sfos.server.spaces.registry import wall_clock_ms
 
 
 class Clock:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from server.chunks.files import LocalFiles
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext, StoreLimits
-from server.space import Space
-from server.spaces import SpaceRegistry, wall_clock_ms
-from server.vault.master import MasterKey
+from sfos.server.chunks.files import LocalFiles
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
+from sfos.server.spaces.space import Space
+from sfos.server.vault.master import MasterKey
 from tests.storage.clock import Clock
 from tests.storage.desk import Desk
 

@@ -20,16 +20,16 @@ from itertools import count
 from pathlib import Path
 from sqlite3 import Connection
 
-from server.catalog import head as head_file
-from server.catalog.engine import Catalog, Transaction
-from server.chunks.files import LocalFiles
-from server.chunks.small import SmallStore
-from server.maintenance.gc import collect_garbage
-from server.maintenance.rotate import rotate_keys
-from server.operations import change
-from server.operations.context import StoreLimits
-from server.spaces import SpaceRegistry, wall_clock_ms
-from server.vault.master import LiveMasterKey, MasterKey
+from sfos.server.catalog import head as head_file
+from sfos.server.catalog.engine import Catalog, Transaction
+from sfos.server.chunks.files import LocalFiles
+from sfos.server.chunks.small import SmallStore
+from sfos.server.maintenance.gc import collect_garbage
+from sfos.server.maintenance.rotate import rotate_keys
+from sfos.server.spaces.operations import change
+from sfos.server.spaces.operations.context import StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
+from sfos.server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.desk import Desk
 
 STEPS = 9

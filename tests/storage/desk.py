@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from protocol import (
+from sfos.protocol import (
     Attributes,
     Change,
     ChangesRequest,
@@ -43,7 +43,7 @@ from protocol import (
     unpack_records,
     unpack_results,
 )
-from server.space import Caller, Space
+from sfos.server.spaces.space import Caller, Space
 from tests.support.entry_lists import unpacked
 
 CUT_BYTES = 100_000  # far below what clients cut, so that small tests have files of several chunks

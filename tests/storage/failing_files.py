@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-from server.chunks.files import LocalFiles, SyncFailed
+from sfos.server.chunks.files import LocalFiles, SyncFailed
 
 SHORT = -1  # no error: the write loses its last byte without a word
 # What each kind of call may be told by a real system.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from server.chunks.files import LocalFiles
+from sfos.server.chunks.files import LocalFiles
 
 # What survives of that which was not synced: nothing; names without their bytes; names with zeros; some of all.
 Survival = Literal["nothing", "names", "zeros", "some"]

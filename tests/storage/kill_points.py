@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from server.catalog.engine import Catalog, Transaction
+from sfos.server.catalog.engine import Catalog, Transaction
 
 CALLS = ("fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "write", "pwrite")
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from server.chunks.files import LocalFiles
-from server.maintenance.backup import back_up
-from server.maintenance.backup_layout import snapshots_in
-from server.maintenance.expire import expire_history
-from server.maintenance.restore import find_snapshot, restore
-from server.maintenance.rotate import drop_old_keys
-from server.maintenance.shred import shred_space
-from server.maintenance.verify import verify_space
-from server.restore_mark import RestoreUnfinished
-from server.storage_faults import KeysDamaged, MasterKeyWrong
-from server.vault.keyring import read_keys
-from server.vault.master import LiveMasterKey
+from sfos.server.chunks.files import LocalFiles
+from sfos.server.disk.storage_faults import KeysDamaged, MasterKeyWrong
+from sfos.server.maintenance.backup import back_up
+from sfos.server.maintenance.backup_layout import snapshots_in
+from sfos.server.maintenance.expire import expire_history
+from sfos.server.maintenance.restore import find_snapshot, restore
+from sfos.server.maintenance.rotate import drop_old_keys
+from sfos.server.maintenance.shred import shred_space
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.restore_mark import RestoreUnfinished
+from sfos.server.vault.keyring import read_keys
+from sfos.server.vault.master import LiveMasterKey
 from tests.storage.after_crash import KEPT, SPACES, check_rotation, prepare_spaces
 from tests.storage.crashing import DAY_MS, Acknowledge, open_registry, rotate
 from tests.storage.desk import Desk

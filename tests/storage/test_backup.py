@@ -15,22 +15,22 @@ from pathlib import Path
 import pytest
 
 import manage_storage
-from protocol import ResyncRequired
-from server.durable_files import sync_directory
-from server.home_lock import HomeLock
-from server.maintenance import backup
-from server.maintenance import restore as restore_module
-from server.maintenance.backup import BackedUp, BackupRunning, NotForBackups, back_up
-from server.maintenance.backup_layout import NoBackup, snapshots_in
-from server.maintenance.gc import collect_garbage
-from server.maintenance.lease import HeldOff, backup_lease
-from server.maintenance.restore import HomeNotEmpty, Restored, find_snapshot, restore
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
-from server.restore_mark import MARK_FILE, RestoreUnfinished
-from server.spaces import SpaceRegistry
-from server.storage_faults import MasterKeyWrong
-from server.vault.master import LiveMasterKey, MasterKey
+from sfos.protocol import ResyncRequired
+from sfos.server.disk.durable_files import sync_directory
+from sfos.server.disk.storage_faults import MasterKeyWrong
+from sfos.server.maintenance import backup
+from sfos.server.maintenance import restore as restore_module
+from sfos.server.maintenance.backup import BackedUp, BackupRunning, NotForBackups, back_up
+from sfos.server.maintenance.backup_layout import NoBackup, snapshots_in
+from sfos.server.maintenance.gc import collect_garbage
+from sfos.server.maintenance.lease import HeldOff, backup_lease
+from sfos.server.maintenance.restore import HomeNotEmpty, Restored, find_snapshot, restore
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.process.home_lock import HomeLock
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.restore_mark import MARK_FILE, RestoreUnfinished
+from sfos.server.vault.master import LiveMasterKey, MasterKey
 from tests.storage import child, maintenance_kills
 from tests.storage.after_crash import SPACES
 from tests.storage.conftest import SPACE_ID

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from protocol import MAX_BODY, MAX_COMMIT_ITEMS, ChunkRecord, MissingChunks, Target, pack_commit, pack_results
-from server.space import Space
+from sfos.protocol import MAX_BODY, MAX_COMMIT_ITEMS, ChunkRecord, MissingChunks, Target, pack_commit, pack_results
+from sfos.server.spaces.space import Space
 from tests.storage.desk import Desk
 
 MOST_MISSING = 32_768  # so many ids a reply names; who lacks more asks again

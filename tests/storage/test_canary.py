@@ -7,9 +7,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import config
-from protocol import Attributes, Target
-from server.spaces import SpaceRegistry
+from sfos import config
+from sfos.protocol import Attributes, Target
+from sfos.server.spaces.registry import SpaceRegistry
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

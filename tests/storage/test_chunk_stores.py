@@ -1,4 +1,4 @@
-"""The contract of chunk stores (server/chunks/store.py), asked of every implementation."""
+"""The contract of chunk stores (sfos/server/chunks/store.py), asked of every implementation."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from server.chunks.disk import DiskStore
-from server.chunks.files import LocalFiles, SyncFailed
-from server.chunks.small import SmallStore
-from server.chunks.store import ChunkStore
-from server.chunks.tiered import TieredStore
-from server.storage_faults import StoreStopped
+from sfos.server.chunks.disk import DiskStore
+from sfos.server.chunks.files import LocalFiles, SyncFailed
+from sfos.server.chunks.small import SmallStore
+from sfos.server.chunks.store import ChunkStore
+from sfos.server.chunks.tiered import TieredStore
+from sfos.server.disk.storage_faults import StoreStopped
 
 SMALL = 2_000  # the tiered store's border in these tests
 MakeStore = Callable[..., ChunkStore]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     MAX_BODY,
     ChunkRecord,
     ChunkWant,
@@ -28,10 +28,10 @@ from protocol import (
     unpack_lengths,
     unpack_records,
 )
-from server.chunks.files import LocalFiles
-from server.operations.context import SpaceContext, StoreLimits
-from server.space import Space
-from server.spaces import SpaceRegistry
+from sfos.server.chunks.files import LocalFiles
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk, fresh_memory
 

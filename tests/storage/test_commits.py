@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     AlreadyExists,
     AnswerForgotten,
     Attributes,
@@ -38,11 +38,11 @@ from protocol import (
     pack_records,
     unpack_results,
 )
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext, StoreLimits
-from server.space import Caller, Space
-from server.spaces import SpaceRegistry
-from server.vault.sealing import sealed_size
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Caller, Space
+from sfos.server.vault.sealing import sealed_size
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk, new_op
 

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import pytest
 
-from protocol import DataDamaged
-from server.chunks.files import LocalFiles
+from sfos.protocol import DataDamaged
+from sfos.server.chunks.files import LocalFiles
 from tests.storage import child
 from tests.storage.after_crash import check_work, start_over
 from tests.storage.forgetting import SURVIVALS, RememberingFiles

@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-import config
 import manage_storage
-from protocol import ResyncRequired
-from server.catalog.schema import past
-from server.catalog.space_row import read_space_row
-from server.maintenance import expire
-from server.maintenance.expire import expire_history
-from server.maintenance.gc import collect_garbage
-from server.maintenance.lease import backup_lease
-from server.maintenance.upkeep import Chore, Upkeep, chores_of
-from server.maintenance.verify import verify_space
-from server.operations import change
-from server.operations.context import SpaceContext
-from server.space import Space
-from server.spaces import SpaceRegistry
+from sfos import config
+from sfos.protocol import ResyncRequired
+from sfos.server.catalog.schema import past
+from sfos.server.catalog.space_row import read_space_row
+from sfos.server.maintenance import expire
+from sfos.server.maintenance.expire import expire_history
+from sfos.server.maintenance.gc import collect_garbage
+from sfos.server.maintenance.lease import backup_lease
+from sfos.server.maintenance.upkeep import Chore, Upkeep, chores_of
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations import change
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
 from tests.storage.clock import Clock
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from server.catalog.schema import past
-from server.maintenance.gc import MIN_ORPHAN_AGE_MS, collect_garbage, remove_old_half_written
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
-from server.space import Space
-from server.spaces import SpaceRegistry, wall_clock_ms
+from sfos.server.catalog.schema import past
+from sfos.server.maintenance.gc import MIN_ORPHAN_AGE_MS, collect_garbage, remove_old_half_written
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
+from sfos.server.spaces.space import Space
 from tests.storage.clock import Clock
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from protocol import DataDamaged, StorageFailed
-from server.chunks.small import SmallStore
-from server.chunks.tiered import TieredStore
-from server.maintenance.gc import collect_garbage
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
-from server.spaces import SpaceRegistry
+from sfos.protocol import DataDamaged, StorageFailed
+from sfos.server.chunks.small import SmallStore
+from sfos.server.chunks.tiered import TieredStore
+from sfos.server.maintenance.gc import collect_garbage
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

@@ -7,10 +7,10 @@ import random
 import pytest
 from sqlalchemy import update
 
-from protocol import ROOT_NODE, Change, ChangesRequest, Entry, MalformedMessage, ResyncRequired
-from server.catalog.schema import spaces
-from server.operations.context import SpaceContext
-from server.space import Space
+from sfos.protocol import ROOT_NODE, Change, ChangesRequest, Entry, MalformedMessage, ResyncRequired
+from sfos.server.catalog.schema import spaces
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.space import Space
 from tests.storage.desk import Desk
 
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-import config
-from protocol import StorageFailed
-from server.spaces import SpaceRegistry
-from server.storage_faults import (
+from sfos import config
+from sfos.protocol import StorageFailed
+from sfos.server.disk.storage_faults import (
     KeysDamaged,
     MasterKeyMissing,
     MasterKeyUnreadable,
     MasterKeyWrong,
     StorageMisplaced,
 )
-from server.vault.keyring import SpaceKeys, read_keys, wrapped_under, write_keys
-from server.vault.master import LiveMasterKey, MasterKey, load_master_key
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.keyring import SpaceKeys, read_keys, wrapped_under, write_keys
+from sfos.server.vault.master import LiveMasterKey, MasterKey, load_master_key
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

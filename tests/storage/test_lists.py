@@ -5,17 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from protocol import (
-    Attributes,
-    Entry,
-    ListReply,
-    ListRequest,
-    MalformedMessage,
-    Ref,
-    ResyncRequired,
-    unpack_names,
-)
-from server.space import Space
+from sfos.protocol import Attributes, Entry, ListReply, ListRequest, MalformedMessage, Ref, ResyncRequired, unpack_names
+from sfos.server.spaces.space import Space
 from tests.storage.desk import Desk
 from tests.support.entry_lists import unpacked
 
@@ -183,7 +174,7 @@ def test_a_cursor_from_the_future_or_of_another_epoch_needs_a_new_start(desk: De
 
 
 def test_a_page_never_outgrows_a_body(desk: Desk, space: Space) -> None:
-    from protocol import MAX_BODY
+    from sfos.protocol import MAX_BODY
 
     link = Attributes(link="\u20ac" * 1_300)
     for start in range(0, 2_000, 1_000):

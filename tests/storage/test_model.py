@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from protocol import SfosError
-from server.maintenance.gc import collect_garbage
-from server.maintenance.verify import verify_space
-from server.operations.context import StoreLimits
-from server.spaces import SpaceRegistry
-from server.vault.master import MasterKey
+from sfos.protocol import SfosError
+from sfos.server.maintenance.gc import collect_garbage
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.master import MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 from tests.storage.test_history import Follower, look

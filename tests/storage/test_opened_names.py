@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from protocol import Attributes
-from server.spaces import SpaceRegistry
-from server.storage_faults import TokenDamaged
-from server.vault.keyring import SpaceKeys
-from server.vault.names import NameSealer
-from server.vault.opened_names import Opened
+from sfos.protocol import Attributes
+from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.keyring import SpaceKeys
+from sfos.server.vault.names import NameSealer
+from sfos.server.vault.opened_names import Opened
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

@@ -12,40 +12,39 @@ from collections.abc import Iterator
 
 import pytest
 
-import server.catalog
-import server.maintenance
-import server.operations
-from server.catalog.statement import InStatement, Statement
-from server.operations.context import SpaceContext
+from sfos.server import catalog, maintenance
+from sfos.server.catalog.statement import InStatement, Statement
+from sfos.server.spaces import operations
+from sfos.server.spaces.operations.context import SpaceContext
 
 # Those that read a whole table on purpose: work that no client waits for, and the walk up or down a tree.
 WHOLE_TABLES = {
-    "server.maintenance.gc._UNUSED_LISTS",
-    "server.maintenance.gc._UNUSED_CHUNKS",
-    "server.maintenance.gc._FORGET_REPLIES",
-    "server.maintenance.findings._LIVE_WITH",
-    "server.maintenance.findings._PAST_WITH",
-    "server.maintenance.findings._CONTENTS_WITH",
-    "server.maintenance.stats._COUNT_BY_KIND",
-    "server.maintenance.stats._PAST",
-    "server.maintenance.stats._COMMITS",
-    "server.maintenance.stats._LISTS",
-    "server.maintenance.stats._CHUNKS",
-    "server.catalog.chunk_rows.ALL_CHUNKS",
-    *(f"server.catalog.wrong_values._ROWS_WITH_ANY[{number}]" for number in range(7)),
-    "server.maintenance.restore.ALL_CHUNKS",
-    "server.maintenance.verify.ALL_CHUNKS",
-    "server.maintenance.verify_contents._ALL_LENGTHS",
-    "server.maintenance.verify_contents._ALL_LISTS",
-    "server.maintenance.verify_contents._ALL_REFERENCES",
-    "server.maintenance.verify_rows._ALL_COMMITS",
-    "server.maintenance.verify_rows._ALL_LIVE",
-    "server.maintenance.verify_rows._ALL_PAST",
+    "sfos.server.maintenance.gc._UNUSED_LISTS",
+    "sfos.server.maintenance.gc._UNUSED_CHUNKS",
+    "sfos.server.maintenance.gc._FORGET_REPLIES",
+    "sfos.server.maintenance.findings._LIVE_WITH",
+    "sfos.server.maintenance.findings._PAST_WITH",
+    "sfos.server.maintenance.findings._CONTENTS_WITH",
+    "sfos.server.maintenance.stats._COUNT_BY_KIND",
+    "sfos.server.maintenance.stats._PAST",
+    "sfos.server.maintenance.stats._COMMITS",
+    "sfos.server.maintenance.stats._LISTS",
+    "sfos.server.maintenance.stats._CHUNKS",
+    "sfos.server.catalog.chunk_rows.ALL_CHUNKS",
+    *(f"sfos.server.catalog.wrong_values._ROWS_WITH_ANY[{number}]" for number in range(7)),
+    "sfos.server.maintenance.restore.ALL_CHUNKS",
+    "sfos.server.maintenance.verify.ALL_CHUNKS",
+    "sfos.server.maintenance.verify_contents._ALL_LENGTHS",
+    "sfos.server.maintenance.verify_contents._ALL_LISTS",
+    "sfos.server.maintenance.verify_contents._ALL_REFERENCES",
+    "sfos.server.maintenance.verify_rows._ALL_COMMITS",
+    "sfos.server.maintenance.verify_rows._ALL_LIVE",
+    "sfos.server.maintenance.verify_rows._ALL_PAST",
 }
 
 
 def all_statements() -> Iterator[tuple[str, Statement]]:
-    for package in (server.catalog, server.operations, server.maintenance):
+    for package in (catalog, maintenance, operations):
         for module_info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
             module = importlib.import_module(module_info.name)
             for name, value in vars(module).items():
@@ -83,12 +82,12 @@ def test_no_statement_scans_a_table(context: SpaceContext, name: str) -> None:
 
 
 SORTED_BY_INDEX = [
-    "server.catalog.states._ENTRIES_PAGE",
-    "server.catalog.states._BRIEF_PAGE",
-    "server.catalog.states._LISTED_PAGE",
-    "server.catalog.states.LIVE_CHANGED",
-    "server.operations.history.ENDED[0]",
-    "server.operations.history.ENDED[1]",
+    "sfos.server.catalog.states._ENTRIES_PAGE",
+    "sfos.server.catalog.states._BRIEF_PAGE",
+    "sfos.server.catalog.states._LISTED_PAGE",
+    "sfos.server.catalog.states.LIVE_CHANGED",
+    "sfos.server.spaces.operations.changes.ENDED[0]",
+    "sfos.server.spaces.operations.changes.ENDED[1]",
 ]
 
 
@@ -99,10 +98,10 @@ def test_pages_come_in_the_order_of_their_index_without_sorting(context: SpaceCo
 
 def test_deletions_and_moves_are_found_by_their_own_small_indexes(context: SpaceContext) -> None:
     for number, index in enumerate(("past_deleted", "past_moved")):
-        plan = plan_of(context, STATEMENTS[f"server.operations.history.ENDED[{number}]"])
+        plan = plan_of(context, STATEMENTS[f"sfos.server.spaces.operations.changes.ENDED[{number}]"])
         assert any(index in step for step in plan), plan
 
 
 def test_a_scan_would_be_noticed(context: SpaceContext) -> None:
-    whole = STATEMENTS["server.maintenance.verify_rows._ALL_LIVE"]
+    whole = STATEMENTS["sfos.server.maintenance.verify_rows._ALL_LIVE"]
     assert any("SEARCH nodes USING PRIMARY KEY (space=?)" in step for step in plan_of(context, whole))

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-import config
 import manage_storage
-from protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
-from server.chunks.small import SmallStore
-from server.credentials import CredentialFile
-from server.operations.context import Caller
-from server.operations.uploads import store_pieces
-from server.spaces import SpaceRegistry
-from server.storage_faults import CatalogUnreadable, SmallChunksRolledBack
+from sfos import config
+from sfos.protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
+from sfos.server.chunks.small import SmallStore
+from sfos.server.disk.storage_faults import CatalogUnreadable, SmallChunksRolledBack
+from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.spaces.operations.context import Caller
+from sfos.server.spaces.operations.uploads import store_pieces
+from sfos.server.spaces.registry import SpaceRegistry
 from tests.storage.desk import Desk
 
 pytestmark = [pytest.mark.leaves_damage, pytest.mark.allows_errors("damage is logged")]

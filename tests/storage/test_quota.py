@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from protocol import QuotaExceeded
-from server.operations import uploads
-from server.operations.context import Caller, SpaceContext
-from server.space import Space
+from sfos.protocol import QuotaExceeded
+from sfos.server.spaces.operations import uploads
+from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.space import Space
 from tests.storage.desk import Desk
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import manage_storage
-from protocol import MIN_ITERATIONS, Attributes, make_verifier
-from server.credentials import CredentialFile
-from server.maintenance.recover import NotEmpty, Recovered, recover_space
-from server.maintenance.salvage import Remains
-from server.maintenance.which_space import NoSuchSpace, find_space
-from server.spaces import SpaceRegistry
-from server.storage_faults import KeysDamaged, MasterKeyWrong
-from server.vault.master import MasterKey
+from sfos.protocol import MIN_ITERATIONS, Attributes, make_verifier
+from sfos.server.disk.storage_faults import KeysDamaged, MasterKeyWrong
+from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.maintenance.recover import NotEmpty, Recovered, recover_space
+from sfos.server.maintenance.salvage import Remains
+from sfos.server.maintenance.which_space import NoSuchSpace, find_space
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.master import MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-import config
-from protocol import NotFound, ServerStopping, SfosError, StorageMissing
-from server.space import Space
-from server.spaces import SpaceRegistry
-from server.storage_faults import MasterKeyMissing
+from sfos import config
+from sfos.protocol import NotFound, ServerStopping, SfosError, StorageMissing
+from sfos.server.disk.storage_faults import MasterKeyMissing
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

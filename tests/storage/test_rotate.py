@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-import config
 import manage_storage
-from protocol import DataDamaged
-from server import space_directory
-from server import spaces as spaces_module
-from server.catalog.chunk_rows import HURT
-from server.catalog.schema import chunks, contents
-from server.durable_files import sync_directory
-from server.home_lock import HomeLock
-from server.maintenance import rotate as rotate_module
-from server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
-from server.space import Space
-from server.spaces import SpaceRegistry
-from server.storage_faults import MasterKeyWrong
-from server.vault.keyring import SpaceKeys, read_keys, read_keys_now, wrapped_under, write_keys
-from server.vault.master import LiveMasterKey, MasterKey
+from sfos import config
+from sfos.protocol import DataDamaged
+from sfos.server.catalog.chunk_rows import HURT
+from sfos.server.catalog.schema import chunks, contents
+from sfos.server.disk.durable_files import sync_directory
+from sfos.server.disk.storage_faults import MasterKeyWrong
+from sfos.server.maintenance import rotate as rotate_module
+from sfos.server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.process.home_lock import HomeLock
+from sfos.server.spaces import directory as space_directory
+from sfos.server.spaces import registry as spaces_module
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
+from sfos.server.vault.keyring import SpaceKeys, read_keys, read_keys_now, wrapped_under, write_keys
+from sfos.server.vault.master import LiveMasterKey, MasterKey
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 

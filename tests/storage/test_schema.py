@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-import config
-from server.catalog.engine import Catalog
-from server.catalog.migrations import MIGRATIONS, migrate
-from server.catalog.schema import SCHEMA_VERSION, metadata
-from server.catalog.space_row import read_space_row
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
-from server.spaces import SpaceRegistry
-from server.storage_faults import CatalogTooNew
+from sfos import config
+from sfos.server.catalog.engine import Catalog
+from sfos.server.catalog.migrations import MIGRATIONS, migrate
+from sfos.server.catalog.schema import SCHEMA_VERSION, metadata
+from sfos.server.catalog.space_row import read_space_row
+from sfos.server.disk.storage_faults import CatalogTooNew
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -133,8 +133,8 @@ def test_there_is_a_migration_from_every_version_before_this_one() -> None:
 _OPEN_IT = """
 import sys
 from pathlib import Path
-import config
-from server.spaces import SpaceRegistry
+from sfos import config
+from sfos.server.spaces.registry import SpaceRegistry
 settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=Path(sys.argv[1]))
 registry = SpaceRegistry.open(settings)
 sys.stdin.readline()

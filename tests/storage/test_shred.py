@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-import config
 import manage_storage
-from protocol import MIN_ITERATIONS, make_verifier
-from server.credentials import CredentialFile
-from server.home_lock import HomeLock
-from server.known_spaces import KNOWN_FILE, KnownSpaces
-from server.maintenance.recover import recover_space
-from server.maintenance.shred import shred_space
-from server.maintenance.whole_home import shred_user
-from server.spaces import SpaceRegistry
-from server.storage_faults import KeysDamaged
-from server.vault.master import MasterKey
+from sfos import config
+from sfos.protocol import MIN_ITERATIONS, make_verifier
+from sfos.server.disk.storage_faults import KeysDamaged
+from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.maintenance.recover import recover_space
+from sfos.server.maintenance.shred import shred_space
+from sfos.server.maintenance.whole_home import shred_user
+from sfos.server.process.home_lock import HomeLock
+from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.master import MasterKey
 from tests.storage import child
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk

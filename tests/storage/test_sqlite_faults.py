@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
-from server import sqlite_faults
-from server.catalog import engine
-from server.operations.context import SpaceContext, StoreLimits
-from server.space import Space
-from server.spaces import SpaceRegistry
+from sfos.protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
+from sfos.server.catalog import engine
+from sfos.server.disk import sqlite_faults
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 from tests.support.leaks import open_descriptors

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import pytest
 from cryptography.fernet import Fernet
 
-from server.storage_faults import TokenDamaged
-from server.vault.keyring import SpaceKeys
-from server.vault.sealing import Sealer, ShortToken, TokenType, sealed_size
-from server.vault.tokens import OPEN_SLACK
+from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.vault.keyring import SpaceKeys
+from sfos.server.vault.sealing import Sealer, ShortToken, TokenType, sealed_size
+from sfos.server.vault.tokens import OPEN_SLACK
 
 SPACE = bytes(range(16))
 ID = bytes(range(32))

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from protocol import (
+from sfos.protocol import (
     MAX_DEPTH,
     AlreadyExists,
     Attributes,
@@ -23,7 +23,7 @@ from protocol import (
     StatRequest,
     Target,
 )
-from server.space import Space
+from sfos.server.spaces.space import Space
 from tests.storage.desk import Desk, new_op
 
 
@@ -269,7 +269,7 @@ def test_things_made_and_deleted_in_one_place_over_and_over_leave_a_clean_histor
 
 
 def test_a_repeated_move_gets_the_first_reply_though_the_source_is_gone(desk: Desk, space: Space) -> None:
-    from protocol import MoveRequest
+    from sfos.protocol import MoveRequest
 
     desk.put("/a", b"x")
     request = MoveRequest(op_id=new_op(), source=Ref(path="/a"), target=Target(path="/b"))

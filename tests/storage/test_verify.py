@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-import config
 import manage_storage
-from protocol import DataDamaged, StorageFailed
-from server.maintenance.stats import space_stats
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
-from server.space import Space
-from server.spaces import SpaceRegistry
-from server.storage_faults import CatalogRolledBack, CatalogTooNew, CatalogUnreadable
+from sfos import config
+from sfos.protocol import DataDamaged, StorageFailed
+from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogTooNew, CatalogUnreadable
+from sfos.server.maintenance.stats import space_stats
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -205,7 +205,7 @@ def test_an_error_that_no_value_in_the_rows_explains_stays_what_it_is(
     def mistake(*_: object) -> None:
         raise TypeError("a mistake of ours")
 
-    monkeypatch.setattr("server.operations.reads.stat", mistake)
+    monkeypatch.setattr("sfos.server.spaces.operations.reads.stat", mistake)
     with pytest.raises(TypeError, match="a mistake of ours"):
         filled.stat("/docs")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from protocol import KINDS, Buffer, EntriesIn, Entry, ListReply, pack_entries, unpack_entries
+from sfos.protocol import KINDS, Buffer, EntriesIn, Entry, ListReply, pack_entries, unpack_entries
 
 
 def packed(entries: Sequence[Entry]) -> tuple[int, bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from wire import scram
+from sfos.wire import scram
 
 
 def remember_salted_passwords() -> None:

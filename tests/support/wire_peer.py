@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from OpenSSL import SSL
 
-from protocol import (
+from sfos.protocol import (
     COMMANDS,
     EXPORTER_LABEL,
     EXPORTER_LENGTH,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import protocol
+from sfos import protocol
 from tests.support.server_process import ServerProcess, prepare_home, run, running_server
 from tests.support.tls_relay import TlsRelay
 

@@ -10,9 +10,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol import SfosError
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
+from sfos.protocol import SfosError
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext
 from tests.storage.after_crash import start_over
 from tests.storage.crashing import SPACE_ID, open_registry
 from tests.storage.desk import Desk

@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Sequence
 from contextlib import closing
 
-from protocol import SfosError
-from server.maintenance.verify import verify_space
-from server.operations.context import SpaceContext
+from sfos.protocol import SfosError
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.operations.context import SpaceContext
 from tests.storage.after_crash import start_over
 from tests.storage.crashing import SPACE_ID, open_registry, work
 from tests.storage.desk import Desk

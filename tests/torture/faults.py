@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol import SfosError
+from sfos.protocol import SfosError
 from tests.storage import child, crashing
 from tests.storage.after_crash import check_work, start_over
 from tests.storage.desk import Desk

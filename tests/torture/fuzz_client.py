@@ -10,14 +10,14 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from client.administration import Administration
-from client.api import Api
-from client.commands import Commands
-from client.options import ClientOptions, ConnectionOptions, TransferOptions
-from client.session import Session
-from client.transfer import TransferEngine
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from protocol import (
+from sfos.client.administration import Administration
+from sfos.client.api import Api
+from sfos.client.commands import Commands
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, ConnectionOptions, TransferOptions
+from sfos.client.session.session import Session
+from sfos.client.transfer import TransferEngine
+from sfos.protocol import (
     COMMANDS,
     Buffer,
     Entry,

@@ -12,8 +12,8 @@ import traceback
 import unicodedata
 from collections.abc import Callable
 
-from client.local_names import to_local, to_remote
-from protocol import (
+from sfos.client.local.names import to_local, to_remote
+from sfos.protocol import (
     COMMANDS,
     MAX_BODY,
     MAX_HEADER,

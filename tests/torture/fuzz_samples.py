@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol import (
+from sfos.protocol import (
     COMMANDS,
     AccountEntry,
     AccountReply,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
-from protocol import MalformedMessage, Request, SessionEnded, decode_reply, encode_request
+from sfos.protocol import MalformedMessage, Request, SessionEnded, decode_reply, encode_request
 from tests.support.server_process import prepare_home, running_server
 from tests.support.wire_peer import WirePeer
 from tests.torture.fuzz_mutator import Mutator

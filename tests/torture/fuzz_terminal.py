@@ -6,15 +6,10 @@ import io
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
-from client.api import Api
-from client.cli import admin, changing, listing, sessions
-from client.cli.admin_options import (
-    AdminAuditOptions,
-    AdminPenaltiesOptions,
-    AdminSessionsOptions,
-    AdminUsersOptions,
-)
-from client.cli.options import (
+from sfos.cli.admin import admin
+from sfos.cli.admin.options import AdminAuditOptions, AdminPenaltiesOptions, AdminSessionsOptions, AdminUsersOptions
+from sfos.cli.commands import changing, listing, sessions
+from sfos.cli.front.options import (
     ListOptions,
     MakeFolderOptions,
     MoveOptions,
@@ -23,10 +18,11 @@ from client.cli.options import (
     StatOptions,
     UsageOptions,
 )
-from client.cli.shell import Shell
-from client.commands import Commands
-from client.session import Session
-from protocol import SfosError
+from sfos.cli.front.shell import Shell
+from sfos.client.api import Api
+from sfos.client.commands import Commands
+from sfos.client.session.session import Session
+from sfos.protocol import SfosError
 from tests.torture.fuzz_client import Liar
 from tests.torture.fuzz_decoders import Cases
 from tests.torture.fuzz_mutator import Mutator

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
-from client.address import Address
-from client.session import Session
-from client.transfer import JobState, TransferEngine
-from protocol import (
+from sfos.client.address import Address
+from sfos.client.session.session import Session
+from sfos.client.transfer import JobState, TransferEngine
+from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     CommitItem,

@@ -19,13 +19,13 @@ from typing import NamedTuple
 from msgspec.structs import replace
 from OpenSSL import SSL
 
-from client.address import Address
-from client.errors import ConnectionFailed
-from client.options import ClientOptions, ConnectionOptions
-from client.session import Session
-from client.tickets import StoredTicket
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from protocol import (
+from sfos.client.address import Address
+from sfos.client.errors import ConnectionFailed
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, ConnectionOptions
+from sfos.client.session.session import Session
+from sfos.client.session.tickets import StoredTicket
+from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     CommitItem,

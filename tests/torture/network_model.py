@@ -6,10 +6,10 @@ import os
 import random
 from pathlib import Path
 
-from client.address import Address
-from client.api import Api
-from client.session import Session
-from protocol import (
+from sfos.client.address import Address
+from sfos.client.api import Api
+from sfos.client.session.session import Session
+from sfos.protocol import (
     ROOT_NODE,
     ChunkRecord,
     CommitItem,

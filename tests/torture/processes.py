@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import config
-from client.address import Address
-from client.session import Session
-from protocol import SfosError
-from server.maintenance.verify import verify_space
-from server.spaces import SpaceRegistry
+from sfos import config
+from sfos.client.address import Address
+from sfos.client.session.session import Session
+from sfos.protocol import SfosError
+from sfos.server.maintenance.verify import verify_space
+from sfos.server.spaces.registry import SpaceRegistry
 from tests.support.server_process import prepare_home, running_server
 from tests.torture.network_process import wait_until
 from tests.torture.processes_writers import Gate, Writer, commits_so_far, sign_in

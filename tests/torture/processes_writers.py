@@ -12,12 +12,12 @@ import random
 import threading
 from pathlib import Path
 
-from client.address import Address
-from client.api import Api
-from client.options import ClientOptions, ConnectionOptions
-from client.session import Session
-from client.trust import ACCEPT_NEW, Trust, TrustStore
-from protocol import (
+from sfos.client.address import Address
+from sfos.client.api import Api
+from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
+from sfos.client.options import ClientOptions, ConnectionOptions
+from sfos.client.session.session import Session
+from sfos.protocol import (
     MUST_NOT_EXIST,
     ChunkRecord,
     CommitItem,

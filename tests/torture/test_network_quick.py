@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.address import Address
+from sfos.client.address import Address
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 from tests.torture.fuzz_client import fuzz_replies
 from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names

@@ -6,8 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from protocol import Revision, RevisionConflict
-from server.maintenance.verify import verify_space
+from sfos.protocol import Revision, RevisionConflict
+from sfos.server.maintenance.verify import verify_space
 from tests.storage.after_crash import start_over
 from tests.storage.crashing import SPACE_ID, open_registry
 from tests.storage.desk import Desk

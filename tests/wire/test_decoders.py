@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys, threading
 from typing import Annotated
 import msgspec
-from protocol import decoder_of
+from sfos.protocol import decoder_of
 
 sys.setswitchinterval(1e-6)
 FIELDS = {f"field{number}": Annotated[int, msgspec.Meta(ge=0)] for number in range(30)}
@@ -47,11 +47,11 @@ def test_threads_that_meet_a_type_of_message_at_the_same_time_do_not_crash_the_p
     assert (done.returncode, done.stdout) == (0, "all alive\n"), done.stderr
 
 
-@pytest.mark.parametrize("package", ["client", "gui", "server"])
+@pytest.mark.parametrize("package", ["cli", "client", "gui", "server"])
 def test_no_thread_meets_a_type_without_the_lock(package: str) -> None:
     unlocked = [
         f"{path.relative_to(CHECKOUT)}:{node.lineno}"
-        for path in sorted((CHECKOUT / package).rglob("*.py"))
+        for path in sorted((CHECKOUT / "sfos" / package).rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) == "msgspec.json.decode"

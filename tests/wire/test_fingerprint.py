@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from wire.fingerprint import WORDS, Fingerprint
+from sfos.wire.fingerprint import WORDS, Fingerprint
 
 KEY = Fingerprint.of(b"a public key")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import (
+from sfos.protocol import (
     MAX_BODY,
     MAX_HEADER,
     MAX_HEADER_BEFORE_LOGIN,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import protocol as p
+import sfos.protocol as p
 from tests.support.entry_lists import packed, unpacked
 
 OP = bytes(16)

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from wire.passwords import PasswordPolicy, UnusablePassword, check_password, prepare_password
+from sfos.wire.passwords import PasswordPolicy, UnusablePassword, check_password, prepare_password
 
 POLICY = PasswordPolicy()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import (
+from sfos.protocol import (
     MAX_DEPTH,
     MAX_NAME_BYTES,
     NameNotAllowed,

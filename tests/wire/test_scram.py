@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire import scram
-from wire.passwords import UnusablePassword
+from sfos.wire import scram
+from sfos.wire.passwords import UnusablePassword
 
 BINDING = bytes(range(32))
 OTHER_BINDING = bytes(range(1, 33))

@@ -6,15 +6,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from client.session import Session
-from client.trust import Trust
-from protocol import (
-    Entry,
-    ListedFolder,
-    ListReply,
-    Request,
-    chunk_id,
-)
+from sfos.client.net.trust import Trust
+from sfos.client.session.session import Session
+from sfos.protocol import Entry, ListedFolder, ListReply, Request, chunk_id
 from tests.client.conftest import OPTIONS
 from tests.client.scripted_server import CHUNK_KEY, PASSWORD, USER, Answer, RawAnswer, ScriptedServer
 from tests.support.entry_lists import packed

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from client.session import Session
-from client.transfer import TransferEngine
-from client.trust import Trust
+from sfos.client.net.trust import Trust
+from sfos.client.session.session import Session
+from sfos.client.transfer import TransferEngine
 from tests.client.hostile_server.answers import HASTY
 from tests.client.scripted_server import PASSWORD, USER, ScriptedServer
 

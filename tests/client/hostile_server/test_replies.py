@@ -9,11 +9,11 @@ from secrets import token_urlsafe
 import pytest
 from msgspec.structs import replace
 
-from client.administration import Administration
-from client.errors import ConnectionLost, ServerNotGenuine
-from client.session import Session
-from client.trust import Trust
-from protocol import (
+from sfos.client.administration import Administration
+from sfos.client.errors import ConnectionLost, ServerNotGenuine
+from sfos.client.net.trust import Trust
+from sfos.client.session.session import Session
+from sfos.protocol import (
     MAX_BODY,
     MAX_ITERATIONS,
     MIN_ITERATIONS,
@@ -198,7 +198,7 @@ def test_a_verifier_is_made_with_neither_too_little_nor_too_much_work_whatever_t
         asked.append(iterations)
         return make_verifier(password, salt, MIN_ITERATIONS)
 
-    monkeypatch.setattr("client.administration.make_verifier", make)
+    monkeypatch.setattr("sfos.client.administration.make_verifier", make)
     server.handlers["admin_accounts"] = lambda _request, _body: (AccountsReply(iterations=said), b"")
     server.handlers["admin_change_account"] = lambda _request, _body: (AccountReply(account=ANNA), b"")
     Administration(session.api.commands, PasswordPolicy()).reset_password("anna", "a good enough pass phrase")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from client.errors import LocalDiskFull, LocalNameNotAllowed
-from client.session import Session
-from client.transfer import JobState, TransferEngine
-from protocol import (
+from sfos.client.errors import LocalDiskFull, LocalNameNotAllowed
+from sfos.client.session.session import Session
+from sfos.client.transfer import JobState, TransferEngine
+from sfos.protocol import (
     BadChunk,
     ChunkRecord,
     Entry,

@@ -1,0 +1,191 @@
+"""`ls`, `stat` and `usage`: what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+
+from sfos.cli.front import output
+from sfos.cli.front.failures import Failures
+from sfos.cli.front.options import ListOptions, SortBy, StatOptions, UsageOptions
+from sfos.cli.front.paths import RemotePath
+from sfos.cli.front.shell import Shell
+from sfos.client.api import Api, Listing, ListingT, NameListing
+from sfos.client.session.session import Session
+from sfos.protocol import Entry, NotAFolder, join_path, printable
+
+
+def run(session: Session, shell: Shell, options: ListOptions | StatOptions | UsageOptions) -> int:
+    """The exit code."""
+    if isinstance(options, ListOptions):
+        return _list(session.api, shell, options)
+    if isinstance(options, StatOptions):
+        return _stat(session.api, shell, options)
+    usage = session.api.usage()
+    if options.json:
+        shell.result(output.json_line(output.usage_json(usage)))
+    else:
+        for line in output.usage_lines(usage, in_bytes=options.bytes):
+            shell.result(line)
+    return 0
+
+
+def _stat(api: Api, shell: Shell, options: StatOptions) -> int:
+    failures = Failures(shell)
+    first = True
+    for text in options.paths:
+        with failures.of(text):
+            place = RemotePath.parse(text)
+            entry = api.stat(place.path)
+            path = entry.path or place.path
+            if options.json:
+                shell.result(output.json_line(output.entry_json(entry, path)))
+                continue
+            if not first:
+                shell.result("")
+            first = False
+            for line in output.stat_lines(entry, path):
+                shell.result(line)
+    return failures.exit_code
+
+
+# ── ls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _list(api: Api, shell: Shell, options: ListOptions) -> int:
+    if options.long or options.json or options.sort is not SortBy.NAME:
+        return _list_by(shell, options, api, api.list_folders, lambda path, first: api.walk(path, first=first))
+    return _list_by(shell, options, api, api.list_names, lambda path, first: api.walk_names(path, first=first))
+
+
+def _list_by(
+    shell: Shell,
+    options: ListOptions,
+    api: Api,
+    list_many: Callable[[Sequence[str]], list[ListingT]],
+    walk: Callable[[str, ListingT], Iterator[ListingT]],
+) -> int:
+    failures = Failures(shell)
+    places = []
+    for text in options.paths:
+        with failures.of(text):
+            places.append((text, RemotePath.parse(text)))
+    files: list[tuple[Entry, str]] = []
+    folders: list[tuple[str, RemotePath, ListingT]] = []
+    found = _listings(list_many, [place.path for _, place in places])
+    for (text, place), listing in zip(places, found, strict=True):
+        with failures.of(text):
+            if not isinstance(listing.error, NotAFolder):
+                _raise_error(listing)
+                folders.append((text, place, listing))
+            elif place.as_folder:
+                raise listing.error
+            else:
+                files.append((api.stat(place.path), text))
+    printer = _Printer(shell, options, with_headers=options.recursive or len(options.paths) > 1)
+    printer.files(files)
+    for text, place, listing in folders:
+        if options.recursive:
+            for shown, path, below in _below(walk(place.path, listing), text, place, failures):
+                printer.folder(shown, path, below)
+        else:
+            printer.folder(text, place.path, listing)
+    return failures.exit_code
+
+
+def _listings(list_many: Callable[[Sequence[str]], list[ListingT]], paths: Sequence[str]) -> list[ListingT]:
+    """A listing for each path, in one request where possible."""
+    listings = list_many(paths)
+    nodes = [listing.node for listing in listings if listing.node is not None]
+    if len(nodes) == len(set(nodes)):
+        return listings
+    return [list_many([path])[0] for path in paths]  # one folder under two names: what is in it came twice
+
+
+def _raise_error(listing: Listing | NameListing) -> None:
+    if listing.error is not None:
+        raise listing.error
+
+
+def _below(
+    walk: Iterator[ListingT], text: str, place: RemotePath, failures: Failures
+) -> Iterator[tuple[str, str, ListingT]]:
+    """The folder and all below it, level by level, each level by name: how it is shown, its path, what is in it."""
+    base = text.rstrip("/")
+    level: Iterator[ListingT]
+    for _, level in groupby(walk, key=lambda listing: len(listing.path)):
+        listing: ListingT
+        for listing in sorted(level, key=lambda listing: [name.casefold() for name in listing.path]):
+            shown = "/".join((base, *listing.path)) or "/"
+            if listing.error is not None:
+                failures.add(listing.error, shown)
+                continue
+            yield shown, join_path(*(name for name in (place.path.strip("/"), *listing.path) if name)), listing
+
+
+class _Printer:
+    """Prints entries as the options say; headers and empty lines between folders as `ls` does."""
+
+    def __init__(self, shell: Shell, options: ListOptions, *, with_headers: bool) -> None:
+        self._shell = shell
+        self._options = options
+        self._with_headers = with_headers and not options.json
+        self._printed_any = False
+
+    def files(self, files: Sequence[tuple[Entry, str]]) -> None:
+        """Files that were named on the command line, under the name they were given."""
+        if not files:
+            return
+        named = {id(entry): text for entry, text in files}
+        entries = self._arranged(entry for entry, _ in files)
+        if self._options.json:
+            self._json((entry, entry.path or RemotePath.parse(named[id(entry)]).path) for entry in entries)
+        else:
+            self._lines([(entry, named[id(entry)]) for entry in entries])
+        self._printed_any = True
+
+    def folder(self, shown: str, path: str, listing: Listing | NameListing) -> None:
+        """What is in a folder."""
+        if self._options.json and isinstance(listing, Listing):
+            self._json((entry, f"{path.rstrip('/')}/{entry.name}") for entry in self._arranged(listing.entries))
+            return
+        if self._with_headers:
+            if self._printed_any:
+                self._shell.result("")
+            self._shell.result(f"{printable(shown)}:")
+        if isinstance(listing, Listing):
+            self._lines([(entry, entry.name) for entry in self._arranged(listing.entries)])
+        else:
+            self._names(listing)
+        self._printed_any = True
+
+    def _arranged(self, entries: Iterable[Entry]) -> list[Entry]:
+        options = self._options
+        return output.arrange(entries, options.sort, folders_first=options.folders_first, reverse=options.reverse)
+
+    def _json(self, entries: Iterable[tuple[Entry, str]]) -> None:
+        for entry, path in entries:
+            self._shell.result(output.json_line(output.entry_json(entry, path)))
+
+    def _lines(self, entries: Sequence[tuple[Entry, str]]) -> None:
+        if self._options.long:
+            self._shell.results(output.long_rows(entries, in_bytes=self._options.bytes))
+        elif self._shell.output_is_terminal:
+            self._columns([output.display_name(entry, name) for entry, name in entries])
+        else:
+            self._shell.results([printable(name) for _, name in entries])
+
+    def _names(self, listing: NameListing) -> None:
+        options = self._options
+        arranged = output.arrange_names(
+            listing.names, listing.folders, folders_first=options.folders_first, reverse=options.reverse
+        )
+        if self._shell.output_is_terminal:
+            self._columns([output.marked_name(name, is_folder=name in listing.folders) for name in arranged])
+        else:
+            self._shell.results(arranged)
+
+    def _columns(self, shown: Sequence[str]) -> None:
+        import shutil  # only now: it loads four libraries, for who looks at a terminal
+
+        self._shell.results(output.columns(shown, shutil.get_terminal_size().columns))

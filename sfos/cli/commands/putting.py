@@ -1,0 +1,167 @@
+"""`put`: from this computer to the server."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from sfos.cli.commands.transferring import SAME_AGAIN, Transfers, going_on_with
+from sfos.cli.front.failures import Failures
+from sfos.cli.front.options import PutOptions
+from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
+from sfos.cli.front.shell import Shell
+from sfos.client.api import Api
+from sfos.client.errors import LocalAccess, LocalFileError
+from sfos.client.session.session import Session
+from sfos.client.transfer import OnConflict
+from sfos.protocol import Entry, IsAFolder, NotAFolder, NotFound
+
+_STANDARD_INPUT = "-"
+_PIECE_BYTES = 1024 * 1024
+
+
+class LocalSource(msgspec.Struct, frozen=True):
+    """Something on this computer that was named. `contents`: not the folder itself but what is in it."""
+
+    text: str
+    path: Path
+    is_folder: bool
+    contents: bool
+
+
+def put(session: Session, shell: Shell, options: PutOptions) -> int:
+    """The exit code. Raises: KeyboardInterrupt, after everything under way has stopped."""
+    *texts, destination_text = options.paths if len(options.paths) > 1 else (*options.paths, "/")
+    destination = RemotePath.parse(destination_text)
+    failures = Failures(shell)
+    if texts == [_STANDARD_INPUT]:
+        _put_standard_input(session, shell, options, destination, failures)
+        return failures.exit_code
+    sources = []
+    for text in texts:
+        with failures.of(text):
+            sources.append(_look(text, options))
+    if not sources:
+        return failures.exit_code
+    rules = [Source(None if source.contents else source.path.name, source.is_folder) for source in sources]
+    if len(texts) > len(rules):  # one of several cannot be read: what is left still needs a folder to go into
+        rules.append(Source("", is_folder=False))
+    standing, folder = _look_there(session.api, destination)
+    inside = goes_inside(rules, destination_text, standing, as_folder=destination.as_folder) or sources[0].contents
+    paths = _paths(sources, failures)
+    if not paths:
+        if inside:
+            session.api.make_folder(destination.path, parents=True)
+        return failures.exit_code
+    with Transfers(session, shell, failures) as transfers:
+        transfers.run(
+            transfers.engine.upload(
+                paths,
+                _into(destination, standing, folder, inside=inside),
+                transfers.policy(options.conflict, OnConflict.REPLACE),
+                rename_to=None if inside else destination.name,
+                follow_symlinks=options.dereference or not options.recursive,
+                checksum=options.checksum,
+            ),
+            SAME_AGAIN if inside or not sources[0].is_folder else going_on_with(sources[0].text),
+        )
+    return failures.exit_code
+
+
+def _into(destination: RemotePath, standing: Standing, folder: Entry | None, *, inside: bool) -> Entry | str:
+    """The folder to upload into: as it was looked at, where that is the one, so that it is not asked for again."""
+    if folder is not None and inside == (standing is Standing.FOLDER):
+        return folder
+    return destination.path if inside else destination.parent
+
+
+def _look(text: str, options: PutOptions) -> LocalSource:
+    """What `text` names. Raises: LocalAccess, LocalFileError, IsAFolder."""
+    if not text:
+        raise LocalFileError("A path cannot be empty.")
+    path = Path(text)
+    try:
+        status = path.lstat() if options.recursive and not options.dereference else path.stat()
+    except FileNotFoundError as error:
+        raise LocalAccess("No such file or folder on this computer.") from error
+    except OSError as error:
+        raise LocalAccess(f"{error.strerror or error}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        if not options.recursive:
+            raise IsAFolder("This is a folder; put -r takes it with all that is in it.")
+        named = path if path.name and path.name != ".." else path.resolve()
+        contents = text == "." or text.endswith(("/.", os.sep + ".")) or not named.name  # the root has no name
+        return LocalSource(text, named, is_folder=True, contents=contents)
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+        raise LocalFileError("This is neither a file nor a folder; what comes from a pipe is put as “-”.")
+    return LocalSource(text, path, is_folder=False, contents=False)
+
+
+def _look_there(api: Api, destination: RemotePath) -> tuple[Standing, Entry | None]:
+    """What is at the destination; and the folder there, or that it would be in. Raises: NotFound, if both are missing;
+    NotAFolder."""
+    try:
+        there = api.exists(destination.path)
+    except NotAFolder as error:
+        raise NotAFolder(subject=_no_folder_above(api, destination)) from error
+    if there is not None:
+        return Standing.of(there), there if there.kind == "folder" else None
+    above = api.exists(destination.parent)
+    if above is None:
+        raise NotFound("There is no such folder; make it first (mkdir -p).", subject=destination.parent)
+    return Standing.MISSING, above if above.kind == "folder" else None
+
+
+def _no_folder_above(api: Api, path: RemotePath) -> str:
+    """What stands in the way of `path`: the highest path above it that is no folder."""
+    above = RemotePath(path.parent)
+    try:
+        api.exists(above.path)
+    except NotAFolder:
+        return _no_folder_above(api, above)
+    return above.path
+
+
+def _paths(sources: Sequence[LocalSource], failures: Failures) -> list[Path]:
+    """All that goes into the destination; of two with one name, the second fails: it would replace the first."""
+    paths: list[Path] = []
+    taken = TakenNames()
+    for source in sources:
+        with failures.of(source.text):
+            for path in _children(source.path) if source.contents else [source.path]:
+                taken.take(path.name, str(path))
+                paths.append(path)
+    return paths
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise LocalAccess(f"{error.strerror or error}.") from error
+
+
+def _put_standard_input(
+    session: Session, shell: Shell, options: PutOptions, destination: RemotePath, failures: Failures
+) -> None:
+    """Standard input as one file. It is kept in a temporary file first: a file's chunks are known only at its end."""
+    import tempfile  # only now: it loads what packs archives
+
+    standing, _ = _look_there(session.api, destination)
+    if standing is Standing.FOLDER or destination.as_folder:
+        raise IsAFolder("Standard input has no name: say the whole path that it is to get.", subject=destination.path)
+    with tempfile.TemporaryDirectory(prefix="sfos-") as directory:
+        path = Path(directory) / "standard input"
+        try:
+            with path.open("wb") as copy:
+                while piece := shell.read_input(_PIECE_BYTES):
+                    copy.write(piece)
+        except OSError as error:
+            raise LocalFileError(f"Standard input cannot be kept: {error.strerror or error}.") from error
+        with Transfers(session, shell, failures) as transfers:
+            policy = transfers.policy(options.conflict, OnConflict.REPLACE)
+            transfers.run(transfers.engine.upload([path], destination.parent, policy, rename_to=destination.name))

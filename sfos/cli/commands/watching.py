@@ -1,0 +1,119 @@
+"""`watch`: changes as they happen, one line each, until Ctrl+C."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from queue import Empty, SimpleQueue
+
+from sfos.cli.front import output
+from sfos.cli.front.options import WatchOptions
+from sfos.cli.front.paths import RemotePath
+from sfos.cli.front.shell import Shell
+from sfos.client.session.session import Session
+from sfos.client.tree import KnownTree, Seen
+from sfos.client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
+from sfos.protocol import Change, SfosError
+
+_LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
+
+
+def watch(session: Session, shell: Shell, options: WatchOptions) -> int:
+    """Print changes until `options.count` of them are printed. Raises: KeyboardInterrupt; AccessError at the end."""
+    folders = tuple(RemotePath.parse(text).path.rstrip("/") for text in options.paths)
+    tree = KnownTree(session.api)
+    _learn(tree, folders)
+    printed = 0
+    interrupted = False
+    # From the session's cursor on: what happens between here and the watch's beginning is not lost.
+    with session.watch(session.info.home.cursor) as changes:
+        shell.note(
+            f"Watching {', '.join(f or '/' for f in folders)} of {session.user}@{session.address}; Ctrl+C ends it."
+        )
+        for notice in _notices(changes):
+            if not isinstance(notice, Changed):
+                if isinstance(notice, Resync):
+                    _learn(tree, folders)
+                if interrupted or not isinstance(notice, WatchResumed):  # the first notice: it has begun
+                    _tell(shell, options, notice)
+                interrupted = isinstance(notice, WatchInterrupted)
+                continue
+            for change in notice.changes:
+                seen = tree.see(change)
+                if not _is_in(seen.path, folders) and not (seen.before and _is_in(seen.before, folders)):
+                    continue
+                _print(shell, options, change, seen)
+                printed += 1
+                if options.count is not None and printed >= options.count:
+                    return 0
+    return 0
+
+
+def _learn(tree: KnownTree, folders: Sequence[str]) -> None:
+    """So that of what is in them a rename can be told. What cannot be listed is watched all the same."""
+    tree.forget()
+    for folder in folders:
+        tree.learn(folder or "/")
+
+
+def _is_in(path: str | None, folders: Sequence[str]) -> bool:
+    """Whether it is one of the folders or below; what is nowhere any more (None) may have been anywhere."""
+    return path is None or any(path == folder or path.startswith(folder + "/") for folder in folders)
+
+
+def _notices(changes: Watch) -> Iterator[WatchNotice]:
+    """What `changes` tells, read in a thread of its own, so that Ctrl+C is heard at once on every system."""
+    inbox: SimpleQueue[WatchNotice | SfosError | None] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            for notice in changes:
+                inbox.put(notice)
+            inbox.put(None)
+        except SfosError as error:
+            inbox.put(error)
+
+    reader = threading.Thread(target=read, name="watch", daemon=True)
+    reader.start()
+    try:
+        while True:
+            try:
+                notice = inbox.get(timeout=_LOOK_S)
+            except Empty:
+                continue
+            if notice is None:
+                return
+            if isinstance(notice, SfosError):
+                raise notice
+            yield notice
+    finally:
+        changes.close()
+        reader.join()
+
+
+def _print(shell: Shell, options: WatchOptions, change: Change, seen: Seen) -> None:
+    if options.json:
+        value: dict[str, object] = {"change": "deleted" if change.deleted else "changed"}
+        if seen.before is not None:
+            value = {"change": "moved", "from": seen.before}
+        shell.result(output.json_line({**value, **output.entry_json(change.entry, seen.path)}))
+    elif seen.before is not None:
+        now = datetime.now().astimezone()
+        names = [output.display_name(change.entry, path) for path in (seen.before, seen.path)]
+        shell.result(f"{now:%H:%M:%S}  moved    {names[0]} -> {names[1]}")
+    else:
+        shell.result(output.change_line(change, seen.path, datetime.now().astimezone()))
+    shell.flush()  # whoever reads a pipe wants each line when it happens
+
+
+def _tell(shell: Shell, options: WatchOptions, notice: Resync | WatchInterrupted | WatchResumed) -> None:
+    if isinstance(notice, Resync):
+        if options.json:
+            shell.result(output.json_line({"change": "resync"}))
+            shell.flush()
+        shell.warn("Some changes were missed, or a backup was restored: read the lists anew.")
+    elif isinstance(notice, WatchInterrupted):
+        shell.note(f"{output.error_line('', notice.error)} Trying again …")
+    else:
+        shell.note("Connected again; nothing was missed.")

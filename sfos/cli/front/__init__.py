@@ -1,0 +1,1 @@
+"""The command line's way in: reading what was asked, signing in, questions, output, exit codes."""

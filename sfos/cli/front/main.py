@@ -1,0 +1,206 @@
+"""One command from its first word to its exit code: parse, sign in, run, and say in one line what went wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from sfos.cli.front import exit_codes
+from sfos.cli.front.lean import lean_imports
+from sfos.cli.front.options import (
+    CatOptions,
+    CopyOptions,
+    GetOptions,
+    Invocation,
+    ListOptions,
+    LoginOptions,
+    LogoutOptions,
+    MakeFolderOptions,
+    MoveOptions,
+    PasswordOptions,
+    PutOptions,
+    RemoveOptions,
+    SessionsOptions,
+    StatOptions,
+    UsageOptions,
+    WatchOptions,
+)
+from sfos.cli.front.parser import parse
+from sfos.cli.front.shell import PROGRAM, Shell, prepare_streams, standard_shell
+from sfos.config import Client as Settings
+from sfos.config import ConfigError
+from sfos.protocol import PasswordChangeRequired, SfosError
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, handled like Ctrl+C: what is complete stays, the rest can be had later, and it is said."""
+
+
+def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ: Mapping[str, str]) -> int:
+    """The exit code of the command line `arguments`. Raises: SystemExit for --help and usage errors only."""
+    prepare_streams()
+    invocation = parse(arguments)
+    shell = standard_shell(quiet=invocation.speech.quiet, verbose=invocation.speech.verbose)
+    try:
+        with _logging_to(shell, debug=invocation.speech.debug), _sigterm_as_interrupt():
+            code = _run(invocation, shell, load_settings, environ)
+            shell.flush()
+            return code
+    except Terminated:
+        return exit_codes.TERMINATED
+    except (KeyboardInterrupt, EOFError):  # Ctrl+C, or Ctrl+D where a password was asked for
+        if shell.stderr.isatty():
+            shell.say("")  # what was being typed keeps its line
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:
+        _give_up_output()
+        return exit_codes.OUTPUT_CLOSED
+    except ConfigError as error:
+        return shell.fail(str(error), exit_codes.USAGE)
+    except SfosError as error:
+        return _report(shell, error, debug=invocation.speech.debug)
+    except Exception as error:  # the top of the program: a traceback helps nobody but who asks for it
+        return _unexpected(shell, error, debug=invocation.speech.debug)
+
+
+def _run(
+    invocation: Invocation, shell: Shell, load_settings: Callable[[], Settings], environ: Mapping[str, str]
+) -> int:
+    # Imported here, so that --help and usage errors need no TLS.
+    with lean_imports():
+        import sfos.client.net.tls  # noqa: F401
+    from sfos.cli.front.foreseen import questions
+    from sfos.cli.front.signing_in import WrongUsage, entrance
+
+    try:
+        way_in = entrance(shell, load_settings(), environ, invocation.connection)
+        command = invocation.command
+        if isinstance(command, LoginOptions | LogoutOptions | PasswordOptions):
+            from sfos.cli.commands import account
+
+            return account.run(way_in, command)
+        # What moves content needs a connection of its own beside the session's; more are opened when they are needed.
+        ahead = int(isinstance(command, PutOptions | GetOptions))
+        with way_in.session(ahead=ahead, questions=questions(command)) as session:
+            match command:
+                case ListOptions() | StatOptions() | UsageOptions():
+                    from sfos.cli.commands import listing
+
+                    return listing.run(session, shell, command)
+                case CatOptions():
+                    from sfos.cli.commands import content
+
+                    return content.cat(session, shell, command)
+                case PutOptions():
+                    from sfos.cli.commands import putting
+
+                    return putting.put(session, shell, command)
+                case GetOptions():
+                    from sfos.cli.commands import getting
+
+                    return getting.get(session, shell, command)
+                case MakeFolderOptions() | MoveOptions() | CopyOptions() | RemoveOptions():
+                    from sfos.cli.commands import changing
+
+                    return changing.run(session, shell, command)
+                case SessionsOptions():
+                    from sfos.cli.commands import sessions
+
+                    return sessions.run(session, shell, command)
+                case WatchOptions():
+                    from sfos.cli.commands import watching
+
+                    return watching.watch(session, shell, command)
+                case _:
+                    from sfos.cli.admin import admin
+
+                    return admin.run(session, shell, command)
+    except WrongUsage as error:
+        return shell.fail(str(error), exit_codes.USAGE)
+
+
+@contextmanager
+def _logging_to(shell: Shell, *, debug: bool) -> Iterator[None]:
+    """What the client library logs: its warnings in our form; with --debug everything, and where it comes from."""
+    form = "%(relativeCreated)6d ms %(levelname)s %(name)s: %(message)s" if debug else f"{PROGRAM}: %(message)s"
+    handler = logging.StreamHandler(shell.stderr)
+    handler.setFormatter(logging.Formatter(form))
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if debug else logging.WARNING)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
+def _report(shell: Shell, error: SfosError, *, debug: bool) -> int:
+    from sfos.cli.front.signing_in import changed_key_lines, unknown_key_lines
+    from sfos.client.errors import ChangedServerKey, UnknownServerKey
+
+    if debug:
+        _traceback(shell)
+    code = shell.error(error)
+    if isinstance(error, ChangedServerKey):
+        lines = changed_key_lines(error)
+    elif isinstance(error, UnknownServerKey) and not shell.can_ask:
+        lines = unknown_key_lines(error, can_ask=False)
+    elif isinstance(error, PasswordChangeRequired):
+        lines = [f"Type: {PROGRAM} passwd    It asks for the password that you were given, and for one of your own."]
+    else:
+        lines = []
+    for line in lines:
+        shell.say(line)
+    return code
+
+
+def _unexpected(shell: Shell, error: Exception, *, debug: bool) -> int:
+    if debug:
+        _traceback(shell)
+    code = shell.error(error)
+    if isinstance(error, OSError):
+        return code
+    hint = "" if debug else " Run it again with --debug to see where,"
+    shell.say(f"This is a mistake in this program ({type(error).__name__}).{hint} and please report it to its authors.")
+    return exit_codes.BUG
+
+
+def _traceback(shell: Shell) -> None:
+    import traceback
+
+    for line in traceback.format_exc().splitlines():
+        shell.say(line)
+
+
+def _give_up_output() -> None:
+    """Nobody reads standard output any more: let the interpreter's last flush go nowhere instead of failing."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def raise_terminated(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:  # as whoever started this wants it
+        yield
+        return
+    try:
+        previous = signal.signal(signal.SIGTERM, raise_terminated)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,81 @@
+"""Small files that only their owner may read: written whole or not at all, locked against other processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sfos.client.errors import LocalAccess
+
+if sys.platform != "win32":
+    import fcntl
+
+MAX_BYTES = 1024 * 1024
+
+
+def make_private_directory(path: Path) -> None:
+    """Make `path` and what is missing above it; itself for its owner alone. Raises: LocalAccess."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalAccess(f"This folder cannot be made: {error.strerror}.", subject=str(path)) from error
+
+
+def read_private(path: Path) -> bytes | None:
+    """The content, or None when there is no such file. Raises: LocalAccess, also for one of more than 1 MiB."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise LocalAccess(f"This file cannot be read: {error.strerror}.", subject=str(path)) from error
+    if len(content) > MAX_BYTES:
+        raise LocalAccess("This file is far larger than it can be.", subject=str(path))
+    return content
+
+
+def is_private(path: Path) -> bool:
+    """Whether nobody but its owner, who is the user of this process, may read `path` (on POSIX; else True)."""
+    if sys.platform == "win32":
+        return True  # the user's profile directory is the user's alone
+    facts = path.lstat()
+    return stat.S_ISREG(facts.st_mode) and facts.st_uid == os.geteuid() and not facts.st_mode & 0o077
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put `content` in place (mode 0600, fsync, rename): a reader sees the old or the new. Raises: LocalAccess."""
+    make_private_directory(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise LocalAccess(f"This file cannot be written: {error.strerror}.", subject=str(path)) from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file beside `path` against other processes (POSIX; elsewhere the rename alone has to do)."""
+    if sys.platform == "win32":
+        yield
+        return
+    make_private_directory(path.parent)
+    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

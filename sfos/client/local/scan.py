@@ -1,0 +1,166 @@
+"""What is to be uploaded: local folders walked level by level, without following links and without stopping at trouble.
+
+What cannot be taken (a name that is not Unicode, a device, a second name that differs only in case) is told with its
+reason, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+
+import msgspec
+
+from sfos.client.errors import LocalAccess
+from sfos.client.local.chunking import FileFacts, explain_os_error
+from sfos.client.local.names import all_plain, to_remote
+from sfos.protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
+
+MAX_LINK_BYTES = 4096
+_MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
+
+
+class LocalEntry(msgspec.Struct, frozen=True):
+    """A local file, folder or symlink. `name`: what it is called on the server. `link`: where a symlink points.
+
+    `leaf`: its name in `folder`, or "" for the folder itself. Most need no Path of their own, and each costs 2 µs.
+    """
+
+    folder: Path
+    leaf: str
+    name: str
+    kind: Kind
+    facts: FileFacts
+    link: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder / self.leaf
+
+    @property
+    def text(self) -> str:
+        """The same, for the system."""
+        return f"{self.folder}{os.sep}{self.leaf}" if self.leaf else str(self.folder)
+
+
+class LocalProblem(msgspec.Struct, frozen=True):
+    """What cannot be uploaded, and why. `name`: for people. `is_scanned`: it is the folder whose content was asked for,
+    and not something in it."""
+
+    path: Path
+    name: str
+    error: SfosError
+    is_scanned: bool = False
+
+
+def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = None) -> LocalEntry | LocalProblem:
+    """What `path` is. `name`: on the server, instead of its own."""
+    shown = printable(path.name)
+    try:
+        status = path.stat() if follow_symlinks else path.lstat()
+        remote = to_remote(name if name is not None else path.name or path.resolve().name)
+        return _entry(path, "", remote, status)
+    except SfosError as error:
+        return LocalProblem(path, shown, error)
+    except (OSError, ValueError) as error:
+        return LocalProblem(path, shown, explain_os_error(error, path))
+
+
+def scan_folder(
+    folder: Path, *, follow_symlinks: bool = False, settled: Callable[[os.DirEntry[str]], bool] | None = None
+) -> Iterator[LocalEntry | LocalProblem]:
+    """What is in `folder`, sorted by name, but for what is `settled`. One that cannot be read is one problem."""
+    try:
+        with os.scandir(folder) as listing:
+            found = sorted(listing, key=attrgetter("name"))
+    except OSError as error:
+        yield LocalProblem(folder, printable(folder.name), explain_os_error(error, folder), is_scanned=True)
+        return
+    left, over = _divided(found, settled)
+    if left and all_plain([entry.name for entry in found]):
+        yield from _look_at_plain(folder, left, follow_symlinks)
+        return
+    # A settled name can have a double, which differs in case alone, only beside others.
+    taken = {fold_name(name): name for name in over} if left else {}
+    for listed in left:
+        entry = look_at_listed(folder, listed, follow_symlinks)
+        if isinstance(entry, LocalEntry):
+            folded = fold_name(entry.name)
+            other = taken.setdefault(folded, listed.name)
+            if other != listed.name:
+                reason = f"Here it stands beside “{printable(other)}”, and the server takes both for the same name."
+                entry = LocalProblem(
+                    entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path))
+                )
+        yield entry
+
+
+def _look_at_plain(
+    folder: Path, listed: Sequence[os.DirEntry[str]], follow_symlinks: bool
+) -> Iterator[LocalEntry | LocalProblem]:
+    """The same where nothing is the matter with any name, and nothing is to be lost on each of many files."""
+    for entry in listed:
+        try:
+            status = entry.stat(follow_symlinks=follow_symlinks)
+            mode = status.st_mode
+        except OSError:
+            mode = 0
+        if stat.S_ISREG(mode):
+            facts = FileFacts(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode & _MODE_BITS)
+            yield LocalEntry(folder, entry.name, entry.name, "file", facts)
+        else:
+            yield look_at_listed(folder, entry, follow_symlinks)
+
+
+def _divided(
+    found: list[os.DirEntry[str]], settled: Callable[[os.DirEntry[str]], bool] | None
+) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """What is to be looked at, and the names of what is settled."""
+    if settled is None:
+        return found, []
+    left: list[os.DirEntry[str]] = []
+    over: list[str] = []
+    for listed in found:
+        if settled(listed):
+            over.append(listed.name)
+        else:
+            left.append(listed)
+    return left, over
+
+
+def look_at_listed(folder: Path, listed: os.DirEntry[str], follow_symlinks: bool) -> LocalEntry | LocalProblem:
+    """As `look_at`, with what the folder's listing says already."""
+    leaf = listed.name
+    try:
+        return _entry(folder, leaf, to_remote(leaf), listed.stat(follow_symlinks=follow_symlinks))
+    except SfosError as error:
+        return LocalProblem(folder / leaf, printable(leaf), error)
+    except (OSError, ValueError) as error:
+        return LocalProblem(folder / leaf, printable(leaf), explain_os_error(error, folder / leaf))
+
+
+def _entry(folder: Path, leaf: str, name: str, status: os.stat_result) -> LocalEntry:
+    facts = FileFacts.of(status)
+    if stat.S_ISREG(status.st_mode):
+        return LocalEntry(folder, leaf, name, "file", facts)
+    if stat.S_ISDIR(status.st_mode):
+        return LocalEntry(folder, leaf, name, "folder", facts)
+    path = folder / leaf
+    if stat.S_ISLNK(status.st_mode):
+        link = str(path.readlink())
+        if len(os.fsencode(link)) > MAX_LINK_BYTES or not _is_text(link):
+            raise LocalAccess("The link points to something that cannot be written down.", subject=str(path))
+        return LocalEntry(folder, leaf, name, "symlink", facts, link)
+    raise LocalAccess("This is neither a file nor a folder nor a link.", subject=str(path))
+
+
+def _is_text(link: str) -> bool:
+    try:
+        link.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

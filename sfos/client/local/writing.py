@@ -1,0 +1,367 @@
+"""Writing files here so that nothing half-written is ever seen, and never through a link.
+
+    temporary name in the destination's own folder → write → attributes → fsync → rename
+
+Everything below the destination is opened relative to its folder's descriptor, component by component, with O_NOFOLLOW:
+a link that lies there, or that the server sent a moment ago, is never followed (CVE-2019-6111, rsync CVE-2024-12087).
+Where the system has no such calls (Windows), paths are looked at before they are used.
+
+A partial file has a name made of the content's name, so that the next download of the same finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import stat
+import sys
+import threading
+import zlib
+from collections import OrderedDict
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import msgspec
+
+from sfos.client.errors import LocalAccess, LocalDiskFull, LocalFileError
+from sfos.client.local.chunking import SourceFile, explain_os_error, open_source
+from sfos.protocol import AlreadyExists, Attributes, IsAFolder, printable
+
+_log = logging.getLogger(__name__)
+
+_BY_DESCRIPTOR = os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd and sys.platform != "win32"
+_UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NEW_FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
+_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW
+_OPEN_FOLDERS = 64  # descriptors kept open; macOS gives a process 256
+_PERMISSIONS = 0o777  # of a mode from the server: no set-user-id, no sticky bit
+_NO_NAMES = frozenset({"", ".", ".."})
+_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def partial_name(content: bytes, name: str) -> str:
+    """The temporary name of a download: the same for the same content under the same name."""
+    return f".sfos-{(content[:12] + zlib.crc32(name.encode()).to_bytes(4, 'big')).hex()}.part"
+
+
+def local_error(error: OSError, path: Path) -> LocalFileError:
+    """What went wrong when writing `path`."""
+    if error.errno in _FULL:
+        return LocalDiskFull(subject=str(path))
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return LocalAccess(
+            "A link or a file is in the way; links below the destination are not followed.", subject=str(path)
+        )
+    if isinstance(error, FileNotFoundError | PermissionError):
+        # In the sentence, for the subject may be what was to be downloaded. A missing file is one that could not be
+        # made, as below /proc.
+        folder = printable(str(path if os.path.isdir(path) else path.parent))  # noqa: PTH112 - is_dir() may raise
+        may = "You may not write" if isinstance(error, PermissionError) else "Nothing can be written"
+        return LocalAccess(f"{may} to {folder} on this computer.", subject=str(path))
+    return explain_os_error(error, path)
+
+
+class LocalFolder(msgspec.Struct, frozen=True):
+    """A folder of the destination. `descriptor`: None where the system cannot work relative to one."""
+
+    path: Path
+    descriptor: int | None
+
+    def at(self, name: str) -> str | Path:
+        """What to call `name` by, together with `dir_fd=descriptor`. Raises: LocalAccess for what leads elsewhere.
+
+        Names were looked at before they come here; a descriptor would not hold back one that is a path.
+        """
+        if "/" in name or name in _NO_NAMES:
+            raise LocalAccess("This is no name of a file in this folder.", subject=printable(name[:200]))
+        return name if self.descriptor is not None else self.path / name
+
+    def look(self, name: str) -> os.stat_result | None:
+        """What `name` is (a link is a link), or None. Raises: LocalFileError."""
+        try:
+            return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+
+    def _create(self, name: str, mode: int) -> int:
+        """A new temporary file in place of whatever had its name (a leftover; a link is removed, not followed)."""
+        path = self.at(name)
+        try:
+            try:
+                return os.open(path, _NEW_FILE_FLAGS, mode, dir_fd=self.descriptor)
+            except FileExistsError:
+                os.unlink(path, dir_fd=self.descriptor)
+                return os.open(path, _NEW_FILE_FLAGS, mode, dir_fd=self.descriptor)
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+
+    def open_partial(self, name: str) -> int:
+        """A descriptor to write the temporary file `name`, with what is in it already. Raises: LocalFileError."""
+        try:
+            descriptor = os.open(self.at(name), os.O_RDWR | os.O_CREAT | _NOFOLLOW, 0o600, dir_fd=self.descriptor)
+        except OSError as error:
+            raise local_error(error, self.path / name) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise LocalAccess("Something else has the name of the temporary file.", subject=str(self.path / name))
+        return descriptor
+
+    def open_file(self, name: str) -> SourceFile | None:
+        """The regular file `name`, for reading; None if it is something else, or cannot be read."""
+        self.at(name)  # which refuses what leads elsewhere
+        try:
+            return open_source(self.path / name, folder=self.descriptor)
+        except LocalAccess:
+            return None
+
+    def write_file(
+        self, partial: str, data: memoryview, attrs: Attributes | None, mtime_ns: int, *, durable: bool
+    ) -> None:
+        """A whole temporary file; nothing is left of it when that fails. Raises: LocalFileError."""
+        mode = mode_of(attrs)
+        descriptor = self._create(partial, mode)
+        try:
+            write_all(descriptor, data)
+            unmade = mode & _umask()  # what the system left out
+            finish_file(descriptor, mode if unmade else None, mtime_ns, durable=durable)
+        except OSError as error:
+            self.remove(partial)
+            raise local_error(error, self.path / partial) from error
+        finally:
+            os.close(descriptor)
+
+    def place(self, partial: str, name: str, *, replace: bool) -> None:
+        """Give the temporary file its name, or remove it. Raises: AlreadyExists unless `replace`; LocalFileError."""
+        try:
+            if replace or not self._linked(partial, name):
+                if not replace and self.look(name) is not None:
+                    raise FileExistsError
+                os.replace(self.at(partial), self.at(name), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except FileExistsError as error:
+            self.remove(partial)
+            raise AlreadyExists(subject=str(self.path / name)) from error
+        except IsADirectoryError as error:
+            self.remove(partial)
+            raise IsAFolder("A folder of this name is here.", subject=str(self.path / name)) from error
+        except OSError as error:
+            self.remove(partial)
+            raise local_error(error, self.path / name) from error
+
+    def _linked(self, partial: str, name: str) -> bool:
+        """Name it without ever replacing (a hard link fails where a rename overwrites); False where links cannot be."""
+        if self.descriptor is None:
+            return False
+        try:
+            os.link(
+                self.at(partial),
+                self.at(name),
+                src_dir_fd=self.descriptor,
+                dst_dir_fd=self.descriptor,
+                follow_symlinks=False,
+            )
+        except FileExistsError:
+            raise
+        except OSError:  # FAT, some network disks
+            return False
+        os.unlink(partial, dir_fd=self.descriptor)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a temporary file, if it is there."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.at(name), dir_fd=self.descriptor)
+
+    def make_link(self, temporary: str, target: str) -> None:
+        """A symlink under a temporary name. Raises: LocalFileError, also where the system allows none."""
+        self.remove(temporary)
+        try:
+            os.symlink(target, self.at(temporary), dir_fd=self.descriptor)
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise LocalAccess("A link cannot be made here.", subject=str(self.path / temporary)) from error
+
+    def set_attributes(self, attrs: Attributes | None, mtime_ns: int) -> None:
+        """Of the folder itself, once all is in it; what the system refuses is left."""
+        target = self.descriptor if self.descriptor is not None else self.path
+        with contextlib.suppress(OSError):
+            if attrs is not None and attrs.mode is not None:
+                os.chmod(target, attrs.mode & _PERMISSIONS)  # noqa: PTH101 - a descriptor, where there is one
+        with contextlib.suppress(OSError):
+            if mtime_ns:
+                os.utime(target, ns=(mtime_ns, mtime_ns))
+
+
+def write_all(descriptor: int, data: memoryview) -> None:
+    """All of `data`, from where the descriptor is. Raises: OSError."""
+    while (count := os.write(descriptor, data)) < len(data):
+        data = data[count:]
+
+
+def mode_of(attrs: Attributes | None) -> int:
+    """The permissions that a file is to have: as the server keeps them, or as the user gives new files."""
+    mode = attrs.mode if attrs is not None and attrs.mode is not None else 0o666 & ~_umask()
+    return mode & _PERMISSIONS
+
+
+def finish_file(descriptor: int, mode: int | None, mtime_ns: int, *, durable: bool) -> None:
+    """Attributes and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
+    try:  # disks without modes or times (FAT): the content is what counts
+        if mode is not None and hasattr(os, "fchmod"):
+            os.fchmod(descriptor, mode)
+        if mtime_ns and _UTIME_BY_DESCRIPTOR:
+            os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+    except OSError as error:
+        _log.debug("attributes: %s", error)
+    if durable:
+        os.fsync(descriptor)
+
+
+_UMASK: int | None = None
+
+
+def _umask() -> int:
+    """The process's umask, asked for once: asking means setting it, for all threads."""
+    global _UMASK  # noqa: PLW0603 - there is one for the process
+    if _UMASK is None:
+        _UMASK = os.umask(0o077)
+        os.umask(_UMASK)
+    return _UMASK
+
+
+class _OpenFolder:
+    """A folder of the destination that stays open while somebody works in it."""
+
+    def __init__(self, folder: LocalFolder) -> None:
+        self.folder = folder
+        self.users = 0
+        self.dropped = False
+
+
+class _Use:
+    """One use of a folder. A class of its own: a generator would cost each small file 3 µs more (measured)."""
+
+    __slots__ = ("_destination", "_held", "_names")
+
+    def __init__(self, destination: Destination, names: tuple[str, ...]) -> None:
+        self._destination = destination
+        self._names = names
+
+    def __enter__(self) -> LocalFolder:
+        self._held = self._destination.take(self._names)
+        return self._held.folder
+
+    def __exit__(self, *_: object) -> None:
+        self._destination.give_back(self._held)
+
+
+class Destination:
+    """The folder that a download goes to, and what is below it. Thread-safe."""
+
+    def __init__(self, root: Path) -> None:
+        """Make `root` if it is missing; links on the way are followed: the user named it. Raises: LocalFileError."""
+        self.root = root
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(root, _FOLDER_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)) if _BY_DESCRIPTOR else None
+        except OSError as error:
+            raise local_error(error, root) from error
+        self._lock = threading.Lock()
+        self._root = _OpenFolder(LocalFolder(root, descriptor))
+        self._open: OrderedDict[tuple[str, ...], _OpenFolder] = OrderedDict()
+        self._made: set[tuple[str, ...]] = set()
+
+    def free_bytes(self) -> int | None:
+        """What this user may still write there; None where the system does not say (some network drives)."""
+        try:
+            found = shutil.disk_usage(self.root)
+        except OSError:
+            return None
+        return found.free if found.total else None
+
+    def was_made(self, names: tuple[str, ...]) -> bool:
+        """Whether the folder was not there before: then what is in it came from here."""
+        return names in self._made
+
+    def folder(self, names: tuple[str, ...]) -> AbstractContextManager[LocalFolder]:
+        """The folder below the root, of local names already checked, made where missing; valid within the block.
+
+        Raises: LocalFileError, when it is entered, also where a link or a file is in the way.
+        """
+        return _Use(self, names)
+
+    def take(self, names: tuple[str, ...]) -> _OpenFolder:
+        """For `folder` only."""
+        with self._lock:
+            held = self._find(names)
+            held.users += 1
+        return held
+
+    def give_back(self, held: _OpenFolder) -> None:
+        """For `folder` only."""
+        with self._lock:
+            held.users -= 1
+            if held.dropped and not held.users:
+                _close(held.folder)
+
+    def _find(self, names: tuple[str, ...]) -> _OpenFolder:
+        if not names:
+            return self._root
+        found = self._open.get(names)
+        if found is not None:
+            self._open.move_to_end(names)
+            return found
+        folder, made = _enter(self._find(names[:-1]).folder, names[-1])
+        found = _OpenFolder(folder)
+        if made:
+            self._made.add(names)
+        self._open[names] = found
+        if len(self._open) > _OPEN_FOLDERS:
+            _, oldest = self._open.popitem(last=False)
+            self._drop(oldest)
+        return found
+
+    def _drop(self, held: _OpenFolder) -> None:
+        held.dropped = True
+        if not held.users:
+            _close(held.folder)
+
+    def close(self) -> None:
+        """Free the descriptors, those in use once they no longer are. Idempotent."""
+        with self._lock:
+            for held in (*self._open.values(), self._root):
+                if not held.dropped:
+                    self._drop(held)
+            self._open.clear()
+
+
+def _enter(above: LocalFolder, name: str) -> tuple[LocalFolder, bool]:
+    """The folder `name`, and whether it was missing and is made now."""
+    path = above.path / name
+    target, made = above.at(name), False
+    try:
+        if above.descriptor is not None:
+            # First, for most folders are there: their descriptors were given up for others.
+            with contextlib.suppress(FileNotFoundError):
+                return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(target, 0o777, dir_fd=above.descriptor)
+            made = True
+        if above.descriptor is not None:
+            return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
+        if path.is_symlink() or path.resolve() != above.path.resolve() / name:  # the second: a junction of Windows
+            raise LocalAccess("A link is in the way; links below the destination are not followed.", subject=str(path))
+        if not path.is_dir():
+            raise LocalAccess("A file is in the way.", subject=str(path))
+    except OSError as error:
+        raise local_error(error, path) from error
+    return LocalFolder(path, None), made
+
+
+def _close(folder: LocalFolder) -> None:
+    if folder.descriptor is not None:
+        os.close(folder.descriptor)

@@ -1,0 +1,1 @@
+"""Connections to servers: sockets, TLS, trust in keys, waits between tries."""

@@ -1,0 +1,1 @@
+"""Signing in and staying in: sessions, their tickets, and the connections that join them."""

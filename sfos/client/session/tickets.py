@@ -1,0 +1,94 @@
+"""Sessions kept between two commands: a ticket in the user's runtime directory, mode 0600.
+
+The file holds no password and nothing made of one. It is worth the session: whoever reads it is signed in until the
+session's idle timeout or its logout.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import msgspec
+
+from sfos.client.address import Address
+from sfos.client.local.directories import runtime_directory
+from sfos.client.local.private_files import is_private, read_private, write_private
+from sfos.protocol import TICKET_BYTES, Fingerprint, decoder_of, sha256
+
+_log = logging.getLogger(__name__)
+
+
+class StoredTicket(msgspec.Struct, frozen=True):
+    """What opens another connection of a session. `expires_unix_s`: the session's absolute end, as far as known."""
+
+    address: Address
+    user: str
+    ticket_id: str
+    ticket: bytes
+    fingerprint: Fingerprint
+    expires_unix_s: float
+
+    def __repr__(self) -> str:
+        return f"StoredTicket({self.user}@{self.address})"  # without the secret
+
+
+class _File(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    user: str
+    ticket_id: str
+    ticket: bytes
+    fingerprint: str
+    expires_unix_s: float
+
+
+class TicketStore:
+    """One file for each server and user. Readable by its owner only; one that others can read is not used."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """`directory`: by default `runtime_directory()`."""
+        self._directory = directory if directory is not None else runtime_directory()
+
+    def load(self, address: Address, user: str) -> StoredTicket | None:
+        """The ticket, unless there is none, it is past its time, or its file is not the user's alone."""
+        path = self._path(address, user)
+        content = read_private(path)
+        if content is None:
+            return None
+        if not is_private(path):
+            _log.warning("%s can be read by others and is not used", path)
+            return None
+        try:
+            stored = decoder_of(_File).decode(content)
+            fingerprint = Fingerprint.parse(stored.fingerprint)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+            _log.warning("%s cannot be read and is not used", path)
+            return None
+        same = stored.host == address.host and stored.port == address.port and stored.user == user
+        if not same or stored.expires_unix_s <= time.time() or len(stored.ticket) != TICKET_BYTES:
+            return None
+        return StoredTicket(address, user, stored.ticket_id, stored.ticket, fingerprint, stored.expires_unix_s)
+
+    def save(self, ticket: StoredTicket) -> None:
+        """Keep it, in place of an older one. Raises: LocalFileError."""
+        stored = _File(
+            ticket.address.host,
+            ticket.address.port,
+            ticket.user,
+            ticket.ticket_id,
+            ticket.ticket,
+            ticket.fingerprint.hex,
+            ticket.expires_unix_s,
+        )
+        write_private(self._path(ticket.address, ticket.user), msgspec.json.encode(stored))
+
+    def forget(self, address: Address, user: str) -> None:
+        """Remove it, if it is there."""
+        self._path(address, user).unlink(missing_ok=True)
+
+    def _path(self, address: Address, user: str) -> Path:
+        # Hashed: a host name or a user name from outside is never a part of a path.
+        name = sha256(f"{user}\0{address}".encode()).hex()[:32]
+        return self._directory / f"{name}.ticket"

@@ -1,0 +1,359 @@
+"""What a download will do: remote folders walked, local ones made, conflicts settled, before a byte of content comes.
+
+Nothing that the server sends is trusted to name a place: each name becomes one checked component, and two of them that
+mean the same file are an error of the second.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from pathlib import Path
+
+import msgspec
+
+from sfos.client.api import Api
+from sfos.client.errors import Cancelled, LocalFileError
+from sfos.client.local.names import all_plain, numbered, to_local
+from sfos.client.local.writing import Destination, LocalFolder, partial_name
+from sfos.client.transfer.conflicts import Answers, Conflicts
+from sfos.client.transfer.events import Direction, ItemState, OnConflict
+from sfos.client.transfer.ledger import Ledger, Row
+from sfos.client.transfer.switch import Switch
+from sfos.protocol import (
+    ROOT_NODE,
+    AlreadyExists,
+    ChunkRecord,
+    Entry,
+    IsAFolder,
+    NameNotAllowed,
+    Ref,
+    RemoteProtocolError,
+    SfosError,
+    SpaceInfo,
+    fold_name,
+    printable,
+)
+
+_MOST_NUMBERS = 1000
+_WINDOWS = sys.platform == "win32"
+
+
+class DownloadFile(msgspec.Struct, eq=False):
+    """A file or symlink to be fetched, and how far that is. `folder`, `name`: where to, all of them local names."""
+
+    row: Row
+    entry: Entry
+    content: bytes
+    folder: tuple[str, ...]
+    name: str
+    replace: bool
+    records: list[ChunkRecord] = msgspec.field(default_factory=list)
+    offsets: list[int] = msgspec.field(default_factory=list)
+    next_ordinal: int = 0
+    present: bytearray = msgspec.field(default_factory=bytearray)
+    missing: int = 0
+    bytes_there: int = 0
+    descriptor: int | None = None
+    writing: int = 0
+    over: bool = False
+    partial_suffix: str = ""
+
+    @property
+    def partial(self) -> str:
+        """The temporary name."""
+        return partial_name(self.content, self.name + self.partial_suffix)
+
+
+class Root(msgspec.Struct, frozen=True):
+    """One thing to download: into which local folder, under which name. `row`: when it is tried again."""
+
+    entry: Entry
+    folder: tuple[str, ...] = ()
+    name: str | None = None
+    row: Row | None = None
+
+
+class Roots:
+    """By which each row of a job can be tried again."""
+
+    def __init__(self) -> None:
+        self._single: dict[int, Root] = {}
+        self._runs: list[tuple[int, Sequence[Entry], tuple[str, ...]]] = []
+
+    def add(self, row: Row, root: Root) -> None:
+        """One row."""
+        self._single[row.number] = root
+
+    def add_run(self, first: Row, entries: Sequence[Entry], folder: tuple[str, ...]) -> None:
+        """The row `first` and those that follow it: these entries, under their own names."""
+        self._runs.append((first.number, entries, folder))
+
+    def get(self, row: Row) -> Root | None:
+        """How to try this row again."""
+        found = self._single.get(row.number)
+        place = bisect_right(self._runs, row.number, key=itemgetter(0)) - 1
+        if found is not None or place < 0:
+            return found
+        first, entries, folder = self._runs[place]
+        return Root(entries[row.number - first], folder) if row.number - first < len(entries) else None
+
+
+class DownloadPlanner:
+    """Plans for one job. In the job's own thread."""
+
+    def __init__(
+        self,
+        api: Api,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        answers: Answers,
+        destination: Destination,
+        expect: Callable[[], None],
+        begin: Callable[[list[DownloadFile]], list[DownloadFile]],
+        roots: Roots,
+        *,
+        checksum: bool = False,
+    ) -> None:
+        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `begin`
+        is given files that go where nothing is yet, and may begin with them at once; it returns those with which it
+        did not. `roots` is told how each row can be tried again."""
+        self._api = api
+        self._ledger = ledger
+        self._switch = switch
+        self._conflicts = Conflicts(Direction.DOWNLOAD, answers, switch, space, checksum=checksum)
+        self._destination = destination
+        self._expect = expect
+        self._begin = begin
+        self._checksum = checksum
+        self._taken: dict[tuple[str, ...], set[bytes]] = {}
+        self._closed: set[int] = set()  # remote folders that have no place here
+        self.files: list[DownloadFile] = []
+        self.folders: list[tuple[tuple[str, ...], Entry]] = []  # made here: their times are set at the end
+        self._roots = roots
+
+    def plan(self, roots: Sequence[Root]) -> None:
+        """Fill `folders`, and `files` with what has not begun.
+
+        Raises: Cancelled; ConnectionFailed and the like, which end the job.
+        """
+        for root in roots:
+            self._switch.wait_open()
+            remote = root.entry.path or root.entry.name
+            if root.row is not None:
+                self._ledger.again(root.row, max(0, root.entry.size))
+            if root.entry.kind == "folder":
+                self._walk(root, remote)
+            else:
+                with self._destination.folder(root.folder) as opened:
+                    self._take(root.entry, remote, root.folder, opened, root.name, root.row)
+
+    # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _walk(self, root: Root, remote: str) -> None:
+        local_of: dict[tuple[str, ...], tuple[str, ...]] = {}
+        base = self._enter(root.entry, remote, root.folder, root.name, root.row)
+        if base is None:
+            return
+        local_of[()] = base
+        # A folder that cannot be made here is not entered: neither it nor anything in it has a place.
+        for listing in self._api.walk(root.entry, follow=lambda entry: entry.node not in self._closed):
+            self._switch.wait_open()
+            folder = local_of.get(listing.path)
+            if folder is None:
+                continue
+            path = "/".join((remote.rstrip("/"), *listing.path))
+            if listing.error is not None:
+                self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
+                continue
+            with self._destination.folder(folder) as opened:
+                for entry in self._take_together(listing.entries, path, folder, opened):
+                    if entry.kind != "folder":
+                        self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
+            for entry in listing.entries:
+                if entry.kind == "folder":
+                    made = self._enter(entry, f"{path}/{entry.name}", folder, None, None)
+                    if made is not None:
+                        local_of[(*listing.path, entry.name)] = made
+
+    def _enter(
+        self, entry: Entry, remote: str, above: tuple[str, ...], name: str | None, row: Row | None
+    ) -> tuple[str, ...] | None:
+        """The local folder for a remote one, made if missing; None if there can be none."""
+        root = Root(entry, above, name)
+        try:
+            whole_space = (
+                entry.node == ROOT_NODE and name is None
+            )  # the root has no name: its contents come as they are
+            local = above if whole_space else (*above, self._local_name(entry, above, name))
+            with self._destination.folder(local):
+                pass
+        except SfosError as error:
+            self._closed.add(entry.node)
+            self._problem(root, remote, above, "folder", error, row)
+            return None
+        if self._destination.was_made(local):
+            self._expect()  # what is in a folder that was not there
+            self.folders.append((local, entry))
+            row = row or self._ledger.add(self._destination.root.joinpath(*local), remote, "folder", 0)
+        if row is not None:
+            self._ledger.end(row, ItemState.DONE)
+        return local
+
+    def _local_name(self, entry: Entry, folder: tuple[str, ...], name: str | None) -> str:
+        local = to_local(name if name is not None else entry.name)
+        taken = self._taken.setdefault(folder, set())
+        folded = fold_name(local)
+        if folded in taken:
+            raise NameNotAllowed("Two things of this name would end up in one folder.", subject=printable(local))
+        taken.add(folded)
+        return local
+
+    def _problem(
+        self,
+        root: Root,
+        remote: str,
+        folder: tuple[str, ...],
+        kind: str,
+        error: SfosError,
+        row: Row | None = None,
+    ) -> None:
+        if isinstance(error, Cancelled) or error.retryable:
+            raise error
+        local = self._destination.root.joinpath(*folder)
+        row = row or self._ledger.add(local, printable(remote), kind, 0)
+        self._roots.add(row, root)
+        self._ledger.end(row, ItemState.FAILED, error)
+
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _take_together(
+        self, entries: Sequence[Entry], remote: str, folder: tuple[str, ...], opened: LocalFolder
+    ) -> Sequence[Entry]:
+        """The short way for files of a folder where nothing is the matter with any name: those that are the same here,
+        or all of them, if the folder was made by this download. Returns what is left for the long way.
+        """
+        if _WINDOWS or self._taken.get(folder) or not all_plain([entry.name for entry in entries]):
+            return entries
+        files = [entry for entry in entries if entry.kind == "file" and entry.content is not None and entry.size >= 0]
+        made = self._destination.was_made(folder)
+        if not made:
+            files = [] if self._checksum else [entry for entry in files if _is_here(entry, opened)]
+        if not files:
+            return entries
+        above = printable(remote) + "/"
+        if made:
+            self._add_new(files, above, folder, opened)
+        else:
+            names, sizes = [entry.name for entry in files], [entry.size for entry in files]
+            self._ledger.add_unchanged(opened.path, above, names, sizes)
+        # As `fold_name` has them, which for plain names are but small letters.
+        self._taken[folder] = {entry.name.lower().encode() for entry in files}
+        nodes = {entry.node for entry in files}
+        return [entry for entry in entries if entry.node not in nodes]
+
+    def _add_new(self, files: Sequence[Entry], above: str, folder: tuple[str, ...], opened: LocalFolder) -> None:
+        self._expect()
+        rows = self._ledger.add_files(opened.path, above, [(entry.name, entry.name, entry.size) for entry in files])
+        self._roots.add_run(rows[0], files, folder)
+        replace = self._conflicts.replaces
+        self.files += self._begin(
+            [
+                DownloadFile(row, entry, entry.content or b"", folder, entry.name, replace)
+                for row, entry in zip(rows, files, strict=True)
+            ]
+        )
+
+    def _take(
+        self,
+        entry: Entry,
+        remote: str,
+        folder: tuple[str, ...],
+        opened: LocalFolder,
+        name: str | None,
+        row: Row | None,
+    ) -> None:
+        if row is None:
+            shown = printable(name if name is not None else entry.name)
+            size = max(0, entry.size) if entry.kind == "file" else 0
+            row = self._ledger.add(opened.path, printable(remote), entry.kind, size, leaf=shown)
+        self._roots.add(row, Root(entry, folder, name))
+        try:
+            local = self._local_name(entry, folder, name)
+            if entry.kind == "file" and (entry.content is None or entry.size < 0):
+                raise RemoteProtocolError("The server does not say what is in this file.")
+            self._decide(entry, remote, folder, opened, local, row)
+        except SfosError as error:
+            self._problem(Root(entry, folder, name), remote, folder, entry.kind, error, row)
+
+    def _decide(
+        self, entry: Entry, remote: str, folder: tuple[str, ...], opened: LocalFolder, name: str, row: Row
+    ) -> None:
+        there = None if self._destination.was_made(folder) else opened.look(name)
+        replace = self._conflicts.replaces
+        if there is not None:
+            path = opened.path / name
+            if stat.S_ISDIR(there.st_mode):
+                raise IsAFolder("A folder of this name is here.", subject=str(path))
+            if self._same(entry, there, path):
+                self._ledger.end(row, ItemState.UNCHANGED)
+                return
+            choice, _ = self._conflicts.settle(name, path, there.st_size, there.st_mtime_ns, entry, printable(remote))
+            if choice is OnConflict.SKIP:
+                self._ledger.end(row, ItemState.SKIPPED)
+                return
+            replace = choice is OnConflict.REPLACE
+            if choice is OnConflict.KEEP_BOTH:
+                name = row.leaf = self._free_name(opened, folder, name)
+        self._expect()
+        self.files.append(DownloadFile(row, entry, entry.content or b"", folder, name, replace))
+
+    def _same(self, entry: Entry, there: os.stat_result, path: Path) -> bool:
+        if entry.kind == "symlink":
+            is_link = stat.S_ISLNK(there.st_mode)
+            return is_link and entry.attrs is not None and str(path.readlink()) == entry.attrs.link
+        if not stat.S_ISREG(there.st_mode):
+            return False
+        return self._conflicts.same_file(path, there.st_size, there.st_mtime_ns, entry)
+
+    def _free_name(self, opened: LocalFolder, folder: tuple[str, ...], name: str) -> str:
+        taken = self._taken.setdefault(folder, set())
+        for number in range(2, _MOST_NUMBERS):
+            candidate = numbered(name, number)
+            if fold_name(candidate) not in taken and opened.look(candidate) is None:
+                taken.add(fold_name(candidate))
+                return candidate
+        raise AlreadyExists(subject=name)
+
+    def refreshed(self, roots: Sequence[Root]) -> list[Root]:
+        """What failed, as it is on the server now."""
+        again: list[Root] = []
+        for root in roots:
+            try:
+                entry = self._api.stat(Ref(node=root.entry.node))
+            except SfosError as error:
+                assert root.row is not None
+                if error.retryable:
+                    raise
+                self._ledger.again(root.row, root.row.size)
+                self._roots.add(root.row, root)
+                self._ledger.end(root.row, ItemState.FAILED, error)
+            else:
+                again.append(Root(entry, root.folder, root.name, root.row))
+        return again
+
+
+def _is_here(entry: Entry, folder: LocalFolder) -> bool:
+    """Whether a file of this name, size and time is in the folder."""
+    try:
+        there = folder.look(entry.name)
+    except LocalFileError:
+        return False  # to be looked at again, and told of
+    if there is None or there.st_mtime_ns != entry.mtime_ns or there.st_size != entry.size:
+        return False
+    return stat.S_ISREG(there.st_mode)

@@ -1,0 +1,358 @@
+"""The books of one job: its items, what is done, how fast. Kept by worker threads, read by anyone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sfos.client.transfer.events import (
+    Item,
+    ItemFinished,
+    ItemState,
+    JobChanged,
+    JobState,
+    Progress,
+    Tally,
+    TransferEvent,
+)
+from sfos.protocol import SfosError
+
+_SPEED_WINDOW_S = 4.0
+_STABLE_AFTER_S = 2.0
+_SAMPLE_S = 0.1
+_ACTIVE_SHOWN = 8
+
+_ENDED = frozenset((ItemState.DONE, ItemState.UNCHANGED, ItemState.SKIPPED, ItemState.FAILED, ItemState.CANCELLED))
+
+
+class Row(msgspec.Struct, eq=False):
+    """One item, as the books hold it; `leaf`: see `Item`. Changed by the ledger alone."""
+
+    number: int
+    folder: Path
+    leaf: str
+    remote: str
+    kind: str
+    size: int
+    bytes_done: int = 0
+    state: ItemState = ItemState.WAITING
+    error: SfosError | None = None
+
+    def view(self) -> Item:
+        """As others see it."""
+        return Item(
+            self.number,
+            self.folder,
+            self.leaf,
+            self.remote,
+            self.kind,
+            self.size,
+            self.bytes_done,
+            self.state,
+            self.error,
+        )
+
+    @property
+    def local(self) -> Path:
+        """See `Item`."""
+        return self.folder / self.leaf
+
+
+class _Unchanged(msgspec.Struct, frozen=True):
+    """Files of one folder that were found to be the same on both sides, which is all there is to say of each."""
+
+    first: int
+    folder: Path
+    remote: str  # the path of the folder, with a slash
+    leaves: Sequence[str]
+    sizes: Sequence[int]
+
+    def view(self, number: int) -> Item:
+        """One of them, as others see it."""
+        leaf, size = self.leaves[number - self.first], self.sizes[number - self.first]
+        remote = self.remote + leaf
+        return Item(number, self.folder, leaf, remote, "file", size, size, ItemState.UNCHANGED)
+
+
+class Ledger:
+    """Thread-safe. Totals never fall, but where all starts over; an item's bytes never fall and end at its size unless
+    it fails."""
+
+    def __init__(self, job: int, clock: Callable[[], float] = time.monotonic, *, tell_all: bool = True) -> None:
+        """`tell_all`: whether there is an ItemFinished for each item, or for those alone that failed."""
+        self._job = job
+        self._clock = clock
+        self._tell_all = tell_all
+        self._lock = threading.Lock()
+        self._rows: list[Row | None] = []  # None: see `_unchanged`
+        self._unchanged: list[_Unchanged] = []
+        self._state = JobState.WAITING
+        self._waiting_for: SfosError | None = None
+        self._planned = False
+        self._total = self._done = self._moved = 0
+        self._ended = self._failed = 0
+        self._active: dict[int, Row] = {}
+        self._samples: deque[tuple[float, int]] = deque()
+        self._moving_since: float | None = None
+        self._news: list[TransferEvent] = []
+        self._touched = False
+
+    # ── items ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def add(self, local: Path, remote: str, kind: str, size: int, *, leaf: str = "") -> Row:
+        """A new item: `local`, or `leaf` in it."""
+        with self._lock:
+            row = Row(len(self._rows), local, leaf, remote, kind, size)
+            self._rows.append(row)
+            self._total += size
+            self._touched = True
+            return row
+
+    def add_files(self, folder: Path, remote: str, files: Iterable[tuple[str, str, int]]) -> list[Row]:
+        """New files, each by its name in the local `folder`, its name in the `remote` one (a path with "/" at its
+        end), and its size."""
+        with self._lock:
+            first = len(self._rows)
+            rows = [
+                Row(number, folder, leaf, remote + name, "file", size)
+                for number, (leaf, name, size) in enumerate(files, first)
+            ]
+            self._rows += rows
+            self._total += sum([row.size for row in rows])
+            self._touched = True
+            return rows
+
+    def add_unchanged(self, folder: Path, remote: str, leaves: Sequence[str], sizes: Sequence[int]) -> None:
+        """New items that are over at once: files of `folder` that are the same in the `remote` one, a path with "/"
+        at its end. All in one, as there are so many: nothing is spent on each."""
+        with self._lock:
+            run = _Unchanged(len(self._rows), folder, remote, leaves, sizes)
+            self._unchanged.append(run)
+            self._rows += [None] * len(leaves)
+            size = sum(sizes)
+            self._total += size
+            self._done += size
+            self._ended += len(leaves)
+            self._touched = True
+            if self._tell_all:
+                numbers = range(run.first, run.first + len(leaves))
+                self._news += [ItemFinished(self._job, run.view(number)) for number in numbers]
+
+    def again(self, row: Row, size: int) -> None:
+        """An item that failed is tried once more; it may have another size by now."""
+        with self._lock:
+            if row.state is ItemState.FAILED:
+                self._failed -= 1
+                self._ended -= 1
+            row.state, row.error = ItemState.WAITING, None
+            self._resize(row, size)
+
+    def resize(self, row: Row, size: int) -> None:
+        """It turned out to have another size than when it was planned."""
+        if size != row.size:
+            with self._lock:
+                self._resize(row, size)
+
+    def _resize(self, row: Row, size: int) -> None:
+        """Totals never fall: what it shrank by counts as done."""
+        excess = max(0, row.bytes_done - size)
+        self._total += max(0, size - row.size)
+        self._done += max(0, row.size - size) - excess
+        row.size = size
+        row.bytes_done -= excess
+        self._touched = True
+
+    def begin(self, row: Row) -> None:
+        """Something of it is under way."""
+        with self._lock:
+            if row.state is ItemState.WAITING:
+                row.state = ItemState.ACTIVE
+                self._active[row.number] = row
+                self._touched = True
+
+    def advance(self, row: Row, bytes_done: int) -> None:
+        """So much of it is done; less than before changes nothing (it is being read again)."""
+        with self._lock:
+            bytes_done = min(bytes_done, row.size)
+            if bytes_done > row.bytes_done:
+                self._done += bytes_done - row.bytes_done
+                row.bytes_done = bytes_done
+                self._touched = True
+
+    def end(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
+        """It came to its end; only the first end counts."""
+        with self._lock:
+            self._end(row, state, error)
+
+    def end_anew(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
+        """The same for one that may have failed before and was tried once more."""
+        if row.state is ItemState.FAILED:
+            self.again(row, row.size)
+        self.end(row, state, error)
+
+    def done_all_of(self, rows: Iterable[Row]) -> None:
+        """Many are DONE together: as `end` has it, for a third of the cost where nothing is to be told of each."""
+        with self._lock:
+            waiting = ItemState.WAITING if not self._tell_all else None
+            ended = done = 0
+            for row in rows:
+                if row.state is not waiting:
+                    self._end(row, ItemState.DONE, None)
+                    continue
+                row.state = ItemState.DONE
+                ended += 1
+                done += row.size - row.bytes_done
+                row.bytes_done = row.size
+            self._ended += ended
+            self._done += done
+            self._touched = True
+
+    def _end(self, row: Row, state: ItemState, error: SfosError | None) -> None:
+        if row.state in _ENDED:
+            return
+        row.state, row.error = state, error
+        self._active.pop(row.number, None)
+        self._ended += 1
+        self._touched = True
+        if state is ItemState.FAILED:
+            self._failed += 1
+        elif state is not ItemState.CANCELLED:
+            self._done += row.size - row.bytes_done
+            row.bytes_done = row.size
+        if self._tell_all or state is ItemState.FAILED:
+            self._news.append(ItemFinished(self._job, row.view()))
+
+    def end_all(self, state: ItemState, error: SfosError | None) -> bool:
+        """Everything that has not come to its end comes to this one; whether there was anything."""
+        with self._lock:
+            before = self._ended
+            for row in self._rows:
+                if row is not None:
+                    self._end(row, state, error)
+            return self._ended > before
+
+    def start_over(self) -> None:
+        """Forget all items, for the whole is asked for anew. What went over the network stays counted."""
+        with self._lock:
+            self._rows.clear()
+            self._unchanged.clear()
+            self._active.clear()
+            self._total = self._done = self._ended = self._failed = 0
+            self._planned = False
+            self._touched = True
+
+    def rows(self, first: int = 0, limit: int | None = None) -> list[Item]:
+        """The items from `first` on."""
+        with self._lock:
+            found = self._rows[first : None if limit is None else first + limit]
+            return [
+                row.view() if row is not None else self._unchanged_item(number)
+                for number, row in enumerate(found, first)
+            ]
+
+    def _unchanged_item(self, number: int) -> Item:
+        return self._unchanged[bisect_right(self._unchanged, number, key=lambda run: run.first) - 1].view(number)
+
+    def failed_rows(self) -> list[Row]:
+        """What failed."""
+        with self._lock:
+            return [row for row in self._rows if row is not None and row.state is ItemState.FAILED]
+
+    def tally(self) -> Tally:
+        """How many items came to which end."""
+        with self._lock:
+            rows = [row for row in self._rows if row is not None]
+            states = Counter([row.state for row in rows])
+            states[ItemState.UNCHANGED] += len(self._rows) - len(rows)
+            done = [row for row in rows if row.state is ItemState.DONE]
+            folders = [row.kind for row in done].count("folder")
+            return Tally(states, len(done) - folders, folders, sum([row.size for row in done]))
+
+    # ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def state(self) -> JobState:
+        """Of the job."""
+        return self._state
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether an item failed."""
+        return self._failed > 0
+
+    def set_state(self, state: JobState, waiting_for: SfosError | None = None) -> None:
+        """Tell of a new state, or of why it does not move."""
+        with self._lock:
+            if (state, waiting_for) != (self._state, self._waiting_for):
+                self._state, self._waiting_for = state, waiting_for
+                self._touched = True
+                self._news.append(JobChanged(self._job, state, waiting_for))
+
+    def set_waiting(self, error: SfosError | None) -> None:
+        """Why it does not move just now, or None: it does."""
+        if error is not self._waiting_for and not self._state.over:
+            self.set_state(self._state, error)
+
+    @property
+    def planned(self) -> bool:
+        """Whether all items are known, and so the totals stand."""
+        return self._planned
+
+    def set_planned(self, planned: bool) -> None:
+        """Tell whether all items are known."""
+        with self._lock:
+            self._planned = planned
+            self._touched = True
+
+    def moved(self, count: int) -> None:
+        """So many bytes went over the network, just now."""
+        now = self._clock()
+        with self._lock:
+            self._moved += count
+            self._touched = True
+            if self._moving_since is None:
+                self._moving_since = now
+            if self._samples and now - self._samples[-1][0] < _SAMPLE_S:
+                self._samples[-1] = (self._samples[-1][0], self._samples[-1][1] + count)
+            else:
+                self._samples.append((now, count))
+
+    def progress(self) -> Progress:
+        """As of now."""
+        with self._lock:
+            return self._progress(self._clock())
+
+    def _progress(self, now: float) -> Progress:
+        while self._samples and now - self._samples[0][0] > _SPEED_WINDOW_S:
+            self._samples.popleft()
+        moving_s = 0.0 if self._moving_since is None else now - self._moving_since
+        over = min(_SPEED_WINDOW_S, max(moving_s, _SAMPLE_S))
+        active = tuple(row.view() for row, _ in zip(self._active.values(), range(_ACTIVE_SHOWN), strict=False))
+        return Progress(
+            job=self._job,
+            planned=self._planned,
+            items_total=len(self._rows),
+            items_done=self._ended,
+            items_failed=self._failed,
+            bytes_total=self._total,
+            bytes_done=self._done,
+            bytes_moved=self._moved,
+            speed=sum(count for _, count in self._samples) / over,
+            speed_stable=moving_s >= _STABLE_AFTER_S,
+            active=active,
+        )
+
+    def take_news(self) -> list[TransferEvent]:
+        """What happened since the last call, in order, progress first; [] if nothing did."""
+        with self._lock:
+            if not self._touched:
+                return []
+            self._touched = False
+            news, self._news = self._news, []
+            return [self._progress(self._clock()), *news]

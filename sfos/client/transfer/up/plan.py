@@ -1,0 +1,308 @@
+"""What an upload will do: local folders beside remote ones, level by level, before a byte of content is read.
+
+Missing folders are made here, so that files are put by folder and not by path. What is there already is settled by the
+policy; what is the same by size and time is left alone, as rsync does.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from sfos.client.api import Api
+from sfos.client.errors import Cancelled
+from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
+from sfos.client.transfer.conflicts import Answers, Conflicts
+from sfos.client.transfer.events import Direction, ItemState, OnConflict
+from sfos.client.transfer.known_chunks import KnownChunks
+from sfos.client.transfer.ledger import Ledger, Row
+from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.up.folders import RemoteFolders, Wanted, attributes_of
+from sfos.client.transfer.up.remote_folder import RemoteFolder
+from sfos.protocol import (
+    MAX_DEPTH,
+    MUST_NOT_EXIST,
+    ChunkRecord,
+    CommitItem,
+    Entry,
+    IsAFolder,
+    NotAFolder,
+    NotFound,
+    Ref,
+    Revision,
+    SfosError,
+    SpaceInfo,
+    Target,
+)
+
+_FEW_ROOTS = 16  # so many names are asked for one by one; for more, the folder is listed
+_FILES_AT_ONCE = 1_000
+_WINDOWS = sys.platform == "win32"
+
+
+class UploadFile(msgspec.Struct):
+    """A file or symlink to be sent, and how far that is. `earlier`: what had its name; its chunks are `known` later."""
+
+    row: Row
+    local: LocalEntry
+    parent: int
+    name: str
+    if_revision: Revision | None
+    earlier: Entry | None = None
+    known: KnownChunks | None = None
+    records: list[ChunkRecord] = msgspec.field(default_factory=list)
+    content: bytes | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    bytes_there: int = 0
+    blocks_open: int = 0
+    read: bool = False
+    over: bool = False
+    tries: int = 0
+
+    def afresh(self) -> UploadFile:
+        """The same, to be read from its beginning; blocks under way keep the old one, which is over."""
+        self.over = True
+        tries = self.tries + 1
+        return UploadFile(self.row, self.local, self.parent, self.name, self.if_revision, self.earlier, tries=tries)
+
+    def item(self) -> CommitItem:
+        """How a commit puts it in place."""
+        return CommitItem(
+            target=Target(parent=self.parent, name=self.name),
+            kind=self.local.kind,
+            size=self.size,
+            mtime_ns=self.mtime_ns,
+            content=self.content,
+            chunks=len(self.records),
+            attrs=attributes_of(self.local),
+            if_revision=self.if_revision,
+        )
+
+
+class Root(msgspec.Struct, frozen=True):
+    """One thing to upload: into which folder, under which name. `row`: when it is tried again."""
+
+    local: Path
+    parent: RemoteFolder
+    name: str | None = None
+    row: Row | None = None
+
+
+class UploadPlanner:
+    """Plans for one job; `files` grows while it plans. In the job's own thread."""
+
+    def __init__(
+        self,
+        api: Api,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        answers: Answers,
+        expect: Callable[[int], None],
+        *,
+        follow_symlinks: bool,
+        checksum: bool = False,
+    ) -> None:
+        """`expect` is told, as soon as it is known, that a file of so many bytes is to be sent."""
+        self._api = api
+        self._ledger = ledger
+        self._switch = switch
+        self._conflicts = Conflicts(Direction.UPLOAD, answers, switch, space, checksum=checksum)
+        self._expect = expect
+        self._follow = follow_symlinks
+        self._checksum = checksum
+        self._folders = RemoteFolders(api, ledger, switch, expect, follow_symlinks=follow_symlinks)
+        self.files: list[UploadFile] = []
+
+    def destination(self, folder: str | Ref | Entry) -> tuple[int, str]:
+        """The node and path of the folder to upload into, made if it is missing. Raises: NotAFolder, TreeError."""
+        if isinstance(folder, Entry):
+            return folder.node, folder.path or "/"
+        ref = Ref(path=folder) if isinstance(folder, str) else folder
+        try:
+            entry = self._api.stat(ref)
+        except NotFound:
+            if ref.path is None:
+                raise
+            made = self._api.make_folder(ref.path, parents=True)
+            return made.node, ref.path
+        if entry.kind != "folder":
+            raise NotAFolder(subject=entry.path)
+        return entry.node, entry.path or "/"
+
+    def roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
+        """What was asked for. Raises: what the server says of the folder."""
+        node, path = self.destination(folder)
+        parts = None
+        if len(paths) > _FEW_ROOTS:
+            listing = self._api.list_brief([Ref(node=node)])[0]
+            if listing.error is not None:
+                raise listing.error
+            parts = listing.parts
+        parent = RemoteFolder(self._api, node, path, parts)
+        return [Root(local, parent, rename_to) for local in paths]
+
+    def roots_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> list[Root]:
+        """What failed, into the folders where it was to go."""
+        roots: list[Root] = []
+        node, path = self.destination(folder)
+        nodes: dict[str, int] = {path.rstrip("/"): node}
+        for row in rows:
+            above, _, name = row.remote.rpartition("/")
+            if above not in nodes:
+                nodes[above] = self.destination(above or "/")[0]
+            roots.append(Root(row.local, RemoteFolder(self._api, nodes[above], above or "/", None), name, row))
+        return roots
+
+    def plan(self, roots: Sequence[Root]) -> Iterator[None]:
+        """Fill `files`; yields whenever there may be a good deal more in it than before, and at last.
+
+        Raises: Cancelled; ConnectionFailed and the like, which end the job.
+        """
+        level: list[Wanted] = []
+        for root in roots:
+            found = look_at(root.local, follow_symlinks=self._follow, name=root.name)
+            self._take(found, root.parent, root.row, level)
+        yield
+        depth = 0
+        while level:
+            depth += 1
+            below: list[Wanted] = []
+            for local, remote in self._folders.matching(level):
+                self._switch.wait_open()
+                scanned = self._scan(local.path, remote)
+                while some := list(islice(scanned, _FILES_AT_ONCE)):
+                    self._take_some(some, remote, below)
+                    yield
+            level = below if depth < MAX_DEPTH else []
+
+    def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
+        """What is in a local folder, but for the files that are the same on both sides: those are done with here.
+
+        They are most of what there is, and this is all that is spent on each.
+        """
+        follow, holds = self._follow, remote.holds
+        if remote.is_empty or self._checksum:
+            yield from scan_folder(folder, follow_symlinks=follow)
+            return
+        leaves: list[str] = []
+        sizes: list[int] = []
+
+        def settled(listed: os.DirEntry[str]) -> bool:
+            if _WINDOWS:  # where a name may stand for another
+                return False
+            try:
+                status = listed.stat(follow_symlinks=follow)
+            except OSError:
+                return False  # to be looked at again, and told of
+            name, size = listed.name, status.st_size
+            if not holds(name, size, status.st_mtime_ns) or not stat.S_ISREG(status.st_mode):
+                return False
+            leaves.append(name)
+            sizes.append(size)
+            return True
+
+        yield from scan_folder(folder, follow_symlinks=follow, settled=settled)
+        if leaves:
+            self._ledger.add_unchanged(folder, remote.path_of(""), leaves, sizes)
+
+    def _take_some(
+        self,
+        some: Sequence[LocalEntry | LocalProblem],
+        remote: RemoteFolder,
+        folders: list[Wanted],
+    ) -> None:
+        """As `_take`, with a short way for files that go where nothing is yet."""
+        files: list[LocalEntry] = []
+        for found in some:
+            if remote.is_empty and isinstance(found, LocalEntry) and found.kind == "file":
+                files.append(found)
+            else:
+                self._take(found, remote, None, folders)
+        if not files:
+            return
+        self._expect(max([file.facts.size for file in files]))
+        named = [(file.leaf, file.name, file.facts.size) for file in files]
+        rows = self._ledger.add_files(files[0].folder, remote.path_of(""), named)
+        revision = None if self._conflicts.replaces else MUST_NOT_EXIST
+        node = remote.node
+        self.files += [UploadFile(row, file, node, file.name, revision) for row, file in zip(rows, files, strict=True)]
+
+    def _take(
+        self,
+        found: LocalEntry | LocalProblem,
+        remote: RemoteFolder,
+        row: Row | None,
+        folders: list[Wanted],
+    ) -> None:
+        path = remote.path_of(found.name)
+        if isinstance(found, LocalProblem):
+            if row is None and found.is_scanned:  # tried again, it goes where this folder goes
+                row = self._ledger.add(found.path, remote.path, "folder", 0)
+            row = row or self._ledger.add(found.path, path, "file", 0)
+            self._ledger.end_anew(row, ItemState.FAILED, found.error)
+        elif found.kind == "folder":
+            folders.append((found, remote, row))
+        else:
+            size = found.facts.size if found.kind == "file" else 0
+            if row is None:
+                row = self._ledger.add(found.folder, path, found.kind, size, leaf=found.leaf)
+            else:
+                self._ledger.again(row, size)
+            try:
+                self._decide(found, remote, row)
+            except SfosError as error:
+                if isinstance(error, Cancelled) or error.retryable:
+                    raise
+                self._ledger.end_anew(row, ItemState.FAILED, error)
+
+    # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide(self, local: LocalEntry, remote: RemoteFolder, row: Row) -> None:
+        there = remote.find(local.name)
+        if there is None:
+            self._add(row, local, remote, local.name, None if self._conflicts.replaces else MUST_NOT_EXIST)
+            return
+        if there.kind == "folder":
+            raise IsAFolder("On the server a folder has this name.", subject=row.remote)
+        if self._same(local, there):
+            self._ledger.end(row, ItemState.UNCHANGED)
+            return
+        facts = local.facts
+        choice, seen = self._conflicts.settle(local.name, local.path, facts.size, facts.mtime_ns, there, row.remote)
+        if choice is OnConflict.REPLACE:
+            # Who was asked has seen this version; who said "replace" beforehand means whatever is there.
+            self._add(row, local, remote, there.name, there.revision if seen else None, there)
+        elif choice is OnConflict.KEEP_BOTH:
+            self._add(row, local, remote, remote.free_name(local.name), MUST_NOT_EXIST, there)
+        else:
+            self._ledger.end(row, ItemState.SKIPPED)
+
+    def _same(self, local: LocalEntry, there: Entry) -> bool:
+        if local.kind != there.kind:
+            return False
+        if local.kind == "symlink":
+            return there.attrs is not None and there.attrs.link == local.link
+        facts = local.facts
+        return self._conflicts.same_file(local.path, facts.size, facts.mtime_ns, there, follow_symlinks=self._follow)
+
+    def _add(
+        self,
+        row: Row,
+        local: LocalEntry,
+        remote: RemoteFolder,
+        name: str,
+        if_revision: Revision | None,
+        earlier: Entry | None = None,
+    ) -> None:
+        if name != local.name:
+            row.remote = remote.path_of(name)
+        self._expect(local.facts.size)
+        self.files.append(UploadFile(row, local, remote.node, name, if_revision, earlier))

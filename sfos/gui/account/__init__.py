@@ -1,0 +1,1 @@
+"""The account's place in the window: sessions and usage."""

@@ -1,0 +1,1 @@
+"""The files' place in the window: folders, lists, and what is done in them."""

@@ -1,0 +1,172 @@
+"""Where one is: each folder on the way from the root is a button; Ctrl+L turns it into a field for a path."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+
+from sfos.gui.look import styles
+from sfos.gui.look.theme import Theme
+from sfos.gui.model import Crumb, Place
+from sfos.gui.widgets.menus import Menu, popup
+from sfos.gui.widgets.tooltip import Tooltip
+from sfos.protocol import printable
+
+_LONGEST = 180  # design pixels of one name
+_ROOT = "My files"
+
+
+class Breadcrumb(ttk.Frame):
+    """The way to the folder shown; what has no room is behind a `…` that opens as a menu."""
+
+    def __init__(
+        self, parent: tk.Misc, theme: Theme, *, on_go: Callable[[Place], None], on_path: Callable[[str], None]
+    ) -> None:
+        px = theme.px
+        super().__init__(parent, style=styles.FIELD_BOX, padding=(px(6), px(2)), width=px(120), height=px(34))
+        self._theme = theme
+        self._on_go, self._on_path = on_go, on_path
+        self._place = Place()
+        self._parts: list[tk.Widget] = []
+        self._width = 0
+        self._field: ttk.Entry | None = None
+        self._icon = ttk.Label(self, style=styles.FIELD_MUTED)
+        self._icon.pack(side="left", padx=(px(6), px(2)))
+        self.bind("<Configure>", self._resized)
+        self.bind("<Button-1>", lambda _event: self.edit())
+        self.pack_propagate(False)
+        theme.on_change(self._draw)
+        self._draw()
+
+    def show(self, place: Place) -> None:
+        """Show the way to `place`."""
+        if place != self._place:
+            self._place = place
+            self._end_edit()
+            self._draw()
+
+    def _resized(self, event: tk.Event[tk.Misc]) -> None:
+        if event.width != self._width:
+            self._width = event.width
+            self._draw()
+
+    def _draw(self) -> None:
+        for part in self._parts:
+            part.destroy()
+        self._parts = []
+        theme = self._theme
+        self._icon.configure(image=theme.icon("hdd-network", theme.palette.muted, 15))
+        if self._field is not None:
+            return
+        crumbs = self._place.crumbs
+        shown = self._shown(len(crumbs))
+        for position, index in enumerate(shown):
+            before = shown[position - 1] if position else -1
+            if index > before + 1:
+                self._more(crumbs[before + 1 : index], before + 1)
+                self._chevron()
+            self._button(index, alone=len(shown) == 1 and len(crumbs) > 1)
+            if position < len(shown) - 1:
+                self._chevron()
+
+    def _shown(self, count: int) -> list[int]:
+        """Which crumbs there is room for: the last always, then the root, then from the last one upwards."""
+        theme = self._theme
+        step = theme.px(10 + 16)
+        widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]
+        room = self._width - theme.px(44)
+        if sum(widths) <= room:
+            return list(range(count))
+        room -= theme.px(48) + widths[-1]
+        shown = [count - 1]
+        if widths[0] <= room:
+            room -= widths[0]
+            for index in range(count - 2, 0, -1):
+                if widths[index] > room:
+                    break
+                room -= widths[index]
+                shown.insert(0, index)
+            shown.insert(0, 0)
+        return shown
+
+    def _label(self, index: int) -> str:
+        name = printable(self._place.crumbs[index].name) if index else _ROOT
+        return self._theme.elide(name, self._theme.px(_LONGEST), "SfBoldFont")
+
+    def _button(self, index: int, *, alone: bool) -> None:
+        here = index == len(self._place.crumbs) - 1
+        place = Place(self._place.crumbs[: index + 1])
+        text = self._label(index)
+        if alone:
+            room = max(self._theme.px(24), self._width - self._theme.px(110))
+            text = self._theme.elide(text, room, "SfBoldFont")
+        button = ttk.Button(
+            self,
+            text=text,
+            style=styles.CRUMB_HERE if here else styles.CRUMB,
+            command=self.edit if here else (lambda: self._on_go(place)),
+            takefocus=True,
+        )
+        full = self._place.crumbs[index].name
+        if index and text != full:
+            Tooltip(button, self._theme, full)
+        button.pack(side="left")
+        self._parts.append(button)
+
+    def _chevron(self) -> None:
+        theme = self._theme
+        label = ttk.Label(self, image=theme.icon("chevron-right", theme.palette.muted, 10), style=styles.FIELD_MUTED)
+        label.pack(side="left", padx=theme.px(2))
+        self._parts.append(label)
+
+    def _more(self, hidden: tuple[Crumb, ...], first: int) -> None:
+        button = ttk.Button(self, text="…", style=styles.CRUMB, takefocus=True)
+
+        def open_menu() -> None:
+            menu = Menu(self, self._theme)
+            for offset in range(len(hidden)):
+                place = Place(self._place.crumbs[: first + offset + 1])
+                name = printable(hidden[offset].name) or _ROOT
+                menu.add_row(name, lambda chosen=place: self._on_go(chosen), icon="folder")  # type: ignore[misc]
+            popup(menu, button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
+
+        button.configure(command=open_menu)
+        button.pack(side="left")
+        self._parts.append(button)
+
+    # --- typing a path ---------------------------------------------------------------------------------------------
+
+    def edit(self) -> None:
+        """Offer the path as text to be changed; Enter goes there, Escape leaves it."""
+        if self._field is not None:
+            self._field.focus_set()
+            return
+        self._field = ttk.Entry(self, style=styles.BARE_ENTRY)
+        self._field.insert(0, self._place.path)
+        self._draw()
+        self._field.pack(side="left", fill="both", expand=True)
+        self._field.selection_range(0, "end")
+        self._field.focus_set()
+        self._field.bind("<Return>", self._entered)
+        self._field.bind("<Escape>", lambda _event: self._leave())
+        self._field.bind("<FocusOut>", lambda _event: self._end_edit())
+
+    def _entered(self, _event: object) -> str:
+        field = self._field
+        if field is not None:
+            path = field.get()
+            self._leave()
+            self._on_path(path)
+        return "break"
+
+    def _leave(self) -> str:
+        self._end_edit()
+        self.event_generate("<<PathDone>>")
+        return "break"
+
+    def _end_edit(self) -> None:
+        if self._field is not None:
+            field, self._field = self._field, None
+            field.destroy()
+            self._draw()

@@ -1,0 +1,301 @@
+"""Going through folders: where one is, what is there, in which order, and what changes there by itself."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sfos.client.api import Api
+from sfos.gui import wording
+from sfos.gui.files.ordering import SortedRows
+from sfos.gui.model import Crumb, Listing, Notice, Place, Sort, SortColumn
+from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
+from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, Ref, join_path, split_path
+
+SKELETON_S = 0.15  # shorter waits are not worth a flicker
+PATCH_S = 0.1  # changes of so long are shown together
+_CACHED = 50  # folders whose rows are kept
+_SMALL = 2_000  # rows that may be sorted in Tk's thread
+
+
+class BrowserPresenter:
+    """Tells `on_listing` what the list shows, and `on_reveal` which nodes to select once they are there."""
+
+    def __init__(
+        self,
+        bridge: TaskBridge,
+        api: Api,
+        *,
+        on_listing: Callable[[Listing], None],
+        on_reveal: Callable[[Sequence[int]], None],
+        on_notice: Callable[[Notice], None],
+    ) -> None:
+        self._bridge, self._api = bridge, api
+        self._on_listing, self._on_reveal, self._on_notice = on_listing, on_reveal, on_notice
+        self.listing = Listing()
+        self._rows = SortedRows((), Sort())
+        self._cache: OrderedDict[int, dict[int, Entry]] = OrderedDict()
+        self._back: list[Place] = []
+        self._forward: list[Place] = []
+        self._epoch = Epoch()
+        self._token = CancelToken()
+        self._skeleton: Timer | None = None
+        self._patch: Timer | None = None
+        self._pending: dict[int, Change] = {}
+        self._reveal: tuple[int, ...] = ()
+
+    # --- going somewhere -------------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> Place:
+        """The folder that is shown."""
+        return self.listing.place
+
+    def go(self, place: Place, *, reveal: Sequence[int] = ()) -> None:
+        """Show `place`, and remember where one was."""
+        if self.listing.phase != "blank" and place != self.place:
+            self._back.append(self.place)
+            self._forward.clear()
+        self._open(place, reveal)
+
+    def go_back(self) -> None:
+        """Show where one was before."""
+        if self._back:
+            came_from = self.place
+            self._forward.append(came_from)
+            self._open(self._back.pop(), (came_from.node,))
+
+    def go_forward(self) -> None:
+        """Undo `go_back`."""
+        if self._forward:
+            self._back.append(self.place)
+            self._open(self._forward.pop(), ())
+
+    def go_up(self) -> None:
+        """Show the folder above, the one come from selected."""
+        parent = self.place.parent()
+        if parent is not None:
+            self.go(parent, reveal=(self.place.node,))
+
+    def go_path(self, text: str) -> None:
+        """Show the folder at a typed path; for a file its folder with the file selected."""
+
+        def work(token: CancelToken) -> tuple[Place, tuple[int, ...]]:
+            names = split_path("/" + text.strip().strip("/"))
+            place = Place()
+            for depth in range(1, len(names) + 1):
+                token.check()
+                entry = self._api.stat(join_path(*names[:depth]))
+                if entry.kind != "folder":
+                    return place, (entry.node,)
+                place = place.child(entry.node, entry.name)
+            return place, ()
+
+        self._bridge.run_in_thread(
+            work,
+            lambda found: self.go(found[0], reveal=found[1]),
+            lambda error: self._on_notice(Notice(f"Cannot go to “{text}”: {wording.explain(error)}", "error")),
+            name="gui-path",
+        )
+
+    def refresh(self) -> None:
+        """Read the folder anew; selection and scroll position stay."""
+        self._open(self.place, ())
+
+    def reread_all(self) -> None:
+        """Forget what is kept of all folders, and read the one shown anew: changes were missed."""
+        self._cache.clear()
+        self.refresh()
+
+    def reveal(self, node: int) -> None:
+        """Select `node` as soon as it is in the list."""
+        if node in self._rows.by_node:
+            self._on_reveal((node,))
+        else:
+            self._reveal = (node,)
+
+    def _open(self, place: Place, reveal: Sequence[int]) -> None:
+        self._token.cancel()
+        self._stop_timers()
+        number = self._epoch.advance()
+        self._reveal = tuple(reveal)
+        cached = self._cache.get(place.node)
+        moved = place.node != self.place.node
+        if cached is not None and moved:
+            # What is known is shown at once, and corrected when the server has answered.
+            self._sorted(cached, number, lambda rows: self._show(place, rows, "loading"))
+        elif self.listing.phase in ("blank", "failed") or moved:
+            blank = Listing(place=place, sort=self.listing.sort, phase="skeleton")
+            self._skeleton = self._bridge.call_later(SKELETON_S, lambda: self._emit(blank))
+        self._token = self._bridge.run_in_thread(
+            lambda _token: self._read(place),
+            lambda rows: self._read_done(place, rows, number),
+            lambda error: self._read_failed(place, error, number),
+            name="gui-list",
+        )
+
+    def _read(self, place: Place) -> SortedRows:
+        """In a thread: list and sort."""
+        sort = self.listing.sort
+        return SortedRows(self._api.list_folder(Ref(node=place.node)), sort)
+
+    def _read_done(self, place: Place, rows: SortedRows, number: int) -> None:
+        if not self._epoch.is_current(number):
+            return
+        self._keep(place.node, rows.by_node)
+        if rows.sort != self.listing.sort:  # another column was chosen while it was read
+            self._sorted(rows.by_node, number, lambda sorted_rows: self._show(place, sorted_rows, "ready"))
+        else:
+            self._show(place, rows, "ready")
+
+    def _read_failed(self, place: Place, error: Exception, number: int) -> None:
+        if not self._epoch.is_current(number):
+            return
+        self._stop_timers()
+        if isinstance(error, NotFound):
+            self._cache.pop(place.node, None)
+            text = "This folder is no longer there: it was moved or deleted."
+        else:
+            text = wording.explain(error)
+        if self.listing.phase in ("loading", "ready") and self.place.node == place.node and place.node in self._cache:
+            # The rows on the screen are old, but better than nothing; the offline banner tells the rest.
+            self._emit(replace(self.listing, phase="ready"))
+            return
+        self._rows = SortedRows((), self.listing.sort)
+        self._emit(Listing(place=place, sort=self.listing.sort, phase="failed", problem=text))
+
+    def _show(self, place: Place, rows: SortedRows, phase: str) -> None:
+        self._stop_timers()
+        self._rows = rows
+        self._reveal = self._reveal or ()
+        moved = place.node != self.place.node
+        listing = Listing(
+            place=place,
+            rows=rows.rows("" if moved else self.listing.filter),
+            total=len(rows),
+            sort=rows.sort,
+            filter="" if moved else self.listing.filter,
+            phase="loading" if phase == "loading" else "ready",
+        )
+        self._emit(listing)
+        self._reveal_now()
+
+    def _reveal_now(self) -> None:
+        here = tuple(node for node in self._reveal if node in self._rows.by_node)
+        if here:
+            self._reveal = ()
+            self._on_reveal(here)
+
+    def _emit(self, listing: Listing) -> None:
+        self.listing = replace(listing, can_back=bool(self._back), can_forward=bool(self._forward))
+        self._on_listing(self.listing)
+
+    def _stop_timers(self) -> None:
+        if self._skeleton is not None:
+            self._skeleton.cancel()
+            self._skeleton = None
+
+    def _keep(self, node: int, by_node: dict[int, Entry]) -> None:
+        self._cache[node] = by_node
+        self._cache.move_to_end(node)
+        while len(self._cache) > _CACHED:
+            self._cache.popitem(last=False)
+
+    # --- order and filter ------------------------------------------------------------------------------------------
+
+    def sort_by(self, column: SortColumn) -> None:
+        """Sort by `column`; the same again turns the order round."""
+        old = self.listing.sort
+        new = Sort(column, descending=not old.descending if old.column == column else False)
+        number = self._epoch.advance()
+        self.listing = replace(self.listing, sort=new)
+        self._sorted(self._rows.by_node, number, lambda rows: self._show(self.place, rows, self.listing.phase))
+
+    def _sorted(self, by_node: dict[int, Entry], number: int, then: Callable[[SortedRows], None]) -> None:
+        """Sort; many rows in a thread."""
+        sort = self.listing.sort
+        entries = tuple(by_node.values())
+        if len(entries) <= _SMALL:
+            then(SortedRows(entries, sort))
+            return
+        self._bridge.run_in_thread(
+            lambda _token: SortedRows(entries, sort),
+            lambda rows: then(rows) if self._epoch.is_current(number) else None,
+            self._bridge.on_error,
+            name="gui-sort",
+        )
+
+    def set_filter(self, text: str) -> None:
+        """Show only names that contain `text`."""
+        if text != self.listing.filter and self.listing.phase in ("ready", "loading"):
+            self._emit(replace(self.listing, filter=text, rows=self._rows.rows(text)))
+
+    # --- changes by others (and by oneself) ------------------------------------------------------------------------
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Take in what changed on the server; what comes within 100 ms is shown together."""
+        for change in changes:
+            self._pending[change.entry.node] = change
+        if self._patch is None and self._pending:
+            self._patch = self._bridge.call_later(PATCH_S, self._apply_pending)
+
+    def _apply_pending(self) -> None:
+        self._patch = None
+        pending, self._pending = self._pending, {}
+        touched = False
+        for change in pending.values():
+            entry = change.entry
+            for node, kept in list(self._cache.items()):
+                if (node == entry.parent or entry.node in kept) and kept is not self._rows.by_node:
+                    del self._cache[node]
+            if entry.parent == self.place.node and not change.deleted:
+                self._rows.put(entry)
+                touched = True
+            elif self._rows.remove(entry.node):
+                touched = True
+        if self._way_changed(pending):
+            return
+        if touched and self.listing.phase in ("ready", "loading"):
+            listing = self.listing
+            self._emit(replace(listing, rows=self._rows.rows(listing.filter), total=len(self._rows)))
+            self._reveal_now()
+
+    def _way_changed(self, pending: dict[int, Change]) -> bool:
+        """Whether the folder shown, or one above it, is gone or called differently; then one is taken along."""
+        crumbs = self.place.crumbs
+        for index in range(1, len(crumbs)):
+            change = pending.get(crumbs[index].node)
+            if change is None:
+                continue
+            if change.deleted:
+                self._on_notice(Notice(f"“{crumbs[index].name}” was deleted.", "warning"))
+                self._open(Place(crumbs[:index]), ())
+                return True
+            if change.entry.parent != crumbs[index - 1].node:
+                self._follow(crumbs[-1].node)
+                return True
+            if change.entry.name != crumbs[index].name:
+                renamed = (*crumbs[:index], Crumb(change.entry.node, change.entry.name), *crumbs[index + 1 :])
+                self.listing = replace(self.listing, place=Place(renamed))
+                self._emit(self.listing)
+        return False
+
+    def _follow(self, node: int) -> None:
+        """The folder shown was moved with all that is in it: find the new way to it."""
+
+        def work(_token: CancelToken) -> Place:
+            crumbs: list[Crumb] = []
+            at = node
+            while at != ROOT_NODE and len(crumbs) < 300:
+                entry = self._api.stat(Ref(node=at))
+                crumbs.append(Crumb(entry.node, entry.name))
+                at = entry.parent
+            return Place((Place().crumbs[0], *reversed(crumbs)))
+
+        self._bridge.run_in_thread(
+            work,
+            lambda place: self._open(place, ()),
+            lambda _error: self._open(Place(), ()),
+            name="gui-follow",
+        )

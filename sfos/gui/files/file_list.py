@@ -1,0 +1,368 @@
+"""The list of files: a Treeview filled in slices, with sortable columns. The model is the truth; item id = node id.
+
+Values are written and never read back: Tcl turns '007' into 7.
+"""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from tkinter import ttk
+
+from sfos.gui import wording
+from sfos.gui.files.list_keys import ListKeys
+from sfos.gui.look import kinds, styles
+from sfos.gui.look.theme import Theme
+from sfos.gui.model import Sort, SortColumn
+from sfos.gui.widgets.scroll import AutoScrollbar
+from sfos.gui.widgets.slices import Slicer
+from sfos.gui.widgets.tooltip import Tooltip
+from sfos.protocol import Entry
+
+_COLUMNS: tuple[tuple[SortColumn, str], ...] = (
+    ("name", "\u2002Name"),  # above the icons, which stand a little away from the edge
+    ("size", "Size\u2003"),  # the space keeps numbers away from the next column
+    ("modified", "Modified"),
+    ("type", "Type"),
+)
+_WIDEST = {"size": "999.9 MB\u2003", "modified": "2026-12-28 23:59", "type": "reStructuredText"}
+_MIN_NAME = 180
+_ICON_GAP = 8
+_STEP = 50  # rows between two looks at the clock
+
+
+class FileList(ttk.Frame):
+    """Shows entries in the order given, and reports selection, opening, sorting and the context menu."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        *,
+        on_open: Callable[[Entry], None],
+        on_select: Callable[[tuple[Entry, ...], Entry | None], None],
+        on_sort: Callable[[SortColumn], None],
+        on_menu: Callable[[int, int], None],
+    ) -> None:
+        super().__init__(parent, style=styles.SURFACE)
+        self._theme = theme
+        self._on_open, self._on_select, self._on_sort, self._on_menu = on_open, on_select, on_sort, on_menu
+        self._rows: tuple[Entry, ...] = ()
+        self._by_node: dict[int, Entry] = {}
+        self._in_tree: set[int] = set()
+        self._cut: frozenset[int] = frozenset()
+        self._drop_node: int | None = None
+        self._sort = Sort()
+        self._icons: dict[tuple[str, str], str] = {}
+        self._slicer = Slicer(self)
+        self._name_room = 0
+        self._resized: str | None = None
+        self._wanted_selection: tuple[int, ...] = ()
+        self.tree = ttk.Treeview(
+            self, style=styles.FILES, columns=("size", "modified", "type"), show="tree headings", selectmode="extended"
+        )
+        bar = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns")
+        self.tree.configure(yscrollcommand=bar.set)
+        self.tree.grid(row=0, column=0, sticky="nsew")
+        self.rowconfigure(0, weight=1)
+        self.columnconfigure(0, weight=1)
+        self.moves = ListKeys(self.tree, lambda: self._rows)
+        Tooltip(self.tree, theme, self._tip_at)
+        self._headings()
+        self._tags()
+        theme.on_change(self._on_theme)
+        self.tree.bind("<<TreeviewSelect>>", self._selected)
+        self.tree.bind("<Double-Button-1>", self._double_click)
+        for button in ("<Button-3>", "<Button-2>") if self._is_mac() else ("<Button-3>",):
+            self.tree.bind(button, self._context)
+        self.tree.bind("<Button-1>", self._click)
+        self.tree.bind("<Configure>", self._configured)
+
+    # --- showing ---------------------------------------------------------------------------------------------------
+
+    def show(self, rows: Sequence[Entry], sort: Sort, *, same_place: bool) -> None:
+        """Show `rows`. In the same folder selection, focus and scroll position stay where they are."""
+        old = self._by_node if same_place else {}
+        self._rows = tuple(rows)
+        self._by_node = {row.node: row for row in rows}
+        if sort != self._sort:
+            self._sort = sort
+            self._headings()
+        if same_place and not self._slicer.busy and self._in_tree:
+            self._patch(old)
+        else:
+            self._wanted_selection = tuple(int(item) for item in self.tree.selection()) if same_place else ()
+            self._fill()
+
+    def _fill(self) -> None:
+        self.tree.selection_set(())  # else Tk tells of each selected row that goes
+        self.tree.delete(*self.tree.get_children())
+        self._in_tree = set()
+        self._slicer.run(self._insert_all())
+
+    def _insert_all(self) -> Iterator[None]:
+        call, path = self.tree.tk.call, str(self.tree)
+        wanted = set(self._wanted_selection)
+        for index, row in enumerate(self._rows):
+            # Straight to Tcl: the wrapper's formatting of options costs seven times the insertion itself.
+            call(path, "insert", "", "end", "-id", row.node, *self._row_options(row, index))
+            self._in_tree.add(row.node)
+            if row.node in wanted:
+                self.tree.selection_add(str(row.node))
+            if index % _STEP == _STEP - 1:
+                yield
+        self._wanted_selection = ()
+
+    def _patch(self, old: dict[int, Entry]) -> None:
+        """Change only the rows that differ: relative order of the others is the same."""
+        gone = [node for node in self._in_tree if node not in self._by_node]
+        resorted = len(gone) + len(self._rows) == len(self._in_tree) and self._order_changed(gone)
+        changed = {row.node for row in self._rows if resorted or old.get(row.node) != row}
+        if not gone and not changed:
+            return
+        if len(changed) > 2_000 and len(changed) * 2 > len(self._rows):
+            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._fill()
+            return
+        if gone:
+            self.tree.delete(*map(str, gone))
+            self._in_tree.difference_update(gone)
+        call, path = self.tree.tk.call, str(self.tree)
+        for index, row in enumerate(self._rows):
+            if row.node not in changed:
+                continue
+            if row.node in self._in_tree:
+                call(path, "item", row.node, *self._row_options(row, index))
+                call(path, "move", row.node, "", index)
+            else:
+                call(path, "insert", "", index, "-id", row.node, *self._row_options(row, index))
+                self._in_tree.add(row.node)
+        self._slicer.run(self._restripe())
+
+    def _order_changed(self, gone: Iterable[int]) -> bool:
+        dropped = set(map(str, gone))
+        shown = [item for item in self.tree.get_children() if item not in dropped]
+        return any(item != str(row.node) for item, row in zip(shown, self._rows, strict=False))
+
+    def _restripe(self) -> Iterator[None]:
+        call, path = self.tree.tk.call, str(self.tree)
+        for index, row in enumerate(self._rows):
+            call(path, "item", row.node, "-tags", self._row_tags(row, index))
+            if index % _STEP == _STEP - 1:
+                yield
+
+    def _row_options(self, row: Entry, index: int) -> tuple[object, ...]:
+        kind = kinds.kind_of(row)
+        size = ("—" if row.kind == "folder" else wording.size(row.size)) + "\u2003"
+        values = (size, wording.stamp(row.mtime_ns), kind.label)
+        return (
+            "-text", self._fitted(row.name), "-image", self._kind_icon(kind), "-values", values,
+            "-tags", self._row_tags(row, index),
+        )  # fmt: skip
+
+    def _kind_icon(self, kind: kinds.FileKind) -> str:
+        """Looked up once for each kind: thousands of rows have a few of them."""
+        theme, key = self._theme, (kind.icon, kind.colour)
+        if key not in self._icons:
+            icon = theme.icon(kind.icon, getattr(theme.palette, kind.colour), 16, pad_left=4, pad_right=_ICON_GAP)
+            self._icons[key] = str(icon)
+        return self._icons[key]
+
+    def _row_tags(self, row: Entry, index: int) -> tuple[str, ...]:
+        stripe = "odd" if index % 2 else "even"
+        return (stripe, "cut") if row.node in self._cut else (stripe,)
+
+    def _fitted(self, name: str) -> str:
+        """`name`, shortened if the column is too narrow; names that surely fit are not measured."""
+        room = self._name_room
+        if room <= 0 or len(name) * self._wide_char <= room:
+            return name
+        width = self._theme.measure(name)
+        return name if width <= room else self._theme.elide(name, room)
+
+    def show_cut(self, nodes: frozenset[int]) -> None:
+        """Show these rows as cut and waiting to be pasted."""
+        touched = self._cut | nodes
+        self._cut = nodes
+        for index, row in enumerate(self._rows):
+            if row.node in touched and row.node in self._in_tree:
+                self.tree.item(str(row.node), tags=self._row_tags(row, index))
+
+    def mark_drop(self, node: int | None) -> None:
+        """Show that a drop now would go into the folder `node`; None ends that."""
+        if node == self._drop_node:
+            return
+        for each in (self._drop_node, node):
+            row = self._by_node.get(each) if each is not None else None
+            if row is not None and row.node in self._in_tree:
+                self.tree.item(str(row.node), tags=("drop",) if each == node else ("even",))
+        self._drop_node = node
+
+    # --- selection -------------------------------------------------------------------------------------------------
+
+    def selected(self) -> tuple[Entry, ...]:
+        """The selected entries in the order of the list."""
+        chosen = {int(item) for item in self.tree.selection()}
+        return tuple(row for row in self._rows if row.node in chosen) if chosen else ()
+
+    def focused(self) -> Entry | None:
+        """The entry under the keyboard."""
+        item = self.tree.focus()
+        return self._by_node.get(int(item)) if item else None
+
+    def select(self, nodes: Iterable[int], *, focus: int | None = None) -> None:
+        """Select these nodes; rows that are not inserted yet are selected as they come."""
+        wanted = tuple(nodes)
+        here = [str(node) for node in wanted if node in self._in_tree]
+        self._wanted_selection = tuple(node for node in wanted if node not in self._in_tree)
+        self.tree.selection_set(here)
+        target = str(focus if focus is not None else wanted[0]) if wanted else ""
+        if target and self.tree.exists(target):
+            self.tree.focus(target)
+            self.tree.see(target)
+            self.moves.anchor = target
+
+    def take_focus(self) -> None:
+        """Put the keyboard into the list, on a row if there is one."""
+        self.tree.focus_set()
+        if not self.tree.focus():
+            first = self.tree.get_children()[:1]
+            if first:
+                self.tree.focus(first[0])
+
+    def _selected(self, _event: object) -> None:
+        self._on_select(self.selected(), self.focused())
+
+    # --- mouse -----------------------------------------------------------------------------------------------------
+
+    def _click(self, event: tk.Event[ttk.Treeview]) -> None:
+        # A click below the last row deselects, as in every file list.
+        if self.tree.identify_region(event.x, event.y) == "nothing":
+            self.tree.selection_set(())
+            self.tree.focus_set()
+
+    def _double_click(self, event: tk.Event[ttk.Treeview]) -> str:
+        if self.tree.identify_region(event.x, event.y) in ("tree", "cell"):
+            item = self.tree.identify_row(event.y)
+            if item:
+                self._on_open(self._by_node[int(item)])
+        return "break"
+
+    def _context(self, event: tk.Event[ttk.Treeview]) -> None:
+        item = self.tree.identify_row(event.y)
+        if item and item not in self.tree.selection():
+            self.tree.selection_set(item)
+            self.tree.focus(item)
+        elif not item:
+            self.tree.selection_set(())
+        self.tree.focus_set()
+        # After Tk has told of the new selection, on which the menu depends.
+        self.after_idle(self._on_menu, event.x_root, event.y_root)
+
+    def menu_position(self) -> tuple[int, int]:
+        """Where on the screen a menu asked for by the keyboard opens: at the focused row."""
+        box = self.tree.bbox(self.tree.focus()) if self.tree.focus() else ""
+        x, y = (box[0] + self._theme.px(40), box[1] + box[3]) if box else (self._theme.px(40), self._theme.px(40))
+        return self.tree.winfo_rootx() + x, self.tree.winfo_rooty() + y
+
+    def folder_at(self, y_root: int) -> Entry | None:
+        """The folder shown at this height of the screen, if one is: where a drop would go."""
+        item = self.tree.identify_row(y_root - self.tree.winfo_rooty())
+        row = self._by_node.get(int(item)) if item else None
+        return row if row is not None and row.kind == "folder" else None
+
+    # --- columns ---------------------------------------------------------------------------------------------------
+
+    def _headings(self) -> None:
+        theme, tree = self._theme, self.tree
+        arrow = theme.icon("caret-down-fill" if self._sort.descending else "caret-up-fill", theme.palette.muted, 9)
+        for column, label in _COLUMNS:
+            identifier = "#0" if column == "name" else column
+            tree.heading(
+                identifier,
+                text=label,
+                anchor="e" if column == "size" else "w",
+                image=arrow if column == self._sort.column else "",
+                command=lambda chosen=column: self._on_sort(chosen),
+            )
+            if column == "name":
+                tree.column("#0", anchor="w", stretch=True, minwidth=theme.px(_MIN_NAME))
+            else:
+                width = theme.measure(_WIDEST[column]) + theme.px(24)
+                tree.column(
+                    column, anchor="e" if column == "size" else "w", width=width, minwidth=theme.px(60), stretch=False
+                )
+        self._wide_char = theme.measure("W")
+
+    def _configured(self, _event: object) -> None:
+        """Narrow windows give up columns, least needed first; names are fitted to what is left."""
+        if self._resized is not None:
+            self.after_cancel(self._resized)
+        width = self.tree.winfo_width()
+        theme = self._theme
+        needed = {name: theme.measure(_WIDEST[name]) + theme.px(24) for name in ("size", "modified", "type")}
+        shown = ["size", "modified", "type"]
+        while shown and width - sum(needed[name] for name in shown) < theme.px(_MIN_NAME):
+            shown.pop()
+        self.tree.configure(displaycolumns=tuple(shown) or "")
+        self._resized = self.after(60, self._refit)
+
+    def _refit(self) -> None:
+        self._resized = None
+        room = self.tree.column("#0", "width") - self._theme.px(8 + 4 + 16 + _ICON_GAP + 10)
+        if room == self._name_room or room <= 0:
+            return
+        self._name_room = room
+        if not self._slicer.busy:
+            self._slicer.run(self._refit_names())
+        else:
+            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._fill()
+
+    def _refit_names(self) -> Iterator[None]:
+        call, path = self.tree.tk.call, str(self.tree)
+        narrow = self._theme.measure("i")
+        for index, row in enumerate(self._rows):
+            if len(row.name) * self._wide_char > self._name_room - narrow and row.node in self._in_tree:
+                call(path, "item", row.node, "-text", self._fitted(row.name))
+            if index % _STEP == _STEP - 1:
+                yield
+
+    def _tip_at(self, x: int, y: int) -> str | None:
+        """The whole name, where the list shows a shortened one."""
+        item = self.tree.identify_row(y)
+        row = self._by_node.get(int(item)) if item and self.tree.identify_column(x) == "#0" else None
+        if row is None or self._name_room <= 0 or self._fitted(row.name) == row.name:
+            return None
+        return row.name
+
+    # --- look ------------------------------------------------------------------------------------------------------
+
+    def _tags(self) -> None:
+        palette = self._theme.palette
+        self.tree.tag_configure("odd", background=palette.row_alt)
+        self.tree.tag_configure("even", background=palette.surface)
+        self.tree.tag_configure("drop", background=palette.good)
+        self.tree.tag_configure("cut", foreground=palette.disabled)
+
+    def _on_theme(self) -> None:
+        self._icons.clear()
+        self._tags()
+        self._headings()
+        if self._slicer.busy:
+            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._fill()
+        else:
+            self._slicer.run(self._redraw_icons())
+
+    def _redraw_icons(self) -> Iterator[None]:
+        """Each icon in its new colour, in place: rows, selection and scroll position stay."""
+        call, path = self.tree.tk.call, str(self.tree)
+        for index, row in enumerate(self._rows):
+            if row.node in self._in_tree:
+                call(path, "item", row.node, "-image", self._kind_icon(kinds.kind_of(row)))
+            if index % _STEP == _STEP - 1:
+                yield
+
+    def _is_mac(self) -> bool:
+        return str(self.tk.call("tk", "windowingsystem")) == "aqua"

@@ -1,0 +1,78 @@
+"""The tree of folders in the sidebar: a branch is read when it is first opened, and then kept up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from sfos.client.api import Api
+from sfos.gui.files.ordering import natural
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.protocol import ROOT_NODE, Change, Entry, Ref
+
+
+class FoldersPresenter:
+    """Tells `on_folders(parent, folders)` whenever the folders of a branch are known or change."""
+
+    def __init__(self, bridge: TaskBridge, api: Api, on_folders: Callable[[int, Sequence[Entry]], None]) -> None:
+        self._bridge, self._api, self._on_folders = bridge, api, on_folders
+        self._branches: dict[int, dict[int, Entry]] = {}
+        self._reading: set[int] = set()
+
+    def expand(self, node: int) -> None:
+        """Read the folders in `node`, unless they are known or on their way."""
+        if node in self._branches or node in self._reading:
+            return
+        self._reading.add(node)
+
+        def failed(_error: Exception) -> None:
+            # The list, which reads the same folders, says why. Here the branch can simply be opened again.
+            self._reading.discard(node)
+
+        self._bridge.run_in_thread(
+            lambda _token: [entry for entry in self._api.list_folder(Ref(node=node)) if entry.kind == "folder"],
+            lambda folders: self._read(node, folders),
+            failed,
+            name="gui-folders",
+        )
+
+    def _read(self, node: int, folders: Iterable[Entry]) -> None:
+        self._reading.discard(node)
+        self.learn(node, folders)
+
+    def learn(self, node: int, entries: Iterable[Entry]) -> None:
+        """These are all entries of `node`, as the list has read them anyway."""
+        folders = {entry.node: entry for entry in entries if entry.kind == "folder"}
+        if self._branches.get(node) != folders:
+            self._branches[node] = folders
+            self._tell(node)
+
+    def reread(self) -> None:
+        """Read every known branch anew: changes were missed."""
+        known = list(self._branches)
+        self._branches.clear()
+        for node in known or [ROOT_NODE]:
+            self.expand(node)
+
+    def apply(self, changes: Sequence[Change]) -> None:
+        """Take in what changed on the server."""
+        touched: set[int] = set()
+        for change in changes:
+            entry = change.entry
+            for parent, branch in self._branches.items():
+                if entry.node in branch and (change.deleted or parent != entry.parent or branch[entry.node] != entry):
+                    del branch[entry.node]
+                    touched.add(parent)
+            if entry.kind == "folder" and not change.deleted and entry.parent in self._branches:
+                branch = self._branches[entry.parent]
+                if branch.get(entry.node) != entry:
+                    branch[entry.node] = entry
+                    touched.add(entry.parent)
+            if change.deleted:
+                self._branches.pop(entry.node, None)
+        for node in touched:
+            if node in self._branches:
+                self._tell(node)
+
+    def _tell(self, node: int) -> None:
+        folders = sorted(self._branches[node].values(), key=lambda entry: (natural(entry.name), entry.node))
+        self._on_folders(node, folders)

@@ -1,0 +1,236 @@
+"""The left pane: the tree of folders, and how much is stored."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable, Sequence
+from tkinter import ttk
+
+from sfos.gui.account.usage import usage_text, used_share
+from sfos.gui.look import styles
+from sfos.gui.look.theme import Theme
+from sfos.gui.model import Place, Usage
+from sfos.gui.widgets.scroll import AutoScrollbar
+from sfos.gui.widgets.tooltip import Tooltip
+from sfos.protocol import ROOT_NODE, Entry, printable
+
+_PENDING = "pending:"  # the child that stands for folders not read yet, so that the branch can be opened
+
+
+class Sidebar(ttk.Frame):
+    """Folders as they become known: a branch asks for its folders when it is first opened."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        *,
+        on_go: Callable[[Place], None],
+        on_expand: Callable[[int], None],
+    ) -> None:
+        super().__init__(parent, style=styles.SIDE)
+        self._theme = theme
+        self._on_go, self._on_expand = on_go, on_expand
+        self._names: dict[int, str] = {}
+        self._shown: int | None = None
+        self._to_open: set[int] = set()  # branches on the way to the folder shown, not read yet
+        self._known: dict[int, tuple[Entry, ...]] = {}  # folders of branches that are read, some not in the tree yet
+        self._refitting: str | None = None
+        px = theme.px
+        self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
+        bar = AutoScrollbar(
+            self, "vertical", self.tree.yview, styles.SCROLL_SIDE, row=0, column=1, sticky="ns", pady=(px(6), 0)
+        )
+        self.tree.configure(yscrollcommand=bar.set)
+        self.tree.grid(row=0, column=0, sticky="nsew", padx=(px(6), px(4)), pady=(px(6), px(4)))
+        self.rowconfigure(0, weight=1)
+        self.columnconfigure(0, weight=1)
+        self._usage = UsageMeter(self, theme)
+        self._usage.grid(row=1, column=0, columnspan=2, sticky="ew", padx=px(12), pady=(px(4), px(8)))
+        self.tree.bind("<<TreeviewSelect>>", self._selected)
+        self.tree.bind("<<TreeviewOpen>>", self._opened)
+        self.tree.bind("<Configure>", self._configured)
+        Tooltip(self.tree, theme, self._tip_at)
+        theme.on_change(self._recolour)
+        self.clear()
+
+    # --- the tree --------------------------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Know nothing but the root."""
+        self.tree.delete(*self.tree.get_children())
+        self._names = {ROOT_NODE: "My files"}
+        self._known = {}
+        theme = self._theme
+        self.tree.insert(
+            "", "end", iid=str(ROOT_NODE), text="My files", open=True,
+            image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)),
+        )  # fmt: skip
+
+    def set_folders(self, parent: int, folders: Sequence[Entry]) -> None:
+        """These are the folders in `parent`, sorted as they shall stand; deeper branches stay as they are."""
+        branch = str(parent)
+        self._known[parent] = tuple(folders)
+        if not self.tree.exists(branch):
+            return
+        if self.tree.exists(_PENDING + branch):
+            self.tree.delete(_PENDING + branch)
+        wanted = {str(folder.node) for folder in folders}
+        for child in self.tree.get_children(branch):
+            if child not in wanted:
+                self._forget(child)
+        depth = self._depth(branch) + 1
+        for index, folder in enumerate(folders):
+            item = str(folder.node)
+            if self.tree.exists(item):
+                self.tree.move(item, branch, index)
+                if self._names.get(folder.node) != folder.name:
+                    self.tree.item(item, text=self._fitted(folder.name, depth))
+                self._names[folder.node] = folder.name
+                continue
+            text = self._fitted(folder.name, depth)
+            self.tree.insert(branch, index, iid=item, text=text, image=self._folder_icon())
+            self._names[folder.node] = folder.name
+            if folder.node in self._known:
+                self.set_folders(folder.node, self._known[folder.node])
+            else:
+                self.tree.insert(item, "end", iid=_PENDING + item)
+        if parent in self._to_open:
+            self._to_open.discard(parent)
+            self.tree.item(branch, open=True)
+        self._select_shown()
+
+    def _depth(self, item: str) -> int:
+        depth = 0
+        while item := self.tree.parent(item):
+            depth += 1
+        return depth
+
+    def _fitted(self, name: str, depth: int) -> str:
+        """`name`, shortened if it has no room at this depth."""
+        px, width = self._theme.px, self.tree.winfo_width()
+        room = width - px(2 + 17 + 16 + 8 + 8) - depth * px(16)
+        return self._theme.elide(printable(name), max(px(40), room)) if width > 1 else printable(name)
+
+    def _configured(self, _event: object) -> None:
+        if self._refitting is not None:
+            self.after_cancel(self._refitting)
+        self._refitting = self.after(60, self._refit)
+
+    def _refit(self) -> None:
+        self._refitting = None
+        for node, name in self._names.items():
+            if node != ROOT_NODE:
+                self.tree.item(str(node), text=self._fitted(name, self._depth(str(node))))
+
+    def _tip_at(self, _x: int, y: int) -> str | None:
+        """The whole name, where the tree shows a shortened one."""
+        item = self.tree.identify_row(y)
+        if not item or item.startswith(_PENDING) or int(item) == ROOT_NODE:
+            return None
+        name = self._names[int(item)]
+        return printable(name) if self._fitted(name, self._depth(item)) != printable(name) else None
+
+    def _forget(self, item: str) -> None:
+        for child in self.tree.get_children(item):
+            self._forget(child)
+        if not item.startswith(_PENDING):
+            self._names.pop(int(item), None)
+        self.tree.delete(item)
+
+    def show_place(self, place: Place) -> None:
+        """Select the folder that the list shows, opening the branches above it as far as they are known."""
+        if place.node != self._shown:
+            self._shown = place.node
+            self._to_open.clear()
+            for crumb in place.crumbs[:-1]:
+                item = str(crumb.node)
+                if self.tree.exists(item) and not self.tree.exists(_PENDING + item):
+                    self.tree.item(item, open=True)
+                else:
+                    self._to_open.add(crumb.node)
+        self._select_shown()
+
+    def _select_shown(self) -> None:
+        item = str(self._shown)
+        if self._shown is not None and self.tree.exists(item):
+            if self.tree.selection() != (item,):
+                self.tree.selection_set((item,))
+                self.tree.focus(item)
+            self.tree.see(item)
+
+    def _selected(self, _event: object) -> None:
+        chosen = self.tree.selection()
+        if not chosen or chosen[0].startswith(_PENDING) or int(chosen[0]) == self._shown:
+            return
+        self._on_go(self._place_of(chosen[0]))
+
+    def _place_of(self, item: str) -> Place:
+        way: list[str] = []
+        while item:
+            way.append(item)
+            item = self.tree.parent(item)
+        place = Place()
+        for step in reversed(way[:-1]):
+            place = place.child(int(step), self._names[int(step)])
+        return place
+
+    def _opened(self, _event: object) -> None:
+        item = self.tree.focus()
+        if item and self.tree.exists(_PENDING + item):
+            self._on_expand(int(item))
+
+    def _folder_icon(self) -> str:
+        theme = self._theme
+        return str(theme.icon("folder-fill", theme.palette.folder, 16, pad_right=8))
+
+    def _recolour(self) -> None:
+        theme = self._theme
+        for node in self._names:
+            if self.tree.exists(str(node)) and node != ROOT_NODE:
+                self.tree.item(str(node), image=self._folder_icon())
+        self.tree.item(str(ROOT_NODE), image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)))
+
+    def show_usage(self, usage: Usage | None) -> None:
+        """Show how much is stored; None hides it."""
+        self._usage.show(usage)
+
+
+class UsageMeter(ttk.Frame):
+    """A line or two, and where there is a quota a bar."""
+
+    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
+        super().__init__(parent, style=styles.SIDE)
+        self._theme = theme
+        self._state: Usage | None = None
+        self._text = ttk.Label(self, style=styles.SIDE_MUTED, anchor="w")
+        self._text.pack(fill="x")
+        self._bar = tk.Canvas(self, height=theme.px(7), highlightthickness=0, borderwidth=0)
+        self._bar.bind("<Configure>", lambda _event: self._draw())
+        theme.on_change(self._draw)
+        self._draw()
+
+    def show(self, usage: Usage | None) -> None:
+        """See `Sidebar.show_usage`."""
+        self._state = usage
+        self._draw()
+
+    def _draw(self) -> None:
+        theme, palette = self._theme, self._theme.palette
+        self._bar.configure(background=palette.side)
+        self._bar.delete("all")
+        usage = self._state
+        if usage is None:
+            self._text.configure(text="")
+            return
+        self._text.configure(text=usage_text(usage))
+        share = used_share(usage)
+        if share is None:  # without a limit there is nothing that a bar could be full of
+            self._bar.pack_forget()
+            return
+        self._bar.pack(fill="x", pady=(theme.px(6), 0))
+        width, thick = self._bar.winfo_width(), theme.px(7)
+        theme.bar(self._bar, 0, width, thick // 2, thick, palette.usage_trough)
+        if share:
+            colour = palette.danger if share >= 0.9 else palette.primary
+            theme.bar(self._bar, 0, int(width * share), thick // 2, thick, colour)

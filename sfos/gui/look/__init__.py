@@ -1,0 +1,1 @@
+"""Colours, icons, sizes and styles of the window."""

@@ -1,0 +1,221 @@
+"""What the window shows, as plain frozen values: presenters make them, views draw them. No behaviour, no Tk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sfos.protocol import ROOT_NODE, Entry, PasswordPolicy
+
+SortColumn = Literal["name", "size", "modified", "type"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """By which column the list is sorted; folders always come first."""
+
+    column: SortColumn = "name"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Crumb:
+    """One folder on the way from the root."""
+
+    node: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder and the way to it, root first."""
+
+    crumbs: tuple[Crumb, ...] = (Crumb(ROOT_NODE, ""),)
+
+    @property
+    def node(self) -> int:
+        """The folder itself."""
+        return self.crumbs[-1].node
+
+    @property
+    def path(self) -> str:
+        """Its absolute path; `/` for the root."""
+        return "/" + "/".join(crumb.name for crumb in self.crumbs[1:])
+
+    def child(self, node: int, name: str) -> Place:
+        """The folder `name` in this one."""
+        return Place((*self.crumbs, Crumb(node, name)))
+
+    def parent(self) -> Place | None:
+        """The folder above; None above the root."""
+        return Place(self.crumbs[:-1]) if len(self.crumbs) > 1 else None
+
+
+Phase = Literal["blank", "loading", "skeleton", "ready", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The file list. `rows` is what is shown: sorted and filtered; `total` counts without the filter.
+
+    `phase`: "loading" for the first 150 ms (the old rows stay), then "skeleton"; "failed" with `problem`.
+    """
+
+    place: Place = Place()
+    rows: tuple[Entry, ...] = ()
+    total: int = 0
+    sort: Sort = Sort()
+    filter: str = ""
+    phase: Phase = "blank"
+    problem: str | None = None
+    can_back: bool = False
+    can_forward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is selected in the list, in the order of the list; `focus` is the row under the keyboard."""
+
+    entries: tuple[Entry, ...] = ()
+    focus: Entry | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the selected files; folders count nothing here."""
+        return sum(entry.size for entry in self.entries)
+
+
+ConnectionPhase = Literal["signed_out", "connecting", "online", "offline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How things stand with the server. `retry_in_s`: seconds to the next attempt while offline."""
+
+    phase: ConnectionPhase = "signed_out"
+    server: str = ""
+    user: str = ""
+    retry_in_s: int | None = None
+    problem: str | None = None
+    must_change_password: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much is stored; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit."""
+
+    current_bytes: int = 0
+    files: int = 0
+    stored_bytes: int = 0
+    quota_bytes: int | None = None
+    entries: int = 0
+    quota_entries: int | None = None
+
+
+Direction = Literal["up", "down"]
+TransferPhase = Literal["waiting", "running", "asking", "paused", "retrying", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One row of the transfer panel: a file, or a batch of them with the file now under way.
+
+    `eta_s` is None until the estimate is stable. `fraction` 0 to 1, None while the total is not known. `queued`: its
+    place, from 0, among those that wait for their turn; None once it has begun.
+    """
+
+    key: int
+    direction: Direction
+    title: str
+    place: str
+    phase: TransferPhase
+    done_bytes: int = 0
+    total_bytes: int = 0
+    fraction: float | None = None
+    bytes_per_s: float = 0.0
+    eta_s: float | None = None
+    note: str = ""
+    finished_at: str = ""
+    queued: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferBoard:
+    """The transfer panel as a whole."""
+
+    active: tuple[Transfer, ...] = ()
+    completed: tuple[Transfer, ...] = ()
+    failed: tuple[Transfer, ...] = ()
+    cancelled: tuple[Transfer, ...] = ()
+    up_bytes_per_s: float = 0.0
+    down_bytes_per_s: float = 0.0
+    done_bytes: int = 0
+    total_bytes: int = 0
+    eta_s: float | None = None
+    all_paused: bool = False
+    limit_bytes_per_s: int | None = None
+
+
+Severity = Literal["info", "success", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence for the person. `action` names what a click on it does, if it does something; `other` what else."""
+
+    text: str
+    severity: Severity = "info"
+    action: str | None = None
+    other: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One of the two: where it is, its size and its time, in words; `newer` marks the younger one."""
+
+    heading: str
+    lines: tuple[str, ...]
+    newer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicting:
+    """Two versions of a name: `coming` would replace `existing`. `place`: the folder of both."""
+
+    name: str
+    place: str
+    existing: Version
+    coming: Version
+
+
+@dataclass(frozen=True, slots=True)
+class SignInState:
+    """What the form for signing in shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can.
+    `wrong`: the field that `problem` is about. `notice`: why one is here again. `held_up`: the server lets nobody try
+    for a while.
+    """
+
+    server: str = ""
+    user: str = ""
+    busy: bool = False
+    problem: str | None = None
+    keep: bool = False
+    keep_refused: str | None = "Looking for a keyring…"
+    wrong: Literal["server", "user", "password"] | None = None
+    notice: Notice | None = None
+    held_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewPasswordState:
+    """What the form for a new password shows. `old`: the one that is to be replaced.
+
+    `forced`: an administrator has given the old one, and the server does nothing before there is another.
+    """
+
+    user: str = ""
+    old: str = field(default="", repr=False)
+    policy: PasswordPolicy = field(default_factory=PasswordPolicy)
+    forced: bool = False
+    busy: bool = False
+    problem: str = ""

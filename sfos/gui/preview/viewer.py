@@ -1,0 +1,132 @@
+"""Looking at what is selected: the details pane, and the large preview in its own window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sfos.client.api import Api
+from sfos.gui import wording
+from sfos.gui.look import kinds
+from sfos.gui.model import Listing, Selection
+from sfos.gui.preview.area import PreviewArea
+from sfos.gui.preview.presenter import PreviewPresenter, Shown, details_of, with_picture_size
+from sfos.gui.preview.window import PreviewWindow
+from sfos.gui.shell.main_window import MainWindow
+from sfos.gui.threads.bridge import TaskBridge
+from sfos.protocol import Entry
+
+
+class Viewer:
+    """Shows the selection beside the list, and single files large. `listing()`: what the list shows now."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        bridge: TaskBridge,
+        api: Api,
+        max_bytes: int,
+        *,
+        listing: Callable[[], Listing],
+        on_download: Callable[[Entry], None],
+    ) -> None:
+        self._window, self._listing, self._on_download = window, listing, on_download
+        self._selection = Selection()
+        self._closed = False
+        self.pane = PreviewPresenter(bridge, api, max_bytes, self._show_in_pane)
+        self.large = PreviewPresenter(bridge, api, max_bytes, self._show_large)
+        self._big: PreviewWindow | None = None
+
+    def close(self) -> None:
+        """Close the large preview, and fetch nothing more."""
+        self._closed = True
+        if self._big is not None:
+            self._big.close()
+        self.pane.show(None)
+
+    # --- beside the list -------------------------------------------------------------------------------------------
+
+    def show(self, selection: Selection) -> None:
+        """Show `selection`, or without one the folder."""
+        self._selection = selection
+        entries = selection.entries
+        one = entries[0] if len(entries) == 1 else None
+        if not self._window.details_shown:
+            self.pane.show(None)
+            return
+        self.pane.show(one)
+        self._describe()
+        if one is None:
+            icon, colour = ("files", "muted") if entries else (kinds.FOLDER.icon, kinds.FOLDER.colour)
+            self._window.details.preview.show_message(icon, "", colour)
+
+    def _describe(self) -> None:
+        listing = self._listing()
+        details = details_of(self._selection, listing.place.path, listing.total, wording.local_now())
+        shown = self.pane.shown
+        if self._selection.entries == (shown.entry,):
+            details = with_picture_size(details, shown.block)
+        self._window.details.show(details.title, details.subtitle, details.facts)
+
+    def _show_in_pane(self, shown: Shown) -> None:
+        if not self._closed:
+            _draw(self._window.details.preview, shown)
+            if shown.block is not None:
+                self._describe()
+
+    # --- large -----------------------------------------------------------------------------------------------------
+
+    @property
+    def large_window(self) -> PreviewWindow | None:
+        """The window with the large preview, while it is open."""
+        return self._big
+
+    def open_large(self, entry: Entry) -> None:
+        """Show `entry` in a window of its own."""
+        if self._big is None:
+            self._big = PreviewWindow(
+                self._window.root, self._window.theme, on_page=self.large.turn_to, on_step=self._step,
+                on_download=self._download, on_close=self._big_closed,
+            )  # fmt: skip
+            self._big.open()
+        self.large.show(entry, at_once=True)
+
+    def renew(self, listing: Listing) -> None:
+        """Show the large preview's file as `listing` has it now."""
+        shown = self.large.shown.entry
+        if self._big is not None and shown is not None:
+            row = next((row for row in listing.rows if row.node == shown.node), None)
+            if row is not None and row != shown:
+                self.large.show(row, at_once=True)
+
+    def _step(self, step: int) -> None:
+        files = [row for row in self._listing().rows if row.kind == "file"]
+        shown = self.large.shown.entry
+        index = next((i for i, row in enumerate(files) if shown is not None and row.node == shown.node), None)
+        if index is not None and 0 <= index + step < len(files):
+            self._window.files.select((files[index + step].node,))
+            self.large.show(files[index + step], at_once=True)
+
+    def _show_large(self, shown: Shown) -> None:
+        if self._big is None or shown.entry is None:
+            return
+        details = details_of(Selection((shown.entry,)), self._listing().place.path, 0, wording.local_now())
+        details = with_picture_size(details, shown.block)
+        self._big.describe(details.title, details.subtitle)
+        _draw(self._big.preview, shown)
+
+    def _download(self) -> None:
+        if self.large.shown.entry is not None:
+            self._on_download(self.large.shown.entry)
+
+    def _big_closed(self) -> None:
+        self._big = None
+        self.large.show(None)
+        if not self._closed:
+            self._window.files.take_focus()
+
+
+def _draw(area: PreviewArea, shown: Shown) -> None:
+    if shown.block is not None:
+        area.show(shown.block, shown.icon, shown.colour)
+    else:
+        area.show_message(shown.icon, shown.message, shown.colour, working=shown.working)

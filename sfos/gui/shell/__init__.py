@@ -1,0 +1,1 @@
+"""The window itself: its start, frame, commands and settings kept."""

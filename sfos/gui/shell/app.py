@@ -1,0 +1,410 @@
+"""The application: one window, from opening to closing; who is signed in comes and goes within it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sfos import config
+from sfos.client.local import directories
+from sfos.client.options import ClientOptions
+from sfos.gui.commands import LOOK_COMMANDS, Command
+from sfos.gui.files.drop import DropTarget
+from sfos.gui.look.palette import Mode
+from sfos.gui.look.theme import Theme, Window
+from sfos.gui.model import Connection, Notice, Place, TransferBoard
+from sfos.gui.shell import choices, desktop
+from sfos.gui.shell.choices import Choices
+from sfos.gui.shell.help import show_help
+from sfos.gui.shell.main_window import MainWindow, Reactions
+from sfos.gui.signing_in.gate import Gate
+from sfos.gui.signing_in.new_password import NewPasswordCard
+from sfos.gui.signing_in.presenter import (
+    AccessPresenter,
+    AskNewPassword,
+    AskSignIn,
+    AskTrust,
+    Entered,
+    Step,
+    WarnChanged,
+    ended_notice,
+)
+from sfos.gui.signing_in.sign_in_card import SignInCard
+from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
+from sfos.gui.threads.bridge import TaskBridge, TkPump
+from sfos.gui.threads.collector import Collector
+from sfos.gui.widgets.dialogs.ask import confirm
+
+if TYPE_CHECKING:  # loaded by `_open_trust`, in a thread, while the window is already there
+    from sfos.client.net.trust import Trust
+    from sfos.client.session.session import Session
+    from sfos.gui.shell.workspace import Workspace
+
+_log = logging.getLogger(__name__)
+
+VERSION = "0.1.0"
+_SIZE = (1360, 840)
+_LOAD_S = 0.1  # the first picture of the window comes first
+_ONLY_WHEN_SIGNED_OUT = frozenset({Command.HELP, Command.QUIT, *LOOK_COMMANDS})
+
+
+class App:
+    """Builds the window and runs it until it is closed."""
+
+    def __init__(self, settings: config.Config, *, server: str = "", user: str = "", mode: Mode | None = None) -> None:
+        """`server`, `user`, `mode`: what the command line says; it outranks what was remembered."""
+        self._settings = settings.client
+        self._state_dir = directories.state_directory(settings.client)
+        self.choices = choices.load(self._state_dir)
+        asked = mode or _mode(settings.client.theme) or self.choices.theme
+        strong = self.choices.contrast == "high"
+        self.root = Window("Secure Files", asked or "light", high_contrast=strong)
+        self.theme = Theme(
+            self.root, asked or "light", scale=settings.client.ui_scale or None,
+            text_scale=self.choices.text_scale, high_contrast=strong,
+        )  # fmt: skip
+        self.bridge = TaskBridge()
+        self.bridge.on_error = self._report
+        self._pump = TkPump(self.root, self.bridge)
+        self._collector = Collector(self.bridge)
+        self._save_lock = threading.Lock()
+        self._closing = False
+        self.closed = False
+        self.workspace: Workspace | None = None
+        self.gate = Gate(self.root, self.theme)
+        self.access = AccessPresenter(
+            self.bridge, self._open_trust, ClientOptions.of(settings.client, f"window {VERSION}"), self._step
+        )
+        self._hooks()
+        self._place_window()
+        self.access.begin(server or self._server(), user or self._user())
+        # Before it shows: a window that is closed while the rest is made would be destroyed under it.
+        self.root.protocol("WM_DELETE_WINDOW", self.close)
+        self.root.deiconify()
+        self.root.update_idletasks()  # the form is on the screen; what it covers can be made behind it
+        self.window = MainWindow(self.root, self.theme, self._reactions())
+        self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
+        if asked is None:
+            self._follow_system()
+        self.root.after_idle(self._late)
+
+    def run(self) -> None:
+        """Blocks until the window is closed."""
+        self.root.mainloop()
+
+    # --- opening ---------------------------------------------------------------------------------------------------
+
+    def _server(self) -> str:
+        """The configured server; if that is only the default, the one used last."""
+        configured = self._settings.server
+        return self.choices.server if configured == config.Client().server and self.choices.server else configured
+
+    def _user(self) -> str:
+        return self._settings.user or self.choices.user
+
+    def _place_window(self) -> None:
+        root, px = self.root, self.theme.px
+        most = root.winfo_screenwidth(), root.winfo_screenheight()
+        width = min(self.choices.width or px(_SIZE[0]), most[0])
+        height = min(self.choices.height or px(_SIZE[1]), most[1])
+        root.geometry(f"{width}x{height}+{(most[0] - width) // 2}+{(most[1] - height) // 3}")
+        icon = self.theme.icon("safe2-fill", self.theme.palette.accent, 48)
+        root.iconphoto(True, str(icon))
+
+    def _late(self) -> None:
+        """What the first picture of the window need not wait for."""
+        if not self._closing:
+            self.bridge.call_later(_LOAD_S, self._load)
+            self._drop = DropTarget(
+                self.window.files, on_over=self._drop_over, on_leave=self._drop_left, on_drop=self._dropped
+            )
+
+    def _load(self) -> None:
+        """Load, in a thread, what signing in will need."""
+        self.bridge.run_in_thread(lambda _token: self._open_trust(), lambda _trust: None, self._report, name="gui-load")
+
+    def _open_trust(self) -> Trust:
+        """The pins. For threads: loads besides what a session needs, so that Tk's thread need not."""
+        import sfos.gui.shell.workspace  # noqa: F401
+        from sfos.client.net.trust import Trust, TrustStore
+
+        return Trust(TrustStore(directories.pins_file(self._settings)))
+
+    def _follow_system(self) -> None:
+        def found(mode: Mode | None) -> None:
+            if mode is not None and self.choices.theme is None:
+                self.theme.set_mode(mode)
+
+        self.bridge.run_in_thread(
+            lambda _token: desktop.system_mode(), found, lambda _error: None, name="gui-system-theme"
+        )
+
+    # --- errors of the program itself ------------------------------------------------------------------------------
+
+    def _hooks(self) -> None:
+        """Nothing fails unseen: what nobody caught is logged and shown."""
+
+        def in_tk(_kind: type[BaseException], error: BaseException, _trace: types.TracebackType | None) -> None:
+            self._report(error)
+
+        previous = threading.excepthook
+
+        def in_thread(args: Any) -> None:
+            if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+                error = args.exc_value
+                self.bridge.post(lambda: self._report(error))
+            else:
+                previous(args)
+
+        self.root.report_callback_exception = in_tk  # how tkinter wants it
+        self._previous_hook = previous
+        threading.excepthook = in_thread
+
+    def _report(self, error: BaseException) -> None:
+        if self.closed:
+            # Tk still tells half-destroyed widgets of their new size.
+            _log.debug("an error while the window went away", exc_info=error)
+            return
+        _log.error("an error nobody caught", exc_info=error)
+        text = f"Something went wrong in this program ({type(error).__name__}). The log says more; your files are safe."
+        self.window.banner.show(Notice(text, "error"), close=lambda: self.window.banner.show(None))
+
+    # --- getting in ------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> None:
+        access = self.access
+        match step:
+            case AskSignIn(state=state, fresh=fresh):
+                card = self.gate.card
+                if not isinstance(card, SignInCard):
+                    card = self.gate.show(
+                        lambda parent, theme: SignInCard(
+                            parent, theme, state, on_submit=access.submit, on_cancel=access.cancel
+                        )
+                    )
+                    fresh = True
+                assert isinstance(card, SignInCard)
+                card.show(state)
+                if fresh and not state.busy:
+                    card.take_focus(state.wrong)
+            case AskTrust(key=unknown):
+                self.gate.show(
+                    lambda parent, theme: TrustCard(
+                        parent, theme, unknown, on_trust=lambda: access.trust(unknown), on_cancel=access.distrust
+                    )
+                )
+            case WarnChanged(key=changed):
+                self.gate.show(
+                    lambda parent, theme: ChangedKeyCard(
+                        parent, theme, changed,
+                        on_replace=lambda: access.replace_key(changed), on_disconnect=access.distrust,
+                    )
+                )  # fmt: skip
+            case AskNewPassword(state=asked):
+                form = self.gate.card
+                if not isinstance(form, NewPasswordCard):
+                    self.gate.show(
+                        lambda parent, theme: NewPasswordCard(
+                            parent, theme, asked, on_choose=access.choose_password,
+                            on_later=access.postpone_password, on_sign_out=access.refuse_password,
+                        )
+                    )  # fmt: skip
+                else:
+                    form.show(asked)
+            case Entered(session=session):
+                self._enter(session)
+
+    def _enter(self, session: Session) -> None:
+        if self._closing:
+            return
+        self._remember(server=str(session.address), user=session.user)
+        from sfos.gui.shell.workspace import Workspace
+
+        # Laid out and filled behind the card, and uncovered whole.
+        self.window.show()
+        self.window.show_details(self.choices.details)
+        self.workspace = Workspace(
+            session, self.window, self.bridge, self._settings, state_dir=self._state_dir,
+            limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
+            on_sign_out=self._ask_sign_out,
+        )  # fmt: skip
+        self.workspace.start()
+        self.root.update_idletasks()
+        self.gate.leave()
+
+    def _leave(self, *, logout: bool, notice: Notice | None = None) -> None:
+        workspace, self.workspace = self.workspace, None
+        if workspace is None:
+            return
+        address, user = str(workspace.session.address), workspace.session.user
+        workspace.close(logout=logout)
+        self.window.hide()
+        self.window.show_connection(Connection())
+        self.window.show_board(TransferBoard())
+        for banner in (self.window.offline_banner, self.window.banner, self.window.offer_banner):
+            banner.show(None)
+        self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
+        self.access.begin(address, user, notice=notice, automatic=False)
+
+    def _session_ended(self, error: Exception) -> None:
+        kept = len(self.workspace.unfinished()) if self.workspace is not None else 0
+        self._leave(logout=False, notice=ended_notice(error, kept=kept))
+
+    # --- what the person does --------------------------------------------------------------------------------------
+
+    def _reactions(self) -> Reactions:
+        def when_in(action: Callable[..., Any]) -> Callable[..., Any]:
+            """`action` of the workspace, while there is one."""
+
+            def act(*values: Any) -> None:
+                if self.workspace is not None:
+                    action(self.workspace, *values)
+
+            return act
+
+        return Reactions(
+            run=self.run_command,
+            go=when_in(lambda space, place: space.browser.go(place)),
+            go_path=when_in(lambda space, text: space.browser.go_path(text)),
+            filter=when_in(lambda space, text: space.browser.set_filter(text)),
+            open=when_in(lambda space, entry: space.orders.open_entry(entry)),
+            select=when_in(lambda space, entries, focus: space.select(entries, focus)),
+            sort=when_in(lambda space, column: space.browser.sort_by(column)),
+            expand=when_in(lambda space, node: space.folders.expand(node)),
+            page=when_in(lambda space, number: space.viewer.pane.turn_to(number)),
+            transfer=when_in(lambda space, key, action: space.transfers.act(key, action)),
+            pause_all=when_in(lambda space, paused: space.transfers.pause_all(paused)),
+            limit=when_in(self._set_limit),
+            clear=when_in(lambda space, tab: space.transfers.clear(tab)),
+            close=self.close,
+        )
+
+    def run_command(self, command: Command) -> None:
+        """Do what `command` says."""
+        if command is Command.QUIT:
+            self.close()
+        elif command in LOOK_COMMANDS:
+            self._change_look(command)
+        elif command is Command.HELP:
+            fingerprint = self.workspace.session.fingerprint if self.workspace is not None else ""
+            show_help(self.root, self.theme, version=VERSION, fingerprint=fingerprint)
+        elif command is Command.SIGN_OUT:
+            self._ask_sign_out()
+        elif self.workspace is not None:
+            self.workspace.orders.run(command)
+            if command is Command.DETAILS_PANE:
+                self._remember(details=self.window.details_shown)
+
+    def _change_look(self, command: Command) -> None:
+        theme = self.theme
+        if command is Command.THEME:
+            theme.set_mode("light" if theme.mode == "dark" else "dark")
+            self._remember(theme=theme.mode)
+        elif command is Command.CONTRAST:
+            theme.set_high_contrast(not theme.high_contrast)
+            self._remember(contrast="high" if theme.high_contrast else "normal")
+        else:
+            steps = {Command.TEXT_LARGER: 1, Command.TEXT_SMALLER: -1}
+            scale = theme.text_scale + 0.1 * steps[command] if command in steps else 1.0
+            theme.set_text_scale(scale)
+            self._remember(text_scale=theme.text_scale)
+
+    def _set_limit(self, workspace: Workspace, limit: int | None) -> None:
+        workspace.transfers.set_limit(limit)
+        self._remember(limit_bytes_per_s=limit or 0)
+
+    def _ask_sign_out(self) -> None:
+        if self.workspace is not None and self.workspace.transfers.unfinished:
+            confirm(
+                self.root, self.theme, title="Sign out now?", verb="Sign out",
+                text="Transfers are under way. They stop now, and can go on when you sign in again.",
+                on_yes=lambda: self._leave(logout=True),
+            )  # fmt: skip
+        else:
+            self._leave(logout=True)
+
+    # --- files dropped in ------------------------------------------------------------------------------------------
+
+    def _drop_over(self, _x: int, y: int) -> None:
+        workspace = self.workspace
+        if workspace is None:
+            return
+        folder = self.window.files.folder_at(y)
+        name = folder.name if folder is not None else workspace.browser.place.crumbs[-1].name or "My files"
+        self.window.placeholder.announce_drop(f"Release to upload to “{name}”")
+        self.window.files.mark_drop(folder.node if folder is not None else None)
+
+    def _drop_left(self) -> None:
+        self.window.placeholder.announce_drop("")
+        self.window.files.mark_drop(None)
+
+    def _dropped(self, paths: tuple[Path, ...], _x: int, y: int) -> None:
+        workspace = self.workspace
+        if workspace is None:
+            return
+        folder = self.window.files.folder_at(y)
+        here: Place = workspace.browser.place
+        workspace.orders.upload(paths, here.child(folder.node, folder.name) if folder is not None else here)
+
+    # --- closing ---------------------------------------------------------------------------------------------------
+
+    def _remember(self, **changed: Any) -> None:
+        import msgspec
+
+        self.choices = msgspec.structs.replace(self.choices, **changed)
+        kept: Choices = self.choices
+
+        def work(_token: object) -> None:
+            with self._save_lock:
+                if kept is self.choices:  # else a later one is on its way, and must be the last on the disk
+                    choices.save(self._state_dir, kept)
+
+        def failed(error: Exception) -> None:
+            _log.warning("the window's choices were not saved: %s", error)
+
+        self.bridge.run_in_thread(work, lambda _nothing: None, failed, name="gui-choices")
+
+    def close(self) -> None:
+        """Close the window; asks first if that cuts off transfers."""
+        if self._closing:
+            return
+        if self.workspace is not None and self.workspace.transfers.unfinished:
+            confirm(
+                self.root, self.theme, title="Close the window?", verb="Close",
+                text="Transfers are under way. They stop now, and can go on when you sign in again.",
+                on_yes=self.close_now,
+            )  # fmt: skip
+        else:
+            self.close_now()
+
+    def close_now(self) -> None:
+        """Close without asking: refuse new work, cancel, wait for the threads (5 s at most), destroy."""
+        if self._closing:
+            return
+        self._closing = True
+        if self.root.state() == "normal":
+            self._remember(width=self.root.winfo_width(), height=self.root.winfo_height())
+        self.access.close()
+        if self.workspace is not None:
+            self.workspace.close()
+            self.workspace = None
+        self.root.withdraw()
+        self._pump.shut_down(self._destroy)
+
+    def _destroy(self) -> None:
+        self.closed = True
+        threading.excepthook = self._previous_hook
+        self._collector.stop()
+        # Views have timers of their own (a tool tip, a toast); none may fire into a window that is gone. They are
+        # cancelled in Tcl: `after_cancel` also deletes the command, which the timer's widget does again on its end.
+        for timer in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+            self.root.tk.call("after", "cancel", timer)
+        self.root.destroy()
+
+
+def _mode(setting: str) -> Mode | None:
+    return "light" if setting == "light" else "dark" if setting == "dark" else None

@@ -1,0 +1,1 @@
+"""Cards that cover the window until one is signed in."""

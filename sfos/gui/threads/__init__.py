@@ -1,0 +1,1 @@
+"""Between worker threads and Tk's."""

@@ -1,0 +1,1 @@
+"""The transfers' place in the window: queue, progress, conflicts."""

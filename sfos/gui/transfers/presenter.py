@@ -1,0 +1,293 @@
+"""Uploads and downloads: starting them, the buttons of the panel, and what the panel shows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sfos.client.errors import ConnectionFailed
+from sfos.client.transfer import (
+    Direction,
+    ItemFinished,
+    ItemState,
+    Job,
+    JobChanged,
+    JobState,
+    Progress,
+    TransferEngine,
+    TransferEvent,
+)
+from sfos.client.transfer.queue_file import Kept
+from sfos.gui import wording
+from sfos.gui.model import Notice, Place, Transfer, TransferBoard
+from sfos.gui.threads.bridge import TaskBridge, Timer
+from sfos.gui.transfers.conflicts import Questions
+from sfos.gui.transfers.rows import Snapshot, failed_rows, job_of, sum_up
+from sfos.gui.transfers.work import Asked, Download, Upload, Work
+from sfos.protocol import Entry, LoginFailed, LoginRequired, Ref, ServerStopping, SessionEnded, SfosError
+
+REFRESH_S = 0.1  # the panel is drawn anew at most ten times a second
+AGAIN_S, ATTEMPTS = 3.0, 3  # of a job that lost its connection to a server that is there
+_AWAY = (ConnectionFailed, ServerStopping)
+_SIGNED_OUT = (SessionEnded, LoginRequired, LoginFailed)  # a password changed elsewhere counts as a failed sign-in
+
+
+class TransfersPresenter:
+    """Owns the jobs of one session's engine. `listen` alone is called from worker threads."""
+
+    def __init__(
+        self,
+        bridge: TaskBridge,
+        *,
+        for_job: Callable[[], Questions],
+        on_board: Callable[[TransferBoard], None],
+        on_notice: Callable[[Notice], None],
+        on_queue: Callable[[], None] = lambda: None,
+        now: Callable[[], dt.datetime] = wording.local_now,
+    ) -> None:
+        """`for_job`: what a new job asks through; `on_queue`: what `unfinished_work` says may have changed."""
+        self._bridge, self._for_job = bridge, for_job
+        self._on_board, self._on_notice, self._on_queue, self._now = on_board, on_notice, on_queue, now
+        self._engine: TransferEngine | None = None
+        self._limit: int | None = None
+        self._work: dict[int, Work] = {}
+        self._away = False
+        self._failed_rows: dict[int, tuple[int, tuple[Transfer, ...]]] = {}
+        self._cleared: set[int] = set()  # rows of failed items that the person has cleared
+        self._timer: Timer | None = None
+        self.board = TransferBoard()
+
+    def use(self, engine: TransferEngine, limit: int | None) -> None:
+        """Begin with `engine`, whose listener is `listen`."""
+        self._engine = engine
+        self._limit = limit
+        self.board = TransferBoard(limit_bytes_per_s=limit)
+
+    def forget(self) -> None:
+        """Forget everything: the session is over."""
+        self._engine = None
+        self._work.clear()
+        self._draw()
+
+    @property
+    def unfinished(self) -> int:
+        """How many jobs are not over."""
+        return sum(not work.job.state.over for work in self._work.values())
+
+    def unfinished_work(self) -> tuple[Kept, ...]:
+        """What waits, runs, or broke off for want of the server or of the session, in its order: what could go on
+        another time.
+        """
+        begun, waiting = self._in_order()
+        return tuple(
+            work.asked.kept()
+            for work in (*begun, *waiting)
+            if not work.job.state.over or _broke_off(work.job, (*_AWAY, *_SIGNED_OUT))
+        )
+
+    # --- starting --------------------------------------------------------------------------------------------------
+
+    def upload(self, paths: Sequence[Path], place: Place) -> None:
+        """Put `paths`, folders with all they hold, into `place`."""
+        if paths:
+            self.start(Upload(tuple(paths), place.node, place.path))
+
+    def download(self, entries: Sequence[Entry], folder: Path) -> None:
+        """Get `entries` into the local `folder`."""
+        if entries:
+            self.start(Download(tuple(entries), folder))
+
+    def start(self, asked: Asked) -> None:
+        """Do what is asked, after what was asked before."""
+        engine, questions = self._engine, self._for_job()
+        if engine is None:
+            return
+        if isinstance(asked, Upload):
+            job = engine.upload(asked.paths, Ref(node=asked.node), questions.ask)
+        else:
+            job = engine.download(asked.entries, asked.folder, questions.ask)
+        self._work[job.number] = Work(job, asked, questions)
+        questions.on_change = self._schedule
+        self._queue_changed()
+
+    def _queue_changed(self) -> None:
+        self._schedule()
+        self._on_queue()
+
+    # --- the server goes away and comes back -----------------------------------------------------------------------
+
+    def server_is_away(self) -> None:
+        """What fails from now on waits for `server_is_back`."""
+        self._away = True
+
+    def server_is_back(self) -> None:
+        """Take up again what failed because the server was away."""
+        self._away = False
+        for work in self._work.values():
+            work.attempts = 0
+            if _broke_off(work.job, _AWAY):  # not what ended with the session: nobody but the person can mend that
+                self._retry(work)
+
+    def _try_again_soon(self, work: Work) -> None:
+        """The connection was lost, though the server is there: a few more attempts, for it may be starting up."""
+        work.attempts += 1
+        self._bridge.call_later(AGAIN_S, lambda: None if self._away else self._retry(work))
+
+    def _retry(self, work: Work) -> None:
+        number = work.job.number
+        self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != number}
+        self._failed_rows.pop(number, None)
+        if work.job.state is JobState.CANCELLED:  # its end is final: the same is asked for once more
+            self._drop(work)
+            self.start(work.asked)
+        else:
+            if not work.job.progress.planned:  # it begins from the first file on, and what is skipped is told again
+                work.skipped = 0
+            work.job.retry_failed()
+        self._queue_changed()
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    def listen(self, event: TransferEvent) -> None:
+        """Take an event from any thread. Of progress only the last between two looks counts."""
+        if isinstance(event, Progress):
+            self._bridge.post_latest(("progress", event.job), self._schedule)
+        else:
+            self._bridge.post(lambda: self._happened(event))
+
+    def _happened(self, event: ItemFinished | JobChanged) -> None:
+        work = self._work.get(event.job)
+        if work is None:
+            return
+        if isinstance(event, ItemFinished):
+            work.skipped += event.item.state is ItemState.SKIPPED
+        else:
+            work.waiting_for = wording.reason(event.waiting_for) if event.waiting_for is not None else ""
+            if event.state.over:
+                work.finished_at = f"{self._now():%H:%M}"
+                self._tell_end(work, event.state)
+            self._on_queue()
+        self._schedule()
+
+    def _tell_end(self, work: Work, state: JobState) -> None:
+        progress = work.job.progress
+        title = f"“{work.title}”"
+        if _broke_off(work.job, _AWAY) and (self._away or work.attempts < ATTEMPTS):
+            if not self._away:
+                self._try_again_soon(work)
+            self._on_notice(Notice(f"{title}: the connection was lost. It goes on by itself.", "warning"))
+        elif state is JobState.FAILED:
+            failed = progress.items_failed
+            if progress.items_total > 1:
+                title = f"{wording.count(failed, 'item')} of {title}"
+            were = "was" if failed == 1 or progress.items_total <= 1 else "were"
+            self._on_notice(Notice(f"{title} {were} not {work.verb}. The tab “Failed” says why.", "error"))
+        elif state is JobState.FINISHED and work.skipped and work.skipped == progress.items_total:
+            self._on_notice(Notice(f"{title}: nothing to do, all skipped.", "success"))
+        elif state is JobState.FINISHED:
+            where = f" to {work.asked.place}" if work.job.direction is Direction.DOWNLOAD else ""
+            were = "were" if work.several else "was"
+            self._on_notice(Notice(f"{title} {were} {work.verb}{where}.", "success"))
+
+    # --- the person's buttons --------------------------------------------------------------------------------------
+
+    def act(self, key: int, action: str) -> None:
+        """Do what a button of the row `key`, or its menu, says."""
+        work = self._work.get(job_of(key))
+        if work is None:
+            return
+        if action == "pause":
+            work.job.pause()
+        elif action == "resume":
+            work.job.resume()
+        elif action == "cancel":
+            work.job.cancel()
+            work.questions.cancel()
+        elif action == "retry":
+            self._retry(work)
+        elif action in ("top", "up", "down"):
+            self._move(work.job, action)
+        elif action == "clear" and key < 0:
+            self._cleared.add(key)
+        elif action == "clear":
+            self._drop(work)
+        self._queue_changed()
+
+    def _move(self, job: Job, where: str) -> None:
+        if self._engine is None:
+            return
+        waiting = self._engine.waiting
+        if job in waiting:
+            now = waiting.index(job)
+            self._engine.move(job, {"top": 0, "up": now - 1, "down": now + 1}[where])
+
+    def _drop(self, work: Work) -> None:
+        self._work.pop(work.job.number, None)
+        self._failed_rows.pop(work.job.number, None)
+        if self._engine is not None:
+            self._engine.forget(work.job)
+
+    def clear(self, tab: str) -> None:
+        """Empty the list of a tab."""
+        state = {"completed": JobState.FINISHED, "failed": JobState.FAILED, "cancelled": JobState.CANCELLED}[tab]
+        for work in list(self._work.values()):
+            if work.job.state is state:
+                self._drop(work)
+        self._queue_changed()
+
+    def pause_all(self, paused: bool) -> None:
+        """Pause everything, or go on with everything."""
+        for work in self._work.values():
+            if paused and work.job.state in (JobState.RUNNING, JobState.WAITING):
+                work.job.pause()
+            elif not paused and work.job.state is JobState.PAUSED:
+                work.job.resume()
+        self._schedule()
+
+    def set_limit(self, bytes_per_s: int | None) -> None:
+        """Let each direction take no more than this; None: what there is."""
+        self._limit = bytes_per_s
+        if self._engine is not None:
+            self._engine.set_rates(bytes_per_s or 0, bytes_per_s or 0)
+        self._schedule()
+
+    # --- drawing ---------------------------------------------------------------------------------------------------
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            self._timer = self._bridge.call_later(REFRESH_S, self._draw)
+
+    def _in_order(self) -> tuple[list[Work], list[Work]]:
+        """What has begun (or is over), and what waits for its turn, the next one first."""
+        queue = [job.number for job in self._engine.waiting] if self._engine is not None else []
+        begun = [work for number, work in self._work.items() if number not in queue]
+        return begun, [self._work[number] for number in queue if number in self._work]
+
+    def _draw(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        begun, waiting = self._in_order()
+        shots = [work.snapshot(None) for work in begun]
+        shots += [work.snapshot(queued) for queued, work in enumerate(waiting)]
+        failed: list[Transfer] = []
+        for shot in reversed(shots):
+            if shot.state is JobState.FAILED:
+                failed += [row for row in self._rows_of_failed(shot) if row.key not in self._cleared]
+        self.board = sum_up(shots, failed, self._limit)
+        self._on_board(self.board)
+        if any(shot.state is JobState.RUNNING for shot in shots):
+            self._schedule()  # speeds fall even when nothing moves
+
+    def _rows_of_failed(self, shot: Snapshot) -> tuple[Transfer, ...]:
+        known = self._failed_rows.get(shot.number)
+        if known is None or known[0] != shot.progress.items_failed:
+            rows = failed_rows(shot, self._work[shot.number].job.failed_items())
+            known = self._failed_rows[shot.number] = (shot.progress.items_failed, rows)
+        return known[1]
+
+
+def _broke_off(job: Job, reasons: tuple[type[SfosError], ...]) -> bool:
+    """Whether `job` is over, and something of it failed only for one of these `reasons`."""
+    return job.state is JobState.FAILED and any(isinstance(item.error, reasons) for item in job.failed_items())

@@ -1,0 +1,113 @@
+"""What was asked to be transferred, and what the panel knows of each job beyond the job itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfos.client.transfer import Direction, Job
+from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload, spelled
+from sfos.gui import wording
+from sfos.gui.transfers.conflicts import Questions
+from sfos.gui.transfers.rows import Snapshot
+from sfos.protocol import Entry, printable
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Put `paths`, folders with all they hold, into the folder `node`, whose path is `path`."""
+
+    paths: tuple[Path, ...]
+    node: int
+    path: str
+
+    @property
+    def place(self) -> str:
+        """Where it goes, for people."""
+        return printable(self.path)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is, for people."""
+        return tuple(path.name for path in self.paths)
+
+    def kept(self) -> Kept:
+        """As it is written down."""
+        return KeptUpload(tuple(map(spelled, self.paths)), self.node, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Get `entries` into the local `folder`."""
+
+    entries: tuple[Entry, ...]
+    folder: Path
+
+    @property
+    def place(self) -> str:
+        """Where it goes, for people: with `~` for their own directory."""
+        try:
+            return printable(str(Path("~") / self.folder.relative_to(Path.home())))
+        except (ValueError, RuntimeError):
+            return printable(str(self.folder))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is, for people."""
+        return tuple(entry.name for entry in self.entries)
+
+    def kept(self) -> Kept:
+        """As it is written down."""
+        return KeptDownload(tuple(entry.node for entry in self.entries), spelled(self.folder))
+
+
+Asked = Upload | Download
+
+
+@dataclass(slots=True)
+class Work:
+    """A job, and what was asked for. `attempts`: of the job, since the server was last away."""
+
+    job: Job
+    asked: Asked
+    questions: Questions
+    finished_at: str = ""
+    waiting_for: str = ""
+    skipped: int = 0
+    attempts: int = 0
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one thing was asked for."""
+        return len(self.asked.names) != 1
+
+    @property
+    def title(self) -> str:
+        """What was asked for: `report.pdf`, `14 items`."""
+        names = self.asked.names
+        return wording.count(len(names), "item") if self.several else printable(names[0])
+
+    @property
+    def verb(self) -> str:
+        """What was done to it."""
+        return "uploaded" if self.job.direction is Direction.UPLOAD else "downloaded"
+
+    def snapshot(self, queued: int | None) -> Snapshot:
+        """The job as it stands now; `queued`: its place among those that wait."""
+        progress = self.job.progress
+        title = self.title
+        if progress.items_total > 1 and not self.several:
+            title = f"{title} ({wording.count(progress.items_total, 'item')})"
+        return Snapshot(
+            self.job.number,
+            self.job.direction,
+            title,
+            self.asked.place,
+            self.job.state,
+            progress,
+            self.waiting_for,
+            self.finished_at,
+            self.skipped,
+            asks=bool(self.questions.pending),
+            queued=queued,
+        )

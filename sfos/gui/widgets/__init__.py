@@ -1,0 +1,1 @@
+"""Widgets that any place in the window uses."""

@@ -1,0 +1,1 @@
+"""Small dialogs above the window."""

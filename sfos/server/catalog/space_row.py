@@ -1,0 +1,140 @@
+"""The one row of `spaces`: how far the history goes, and the sums that each commit carries on."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from sqlalchemy import ScalarSelect, Table, bindparam, case, func, select, update
+
+from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.schema import commits, nodes, past, spaces
+from sfos.server.catalog.statement import Statement
+from sfos.server.disk.storage_faults import CatalogUnreadable
+
+_log = logging.getLogger(__name__)
+
+
+class SpaceRow(NamedTuple):
+    """`horizon`: the oldest commit from which `changes` can still start. `digest`: sealed (server.vault.rows).
+
+    `entries_current`: files, folders and links, without the root. `small_mark`: the highest location in small.db that
+    the catalog has ever registered: it may lag behind that file, and never leads.
+    """
+
+    epoch: bytes
+    seq: int
+    horizon: int
+    next_node: int
+    bytes_current: int
+    files_current: int
+    bytes_stored: int
+    entries_current: int
+    small_mark: int
+    digest: bytes
+
+
+_columns = tuple(spaces.c[name] for name in SpaceRow._fields)
+_READ = Statement(select(*_columns).where(spaces.c.space == bindparam("space")))
+# Not a sequence: sequences hand out numbers in another order than transactions commit, and events would get lost.
+_BEGIN_COMMIT = Statement(
+    update(spaces).where(spaces.c.space == bindparam("space")).values(seq=spaces.c.seq + 1).returning(*_columns)
+)
+
+
+_BEYOND_NODES = 2**62
+
+
+def _highest_from_next(table: Table) -> ScalarSelect[int]:
+    """The highest node in `table` among those that were not given out yet, says the row: NULL, unless it is wrong."""
+    return (
+        select(func.max(table.c.node))
+        .where(
+            table.c.space == bindparam("space"),
+            table.c.node >= bindparam("next_node"),
+            # A number beyond all that are given out, or no number at all, is damage of that one row.
+            table.c.node < _BEYOND_NODES,
+        )
+        .scalar_subquery()
+    )
+
+
+_IN_USE_ALREADY = Statement(select(_highest_from_next(nodes), _highest_from_next(past)))
+_END_COMMIT = Statement(
+    update(spaces).where(spaces.c.space == bindparam("space")),
+    columns=["next_node", "bytes_current", "files_current", "entries_current", "digest"],
+)
+_ADD_STORED = Statement(
+    update(spaces)
+    .where(spaces.c.space == bindparam("space"))
+    .values(
+        bytes_stored=spaces.c.bytes_stored + bindparam("more"),
+        small_mark=case((spaces.c.small_mark < bindparam("highest"), bindparam("highest")), else_=spaces.c.small_mark),
+    )
+)
+_SET_SMALL_MARK = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["small_mark"])
+_COMMIT_TIME = Statement(
+    select(commits.c.time_ms).where(commits.c.space == bindparam("space"), commits.c.seq == bindparam("seq"))
+)
+
+
+def read_space_row(tx: Transaction) -> SpaceRow:
+    """The row as this transaction sees it. Raises: CatalogUnreadable."""
+    row = tx.one(_READ)
+    if row is None:
+        raise CatalogUnreadable(f"it is not the catalog of space {tx.space.hex()}")
+    return SpaceRow(*row)
+
+
+def begin_commit(tx: Transaction) -> SpaceRow:
+    """Take the next sequence number; the row with it. Raises: CatalogUnreadable.
+
+    A `next_node` that damage has lowered is raised above every node that there is or was: no id comes twice.
+    """
+    found = tx.one(_BEGIN_COMMIT)
+    if found is None:
+        raise CatalogUnreadable(f"it is not the catalog of space {tx.space.hex()}")
+    row = SpaceRow(*found)
+    in_use = [node for node in tx.one(_IN_USE_ALREADY, next_node=row.next_node) or () if node is not None]
+    if not in_use:
+        return row
+    healed = row._replace(next_node=max(in_use) + 1)
+    _log.error(
+        "space %s: damaged data: the next node's id, %d, is in use already; going on with %d",
+        tx.space.hex(),
+        row.next_node,
+        healed.next_node,
+    )
+    return healed
+
+
+def end_commit(tx: Transaction, row: SpaceRow) -> None:
+    """Write back what the commit has changed."""
+    tx.run(
+        _END_COMMIT,
+        next_node=row.next_node,
+        bytes_current=row.bytes_current,
+        files_current=row.files_current,
+        entries_current=row.entries_current,
+        digest=row.digest,
+    )
+
+
+def add_stored_bytes(tx: Transaction, more: int, highest_small: int = 0) -> None:
+    """Count sealed bytes that came (or went, if negative).
+
+    `highest_small`: the highest location in small.db among those that came; that file must have it from now on.
+    """
+    if more or highest_small:
+        tx.run(_ADD_STORED, more=more, highest=highest_small)
+
+
+def set_small_mark(tx: Transaction, highest: int) -> None:
+    """Take small.db as it is now for the right one."""
+    tx.run(_SET_SMALL_MARK, small_mark=highest)
+
+
+def commit_time_ms(tx: Transaction, seq: int) -> int:
+    """When that commit was made; 0 if there is none."""
+    row = tx.one(_COMMIT_TIME, seq=seq)
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,91 @@
+"""The interface of a chunk store. It keeps opaque tokens under locations that it chooses itself.
+
+Rules that every implementation holds, and `tests/storage/test_chunk_stores.py` asks of each:
+
+- Once `Batch.finish` returns, all of the batch survives power loss as far as fsync does. Before that nobody knows its
+  locations, and a batch that is left without `finish` leaves nothing behind (a crash may leave an orphan, which
+  `list_stored` shows and garbage collection removes).
+- A location is never used twice, not even for the same chunk: garbage collection deletes exactly the locations whose
+  rows it has deleted, while the same chunk may be put again at that very moment.
+- `delete` of what is not there is no error. `read` of what is not there raises FileNotFoundError.
+- After a failed fsync `batch` raises StoreStopped for ever (a retried fsync lies: the kernel has dropped the pages,
+  https://wiki.postgresql.org/wiki/Fsync_Errors); reading and deleting go on.
+- All methods are safe from several threads; a Batch belongs to one. All block on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import NamedTuple, Protocol
+
+from sfos.protocol import Buffer
+
+
+class StoredChunk(NamedTuple):
+    """What a store holds. `stored_ms`: when it was put, milliseconds since 1970. `chunk_id`: None of a foreign file."""
+
+    location: str
+    chunk_id: bytes | None
+    sealed_len: int
+    stored_ms: int
+
+
+class Batch(Protocol):
+    """Tokens that become durable together. A context manager: leaving it without `finish` undoes it."""
+
+    def add(self, chunk_id: bytes, token: memoryview) -> None:
+        """Take `token` in. Its buffer is free again once this returns. Raises: OSError, StoreStopped."""
+
+    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
+        """Take many short tokens in, (chunk id, token) each, which are the batch's from then on. Raises: as `add`."""
+
+    def finish(self) -> list[str]:
+        """Make all durable; their locations, in the order in which they came. Raises: OSError, StoreStopped."""
+
+    def __enter__(self) -> Batch: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ChunkStore(Protocol):
+    """Keeps the sealed chunks of one space."""
+
+    def batch(self) -> Batch:
+        """A new batch. Raises: StoreStopped."""
+
+    def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:
+        """The token at `location`: at the front of `scratch` (at least `sealed_len` + 1 bytes) or its own bytes.
+
+        What lies there may be shorter or longer than `sealed_len`, and is then returned as it is, cut at the room in
+        `scratch`: opening it finds the damage. Raises: FileNotFoundError, OSError.
+        """
+
+    def holds(self, location: str, sealed_len: int) -> bool:
+        """Whether something of that length lies there. Reads none of it. Raises: OSError."""
+
+    def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:
+        """Those tokens that can be had together for little more than one; all others are to be `read`. Raises: OSError.
+
+        Never more than what was asked for, nor anything that is not there.
+        """
+
+    def delete(self, locations: Iterable[str]) -> None:
+        """Remove what lies there. Raises: OSError."""
+
+    def list_stored(self) -> Iterator[StoredChunk]:
+        """All that is stored, in no order; what comes or goes meanwhile may be missed."""
+
+    def compact(self) -> None:
+        """Give back to the file system what deletions left unused."""
+
+    def forget_pages(self) -> None:
+        """Let go of what is kept in memory of what was read and written."""
+
+    def free_bytes(self) -> int:
+        """How much room the disk has left for us."""
+
+    def close(self) -> None:
+        """Let go of descriptors and connections. Nothing may use the store any more."""

@@ -1,0 +1,1 @@
+"""Commands: dispatch, and a handler for each, request → domain → reply."""

@@ -1,0 +1,231 @@
+"""hello, signing in and out, attaching, changing one's password."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sfos.protocol import (
+    VERSION,
+    AccessError,
+    AttachReply,
+    AttachRequest,
+    BindingRefused,
+    ChangePasswordRequest,
+    ConnectionIntercepted,
+    Done,
+    HelloReply,
+    HelloRequest,
+    LoginFailed,
+    LoginFinishReply,
+    LoginFinishRequest,
+    LoginStartReply,
+    LoginStartRequest,
+    LogoutRequest,
+    MalformedExchange,
+    MalformedMessage,
+    OutOfOrder,
+    ReauthenticationRequired,
+    ServerExchange,
+    SessionEnded,
+    SessionInfo,
+    TooManyAttempts,
+    UnsupportedVersion,
+    WrongProof,
+    attach_answer,
+    is_attach_proof,
+)
+from sfos.server.commands.calls import Answer, Call, Handler, PendingLogin
+from sfos.server.commands.verifiers import acceptable
+from sfos.server.identity.credential_file import NoSuchAccount
+from sfos.server.identity.sessions import Session
+
+SERVER_NAME = "sfos/1"
+
+# A password may be changed for so long after it was typed on this connection: long enough to choose a new one, short
+# enough that a window left open is not an account lost.
+_FRESH_S = 300.0
+
+
+def hello(call: Call[HelloRequest]) -> Answer:
+    peer = call.peer
+    if peer.greeted:
+        raise OutOfOrder("Hello was said already.")
+    if call.args.version != VERSION:
+        peer.leaving = True
+        raise UnsupportedVersion(
+            f"This server speaks version {VERSION} of the protocol, the client version {call.args.version};"
+            " update the older of the two."
+        )
+    peer.greeted = True
+    peer.client = call.args.client
+    with call.turn:
+        return Answer(HelloReply(version=VERSION, server=SERVER_NAME, time_ms=time.time_ns() // 1_000_000))
+
+
+# --- With the password --------------------------------------------------------------------------------------------
+
+
+def login_start(call: Call[LoginStartRequest]) -> Answer:
+    """SCRAM's first half. Whoever exists or not gets an answer that looks alike and took as long."""
+    services, peer = call.services, call.peer
+    exchange = ServerExchange(peer.exporter)
+    try:
+        name = exchange.read_first(call.args.message)
+    except (MalformedExchange, BindingRefused) as error:
+        raise MalformedMessage(f"The sign-in cannot be read: {error}") from error
+    _check_penalty(call, name)
+    if peer.session is not None and name != peer.session.user:
+        raise OutOfOrder("This connection belongs to another user's session.")
+    account, verifier = services.accounts.for_login(name, services.security.scram_iterations)
+    reply = exchange.reply(verifier)
+    peer.login = PendingLogin(exchange, name, account)
+    return Answer(LoginStartReply(message=reply))
+
+
+def login_finish(call: Call[LoginFinishRequest]) -> Answer:
+    """SCRAM's second half. Within a session it proves the password again; else it opens one."""
+    services, peer = call.services, call.peer
+    login, peer.login = peer.login, None
+    if login is None:
+        raise OutOfOrder("login_finish comes after login_start.")
+    # Looked at again: or a hundred exchanges could be begun at leisure, and all be tried at once.
+    _check_penalty(call, login.name)
+    try:
+        message = login.exchange.finish(call.args.message)
+    except MalformedExchange as error:
+        raise MalformedMessage(f"The sign-in cannot be read: {error}") from error
+    except (WrongProof, BindingRefused) as error:
+        raise _refused(call, login.name, error) from error
+    account = login.account
+    if account is None:  # a proof that fits no password cannot come here, but nothing may hang on that
+        raise _refused(call, login.name, WrongProof())
+    current = services.accounts.find_id(account.user_id)
+    if current is None or current.disabled or current.verifier != account.verifier:
+        raise _refused(call, login.name, WrongProof("the account changed meanwhile"))
+
+    services.penalties.succeeded(peer.group, account.name)
+    session = peer.session
+    if session is None:
+        with services.spaces.lease(current.user_id):
+            pass  # made at the first sign-in; where that fails, no session is opened
+        session = services.sessions.open(current, peer.host, peer.client)
+        services.sessions.join(session, peer.member)
+        peer.session = session
+    peer.authenticated_at = time.monotonic()
+    services.audit.write(
+        "login", user=account.name, address=peer.address, connection=peer.number, session=session.ticket_id
+    )
+    return Answer(
+        LoginFinishReply(
+            message=message,
+            ticket_id=session.ticket_id,
+            ticket=services.sessions.ticket(session),
+            session=_session_info(call, session),
+        )
+    )
+
+
+def _check_penalty(call: Call[LoginStartRequest] | Call[LoginFinishRequest], name: str) -> None:
+    wait_s = call.services.penalties.wait_s(call.peer.group, name)
+    if wait_s > 0:
+        call.services.audit.write("login_held_up", user=name, address=call.peer.address, wait_s=round(wait_s, 1))
+        raise TooManyAttempts(retry_after_s=round(wait_s, 1) or 0.1)
+
+
+def _refused(call: Call[LoginFinishRequest], name: str, error: Exception) -> AccessError:
+    """Counts the attempt. The client is told the same whatever was wrong with user and password.
+
+    A proof bound to another TLS session is told apart: it says nothing of either, and warns who can be warned.
+    """
+    failures = call.services.penalties.failed(call.peer.group, name)
+    call.services.audit.write(
+        "login_failed",
+        user=name,
+        address=call.peer.address,
+        connection=call.peer.number,
+        reason="bound to another TLS session" if isinstance(error, BindingRefused) else "wrong user or password",
+        failures=failures,
+    )
+    return ConnectionIntercepted() if isinstance(error, BindingRefused) else LoginFailed()
+
+
+def change_password(call: Call[ChangePasswordRequest]) -> Answer:
+    services, peer, session = call.services, call.peer, call.session
+    authenticated_at = peer.authenticated_at
+    if authenticated_at is None or time.monotonic() - authenticated_at > _FRESH_S:
+        raise ReauthenticationRequired
+    verifier = acceptable(call.args.verifier, session.verifier.iterations, session.verifier)
+    session.coming_verifier = verifier  # so that the sweep between the next two lines does not end this session
+    try:
+        account = services.accounts.set_verifier(session.user, verifier, user_id=session.user_id)
+    except NoSuchAccount as error:
+        peer.leaving = True
+        raise SessionEnded from error
+    services.sessions.password_changed(session, account)
+    services.audit.write("password_changed", user=session.user, address=peer.address, session=session.ticket_id)
+    return Answer(Done())
+
+
+# --- With a ticket ------------------------------------------------------------------------------------------------
+
+
+def attach(call: Call[AttachRequest]) -> Answer:
+    services, peer = call.services, call.peer
+    if peer.session is not None:
+        raise OutOfOrder("This connection belongs to a session already.")
+    ticket = services.sessions.ticket_named(call.args.ticket_id)
+    try:
+        session = services.sessions.find(call.args.ticket_id)
+    except SessionEnded:
+        revoked = services.sessions.revoked(call.args.ticket_id)
+        if revoked is not None and is_attach_proof(call.args.proof, ticket, peer.exporter):
+            raise revoked from None
+        raise
+    if not is_attach_proof(call.args.proof, ticket, peer.exporter):
+        services.audit.write(
+            "attach_failed", user=session.user, address=peer.address, connection=peer.number, session=session.ticket_id
+        )
+        peer.leaving = True
+        raise SessionEnded
+    services.sessions.join(session, peer.member)
+    services.sessions.touch(session)
+    session.address, session.client = peer.host, peer.client
+    peer.session = session
+    return Answer(AttachReply(proof=attach_answer(ticket, peer.exporter), session=_session_info(call, session)))
+
+
+def logout(call: Call[LogoutRequest]) -> Answer:
+    services, peer = call.services, call.peer
+    services.sessions.end(call.session, "logout", keep=peer.member)
+    peer.leaving = True
+    return Answer(Done())
+
+
+def _session_info(call: Call[LoginFinishRequest] | Call[AttachRequest], session: Session) -> SessionInfo:
+    services = call.services
+    lifetimes = services.sessions.lifetimes
+    with services.spaces.lease(session.user_id, create=False) as space:
+        home = space.info()
+    return SessionInfo(
+        user=session.user,
+        role=session.role,
+        home=home,
+        must_change_password=session.must_change,
+        idle_timeout_s=lifetimes.idle_s,
+        absolute_timeout_s=lifetimes.absolute_s,
+        password_policy=services.security.password_policy,
+    )
+
+
+ACCESS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "hello": Handler(hello, short=True),
+        "login_start": Handler(login_start),
+        "login_finish": Handler(login_finish),
+        "attach": Handler(attach),
+        "logout": Handler(logout),
+        "change_password": Handler(change_password),
+    }
+)

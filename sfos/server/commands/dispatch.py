@@ -1,0 +1,187 @@
+"""From a frame to its reply: envelope → spec → session → role → arguments → handler → reply, or a typed error.
+
+`COMMANDS` says which commands there are and who may give them, `HANDLERS` how each is carried out; a test holds that
+the two name the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from sfos.protocol import (
+    COMMANDS,
+    Access,
+    Buffer,
+    CommandSpec,
+    Frame,
+    FrameTooLong,
+    LoginRequired,
+    MalformedMessage,
+    OutOfOrder,
+    PasswordChangeRequired,
+    PermissionDenied,
+    RemoteProtocolError,
+    RequestEnvelope,
+    ServerBusy,
+    ServerFault,
+    SessionEnded,
+    SfosError,
+    UnknownCommand,
+    decode_args,
+    decode_request,
+    encode_error,
+    encode_result,
+)
+from sfos.server.commands.calls import Call, Continuation, Handler, Peer, Services
+from sfos.server.identity.credential_file import CredentialsUnreadable
+from sfos.server.net.memory_budget import Lease
+from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
+
+_log = logging.getLogger(__name__)
+
+UNKNOWN_ID = 0
+"""Under which a message is answered whose own id could not be read. Clients count from 1."""
+
+_NO_ACCOUNTS = "The server cannot check accounts just now; try again shortly, or tell its administrator."
+_ACCOUNTS_AGAIN_S = 5.0
+
+# A password that an administrator has given lets its user choose another one, and nothing else.
+_WITH_A_TEMPORARY_PASSWORD = frozenset({"change_password", "logout"})
+
+
+@dataclass(slots=True)
+class Response:
+    """What to send for a request, and what is to be done then. Its memory is leased until `release`."""
+
+    command: str
+    header: bytes
+    body: tuple[Buffer, ...] = ()
+    error: str | None = None
+    then: Continuation | None = None
+    request_id: int = UNKNOWN_ID
+    lease: Lease | None = None
+    room: ReplyRoom | None = None
+
+    def release(self) -> None:
+        """The body has been sent, or never will be: nobody looks at it any more. May be called twice."""
+        if self.room is not None:
+            self.room.release()
+        if self.lease is not None:
+            self.lease.release()
+
+
+class _Turns:
+    """As many at once as there are slots; the others wait. `with` it."""
+
+    def __init__(self, slots: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()  # as a semaphore: threading's are Python, and cost 3 µs a turn
+        for _ in range(slots):
+            self._free.put(None)
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(self, *_: object) -> None:
+        self._free.put(None)
+
+
+class Dispatcher:
+    """Answers requests. One for each server; called by the threads of all connections at once."""
+
+    def __init__(
+        self, services: Services, handlers: Mapping[str, Handler], slots: int, memory_timeout_s: float
+    ) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._turns = _Turns(slots)
+        self._memory_timeout_s = memory_timeout_s
+        self._buffers = ReplyBuffers()
+
+    def answer(self, peer: Peer, frame: Frame) -> Response:
+        """The reply to the request in `frame`, whatever it is. Sets `peer.leaving` if the connection is of no more use.
+
+        Never raises: a mistake of this program is logged with its traceback under an id, and the client gets that id.
+        """
+        try:
+            envelope = decode_request(frame.header)
+        except SfosError as error:
+            peer.leaving = True
+            return Response("?", encode_error(UNKNOWN_ID, error), error=error.code)
+        try:
+            return self._carry_out(peer, envelope, frame.body)
+        except SfosError as error:
+            return _failed(envelope, error)
+        except CredentialsUnreadable:  # the watchdog's sweep has it in the log, once
+            return _failed(envelope, ServerBusy(_NO_ACCOUNTS, retry_after_s=_ACCOUNTS_AGAIN_S))
+        except Exception as error:  # no request may end the thread, whatever is wrong with its handler
+            fault = _unexpected(peer, envelope.command, error)
+            return _failed(envelope, fault)
+
+    def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview) -> Response:
+        spec = COMMANDS.get(envelope.command)
+        if spec is None:
+            raise UnknownCommand(subject=envelope.command[:64])
+        self._check_order(peer, spec)
+        self._check_access(peer, spec)
+        if len(body) > spec.request_body:
+            if not spec.request_body:
+                raise MalformedMessage(f"{spec.name} takes no body.")
+            raise FrameTooLong(f"{spec.name} takes a body of at most {spec.request_body} bytes.")
+        args = decode_args(spec.request, envelope.args)
+        handler = self._handlers[spec.name]
+        lease = None
+        if size_bytes := handler.reply_bytes(args):
+            owner = peer.session.user_id if peer.session is not None else ""
+            lease = self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s)
+        peer.core.about_to(handler.short)
+        room = self._buffers.room()
+        try:
+            answer = handler.run(Call(self._services, peer, args, body, self._turns, room))
+        except BaseException:
+            room.release()
+            if lease is not None:
+                lease.release()
+            raise
+        if lease is not None:
+            lease.keep(max(room.held_bytes, sum(map(len, answer.body))))
+        header = encode_result(envelope.id, answer.reply)
+        return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease, room)
+
+    @staticmethod
+    def _check_order(peer: Peer, spec: CommandSpec) -> None:
+        if not peer.greeted and spec.name != "hello":
+            raise OutOfOrder("Say hello first.")
+
+    def _check_access(self, peer: Peer, spec: CommandSpec) -> None:
+        session = peer.session
+        if session is not None:
+            try:
+                self._services.sessions.check(session)
+            except SessionEnded:
+                peer.leaving = True
+                raise
+            self._services.sessions.touch(session)
+        if spec.access is Access.ANYONE:
+            return
+        if session is None:
+            raise LoginRequired
+        if session.temporary and spec.name not in _WITH_A_TEMPORARY_PASSWORD:
+            raise PasswordChangeRequired
+        if spec.access is Access.ADMIN and session.role != "admin":
+            raise PermissionDenied
+
+
+def _failed(envelope: RequestEnvelope, error: SfosError) -> Response:
+    if isinstance(error, RemoteProtocolError):
+        _log.info("request %d (%.64s) refused: %s", envelope.id, envelope.command, error)
+    return Response(envelope.command[:64], encode_error(envelope.id, error), error=error.code, request_id=envelope.id)
+
+
+def _unexpected(peer: Peer, command: str, error: Exception) -> ServerFault:
+    error_id = secrets.token_hex(4)
+    _log.error("error %s: connection %d user=%s command=%s", error_id, peer.number, peer.user, command, exc_info=error)
+    return ServerFault(f"The server made a mistake; its administrator finds error {error_id} in the log.")

@@ -1,0 +1,15 @@
+"""How each command is carried out: thin functions, request → domain → reply, in one table by the command's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sfos.server.commands.access import ACCESS
+from sfos.server.commands.administration import ADMINISTRATION
+from sfos.server.commands.calls import Handler
+from sfos.server.commands.files import FILES
+from sfos.server.commands.own_sessions import OWN_SESSIONS
+from sfos.server.commands.watching import WATCHING
+
+HANDLERS: Mapping[str, Handler] = MappingProxyType({**ACCESS, **OWN_SESSIONS, **ADMINISTRATION, **FILES, **WATCHING})

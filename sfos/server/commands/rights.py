@@ -1,0 +1,38 @@
+"""Which space a request is about, and whether the session may open it: the one place where rights are decided.
+
+Now everybody has their home and nothing else; administrators too. Shared folders will be further spaces here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sfos.protocol import PermissionDenied, Ref, Target
+from sfos.server.commands.calls import Call
+from sfos.server.spaces.operations.context import Caller
+
+
+def space_of(call: Call[Any], named: Iterable[str | None] = (None,)) -> str:
+    """The id of the one space that the request's references name; None is the home.
+
+    Raises: PermissionDenied, alike for a space of others and for one that does not exist.
+    """
+    home = call.session.user_id
+    wanted = {space or home for space in named}
+    if wanted != {home}:
+        raise PermissionDenied
+    return home
+
+
+def spaces_in(*references: Ref | Target) -> list[str | None]:
+    """The spaces that `references` name."""
+    return [reference.space for reference in references]
+
+
+def caller(call: Call[Any]) -> Caller:
+    """On whose behalf the storage works."""
+    session, default = call.session, call.services.storage
+    quota_bytes = default.quota_bytes if session.quota_bytes is None else session.quota_bytes
+    quota_files = default.quota_files if session.quota_files is None else session.quota_files
+    return Caller(session.user_id, quota_bytes or None, quota_files or None)

@@ -1,0 +1,1 @@
+"""Who comes in: listener, connections, their gate and watchdog."""

@@ -1,0 +1,240 @@
+"""One connection from its handshake to its end, in a thread of its own: frames in, replies out, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sfos.protocol import (
+    COMMANDS,
+    MAX_BODY,
+    MAX_HEADER,
+    FrameTooLong,
+    LocalProtocolError,
+    MalformedMessage,
+    ServerBusy,
+    ServerFault,
+    ServerStopping,
+    SfosError,
+    decode_request,
+    encode_error,
+)
+from sfos.server.commands.calls import Peer
+from sfos.server.commands.dispatch import UNKNOWN_ID, Dispatcher, Response
+from sfos.server.front.gate import Place
+from sfos.server.identity.sessions import Sessions
+from sfos.server.net.bell import Bell
+from sfos.server.net.memory_budget import Lease, MemoryBudget
+from sfos.server.net.request_bodies import RequestBodies
+from sfos.server.net.stream import Interrupted, StreamEnded, TlsStream
+
+_log = logging.getLogger(__name__)
+
+# Whoever is only to be told that there is no room has no longer than this to say hello.
+_REFUSAL_S = 3.0
+_LINGER_S = 2.0
+_NEVER = math.inf
+# Signing in takes three messages, with a few wrong passwords some twenty. Who says more wants to keep us busy.
+_STRANGERS_COMMANDS = 64
+_TRANSFERS_AND_CHANGES = frozenset(
+    spec.name for spec in COMMANDS.values() if spec.changes or spec.name in ("put_chunks", "get_chunks")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSurroundings:
+    """What all connections of a server share."""
+
+    dispatcher: Dispatcher
+    sessions: Sessions
+    incoming: MemoryBudget
+    bodies: RequestBodies
+    stop: Bell
+    stopping: Callable[[], bool]
+    handshake_timeout_s: float
+    login_timeout_s: float
+    stall_timeout_s: float
+
+
+class Connection:
+    """Its thread runs `run`; everybody else calls `cut` and `interrupt` and reads `deadline`."""
+
+    def __init__(
+        self,
+        number: int,
+        stream: TlsStream,
+        address: str,
+        group: str,
+        place: Place,
+        around: ServerSurroundings,
+        on_end: Callable[[Connection], None],
+    ) -> None:
+        self.number = number
+        self._stream = stream
+        self._around = around
+        self._place = place
+        self._on_end = on_end
+        self._peer = Peer(number, address, group, member=self)
+        self._commands = 0
+        self._errors = 0
+        self._opened = time.monotonic()
+        self._limit_s = around.handshake_timeout_s if place.refusal is None else _REFUSAL_S
+        stream.expect_by(self._opened + self._limit_s)  # from now on, even if the thread starts late
+
+    @property
+    def deadline(self) -> float:
+        """See server.front.watchdog."""
+        return self._stream.deadline
+
+    def cut(self, reason: str) -> None:
+        """End it now."""
+        self._stream.cut(reason)
+
+    def interrupt(self, reason: str) -> None:
+        """End it once it reads again; a reply under way is still sent, if the peer takes it soon."""
+        self._stream.interrupt(reason)
+
+    def run(self) -> None:
+        """The whole life of the connection. Never raises."""
+        _log.info("connection %d open from %s", self.number, self._peer.address)
+        reason = "done"
+        try:
+            self._stream.handshake()
+            self._peer.exporter = self._stream.exporter()
+            if self._place.refusal is not None:
+                reason = f"refused: too many {self._place.refusal}"
+                self._refuse(self._place.refusal)
+            else:
+                self._stream.resting_deadline = time.monotonic() + self._around.login_timeout_s
+                try:
+                    self._serve()
+                except Interrupted:
+                    self._say_why()
+                    raise
+        except StreamEnded as error:
+            reason = str(error) or (error.__doc__ or "").split("\n", 1)[0]
+        except Exception:  # the top of this thread: whatever it is, the others go on, and the log tells
+            reason = "fault"
+            _log.exception("connection %d failed", self.number)
+        finally:
+            self._end(reason)
+
+    def _serve(self) -> None:
+        stream, peer, around = self._stream, self._peer, self._around
+        while not peer.leaving:
+            if around.stopping():
+                raise Interrupted("server is stopping")
+            try:
+                frame = stream.read_frame()
+            except (FrameTooLong, MalformedMessage, ServerBusy) as error:
+                # Where the next frame begins is no longer known: say why, and close.
+                stream.send(encode_error(UNKNOWN_ID, error))
+                self._errors += 1
+                return
+            begun, size_bytes = time.monotonic(), len(frame.body)
+            outcome = around.dispatcher.answer(peer, frame)
+            del frame  # its body, before the next one is allocated
+            self._note(outcome, size_bytes, begun)
+            if peer.session is not None and stream.resting_deadline != _NEVER:
+                self._welcome(peer.session.user_id)
+            try:
+                self._reply(outcome)
+            finally:
+                outcome.release()
+                stream.release()
+            if outcome.then is not None:
+                then, request_id = outcome.then, outcome.request_id
+                del outcome
+                then(stream, request_id)
+                return
+            del outcome
+
+    def _reply(self, outcome: Response) -> None:
+        """Send it, or a fault if it is longer than a message may be: every request is answered.
+
+        Raises: PeerLost.
+        """
+        try:
+            self._stream.send(outcome.header, outcome.body)
+        except LocalProtocolError as error:  # before the first byte
+            _log.error("connection %d: the reply to %s cannot be sent: %s", self.number, outcome.command, error)
+            self._errors += 1
+            outcome.then = None
+            fault = ServerFault("The answer is longer than a message may be.")
+            self._stream.send(encode_error(outcome.request_id, fault))
+
+    def _note(self, outcome: Response, body_bytes: int, begun: float) -> None:
+        """Count a command, and write down those by which something moved."""
+        self._commands += 1
+        if outcome.error is not None:
+            self._errors += 1
+        level = logging.INFO if outcome.command in _TRANSFERS_AND_CHANGES else logging.DEBUG
+        if _log.isEnabledFor(level):
+            _log.log(
+                level,
+                "connection %d user=%s command=%s in=%d out=%d ms=%.1f: %s",
+                self.number,
+                self._peer.user,
+                outcome.command,
+                body_bytes,
+                sum(map(len, outcome.body)),
+                (time.monotonic() - begun) * 1000,
+                outcome.error or "ok",
+            )
+        if self._peer.session is None and self._commands >= _STRANGERS_COMMANDS:
+            self._peer.leaving = True
+
+    def _welcome(self, user_id: str) -> None:
+        """The peer has just opened or joined a session."""
+        incoming, timeout_s = self._around.incoming, self._around.stall_timeout_s
+
+        def take(size_bytes: int) -> Lease:
+            return incoming.take(user_id, size_bytes, timeout_s)
+
+        self._stream.resting_deadline = _NEVER
+        self._stream.raise_limits(MAX_HEADER, MAX_BODY, take, self._around.bodies)
+        self._place.authenticated()
+
+    def _say_why(self) -> None:
+        """This server ends the connection: tell the peer, under the id that belongs to no request."""
+        session = self._peer.session
+        error: SfosError = ServerStopping()
+        if session is not None and session.ended is not None:
+            error = session.farewell()
+        elif not self._around.stopping():
+            return  # cut for being too slow: it would not hear
+        with contextlib.suppress(StreamEnded):
+            self._stream.send(encode_error(UNKNOWN_ID, error))
+
+    def _refuse(self, reason: str) -> None:
+        self._stream.resting_deadline = self._opened + _REFUSAL_S
+        try:
+            request_id = decode_request(self._stream.read_frame().header).id
+        except SfosError:
+            request_id = UNKNOWN_ID
+        error = ServerBusy(f"The server has its limit of {reason}; try again shortly.", retry_after_s=5.0)
+        self._stream.send(encode_error(request_id, error))
+
+    def _end(self, reason: str) -> None:
+        self._stream.close(_LINGER_S)
+        peer = self._peer
+        if peer.session is not None:
+            self._around.sessions.leave(peer.session, self)
+        self._place.leave()
+        _log.info(
+            "connection %d closed user=%s commands=%d errors=%d in=%d out=%d ms=%d: %s",
+            self.number,
+            peer.user,
+            self._commands,
+            self._errors,
+            self._stream.bytes_in,
+            self._stream.bytes_out,
+            (time.monotonic() - self._opened) * 1000,
+            reason,
+        )
+        self._on_end(self)
+        del self._peer  # which knows this connection: see TlsStream.close

@@ -1,0 +1,67 @@
+"""Penalties kept over a restart: one small file, written whole now and then, and never for a single attempt.
+
+The server calls `save` every two seconds and when it stops; it writes only if something has changed. So a server that
+is killed forgets the attempts of its last two seconds, some hundreds of guesses at the very most, and no guesser gains
+by making it write. Ages are by the wall clock: a clock set back makes waits begin anew, one set forward ends them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from sfos.protocol import decoder_of
+from sfos.server.disk.durable_files import write_durably
+from sfos.server.identity.penalties import Penalties, PenaltyState
+
+_log = logging.getLogger(__name__)
+
+PENALTY_FILE = "penalties.json"
+FORMAT = 1
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    format: int
+    saved_unix_s: float
+    state: PenaltyState
+
+
+class PenaltyFile:
+    """The file at `path` for `penalties`. A file that is damaged is left aside: nobody is locked out by it."""
+
+    def __init__(self, path: Path, penalties: Penalties, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._penalties = penalties
+        self._clock = clock
+        self._saved = penalties.changes
+        self._saving = threading.Lock()
+
+    def load(self) -> None:
+        """Take over what an earlier run has left. Raises: OSError."""
+        try:
+            stored = decoder_of(_Stored).decode(self._path.read_bytes())
+        except FileNotFoundError:
+            return
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            _log.warning("%s cannot be read, and all wrong sign-ins are forgotten: %s", self._path, error)
+            return
+        if stored.format != FORMAT:
+            _log.warning("%s is of another version, and all wrong sign-ins are forgotten", self._path)
+            return
+        self._penalties.restore(stored.state, max(0.0, self._clock() - stored.saved_unix_s))
+        self._saved = self._penalties.changes
+
+    def save(self) -> None:
+        """Durable once this returns. Does nothing if nothing has changed. Raises: OSError."""
+        with self._saving:
+            changes = self._penalties.changes
+            if changes == self._saved:
+                return
+            stored = _Stored(FORMAT, self._clock(), self._penalties.state())
+            write_durably(self._path, msgspec.json.encode(stored) + b"\n", mode=0o600)
+            self._saved = changes

@@ -1,0 +1,98 @@
+"""History older than the policy goes: states that ended before then, a batch a commit, and the horizon moves past them.
+
+Each batch is a commit like any other, with a number of its own: the digest over all rows, the HEAD file and the waking
+of watchers need no second way. Whoever asks for changes since before the horizon has to list everything anew. Garbage
+collection frees what nothing refers to any more. The commits' own rows stay: live states were begun by some of them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import bindparam, delete, select, update
+
+from sfos.protocol import Reply
+from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.schema import past, spaces
+from sfos.server.catalog.space_row import commit_time_ms, read_space_row
+from sfos.server.catalog.statement import Statement
+from sfos.server.spaces.operations.change import Change, Outcome, apply_change
+from sfos.server.spaces.operations.context import Caller, SpaceContext
+
+ACTOR = "maintenance"  # no account's id is like that
+_BATCH = 2_000  # some 30 ms, for which other writers of the space wait
+
+_ENDED_UNTIL = Statement(
+    select(past.c.node, past.c.seq_from, past.c.seq_to, past.c.ended_as, past.c.mac)
+    .where(past.c.space == bindparam("space"), past.c.seq_to <= bindparam("seq"))
+    .order_by(past.c.seq_to)
+    .limit(bindparam("limit"))
+)
+_DELETE = Statement(
+    delete(past).where(
+        past.c.space == bindparam("space"), past.c.node == bindparam("node"), past.c.seq_from == bindparam("seq_from")
+    )
+)
+_MOVE_HORIZON = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["horizon"])
+
+
+class BatchExpired(Reply, frozen=True):
+    """What one batch did."""
+
+    states: int
+
+
+@dataclass(slots=True)
+class Expired:
+    """What an expiry did in one space. `horizon`: the oldest commit from which `changes` can still start."""
+
+    states: int = 0
+    horizon: int = 0
+
+
+def expire_history(context: SpaceContext, kept_ms: int, stopping: Callable[[], bool] = lambda: False) -> Expired:
+    """Forget the states that ended more than `kept_ms` ago. Safe beside a running server.
+
+    Ends early, between two batches, once `stopping` says so. Raises: SfosError, TokenDamaged.
+    """
+    with context.catalog.read() as tx:
+        last = _last_commit_before(tx, read_space_row(tx).seq, context.now_ms() - kept_ms)
+    done = Expired()
+    while not stopping():
+        batch, _ = apply_change(
+            context, Caller(ACTOR), secrets.token_bytes(16), BatchExpired, partial(_expire_batch, context, last)
+        )
+        done.states += batch.states
+        if batch.states < _BATCH:
+            break
+    with context.catalog.read() as tx:
+        done.horizon = read_space_row(tx).horizon
+    return done
+
+
+def _expire_batch(context: SpaceContext, last: int, change: Change) -> Outcome:
+    rows = change.tx.all(_ENDED_UNTIL, seq=last, limit=_BATCH)
+    if not rows:
+        change.abandoned = True
+        return Outcome(BatchExpired(states=0))
+    change.tx.run_many(_DELETE, ("node", "seq_from"), ((node, seq_from) for node, seq_from, *_ in rows))
+    # A commit whose states go in two batches is behind the horizon from the first one on: nothing may start from it.
+    change.tx.run(_MOVE_HORIZON, horizon=rows[-1][2])
+    change.tree.digest_delta -= context.rows.ended((mac, seq_to, end) for _, _, seq_to, end, mac in rows)
+    change.tree.is_empty = False
+    return Outcome(BatchExpired(states=len(rows)))
+
+
+def _last_commit_before(tx: Transaction, newest: int, before_ms: int) -> int:
+    """The number of the last commit that was made before then, or 0. Times never decrease, so halving finds it."""
+    low, high = 0, newest
+    while low < high:
+        middle = (low + high + 1) // 2
+        if commit_time_ms(tx, middle) < before_ms:
+            low = middle
+        else:
+            high = middle - 1
+    return low

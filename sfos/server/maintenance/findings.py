@@ -1,0 +1,106 @@
+"""What a verification finds, and which files it hurts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select
+
+from sfos.protocol import SfosError
+from sfos.server.catalog.schema import content_chunks, nodes, past
+from sfos.server.catalog.statement import Statement
+from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.places import path_of
+
+_MAX_FINDINGS = 10_000  # a store that is damaged through and through need not fill memory with it
+_MAX_PATHS = 100
+
+_CONTENTS_WITH = Statement(
+    select(content_chunks.c.content).where(
+        content_chunks.c.space == bindparam("space"), content_chunks.c.chunk == bindparam("chunk")
+    )
+)
+# Whole tables are read here on purpose: contents have no index, and only a verification that found damage asks.
+_LIVE_WITH = Statement(select(nodes.c.node, nodes.c.content).where(nodes.c.space == bindparam("space")))
+_PAST_WITH = Statement(select(past.c.content).where(past.c.space == bindparam("space")))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `about`: catalog, row, digest, counters, head, list, chunk or small (small.db).
+
+    `paths`: live files that are hurt; `versions`: how many closed states are.
+    """
+
+    about: str
+    detail: str
+    paths: tuple[str, ...] = ()
+    versions: int = 0
+
+
+class Findings:
+    """Collects findings while a space is looked at."""
+
+    def __init__(self, context: SpaceContext) -> None:
+        self._context = context
+        self._plain: list[Finding] = []
+        self._by_content: list[tuple[str, str, bytes]] = []
+        self._by_chunk: list[tuple[str, bytes]] = []
+        self._dropped = 0
+
+    def add(self, about: str, detail: str) -> None:
+        """Something that belongs to no content."""
+        if self._has_room():
+            self._plain.append(Finding(about, detail))
+
+    def add_content(self, about: str, detail: str, content: bytes) -> None:
+        """A content cannot be read."""
+        if self._has_room():
+            self._by_content.append((about, detail, content))
+
+    def add_chunk(self, chunk: bytes, detail: str) -> None:
+        """A chunk cannot be read."""
+        if self._has_room():
+            self._by_chunk.append((detail, chunk))
+
+    def named(self) -> list[Finding]:
+        """All findings, with the files that they hurt."""
+        hurt = [(about, detail, {content}) for about, detail, content in self._by_content]
+        hurt += [("chunk", detail, self._contents_with(chunk)) for detail, chunk in self._by_chunk]
+        wanted = set().union(*(contents for _, _, contents in hurt)) if hurt else set()
+        paths, versions = self._states_with(wanted) if wanted else ({}, {})
+        found = list(self._plain)
+        for about, detail, contents in hurt:
+            own = sorted({path for content in contents for path in paths.get(content, ())})
+            found.append(Finding(about, detail, tuple(own[:_MAX_PATHS]), sum(versions.get(one, 0) for one in contents)))
+        if self._dropped:
+            found.append(Finding("catalog", f"{self._dropped} more findings are not listed"))
+        return found
+
+    def _has_room(self) -> bool:
+        if len(self._plain) + len(self._by_content) + len(self._by_chunk) < _MAX_FINDINGS:
+            return True
+        self._dropped += 1
+        return False
+
+    def _contents_with(self, chunk: bytes) -> set[bytes]:
+        """The contents that the chunk is part of; its own id is the content of a file of this one chunk."""
+        with self._context.catalog.read() as tx:
+            return {chunk} | {content for (content,) in tx.all(_CONTENTS_WITH, chunk=chunk)}
+
+    def _states_with(self, contents: set[bytes]) -> tuple[dict[bytes, list[str]], dict[bytes, int]]:
+        paths: dict[bytes, list[str]] = {}
+        versions: dict[bytes, int] = {}
+        with self._context.catalog.read() as tx:
+            hurt = [(node, content) for node, content in tx.each(_LIVE_WITH) if content in contents]
+            for node, content in hurt:
+                try:
+                    path = path_of(self._context, tx, node)
+                except (StorageFault, SfosError):
+                    path = f"node {node}"
+                paths.setdefault(content, []).append(path)
+            for (content,) in tx.each(_PAST_WITH):
+                if content in contents:
+                    versions[content] = versions.get(content, 0) + 1
+        return paths, versions

@@ -1,0 +1,177 @@
+"""A backup put back into an empty home. Every space gets a new epoch, so that clients resync and are not misled."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import bindparam, update
+
+from sfos.server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, mark_hurt
+from sfos.server.catalog.engine import Catalog
+from sfos.server.catalog.head import Head, write_head
+from sfos.server.catalog.migrations import migrate
+from sfos.server.catalog.schema import spaces
+from sfos.server.catalog.space_row import read_space_row, set_small_mark
+from sfos.server.catalog.statement import Statement
+from sfos.server.chunks.small import SmallStore
+from sfos.server.disk.durable_files import sync_directory
+from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.maintenance.backup_layout import (
+    ACCOUNTS_FILE,
+    LOSSES_FILE,
+    STORES,
+    Named,
+    NoBackup,
+    copy_chunks,
+    copy_durably,
+    copy_small,
+    read_named,
+    small_file,
+    snapshots_in,
+)
+from sfos.server.spaces.directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
+from sfos.server.spaces.restore_mark import clear_mark, read_mark, set_mark
+from sfos.server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys
+from sfos.server.vault.locks import master_kept
+from sfos.server.vault.master import LiveMasterKey, MasterKey
+from sfos.server.vault.rows import RowAuthenticator
+
+_HALF_DONE = "space-restored-"  # of a name that the server clears away
+_SET_EPOCH = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["epoch", "digest"])
+
+
+class HomeNotEmpty(StorageFault):
+    """A backup is restored into an empty home only; nothing was changed."""
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a restoration did. `losses`: what the backup did not have, or could not give back."""
+
+    snapshot: Path
+    spaces: int = 0
+    chunks: int = 0
+    accounts: bool = False
+    losses: list[str] = field(default_factory=list)
+
+
+def find_snapshot(directory: Path, name: str | None) -> Path:
+    """The complete snapshot of that name, or the newest. Raises: NoBackup."""
+    found = snapshots_in(directory)
+    if name is not None:
+        found = [path for path in found if path.name == name]
+    if not found:
+        raise NoBackup(str(directory / name) if name else str(directory))
+    return found[-1]
+
+
+def restore(
+    directory: Path, snapshot: Path, storage_dir: Path, temp_dir: Path, accounts: Path, live: LiveMasterKey
+) -> Restored:
+    """Put `snapshot` of the backups in `directory` in place, durably. The caller holds the home's lock.
+
+    All of it, or nothing: cut off anywhere, it leaves a mark by which servers refuse to start, and the next restoration
+    begins anew in its place. Accounts come last, and never over others.
+    Raises: HomeNotEmpty, MasterKeyWrong, KeysDamaged, CatalogTooNew, CatalogUnreadable, OSError, sqlite3.Error.
+    """
+    ids = sorted(path.name for path in snapshot.iterdir() if is_space_id(path.name))
+    _read_keys(snapshot, ids, live.current())  # before anything is written
+    for path in (storage_dir, temp_dir):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    done = Restored(snapshot)
+    with contextlib.suppress(FileNotFoundError):
+        done.losses += (snapshot / LOSSES_FILE).read_text().splitlines()
+    with master_kept(storage_dir):
+        keys = _read_keys(snapshot, ids, live.current())
+        _take_away(storage_dir, temp_dir, read_mark(storage_dir) or [])
+        if any(is_space_id(path.name) for path in storage_dir.iterdir()):
+            raise HomeNotEmpty(str(storage_dir))
+        set_mark(storage_dir, ids)
+        try:
+            _put_in_place(directory, snapshot, storage_dir, temp_dir, keys, done)
+        except BaseException:
+            _take_away(storage_dir, temp_dir, ids)
+            clear_mark(storage_dir)
+            raise
+    if (snapshot / ACCOUNTS_FILE).is_file() and not accounts.exists():
+        accounts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        copy_durably(snapshot / ACCOUNTS_FILE, accounts)
+        sync_directory(accounts.parent)
+        done.accounts = True
+    clear_mark(storage_dir)
+    return done
+
+
+def _read_keys(snapshot: Path, ids: list[str], master: MasterKey) -> dict[str, SpaceKeys]:
+    return {space_id: read_keys(snapshot / space_id, bytes.fromhex(space_id), master) for space_id in ids}
+
+
+def _put_in_place(
+    directory: Path, snapshot: Path, storage_dir: Path, temp_dir: Path, keys: dict[str, SpaceKeys], done: Restored
+) -> None:
+    half_done = temp_dir / f"{_HALF_DONE}{secrets.token_hex(4)}"
+    half_done.mkdir(mode=0o700)
+    for space_id, own in keys.items():
+        _restore_space(snapshot / space_id, directory / STORES / space_id, half_done / space_id, own, done)
+    for space_id in keys:
+        (half_done / space_id).rename(storage_dir / space_id)
+        done.spaces += 1
+    sync_directory(storage_dir)
+    half_done.rmdir()
+
+
+def _take_away(storage_dir: Path, temp_dir: Path, space_ids: Iterable[str]) -> None:
+    """Remove what a restoration that came to no end has put there: no server has ever served it."""
+    for path in [*temp_dir.glob(f"{_HALF_DONE}*"), *(storage_dir / space_id for space_id in space_ids)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+    sync_directory(storage_dir)
+
+
+def _restore_space(snapshot: Path, store: Path, target: Path, keys: SpaceKeys, done: Restored) -> None:
+    losses: list[str] = []
+    named = read_named(snapshot / CATALOG_FILE)
+    (target / CHUNKS_DIRECTORY).mkdir(mode=0o700, parents=True)
+    done.chunks += copy_chunks(store / CHUNKS_DIRECTORY, target / CHUNKS_DIRECTORY, named.on_disk, losses)
+    done.chunks += copy_small(store / small_file(named.epoch), target / SMALL_FILE, named.small, losses)
+    for name in (CATALOG_FILE, KEYS_FILE):
+        copy_durably(snapshot / name, target / name)
+    small = SmallStore(target / SMALL_FILE, lambda: 0)
+    # A backup has what its snapshot names, and not the highest that there was: from here on that is the highest.
+    small_mark = small.highest_location()
+    lacking = _lacking(target, named, small) if losses else set()
+    small.close()
+    _begin_epoch(target, keys, small_mark, lacking)
+    sync_directory(target)
+    done.losses += [f"space {target.name}: {loss}" for loss in losses]
+
+
+def _lacking(target: Path, named: Named, small: SmallStore) -> set[str]:
+    """The locations of chunks that the catalog names and the backup could not give."""
+    there = small.which_are_there([str(number) for number in named.small])
+    on_disk = {path for path in named.on_disk if not (target / CHUNKS_DIRECTORY / path).is_file()}
+    return {f"disk:{path}" for path in on_disk} | {
+        f"small:{number}" for number in named.small if str(number) not in there
+    }
+
+
+def _begin_epoch(directory: Path, keys: SpaceKeys, small_mark: int, lacking: Collection[str]) -> None:
+    """`lacking`: locations whose chunks are marked, so that whoever has their data is asked for them again."""
+    rows = RowAuthenticator(keys)
+    with contextlib.closing(Catalog(directory / CATALOG_FILE, keys.space)) as catalog:
+        migrate(catalog)
+        with catalog.write() as tx:
+            row = read_space_row(tx)
+            epoch = secrets.token_bytes(16)
+            digest = rows.seal_digest(rows.open_digest(row.digest, row.epoch, row.seq), epoch, row.seq)
+            tx.run(_SET_EPOCH, epoch=epoch, digest=digest)
+            set_small_mark(tx, small_mark)
+            for chunk in [ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS)] if lacking else []:
+                if chunk.location in lacking:
+                    mark_hurt(tx, chunk)
+    write_head(directory, Head(epoch, row.seq, digest))

@@ -1,0 +1,184 @@
+"""Looks for damage in a space: everything that the rows say is compared with everything else.
+
+One snapshot of the catalog is read (no writer waits for it), then the chunk store's listing; with `full`, every chunk
+is opened and its id computed anew. What is found names the files that are hurt, as far as their names can be read.
+Chunks that are damaged or gone are marked in the catalog, so that whoever uploads their data again mends them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sfos.protocol import MAX_CHUNK_BYTES, chunk_id
+from sfos.server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, find_chunk
+from sfos.server.catalog.head import Head, read_head
+from sfos.server.catalog.space_row import SpaceRow, commit_time_ms, read_space_row
+from sfos.server.catalog.wrong_values import wrong_values
+from sfos.server.chunks.store import StoredChunk
+from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
+from sfos.server.maintenance.findings import Finding, Findings
+from sfos.server.maintenance.verify_age import check_age
+from sfos.server.maintenance.verify_contents import check_contents
+from sfos.server.maintenance.verify_rows import check_rows
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.downloads import mark_as_hurt, open_chunk
+from sfos.server.vault.tokens import OPEN_SLACK
+
+Progress = Callable[[str, int, int], None]  # what is looked at, how much of it is done, of how much
+
+
+@dataclass(slots=True)
+class Verified:
+    """What a verification found, and how much it looked at.
+
+    `orphans`: files without a row, which gc will remove. `newer`: those of them newer than all that the catalog knows.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    states: int = 0
+    chunks: int = 0
+    bytes_stored: int = 0
+    opened: int = 0
+    orphans: int = 0
+    newer: int = 0
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lambda *_: None) -> Verified:
+    """Look at everything. Never raises for what is wrong with the space, but says it."""
+    result = Verified()
+    findings = Findings(context)
+    try:
+        _verify(context, result, findings, progress, full=full)
+    except (StorageFault, sqlite3.Error, struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
+        # The last five: SQLite keeps any number, text or bytes in any column, if someone puts them there.
+        findings.add("catalog", f"it cannot be read to its end: {error}")
+    result.findings = findings.named()
+    return result
+
+
+def _verify(context: SpaceContext, result: Verified, findings: Findings, progress: Progress, *, full: bool) -> None:
+    progress("database pages", 0, 1)
+    for fault in context.faults:
+        findings.add("small", str(fault))
+    _check_pages(context, findings)
+    head = _read_head(context, findings)  # before the snapshot: a running server would be ahead of it at once
+    with context.catalog.read() as tx:
+        row = read_space_row(tx)
+        progress("rows", 0, 1)
+        for wrong in wrong_values(tx):
+            findings.add("row", wrong)
+        contents = check_rows(context, tx, row, findings, result)
+        progress("lists", 0, 1)
+        check_contents(context, tx, contents, findings)
+        rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS))}
+        known_ms = commit_time_ms(tx, row.seq)
+    if head is not None:
+        _check_head(context, row, head, findings)
+    _check_stored(context, row, rows, known_ms, findings, result)
+    if full:
+        for done, chunk in enumerate(rows.values()):
+            progress("chunks", done, len(rows))
+            result.opened += _opens(context, chunk, findings)
+        progress("chunks", len(rows), len(rows))
+
+
+def _check_pages(context: SpaceContext, findings: Findings) -> None:
+    """SQLite's own view of its file (the pages and the indexes)."""
+    with context.catalog.read() as tx:
+        for (message,) in tx.execute("PRAGMA integrity_check(10)"):
+            if message != "ok":
+                findings.add("catalog", f"SQLite: {message}")
+        for row in tx.execute("PRAGMA foreign_key_check"):
+            findings.add("catalog", f"a row of {row[0]} refers to one that is not there")
+
+
+def _read_head(context: SpaceContext, findings: Findings) -> Head | None:
+    try:
+        head = read_head(context.directory)
+    except (OSError, ValueError) as error:
+        findings.add("head", f"the HEAD file cannot be read: {error}")
+        return None
+    if head is None:
+        findings.add("head", "the HEAD file is not there, so a catalog that was put back would not be noticed")
+    return head
+
+
+def _check_head(context: SpaceContext, row: SpaceRow, head: Head, findings: Findings) -> None:
+    if head.epoch != row.epoch:
+        findings.add("head", "the HEAD file is of another epoch than the catalog")
+    elif head.seq > row.seq:
+        findings.add("head", f"the catalog is at {row.seq}, and was at {head.seq} already: an old one was put back")
+    elif head.seq == row.seq and head.digest != row.digest:
+        findings.add("head", f"at {row.seq} the catalog is not the one that the HEAD file knows")
+    else:
+        try:
+            context.rows.open_digest(head.digest, head.epoch, head.seq)
+        except TokenDamaged:
+            findings.add("head", "the HEAD file is not authentic")
+
+
+def _check_stored(
+    context: SpaceContext,
+    row: SpaceRow,
+    rows: dict[bytes, ChunkRow],
+    known_ms: int,
+    findings: Findings,
+    result: Verified,
+) -> None:
+    """Rows and files side by side."""
+    missing = dict(rows)
+    without_row: list[StoredChunk] = []
+    hurt: list[ChunkRow] = []
+    for stored in context.store.list_stored():
+        known = rows.get(stored.chunk_id) if stored.chunk_id is not None else None
+        if known is None or known.location != stored.location:
+            without_row.append(stored)
+            continue
+        known_ms = max(known_ms, stored.stored_ms)
+        missing.pop(known.id, None)
+        if stored.sealed_len != known.sealed_len:
+            findings.add_chunk(known.id, f"{stored.location} has {stored.sealed_len} bytes, not {known.sealed_len}")
+            hurt.append(known)
+    for chunk in missing.values():
+        if _still_there(context, chunk):
+            findings.add_chunk(chunk.id, f"{chunk.location} is not there")
+            hurt.append(chunk)
+    mark_as_hurt(context, hurt)
+    result.orphans = len(without_row)
+    result.newer = check_age(context, row.seq, known_ms, without_row, findings)
+    result.chunks = len(rows)
+    result.bytes_stored = sum(chunk.sealed_len for chunk in rows.values())
+    if result.bytes_stored != row.bytes_stored:
+        findings.add("counters", f"stored bytes are {result.bytes_stored}, and counted as {row.bytes_stored}")
+
+
+def _still_there(context: SpaceContext, chunk: ChunkRow) -> bool:
+    """Whether the row still says so: garbage collection may have run since the snapshot."""
+    with context.catalog.read() as tx:
+        found = find_chunk(tx, chunk.id)
+    return found is not None and found.location == chunk.location
+
+
+def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings) -> bool:
+    """Open the chunk and compute its id."""
+    try:
+        if not 0 < chunk.length <= MAX_CHUNK_BYTES:
+            raise TokenDamaged(f"chunk {chunk.id.hex()[:16]}… cannot be {chunk.length} bytes long")
+        data = memoryview(bytearray(chunk.length + OPEN_SLACK))
+        with context.scratch.lend() as scratch:
+            open_chunk(context, chunk, scratch, data)
+        if chunk_id(context.keys.chunk_id, data[: chunk.length]) != chunk.id:
+            raise TokenDamaged(f"chunk {chunk.id.hex()[:16]}… at {chunk.location}: its data are not those of its id")
+    except (TokenDamaged, OSError) as error:
+        if _still_there(context, chunk):
+            findings.add_chunk(chunk.id, error.detail if isinstance(error, TokenDamaged) else str(error))
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""TLS streams, certificates, and the memory for what travels."""

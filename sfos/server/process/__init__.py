@@ -1,0 +1,1 @@
+"""The server as a process: its home's lock, logs, memory, supervisor."""

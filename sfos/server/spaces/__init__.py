@@ -1,0 +1,1 @@
+"""Spaces: their directories, registry and commits, and what is done in them."""

@@ -1,0 +1,109 @@
+"""What all operations on a space work on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfos.server.catalog.engine import Catalog
+from sfos.server.chunks.scratch import ScratchBuffers
+from sfos.server.chunks.store import ChunkStore
+from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.spaces.operations.list_cache import ListCache
+from sfos.server.vault.keyring import SpaceKeys
+from sfos.server.vault.names import NameSealer
+from sfos.server.vault.rows import RowAuthenticator
+from sfos.server.vault.sealing import Sealer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf something is done. `actor`: the account's opaque id. The quotas: None is no limit.
+
+    `quota_bytes`: of stored bytes, history and pending ones included. `quota_files`: of files, folders and links now.
+    """
+
+    actor: str
+    quota_bytes: int | None = None
+    quota_files: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLimits:
+    """How the spaces of a server are kept.
+
+    `free_floor_bytes`: with less free space uploads are refused. `small_token_bytes`: tokens of at most this length go
+    into the database of small ones. `verify_after_seal`: open each fresh token before it is stored.
+    """
+
+    free_floor_bytes: int = 2**30
+    small_token_bytes: int = 64 * 1024
+    busy_timeout_s: float = 30.0
+    verify_after_seal: bool = False
+
+
+class Listeners:
+    """Who is told of commits to any space. Safe from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: tuple[Callable[[str], None], ...] = ()
+
+    def add(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        """How to stop telling it."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
+        def remove() -> None:
+            with self._lock:
+                self._listeners = tuple(one for one in self._listeners if one is not listener)
+
+        return remove
+
+    def tell(self, space_id: str) -> None:
+        """Tell all. One that fails is logged, for the commit stands whatever it does."""
+        for listener in self._listeners:
+            try:
+                listener(space_id)
+            except Exception:  # whatever is wrong with a listener, the commit stands and the others are to hear of it
+                _log.exception("a listener to commits failed")
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceContext:
+    """One opened space. `now_ms`: the clock, milliseconds since 1970. `epoch_tag`: the epoch as revisions bear it.
+
+    `faults`: what was found wrong when it was opened, and does not keep the rest from being served.
+    """
+
+    space_id: str
+    directory: Path
+    epoch: bytes
+    epoch_tag: str
+    keys: SpaceKeys
+    catalog: Catalog
+    store: ChunkStore
+    sealer: Sealer
+    names: NameSealer
+    rows: RowAuthenticator
+    now_ms: Callable[[], int]
+    limits: StoreLimits
+    scratch: ScratchBuffers
+    lists: ListCache
+    listeners: Listeners
+    faults: tuple[StorageFault, ...] = ()
+
+    def forget_pages(self) -> None:
+        """Let go of what is kept in memory of its files. Raises: sqlite3.Error."""
+        self.catalog.forget_pages()
+        self.store.forget_pages()
+
+    def close(self) -> None:
+        """Let go of connections and descriptors."""
+        self.catalog.close()
+        self.store.close()

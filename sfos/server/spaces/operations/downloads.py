@@ -1,0 +1,267 @@
+"""Contents going out: the list of a file's chunks, and the chunks themselves.
+
+Chunks are named by a node's content and ordinals, never by their ids, so that nobody reads what no node of the space
+has or had. Tokens are opened straight into the body that goes out.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from sfos.protocol import (
+    LENGTH,
+    MAX_BODY,
+    RECORD,
+    Buffer,
+    ChunkWant,
+    DataDamaged,
+    GetChunksReply,
+    GetChunksRequest,
+    IsAFolder,
+    MalformedMessage,
+    ManifestReply,
+    ManifestRequest,
+    NotFound,
+    SfosError,
+    pack_lengths,
+    unpack_wants,
+)
+from sfos.server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, find_chunk, mark_hurt
+from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.states import HAD_CONTENT, State, StateKind
+from sfos.server.catalog.wanted import Wanted, find_wanted
+from sfos.server.disk.storage_faults import KeyNotThere, TokenDamaged
+from sfos.server.spaces.operations.contents import listed_records, packed_records
+from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.entries import authentic, check_row, revision_of
+from sfos.server.spaces.operations.guard import as_storage_error
+from sfos.server.spaces.operations.places import find_ref, subject_of
+from sfos.server.vault.sealing import ShortToken, TokenType
+from sfos.server.vault.tokens import OPEN_SLACK, SHORT_TOKEN_BYTES
+
+_log = logging.getLogger(__name__)
+
+_OPENED_AT_ONCE = 64  # short tokens: what they hold is in memory twice, and then still in the processor's cache
+_MARKED_AT_ONCE = 1_000  # chunks to a transaction, which others wait for
+
+
+def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestReply, bytes]:
+    """Raises: NotFound, IsAFolder, TokenDamaged."""
+    with context.catalog.read() as tx:
+        state = find_ref(context, tx, request.ref)
+        if state.kind != StateKind.FILE or state.content is None:
+            raise (IsAFolder if state.is_folder else NotFound)(
+                None if state.is_folder else "This has no content.", subject=subject_of(request.ref)
+            )
+        check_row(context, state)
+        records = packed_records(context, tx, state.content, state.size)
+    limit = min(request.limit, MAX_BODY // RECORD.size)
+    front = min(request.first, len(records)) * RECORD.size
+    reply = ManifestReply(
+        node=state.node,
+        revision=revision_of(context, state.seq_from),
+        content=state.content,
+        size=state.size,
+        chunks=len(records) // RECORD.size,
+        first=request.first,
+    )
+    return reply, records[front : front + limit * RECORD.size]
+
+
+def get_chunks(
+    context: SpaceContext, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview]
+) -> tuple[GetChunksReply, memoryview]:
+    """The longest prefix of what is wanted that fits, at least one chunk. Raises: what is wrong with the first one.
+
+    `take_memory(n)`: n bytes to make the body in, with whatever was in them before.
+    """
+    wants = unpack_wants(body)
+    if len(wants) != request.wants:
+        raise MalformedMessage("A list of wanted chunks is not as long as its header says.")
+    chosen = _Chosen(min(request.max_bytes, MAX_BODY))
+    with context.catalog.read() as tx:
+        try:
+            # The id is an unsigned number on the wire, and a signed one in the database.
+            found = find_wanted(tx, [want.node for want in wants if want.node < 2**63])
+            sound = authentic(context, found.states.values())
+            for want in wants:
+                if not _choose(context, tx, want, found, sound, chosen):
+                    break
+        except (SfosError, TokenDamaged) as error:
+            chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error, context.space_id)
+    if not chosen.rows:
+        raise chosen.stopped or MalformedMessage("No chunk is wanted.")
+    return _read_all(context, chosen, take_memory)
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """The chunks that go into one reply. `room`: bytes left in its body."""
+
+    room: int
+    rows: list[ChunkRow]
+    stopped: SfosError | None
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.rows = []
+        self.stopped = None
+
+    def take(self, row: ChunkRow) -> bool:
+        """Add a chunk, if it fits or is the first."""
+        self.room -= row.length + LENGTH.size
+        if self.rows and self.room < 0:
+            return False
+        self.rows.append(row)
+        return True
+
+    def most(self, records: Sequence[tuple[bytes, int]]) -> int:
+        """How many of `records` need to be looked at: those that fit, and the one that does not."""
+        room = self.room
+        for count, (_, length) in enumerate(records, 1):
+            room -= length + LENGTH.size
+            if room < 0:
+                return max(count, 1)
+        return len(records)
+
+
+def _choose(
+    context: SpaceContext, tx: Transaction, want: ChunkWant, found: Wanted, sound: Container[int], chosen: _Chosen
+) -> bool:
+    """Take the chunks of one run; False when no more fit. `sound`: the nodes whose state now is known to be authentic.
+
+    Raises: NotFound, TokenDamaged, MalformedMessage.
+    """
+    state = found.states.get(want.node)
+    single = found.chunks.get(want.content)
+    if state is None or state.content != want.content:
+        state = _state_before(tx, want)
+        check_row(context, state)
+        single = single or find_chunk(tx, want.content)
+    elif want.node not in sound:
+        check_row(context, state)
+    if single is not None and single.length == state.size:
+        if want.first != 0 or want.chunks > 1:
+            raise MalformedMessage("The file has only one chunk.")
+        return want.chunks == 0 or chosen.take(single)
+    records = listed_records(context, tx, want.content) if state.size else b""
+    if (want.first + want.chunks) * RECORD.size > len(records):
+        raise MalformedMessage("The file does not have that many chunks.")
+    wanted = list(RECORD.iter_unpack(records[want.first * RECORD.size : (want.first + want.chunks) * RECORD.size]))
+    looked_at = wanted[: chosen.most(wanted)]
+    rows = chunk_rows(tx, {chunk_id for chunk_id, _ in looked_at})
+    for chunk_id, length in looked_at:
+        row = rows.get(chunk_id)
+        if row is None or row.length != length:
+            raise TokenDamaged(f"the catalog does not have the chunk {chunk_id.hex()[:16]}… of node {want.node}")
+        if not chosen.take(row):
+            return False
+    return len(looked_at) == len(wanted)
+
+
+def _state_before(tx: Transaction, want: ChunkWant) -> State:
+    """A closed state in which the node had the content. Raises: NotFound."""
+    row = tx.one(HAD_CONTENT, node=want.node, content=want.content) if want.node < 2**63 else None
+    if row is None:
+        raise NotFound("The file does not have this content.", subject=f"node {want.node}")
+    return State(*row)
+
+
+def _read_all(
+    context: SpaceContext, chosen: _Chosen, take_memory: Callable[[int], memoryview]
+) -> tuple[GetChunksReply, memoryview]:
+    lengths = [row.length for row in chosen.rows]
+    front = len(lengths) * LENGTH.size
+    body = take_memory(front + sum(lengths) + OPEN_SLACK)
+    at = front
+    done = 0
+    try:
+        for length in _open_all(context, chosen.rows, body[front:]):
+            at += length
+            done += 1
+    except (TokenDamaged, OSError) as error:
+        chosen.stopped = as_storage_error(error, context.space_id)
+    if done == 0:
+        raise chosen.stopped or DataDamaged()
+    stopped = None if chosen.stopped is None else chosen.stopped.info()
+    reply = GetChunksReply(chunks=done, stopped=stopped)
+    if done < len(lengths):  # the lengths take less room now; rare enough to copy
+        return reply, memoryview(pack_lengths(lengths[:done]) + bytes(body[front:at]))
+    body[:front] = pack_lengths(lengths)
+    return reply, body[:at]
+
+
+def _open_all(context: SpaceContext, rows: Sequence[ChunkRow], target: memoryview) -> Iterator[int]:
+    """Put the data of the chunks into `target`, one after the other; the length of each, once it is there.
+
+    Raises: as `open_chunk`.
+    """
+    at = 0
+    with context.scratch.lend() as scratch:
+        for start in range(0, len(rows), _OPENED_AT_ONCE):
+            part = rows[start : start + _OPENED_AT_ONCE]
+            tokens = context.store.read_short([row.location for row in part]) if len(part) > 1 else {}
+            wanted = [(row, tokens.get(row.location)) for row in part]
+            short = [
+                ShortToken(token, row.id, row.length, row.key_no)
+                for row, token in wanted
+                if token is not None and len(token) <= SHORT_TOKEN_BYTES
+            ]
+            opened = context.sealer.open_short(short, TokenType.CHUNK)
+            for row, token in wanted:
+                end = at + row.length
+                if token is None or len(token) > SHORT_TOKEN_BYTES:
+                    open_chunk(context, row, scratch, target[at:], token)
+                else:
+                    try:
+                        target[at:end] = next(opened)
+                    except TokenDamaged as error:
+                        raise _noted(context, row, error) from error
+                yield row.length
+                at = end
+
+
+def open_chunk(
+    context: SpaceContext, row: ChunkRow, scratch: memoryview, target: memoryview, token: Buffer | None = None
+) -> None:
+    """Put the data of a chunk at the front of `target`, which has OPEN_SLACK bytes more. `token`: if it is at hand.
+
+    What is found damaged is marked, so that whoever has the data is asked for them again.
+    Raises: TokenDamaged, also for bytes that are not there; KeyNotThere; OSError.
+    """
+    try:
+        if token is None:
+            token = context.store.read(row.location, row.sealed_len, scratch)
+        context.sealer.open_into(token, TokenType.CHUNK, row.id, row.length, row.key_no, target)
+    except (TokenDamaged, OSError) as error:
+        raise _noted(context, row, error) from error
+
+
+def _noted(context: SpaceContext, row: ChunkRow, error: TokenDamaged | OSError) -> TokenDamaged | OSError:
+    """What to raise for it. The chunk is marked, unless the error says nothing about what lies there."""
+    told: TokenDamaged | OSError = error
+    if isinstance(error, FileNotFoundError):
+        told = TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there")
+    elif isinstance(error, TokenDamaged):
+        told = type(error)(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}")
+    unread = isinstance(error, OSError) and error.errno == errno.EIO
+    if unread or (isinstance(told, TokenDamaged) and not isinstance(told, KeyNotThere)):
+        mark_as_hurt(context, [row])
+    return told
+
+
+def mark_as_hurt(context: SpaceContext, rows: Iterable[ChunkRow]) -> None:
+    """Let these chunks, found damaged or gone, be asked for again; not those whose row says another place by now."""
+    unmarked = iter([row for row in rows if row.offset != HURT])
+    try:
+        while batch := list(islice(unmarked, _MARKED_AT_ONCE)):
+            with context.catalog.write() as tx:
+                for row in batch:
+                    mark_hurt(tx, row)
+    except (SfosError, sqlite3.Error) as error:  # they stay unmarked until someone looks at them again
+        _log.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)

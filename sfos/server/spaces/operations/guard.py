@@ -1,0 +1,70 @@
+"""The edge of the storage: whatever goes wrong below leaves as one of protocol's errors, and is logged here once."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from sfos.protocol import DataDamaged, SfosError, StorageFailed, StorageFull, StorageMissing
+from sfos.server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS
+from sfos.server.disk.sqlite_faults import FULL, as_wire_error
+from sfos.server.disk.storage_faults import SpaceMissing, StorageFault, TokenDamaged
+
+_log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def as_storage_error(error: Exception, space_id: str) -> SfosError:
+    """The error that a client gets for what went wrong below; logged here, with the space."""
+    if isinstance(error, TokenDamaged):
+        _log.error("space %s: damaged data: %s", space_id, error)
+        return DataDamaged()
+    if isinstance(error, StorageFault):
+        _log.error("space %s: %s", space_id, error)
+        return StorageMissing() if isinstance(error, SpaceMissing) else StorageFailed()
+    if isinstance(error, OSError) and error.errno in FULL:
+        _log.warning("space %s: the disk is full: %s", space_id, error)
+        return StorageFull()
+    _log.error("space %s: the disk failed", space_id, exc_info=error)
+    return as_wire_error(error) if isinstance(error, sqlite3.Error) else StorageFailed()
+
+
+class Stored(Protocol):
+    """Something that is kept in a catalog."""
+
+    @property
+    def space_id(self) -> str:
+        """The space that it belongs to."""
+
+    def wrong_value(self) -> str | None:
+        """Which value of which row is none that a program of ours writes; None if there is no such row."""
+
+
+S = TypeVar("S", bound=Stored)
+
+
+def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """The method, raising SfosError alone for what the storage can do wrong."""
+
+    @functools.wraps(function)
+    def call(stored: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(stored, *args, **kwargs)
+        except (StorageFault, OSError, sqlite3.Error) as error:
+            raise as_storage_error(error, stored.space_id) from error
+        except NUMBERS_SHOWN_AS as error:
+            _log.error("space %s: damaged data: a row holds a number that no row can", stored.space_id, exc_info=error)
+            raise DataDamaged from error
+        except SHOWN_AS as error:
+            wrong = stored.wrong_value()
+            if wrong is None:
+                raise
+            _log.error("space %s: damaged data: %s", stored.space_id, wrong)
+            raise DataDamaged from error
+
+    return call

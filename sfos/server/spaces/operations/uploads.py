@@ -1,0 +1,251 @@
+"""Chunks coming in: which are there already, and storing those that are not.
+
+A chunk is hashed, sealed and made durable before any transaction begins. The row comes after the bytes, so a crash
+leaves bytes without a row, never a row without bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sfos.protocol import (
+    RECORD,
+    BadChunk,
+    Buffer,
+    HaveReply,
+    HaveRequest,
+    MalformedMessage,
+    PlainRecord,
+    PutChunksReply,
+    PutChunksRequest,
+    QuotaExceeded,
+    StorageFull,
+    chunk_ids,
+    plain_records,
+    split_data,
+    unpack_ids,
+)
+from sfos.server.catalog.chunk_rows import (
+    HURT,
+    ChunkRow,
+    PlainChunkRow,
+    chunk_rows,
+    insert_live,
+    insert_pending,
+    keep_pending,
+    make_live,
+    replace_chunk,
+    usable_chunks,
+)
+from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
+from sfos.server.chunks.store import Batch
+from sfos.server.chunks.tiered import highest_small
+from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.vault.sealing import TokenType, sealed_size
+
+_log = logging.getLogger(__name__)
+
+Pieces = Mapping[bytes, memoryview]  # data by chunk id
+
+# Up to here tokens are sealed many at once in memory of their own, longer ones one after the other in one buffer.
+_SHORT_BYTES = 32 * 1024
+
+
+def have(context: SpaceContext, caller: Caller, request: HaveRequest, body: Buffer) -> tuple[HaveReply, bytes]:
+    """A byte for each id: whether a commit may refer to it. Raises: MalformedMessage."""
+    ids = unpack_ids(body)
+    if len(ids) != request.ids:
+        raise MalformedMessage("A list of chunk ids is not as long as its header says.")
+    with context.catalog.read() as tx:
+        usable = usable_chunks(tx, ids, caller.actor)
+    return HaveReply(), bytes(one in usable for one in ids)
+
+
+def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest, body: memoryview) -> PutChunksReply:
+    """Durable when this returns. Raises: BadChunk, StorageFull, QuotaExceeded, MalformedMessage."""
+    front = request.chunks * RECORD.size
+    if len(body) < front:
+        raise MalformedMessage("A body is shorter than its records say.")
+    pieces = check_pieces(context, plain_records(body[:front]), body[front:])
+    stored = 0
+    absent = set(pieces)
+    while absent:  # again only if a chunk that was there at first was collected, or found damaged, in between
+        with context.catalog.read() as tx:
+            known = chunk_rows(tx, pieces)
+        absent -= {one for one, row in known.items() if _is_sound(context, row)}
+        upload = store_pieces(context, caller, {one: pieces[one] for one in absent})
+        now_ms = context.now_ms()
+        with upload.gone_if_refused(context), context.catalog.write() as tx:
+            stored += upload.register(tx, caller, live=frozenset(), pending_since_ms=now_ms)
+            there = {one for one, row in chunk_rows(tx, pieces).items() if row.offset != HURT}
+            keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
+        upload.discard_rest(context)
+        absent = pieces.keys() - there
+    return PutChunksReply(stored=stored)
+
+
+def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: memoryview) -> Pieces:
+    """The data by chunk id, each hashed and found to be what its id says. Raises: BadChunk, MalformedMessage."""
+    split = list(split_data(records, data))
+    ids = list(chunk_ids(context.keys.chunk_id, [piece for _, piece in split]))
+    if ids != [claimed for (claimed, _), _ in split]:
+        raise BadChunk
+    return {one: piece for one, (_, piece) in zip(ids, split, strict=True)}
+
+
+@dataclass(slots=True)
+class Upload:
+    """Chunks that are durable, and whose rows are not written yet."""
+
+    rows: dict[bytes, PlainChunkRow]
+    _registered: set[bytes] = field(default_factory=set)
+    _healed: set[bytes] = field(default_factory=set)
+
+    def heal(self, context: SpaceContext) -> None:
+        """Let these tokens take the place of damaged ones: every file that has such a chunk is whole again.
+
+        A transaction of its own, for the data are what the ids say whatever becomes of the request.
+        """
+        with context.catalog.read() as tx:
+            known = chunk_rows(tx, self.rows)
+        hurt = [(row, ChunkRow(*self.rows[row.id])) for row in known.values() if not _is_sound(context, row)]
+        if not hurt:
+            return
+        with context.catalog.write() as tx:
+            healed = [(old, new) for old, new in hurt if replace_chunk(tx, old, new)]
+            more = sum(new.sealed_len - old.sealed_len for old, new in healed)
+            add_stored_bytes(tx, more, highest_small(new.location for _, new in healed))
+        self._healed = {old.id for old, _ in healed}
+        self._registered |= self._healed
+        context.store.delete([old.location for old, _ in healed])
+        _log.warning("space %s: %d damaged chunks were uploaded again and are whole", context.space_id, len(healed))
+
+    def register(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        *,
+        live: frozenset[bytes] | set[bytes],
+        pending_since_ms: int,
+    ) -> int:
+        """Write the rows: those in `live` as live ones, the others as pending ones; how many were new.
+
+        Raises: QuotaExceeded.
+        """
+        inserted = insert_live(tx, [row for one, row in self.rows.items() if one in live])
+        waiting = [row for one, row in self.rows.items() if one not in live]
+        inserted += insert_pending(tx, waiting, since_ms=pending_since_ms, actor=caller.actor)
+        new = self.rows
+        if inserted < len(new):  # some have a row already: an older one, or ours of a chunk that was healed
+            known = chunk_rows(tx, self.rows)
+            there = {one for one, row in known.items() if row.location != ChunkRow(*self.rows[one]).location}
+            there |= self._healed
+            new = {one: row for one, row in self.rows.items() if one not in there}
+            make_live(tx, live & there)
+        more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
+        if more:
+            _check_quota(caller, tx, more)
+        add_stored_bytes(tx, more, highest_small([location for _, _, location, _, _, _ in new.values()]))
+        self._registered.update(new)
+        return len(new)
+
+    @contextlib.contextmanager
+    def gone_if_refused(self, context: SpaceContext) -> Iterator[None]:
+        """Around the transaction: over a quota it is undone for certain, and what came for it is removed at once.
+
+        Left to garbage collection, what is refused again and again would fill the disk past every quota.
+        """
+        try:
+            yield
+        except QuotaExceeded:
+            self._registered = set(self._healed)
+            self.discard_rest(context)
+            raise
+
+    def discard_rest(self, context: SpaceContext) -> None:
+        """Remove what has no row, after the transaction: stored by another request at the same time, or not wanted.
+
+        Where the transaction failed this is not called. Nobody knows then what became of it, and bytes without a row
+        are left to garbage collection.
+        """
+        unused = [ChunkRow(*row).location for one, row in self.rows.items() if one not in self._registered]
+        if unused:
+            context.store.delete(unused)
+
+
+def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Upload:
+    """Seal `pieces` and make them durable. Raises: StorageFull, QuotaExceeded."""
+    if not pieces:
+        return Upload({})
+    more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
+    if context.store.free_bytes() - more < context.limits.free_floor_bytes:
+        raise StorageFull
+    if caller.quota_bytes is not None:
+        with context.catalog.read() as tx:
+            _check_quota(caller, tx, more)
+    short = [(one, data) for one, data in pieces.items() if len(data) <= _SHORT_BYTES]
+    long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
+    with context.store.batch() as batch:
+        lengths = [*_seal_short(context, batch, short), *_seal_long(context, batch, long)]
+        locations = batch.finish()
+    key_no = context.sealer.key_no
+    upload = Upload(
+        {
+            one: (one, key_no, location, 0, sealed_len, len(data))
+            for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
+        }
+    )
+    upload.heal(context)
+    return upload
+
+
+def _seal_short(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
+    """Seal many at once, for the batch to keep; how long their tokens are."""
+    tokens = context.sealer.seal_short(TokenType.CHUNK, pieces)
+    if context.limits.verify_after_seal:
+        for (one, data), token in zip(pieces, tokens, strict=True):
+            _check_fresh(context, one, data, token)
+    batch.add_short([(one, token) for (one, _), token in zip(pieces, tokens, strict=True)])
+    return [len(token) for token in tokens]
+
+
+def _seal_long(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
+    """The same one after the other in one buffer, for the batch to write out."""
+    if not pieces:
+        return []
+    lengths: list[int] = []
+    with context.scratch.lend() as scratch:
+        for one, data in pieces:
+            length = context.sealer.seal_into(scratch, TokenType.CHUNK, one, data)
+            if context.limits.verify_after_seal:
+                _check_fresh(context, one, data, scratch[:length])
+            batch.add(one, scratch[:length])
+            lengths.append(length)
+    return lengths
+
+
+def _check_quota(caller: Caller, tx: Transaction, more: int) -> None:
+    """That `more` bytes may be stored. Raises: QuotaExceeded."""
+    if caller.quota_bytes is not None and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
+        raise QuotaExceeded(
+            "Your quota of stored bytes, earlier versions included, is used up; delete something or ask the"
+            " administrator."
+        )
+
+
+def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:
+    """Whether the chunk is there as far as one can tell without reading it: what is answered as stored has to be."""
+    return row.offset != HURT and context.store.holds(row.location, row.sealed_len)
+
+
+def _check_fresh(context: SpaceContext, chunk: bytes, data: memoryview, token: Buffer) -> None:
+    """That what was just sealed opens to the same data: finds faulty memory (restic#4681). Raises: TokenDamaged."""
+    opened = context.sealer.open(token, TokenType.CHUNK, chunk, len(data), context.sealer.key_no)
+    if opened != data:
+        raise TokenDamaged("freshly sealed data opens to something else: the memory of this machine may be faulty")

@@ -1,0 +1,118 @@
+"""What the bodies of frames hold, packed and taken apart. No I/O. The layouts stand with the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from sfos.wire.chunks import (
+    CHUNK_ID_BYTES,
+    RECORD,
+    ChunkRecord,
+    PlainRecord,
+    pack_ids,
+    pack_records,
+    plain_records,
+    unpack_ids,
+)
+from sfos.wire.envelopes import decoder_of
+from sfos.wire.errors import MalformedMessage, TooMuch
+from sfos.wire.frames import Buffer
+from sfos.wire.messages import (
+    MAX_COMMIT_ITEMS,
+    MAX_PAGE_ENTRIES,
+    Change,
+    CommitItem,
+    CommitRequest,
+    ItemResult,
+    ItemsReply,
+)
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+
+
+def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
+    """The JSON array of at most so many. Raises: MalformedMessage, TooMuch."""
+    if len(body) == 0:
+        return []
+    try:
+        decoded = decoder_of(kind).decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedMessage(f"A list of {what} cannot be read: {error}") from error
+    if len(decoded) > most:
+        raise TooMuch(f"A list of {len(decoded)} {what}, where at most {most} are allowed.")
+    return decoded
+
+
+def encode_array(values: Sequence[Change] | Sequence[CommitItem] | Sequence[ItemResult]) -> bytes:
+    """The JSON array of `values`."""
+    return _encoder.encode(values)
+
+
+def decode_changes(body: Buffer) -> list[Change]:
+    """The changes of a `changes` reply or a watch event. Raises: MalformedMessage, TooMuch."""
+    return decode_list(list[Change], body, MAX_PAGE_ENTRIES, "changes")
+
+
+class CommitBody(msgspec.Struct, frozen=True):
+    """A commit's body, taken apart: `records` for all items one after the other, `inline` with their `data`."""
+
+    items: list[CommitItem]
+    records: list[PlainRecord]
+    inline: list[PlainRecord]
+    data: memoryview
+
+
+def pack_commit(
+    op_id: bytes,
+    items: Sequence[CommitItem],
+    records: Sequence[ChunkRecord],
+    inline: Sequence[tuple[ChunkRecord, Buffer]] = (),
+    *,
+    space: str | None = None,
+    atomic: bool = False,
+) -> tuple[CommitRequest, bytes]:
+    """The request and the body of a commit."""
+    encoded = _encoder.encode(items)
+    request = CommitRequest(
+        op_id=op_id, space=space, items_bytes=len(encoded), records=len(records), inline=len(inline), atomic=atomic
+    )
+    front = (encoded, pack_records(records), pack_records(record for record, _ in inline))
+    return request, b"".join((*front, *(data for _, data in inline)))
+
+
+def unpack_commit(request: CommitRequest, body: memoryview) -> CommitBody:
+    """Raises: MalformedMessage, TooMuch."""
+    at = request.items_bytes
+    records_end = at + request.records * RECORD.size
+    inline_end = records_end + request.inline * RECORD.size
+    if inline_end > len(body):
+        raise MalformedMessage("A commit's body is shorter than its header says.")
+    items = decode_list(list[CommitItem], body[:at], MAX_COMMIT_ITEMS, "items")
+    records = plain_records(body[at:records_end])
+    inline = plain_records(body[records_end:inline_end])
+    data = body[inline_end:]
+    if sum([length for _, length in inline]) != len(data):
+        raise MalformedMessage("A commit's body does not match its records.")
+    if sum([item.chunks for item in items]) != len(records):
+        raise MalformedMessage("A commit's items do not match its records.")
+    return CommitBody(items, records, inline, data)
+
+
+def pack_results(results: Sequence[ItemResult], missing: Iterable[bytes] = ()) -> tuple[int, int, bytes]:
+    """(`results_bytes`, `missing`, the body) of an ItemsReply."""
+    encoded = _encoder.encode(results)
+    ids = pack_ids(missing)
+    return len(encoded), len(ids) // CHUNK_ID_BYTES, encoded + ids
+
+
+def unpack_results(reply: ItemsReply, body: memoryview) -> tuple[list[ItemResult], list[bytes]]:
+    """The results of a commit or delete, and the ids of the chunks that were missing. Raises: MalformedMessage."""
+    at = reply.results_bytes
+    if not 0 <= at <= len(body) or len(body) - at != reply.missing * CHUNK_ID_BYTES:
+        raise MalformedMessage("A list of results does not match its header.")
+    return decode_list(list[ItemResult], body[:at], MAX_COMMIT_ITEMS, "results"), unpack_ids(body[at:])

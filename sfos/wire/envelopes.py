@@ -1,0 +1,136 @@
+"""The headers of frames: which command, which reply. No I/O.
+
+    request   {"id": 7, "command": "stat", "args": {…}}
+    reply     {"id": 7, "result": {…}}   or   {"id": 7, "error": {"code": …, "message": …}}
+    event     {"id": 7, "event": {…}}                             (only on a watch connection, `id` of the watch)
+
+Decoding has two steps, so that an unknown command can be answered under its id.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, TypeVar
+
+import msgspec
+
+from sfos.wire.errors import ErrorInfo, MalformedMessage, SfosError, from_info
+from sfos.wire.messages import Count, Reply, Request
+
+# What msgspec lets through untyped: bad UTF-8 and deep nesting. Duplicate keys it accepts, and the last one counts:
+# both sides decode alike, so nothing can be smuggled past a check.
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+RequestT = TypeVar("RequestT", bound=Request)
+ReplyT = TypeVar("ReplyT", bound=Reply)
+
+
+class RequestEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request whose arguments are not decoded yet."""
+
+    id: Count
+    command: str
+    args: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class ReplyEnvelope(msgspec.Struct, frozen=True):
+    """A reply or event whose content is not decoded yet; exactly one of the three is there (an absent Raw is empty)."""
+
+    id: Count
+    result: msgspec.Raw = msgspec.Raw(b"")
+    error: ErrorInfo | None = None
+    event: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def is_event(self) -> bool:
+        """Whether this is an event of a watch."""
+        return memoryview(self.event).nbytes > 0
+
+
+_encoder = msgspec.json.Encoder()
+_request_decoder = msgspec.json.Decoder(RequestEnvelope)
+_reply_decoder = msgspec.json.Decoder(ReplyEnvelope)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_describing = threading.Lock()
+
+
+def encode_request(request_id: int, command: str, request: Request) -> bytes:
+    """The header of a request."""
+    return b'{"id":%d,"command":"%b","args":%b}' % (request_id, command.encode("ascii"), _encoder.encode(request))
+
+
+def decode_request(header: bytes) -> RequestEnvelope:
+    """The first step. Raises: MalformedMessage."""
+    try:
+        return _request_decoder.decode(header)
+    except DECODE_ERRORS as error:
+        raise MalformedMessage(f"A request cannot be read: {error}") from error
+
+
+def encode_result(request_id: int, reply: Reply) -> bytes:
+    """The header of a reply."""
+    return b'{"id":%d,"result":%b}' % (request_id, _encoder.encode(reply))
+
+
+def encode_event(request_id: int, event: Reply) -> bytes:
+    """The header of an event."""
+    return b'{"id":%d,"event":%b}' % (request_id, _encoder.encode(event))
+
+
+def encode_error(request_id: int, error: SfosError) -> bytes:
+    """The header of a reply that says what went wrong."""
+    return b'{"id":%d,"error":%b}' % (request_id, _encoder.encode(error.info()))
+
+
+def decode_reply(header: bytes) -> ReplyEnvelope:
+    """The first step. Raises: MalformedMessage."""
+    try:
+        reply = _reply_decoder.decode(header)
+    except DECODE_ERRORS as error:
+        raise MalformedMessage(f"A reply cannot be read: {error}") from error
+    if (memoryview(reply.result).nbytes > 0) + reply.is_event + (reply.error is not None) != 1:
+        raise MalformedMessage("A reply must be one of result, error and event.")
+    return reply
+
+
+def decode_args(kind: type[RequestT], raw: msgspec.Raw) -> RequestT:
+    """The second step: a request's arguments. Raises: MalformedMessage, naming the field that is wrong."""
+    return _decode(kind, raw, "A request")
+
+
+def decode_result(kind: type[ReplyT], raw: msgspec.Raw) -> ReplyT:
+    """The second step: a reply's or event's content. Raises: MalformedMessage."""
+    return _decode(kind, raw, "A reply")
+
+
+def raise_for_error(reply: ReplyEnvelope) -> None:
+    """Raises: the error that the reply bears, if it bears one."""
+    if reply.error is not None:
+        raise from_info(reply.error)
+
+
+T = TypeVar("T")
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of `kind`, made when it is asked for first: making all of them would cost each start milliseconds.
+
+    One thread at a time: msgspec shows its description of a type to others before it is complete, and two threads that
+    meet a type for the first time crash the process (seen with 0.22: a server under eight clients, just after a kill).
+    """
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        with _describing:
+            decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+def _decode(kind: type[StructT], raw: msgspec.Raw, what: str) -> StructT:
+    decoder = decoder_of(kind)
+    try:
+        decoded = decoder.decode(raw)
+    except DECODE_ERRORS as error:
+        raise MalformedMessage(f"{what} cannot be read: {error}") from error
+    assert isinstance(decoded, kind)
+    return decoded

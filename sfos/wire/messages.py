@@ -1,0 +1,497 @@
+"""The typed messages of every command. Requests forbid unknown fields; replies and events ignore them, so that a
+newer server never breaks an older client. Bytes are base64 in the JSON; times are integers with their unit.
+
+Bodies (after the header of a frame) are described where a message has one; `wire.chunks`, `wire.bodies` and
+`wire.lists` pack them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sfos.wire.errors import ErrorInfo
+from sfos.wire.passwords import PasswordPolicy
+
+MAX_INT = 2**63 - 1
+MAX_LIST_FOLDERS = 256
+MAX_PAGE_ENTRIES = 5_000
+MAX_COMMIT_ITEMS = 5_000
+MAX_DELETE_ITEMS = 1_000
+MAX_HAVE_IDS = 65_536
+MAX_WANTS = 50_000
+
+Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Signed = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
+TimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999: what calendars can show
+NodeId = Annotated[int, Meta(ge=1, le=MAX_INT)]
+SpaceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+OpId = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Text = Annotated[str, Meta(max_length=64 * 1024)]
+ShortText = Annotated[str, Meta(max_length=4096)]
+Revision = Annotated[str, Meta(max_length=64)]  # opaque: which state of a node; of another epoch after a restore
+Cursor = Annotated[str, Meta(max_length=80)]  # opaque: how far in a space's history
+Kind = Literal["file", "folder", "symlink"]
+KINDS: tuple[Kind, ...] = ("file", "folder", "symlink")  # numbered from 1 on, where a kind is a byte
+Role = Literal["user", "admin"]
+
+ROOT_NODE = 1  # the id of a space's root folder
+MUST_NOT_EXIST: Revision = "0"  # as `if_revision`: nothing of that name may be there
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What a client asks for."""
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a server answers."""
+
+
+class Done(Reply, frozen=True, kw_only=True):
+    """It is done; there is nothing to add."""
+
+
+# ── references ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Ref(Request, frozen=True, kw_only=True):
+    """A file or folder that is there: by `node` or by absolute `path` (exactly one), in `space` (default: home)."""
+
+    space: SpaceId | None = None
+    node: NodeId | None = None
+    path: Text | None = None
+
+
+class Target(Request, frozen=True, kw_only=True):
+    """A place for a file or folder: an absolute `path`, or `name` in the folder `parent`."""
+
+    space: SpaceId | None = None
+    path: Text | None = None
+    parent: NodeId | None = None
+    name: Text | None = None
+
+
+class Attributes(Request, frozen=True, kw_only=True):
+    """What else a client needs back. `mode`: POSIX permission bits; `link`: where a symlink points."""
+
+    mode: Annotated[int, Meta(ge=0, le=0o7777)] | None = None
+    link: ShortText | None = None
+
+
+class Entry(Reply, frozen=True, kw_only=True):
+    """A file, folder or symlink as it is (or was). `content`: see wire.chunks; None for what is not a file.
+
+    `mtime_ns`: nanoseconds since 1970, as the client said. `path` is there only where it was asked for (stat).
+    """
+
+    node: NodeId
+    parent: Count
+    name: str
+    kind: Kind
+    revision: Revision
+    size: Count = 0
+    mtime_ns: Signed = 0
+    content: Hash | None = None
+    attrs: Attributes | None = None
+    path: str | None = None
+
+
+# ── before a session ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class HelloRequest(Request, frozen=True, kw_only=True):
+    """The first message of every connection."""
+
+    version: Count
+    client: Annotated[str, Meta(max_length=200)] = ""
+
+
+class HelloReply(Reply, frozen=True, kw_only=True):
+    """`time_ms`: the server's clock, milliseconds since 1970."""
+
+    version: Count
+    server: str = ""
+    time_ms: TimeMs = 0
+
+
+class LoginStartRequest(Request, frozen=True, kw_only=True):
+    """SCRAM's client-first message (RFC 5802 §7). Also begins a re-authentication within a session."""
+
+    message: ShortText
+
+
+class LoginStartReply(Reply, frozen=True, kw_only=True):
+    """SCRAM's server-first message."""
+
+    message: str
+
+
+class LoginFinishRequest(Request, frozen=True, kw_only=True):
+    """SCRAM's client-final message."""
+
+    message: ShortText
+
+
+class SpaceInfo(Reply, frozen=True, kw_only=True):
+    """A space that the session may open, with the secrets by which all of its clients cut and name alike."""
+
+    space: SpaceId
+    chunk_key: Hash
+    cut_seed: Count
+    cursor: Cursor
+
+
+class SessionInfo(Reply, frozen=True, kw_only=True):
+    """Who one is, until when, and where one's files are. `password_policy`: what a new password must be; the client
+    checks it, since passwords never leave it."""
+
+    user: str
+    role: Role
+    home: SpaceInfo
+    must_change_password: bool = False
+    idle_timeout_s: float = 0.0
+    absolute_timeout_s: float = 0.0
+    password_policy: PasswordPolicy = PasswordPolicy()
+
+
+class LoginFinishReply(Reply, frozen=True, kw_only=True):
+    """SCRAM's server-final message, to be verified before anything else here is believed.
+
+    `ticket` (32 bytes, secret) opens more connections of the session by `attach`, under the name `ticket_id`.
+    """
+
+    message: str
+    ticket_id: str
+    ticket: bytes
+    session: SessionInfo
+
+
+class AttachRequest(Request, frozen=True, kw_only=True):
+    """Join the session of a ticket. `proof`: see `attach_proof` in wire.tickets."""
+
+    ticket_id: Annotated[str, Meta(max_length=64)]
+    proof: Hash
+
+
+class AttachReply(Reply, frozen=True, kw_only=True):
+    """`proof`: that the server knows the ticket too; to be verified first."""
+
+    proof: bytes
+    session: SessionInfo
+
+
+class LogoutRequest(Request, frozen=True, kw_only=True):
+    """End the session, on all of its connections."""
+
+
+class ChangePasswordRequest(Request, frozen=True, kw_only=True):
+    """Replace one's own password by the verifier of a new one. Needs a login on this connection just before."""
+
+    verifier: Annotated[str, Meta(max_length=512)]
+
+
+# ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class StatRequest(Request, frozen=True, kw_only=True):
+    """What is there?"""
+
+    ref: Ref
+
+
+class StatReply(Reply, frozen=True, kw_only=True):
+    """`entry.path` is filled in."""
+
+    entry: Entry
+
+
+class ListRequest(Request, frozen=True, kw_only=True):
+    """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
+
+    `names_only`: no more than names, and which of them are folders; for much less work.
+    `brief`: without the `attrs` of files and folders.
+    """
+
+    folders: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_LIST_FOLDERS)]
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+    names_only: bool = False
+    brief: bool = False
+
+
+class ListedFolder(Reply, frozen=True, kw_only=True):
+    """One folder of a list: its node, or why it could not be listed."""
+
+    node: NodeId | None = None
+    error: ErrorInfo | None = None
+
+
+class NamesIn(Reply, frozen=True, kw_only=True):
+    """The next `count` names are in the folder of the node `folder`.
+
+    `folders`: (ordinal among these names from 0 on, node) of those that are folders themselves.
+    """
+
+    folder: Count
+    count: Count
+    folders: tuple[tuple[Count, NodeId], ...] = ()
+
+
+class EntriesIn(Reply, frozen=True, kw_only=True):
+    """What a page of entries begins with. `folders`: (node of a folder, how many of the next names are in it).
+
+    `revisions`, `attrs`: those that occur, each once; the columns behind it say which of them is whose.
+    """
+
+    folders: tuple[tuple[NodeId, Count], ...]
+    names: tuple[str, ...]
+    revisions: tuple[Revision, ...]
+    attrs: tuple[Attributes, ...] = ()
+
+
+class ListReply(Reply, frozen=True, kw_only=True):
+    """Body: EntriesIn as JSON (`head_bytes` long), then one column after the other, of all that it names: nodes int64 |
+    sizes int64 | mtimes_ns int64 | which of the revisions uint16 | which of the attrs uint16 | kinds uint8 | contents
+    32 bytes. Revisions are numbered from 0 on; attrs from 1 on, and 0 is none; kinds as in KINDS; no content is zeros.
+
+    Folder after folder as asked, in no order within one.
+    With `names_only`: JSON array of NamesIn (`head_bytes` long) | the names in UTF-8, `/` between them.
+    `folders` is there on the first page only. All pages show the state at `at`. No `next`: that was all.
+    """
+
+    at: Cursor
+    folders: tuple[ListedFolder, ...] = ()
+    next: str | None = None
+    head_bytes: Count = 0
+
+
+class ManifestRequest(Request, frozen=True, kw_only=True):
+    """The chunks of a file from ordinal `first` on, at the most `limit`."""
+
+    ref: Ref
+    first: Count = 0
+    limit: Annotated[int, Meta(ge=1, le=200_000)] = 100_000
+
+
+class ManifestReply(Reply, frozen=True, kw_only=True):
+    """Body: 36-byte records. `chunks`: how many there are in all."""
+
+    node: NodeId
+    revision: Revision
+    content: Hash
+    size: Count
+    chunks: Count
+    first: Count = 0
+
+
+class GetChunksRequest(Request, frozen=True, kw_only=True):
+    """Body: `wants` records of 48 bytes (node uint64 | content | first uint32 | count uint32).
+
+    Answered is the longest prefix that fits `max_bytes`, at least one chunk. A content can be read as long as the
+    node has or had it.
+    """
+
+    space: SpaceId | None = None
+    wants: Annotated[int, Meta(ge=1, le=MAX_WANTS)]
+    max_bytes: Annotated[int, Meta(ge=1, le=8 * 1024 * 1024)] = 4 * 1024 * 1024
+
+
+class GetChunksReply(Reply, frozen=True, kw_only=True):
+    """Body: uint32 length of each chunk, then their data. `stopped`: why the next one could not be read, if so."""
+
+    chunks: Count
+    stopped: ErrorInfo | None = None
+
+
+class ChangesRequest(Request, frozen=True, kw_only=True):
+    """The latest state of each node that changed after `since`."""
+
+    space: SpaceId | None = None
+    since: Cursor
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
+
+
+class Change(Reply, frozen=True, kw_only=True):
+    """A node's latest state; deleted: its last one, and of a deleted folder only the root."""
+
+    entry: Entry
+    deleted: bool = False
+
+
+class ChangesReply(Reply, frozen=True, kw_only=True):
+    """Body: JSON array of Change. `more`: ask again from `cursor`."""
+
+    cursor: Cursor
+    more: bool = False
+
+
+class WatchRequest(Request, frozen=True, kw_only=True):
+    """From now on this connection carries only events of what changes after `since` (default: from now)."""
+
+    space: SpaceId | None = None
+    since: Cursor | None = None
+    heartbeat_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
+
+
+class WatchReply(Reply, frozen=True, kw_only=True):
+    """The watch has begun at `cursor`; events follow."""
+
+    cursor: Cursor
+
+
+class WatchEvent(Reply, frozen=True, kw_only=True):
+    """Body: JSON array of Change; none in a heartbeat."""
+
+    cursor: Cursor
+    more: bool = False
+
+
+class UsageRequest(Request, frozen=True, kw_only=True):
+    """How much is kept."""
+
+    space: SpaceId | None = None
+
+
+class UsageReply(Reply, frozen=True, kw_only=True):
+    """Bytes and files now; `bytes_stored` counts what lies on the disk, history included. No quota: None.
+
+    `quota_files` bounds `entries_current`: files, folders and links, as they are now.
+    """
+
+    bytes_current: Count
+    files_current: Count
+    bytes_stored: Count
+    quota_bytes: Count | None = None
+    entries_current: Count = 0
+    quota_files: Count | None = None
+
+
+# ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ItemResult(Reply, frozen=True, kw_only=True):
+    """What became of one item of a request: its node and new revision, or an error."""
+
+    node: NodeId | None = None
+    revision: Revision | None = None
+    error: ErrorInfo | None = None
+
+
+class MakeFolderRequest(Request, frozen=True, kw_only=True):
+    """`parents`: make what is missing above it, and accept that the folder itself is there."""
+
+    op_id: OpId
+    target: Target
+    parents: bool = False
+    mtime_ns: Signed = 0
+    attrs: Attributes | None = None
+
+
+class MoveRequest(Request, frozen=True, kw_only=True):
+    """Rename or move. What is at the target stays unless `replace`; `if_revision` speaks of the source."""
+
+    op_id: OpId
+    source: Ref
+    target: Target
+    replace: bool = False
+    if_revision: Revision | None = None
+
+
+class CopyRequest(Request, frozen=True, kw_only=True):
+    """Copy a file or a whole folder; no content is stored again."""
+
+    op_id: OpId
+    source: Ref
+    target: Target
+    replace: bool = False
+    if_revision: Revision | None = None
+
+
+class NodeReply(Reply, frozen=True, kw_only=True):
+    """The node that now stands at the target."""
+
+    node: NodeId
+    revision: Revision
+    cursor: Cursor
+
+
+class DeleteItem(Request, frozen=True, kw_only=True):
+    """One thing to delete; a folder goes with all that is in it."""
+
+    ref: Ref
+    if_revision: Revision | None = None
+
+
+class DeleteRequest(Request, frozen=True, kw_only=True):
+    """`atomic`: all or nothing."""
+
+    op_id: OpId
+    items: Annotated[tuple[DeleteItem, ...], Meta(min_length=1, max_length=MAX_DELETE_ITEMS)]
+    atomic: bool = False
+
+
+class ItemsReply(Reply, frozen=True, kw_only=True):
+    """Body: JSON array of ItemResult (`results_bytes` long), then `missing` chunk ids (commit only)."""
+
+    cursor: Cursor
+    results_bytes: Count
+    missing: Count = 0
+
+
+class HaveRequest(Request, frozen=True, kw_only=True):
+    """Which of these does the space hold? Body: `ids` chunk ids."""
+
+    space: SpaceId | None = None
+    ids: Annotated[int, Meta(ge=1, le=MAX_HAVE_IDS)]
+
+
+class HaveReply(Reply, frozen=True, kw_only=True):
+    """Body: a byte for each id: 1 the space holds it, 0 it does not."""
+
+
+class PutChunksRequest(Request, frozen=True, kw_only=True):
+    """Store chunks durably. Body: `chunks` records, then their data."""
+
+    space: SpaceId | None = None
+    chunks: Annotated[int, Meta(ge=1, le=32_768)]
+
+
+class PutChunksReply(Reply, frozen=True, kw_only=True):
+    """`stored`: how many were new."""
+
+    stored: Count
+
+
+class CommitItem(Request, frozen=True, kw_only=True):
+    """One file, folder or symlink to be put in place; parents are made.
+
+    A file's content is the next `chunks` records of the commit's body. `if_revision`: absent = whatever is there,
+    "0" = must not exist, else exactly that revision.
+    """
+
+    target: Target
+    kind: Kind = "file"
+    size: Count = 0
+    mtime_ns: Signed = 0
+    content: Hash | None = None
+    chunks: Count = 0
+    attrs: Attributes | None = None
+    if_revision: Revision | None = None
+
+
+class CommitRequest(Request, frozen=True, kw_only=True):
+    """Up to 5,000 items in one transaction. Good items land, each bad one has its error; `atomic`: all or nothing.
+
+    Body: JSON array of CommitItem (`items_bytes` long) | `records` records of the items' chunks, in order |
+    `inline` records of small chunks that this commit brings along | their data.
+    """
+
+    op_id: OpId
+    space: SpaceId | None = None
+    items_bytes: Annotated[int, Meta(ge=2, le=8 * 1024 * 1024)]
+    records: Annotated[int, Meta(ge=0, le=250_000)] = 0
+    inline: Annotated[int, Meta(ge=0, le=32_768)] = 0
+    atomic: bool = False

@@ -1,0 +1,49 @@
+"""The messages by which users see and end sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from sfos.wire.messages import Count, Reply, Request, TimeMs
+
+SessionId = Annotated[str, Meta(pattern="^[0-9a-f]{1,64}$")]
+
+
+class SessionsRequest(Request, frozen=True, kw_only=True):
+    """Which sessions does one have?"""
+
+
+class SessionEntry(Reply, frozen=True, kw_only=True):
+    """A session that goes on. `address`, `client`: of the connection that joined it last, the latter as it said.
+
+    Times are milliseconds since 1970. `current`: the session that asks. The id opens nothing: it is no secret.
+    """
+
+    id: str
+    user: str
+    address: str = ""
+    client: str = ""
+    since_ms: TimeMs = 0
+    last_used_ms: TimeMs = 0
+    connections: Count = 0
+    current: bool = False
+
+
+class SessionsReply(Reply, frozen=True, kw_only=True):
+    """The one used last comes first."""
+
+    sessions: tuple[SessionEntry, ...] = ()
+
+
+class EndSessionsRequest(Request, frozen=True, kw_only=True):
+    """End one of one's own sessions on all of its connections; without an id all but the one that asks."""
+
+    session: SessionId | None = None
+
+
+class EndedReply(Reply, frozen=True, kw_only=True):
+    """`ended`: how many there were to end."""
+
+    ended: Count

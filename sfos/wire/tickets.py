@@ -1,0 +1,38 @@
+"""How a session's ticket opens another connection. No I/O.
+
+The proof binds the ticket to the TLS session by its exporter (RFC 9266), so that it is worth nothing anywhere else;
+each side proves that it knows the ticket, and neither sends it.
+"""
+
+from __future__ import annotations
+
+from sfos.wire.digests import hmac_sha256, is_hmac_sha256
+
+TICKET_BYTES = 32
+
+# What both ends of a TLS session export from it: this proof is bound to it, and so is SCRAM's (RFC 9266 section 2).
+EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
+EXPORTER_LENGTH = 32
+
+_CLIENT = b"attach client v1|"
+_SERVER = b"attach server v1|"
+
+
+def attach_proof(ticket: bytes, exporter: bytes) -> bytes:
+    """What a client sends to join the session (32 bytes)."""
+    return hmac_sha256(ticket, _CLIENT + exporter)
+
+
+def attach_answer(ticket: bytes, exporter: bytes) -> bytes:
+    """What the server answers (32 bytes)."""
+    return hmac_sha256(ticket, _SERVER + exporter)
+
+
+def is_attach_proof(proof: bytes, ticket: bytes, exporter: bytes) -> bool:
+    """Whether a client that sends this knows the ticket."""
+    return is_hmac_sha256(proof, ticket, _CLIENT + exporter)
+
+
+def is_attach_answer(answer: bytes, ticket: bytes, exporter: bytes) -> bool:
+    """Whether a server that answers this knows the ticket."""
+    return is_hmac_sha256(answer, ticket, _SERVER + exporter)

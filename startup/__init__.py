@@ -1,4 +1,0 @@
-"""What programs of this project do first: all read their settings, the server and the window open their log file.
-
-Floor 0, beside `wire/`: stands on nothing of ours. Which settings there are is said above it, in `config.py`.
-"""
