@@ -38,6 +38,7 @@ from sfos.wire.administration import (
     PenaltyEntry,
     RemoveAccountRequest,
 )
+from sfos.wire.attributes import AttributesRead
 from sfos.wire.bodies import (
     CommitBody,
     decode_changes,
@@ -85,6 +86,7 @@ from sfos.wire.envelopes import (
     encode_event,
     encode_request,
     encode_result,
+    message_encoder,
     raise_for_error,
 )
 from sfos.wire.errors import (
@@ -95,6 +97,7 @@ from sfos.wire.errors import (
     BadChunk,
     CapacityError,
     ConnectionIntercepted,
+    ContentClosed,
     ContentError,
     ContentMismatch,
     DataDamaged,
@@ -108,6 +111,7 @@ from sfos.wire.errors import (
     MissingChunks,
     MovedBelowItself,
     NameNotAllowed,
+    NewerFormat,
     NotAFolder,
     NotFound,
     OpIdReused,
@@ -127,6 +131,7 @@ from sfos.wire.errors import (
     SessionEnded,
     SessionRevoked,
     SfosError,
+    SignInIncomplete,
     StorageFailed,
     StorageFull,
     StorageMissing,
@@ -166,6 +171,7 @@ from sfos.wire.messages import (
     MAX_PAGE_ENTRIES,
     MAX_WANTS,
     MUST_NOT_EXIST,
+    OTHER_KIND,
     ROOT_NODE,
     AttachReply,
     AttachRequest,
@@ -174,6 +180,7 @@ from sfos.wire.messages import (
     ChangePasswordRequest,
     ChangesReply,
     ChangesRequest,
+    ChangingRequest,
     CommitItem,
     CommitRequest,
     CopyRequest,
@@ -192,6 +199,7 @@ from sfos.wire.messages import (
     ItemResult,
     ItemsReply,
     Kind,
+    KindRead,
     ListedFolder,
     ListReply,
     ListRequest,
@@ -223,6 +231,7 @@ from sfos.wire.messages import (
     WatchEvent,
     WatchReply,
     WatchRequest,
+    sent_back,
 )
 from sfos.wire.passwords import (
     MAX_ITERATIONS,
@@ -291,6 +300,12 @@ else:
 # Raised only by what an older side would misunderstand, from the first release on; new commands and reply fields do not
 # raise it.
 VERSION = 1
+
+# Named in hello: what this program can do beyond what version 1 always had. A field that a feature adds is sent only to
+# a side that has named it.
+FEATURES: tuple[str, ...] = ()
+# A client's requests say which act of a person or run of a program they belong to.
+ACTIONS = "actions"
 
 
 class Access(Enum):

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from sfos.client.commands import Commands
+from sfos.client.errors import KindUnknown
 from sfos.protocol import (
     MAX_CHUNK_BYTES,
     MIN_CHUNK_BYTES,
+    OTHER_KIND,
     BadChunk,
     ChunkRecord,
     ChunkWant,
@@ -41,9 +43,11 @@ REPLY_BYTES = 4 * 1024 * 1024 + 4096
 
 
 def check_is_file(entry: Entry) -> bytes:
-    """The content's id. Raises: IsAFolder, TreeError for what is no file."""
+    """The content's id. Raises: IsAFolder, KindUnknown, TreeError for what is no file."""
     if entry.kind == "folder":
         raise IsAFolder(subject=entry.path or entry.name)
+    if entry.kind == OTHER_KIND:
+        raise KindUnknown(subject=entry.path or entry.name)
     if entry.kind != "file" or entry.content is None:
         raise TreeError("This is not a file.", subject=entry.path or entry.name)
     return entry.content
@@ -120,11 +124,14 @@ def unpack_chunks(
 
 
 def read_pieces(commands: Commands, space: SpaceInfo, entry: Entry, offset: int, length: int) -> Iterator[memoryview]:
-    """The bytes from `offset` on, in pieces of at most one chunk. Raises: as `fetch_manifest`; DataDamaged."""
+    """The bytes from `offset` on, in pieces of at most one chunk. Raises: as `fetch_manifest`; DataDamaged;
+    ContentClosed.
+    """
     content = check_is_file(entry)
     end = min(offset + length, entry.size)
     if offset >= end:
         return
+    _ = space.chunk_key  # before anything is asked for that could not be checked
     records = fetch_manifest(commands, space, entry)
     ordinal, start = 0, 0
     while start + records[ordinal].length <= offset:

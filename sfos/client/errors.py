@@ -14,6 +14,7 @@
         │   ├── LocalAccess            the operating system said no
         │   ├── LocalNameNotAllowed    a name that this system, or a safe program, cannot write
         │   └── LocalDiskFull
+        ├── KindUnknown                what is newer than this program: shown, and left alone
         └── Cancelled
 
 They never cross the wire: a server cannot make a client raise one.
@@ -33,6 +34,13 @@ class ClientError(SfosError):
     """Something went wrong on this side."""
 
     code = "client_error"
+
+
+class KindUnknown(ClientError):
+    """This is of a kind that this version of the program does not know; update it."""
+
+    code = "kind_unknown"
+    exit_code = 5
 
 
 class ConnectionFailed(ClientError):

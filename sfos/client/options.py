@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Self
 
 import msgspec
@@ -14,7 +15,8 @@ MIB = 1024 * 1024
 class ConnectionOptions(msgspec.Struct, frozen=True):
     """Waits in seconds. `retry_for_s`: how long a lost connection is tried again before the caller hears of it.
 
-    `reply_timeout_s`: a server that says nothing for so long is given up.
+    `reply_timeout_s`: a server that says nothing for so long is given up. `action`: the run of the program that all
+    changes belong to, unless a request names another.
     """
 
     connect_timeout_s: float = 10.0
@@ -22,6 +24,7 @@ class ConnectionOptions(msgspec.Struct, frozen=True):
     reply_timeout_s: float = 60.0
     retry_for_s: float = 8.0
     client_name: str = "sfos"
+    action: bytes = msgspec.field(default_factory=lambda: os.urandom(16))
 
 
 class TransferOptions(msgspec.Struct, frozen=True):

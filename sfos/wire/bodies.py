@@ -17,7 +17,7 @@ from sfos.wire.chunks import (
     plain_records,
     unpack_ids,
 )
-from sfos.wire.envelopes import decoder_of
+from sfos.wire.envelopes import decoder_of, message_encoder
 from sfos.wire.errors import MalformedMessage, TooMuch
 from sfos.wire.frames import Buffer
 from sfos.wire.messages import (
@@ -32,7 +32,7 @@ from sfos.wire.messages import (
 
 T = TypeVar("T")
 
-_encoder = msgspec.json.Encoder()
+_encoder = message_encoder()
 
 
 def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from sfos.wire.attributes import AttributesRead, read_attributes
 from sfos.wire.errors import ErrorInfo, MalformedMessage, SfosError, from_info
 from sfos.wire.messages import Count, Reply, Request
 
@@ -47,7 +48,24 @@ class ReplyEnvelope(msgspec.Struct, frozen=True):
         return memoryview(self.event).nbytes > 0
 
 
-_encoder = msgspec.json.Encoder()
+def _read_own_type(kind: type, decoded: object) -> object:
+    """What msgspec asks for a type that is not its own. Raises: ValueError, TypeError, which it takes for invalid."""
+    assert kind is AttributesRead
+    return read_attributes(decoded)
+
+
+def _written_own_type(value: object) -> object:
+    if isinstance(value, AttributesRead):
+        return value.fields()
+    raise TypeError(f"no message holds a {type(value).__name__}")
+
+
+def message_encoder() -> msgspec.json.Encoder:
+    """An encoder of messages and what is in their bodies."""
+    return msgspec.json.Encoder(enc_hook=_written_own_type)
+
+
+_encoder = message_encoder()
 _request_decoder = msgspec.json.Decoder(RequestEnvelope)
 _reply_decoder = msgspec.json.Decoder(ReplyEnvelope)
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
@@ -122,7 +140,7 @@ def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
     decoder = _decoders.get(kind)
     if decoder is None:
         with _describing:
-            decoder = _decoders[kind] = msgspec.json.Decoder(kind)
+            decoder = _decoders[kind] = msgspec.json.Decoder(kind, dec_hook=_read_own_type)
     return decoder
 
 

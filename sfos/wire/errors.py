@@ -11,12 +11,13 @@
     ├── AccessError
     │   ├── LoginRequired · LoginFailed · ConnectionIntercepted · TooManyAttempts
     │   ├── SessionEnded (SessionRevoked) · ReauthenticationRequired
-    │   └── PermissionDenied · PasswordRefused · PasswordChangeRequired
+    │   ├── PermissionDenied · PasswordRefused · PasswordChangeRequired
+    │   └── SignInIncomplete · ContentClosed        a newer server's, met by an older client
     ├── TreeError
     │   ├── NotFound · AlreadyExists · NotAFolder · IsAFolder · NameNotAllowed
     │   └── RevisionConflict · MovedBelowItself · ResyncRequired
     ├── ContentError
-    │   └── MissingChunks · BadChunk · ContentMismatch · DataDamaged
+    │   └── MissingChunks · BadChunk · ContentMismatch · DataDamaged · NewerFormat
     ├── RepeatError
     │   └── OpIdReused · AnswerForgotten
     └── CapacityError
@@ -24,42 +25,55 @@
         └── StorageFailed · StorageMissing · ServerFault · ServerStopping
 
 Server code raises them, dispatch turns them into `ErrorInfo`, and the client raises the same class again
-(`from_info`). An unknown code becomes a plain `SfosError`, so a newer server never breaks an older client.
+(`from_info`). An unknown code becomes a plain `SfosError` that bears the code, so a newer server
+never breaks an older client.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import msgspec
 
 MAX_MESSAGE_CHARS = 500  # an error's sentence; longer is cut, so that no peer fills a log or a window
+MAX_CODE_CHARS = 64
 MAX_RETRY_AFTER_S = 86_400.0  # as the longest penalty; a peer's 1e300 would be more than any clock can wait
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error as it travels. `subject`: the name or path it is about; `retry_after_s`: seconds to wait."""
+    """An error as it travels. `subject`: the name or path it is about; `retry_after_s`: seconds to wait.
+
+    `details`: what a program may need of it beyond that, by the error's code.
+    """
 
     code: str
     message: str
     subject: str | None = None
     retry_after_s: float | None = None
+    details: dict[str, object] | None = None
 
 
 class SfosError(Exception):
     """Something went wrong."""
 
-    code: ClassVar[str] = "error"
+    code: str = "error"  # of the class; of the object alone where no class of this program bears it
     retryable: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
 
     def __init__(
-        self, message: str | None = None, *, subject: str | None = None, retry_after_s: float | None = None
+        self,
+        message: str | None = None,
+        *,
+        subject: str | None = None,
+        retry_after_s: float | None = None,
+        details: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         self.message = message or (type(self).__doc__ or "").split("\n", 1)[0]
         self.subject = subject
         self.retry_after_s = retry_after_s
-        self.remote_code = self.code
+        self.details = details
         super().__init__(self.message)
 
     def __str__(self) -> str:
@@ -67,7 +81,9 @@ class SfosError(Exception):
 
     def info(self) -> ErrorInfo:
         """The form that travels."""
-        return ErrorInfo(self.code, self.message[:MAX_MESSAGE_CHARS], self.subject, self.retry_after_s)
+        return ErrorInfo(
+            self.code, self.message[:MAX_MESSAGE_CHARS], self.subject, self.retry_after_s, dict(self.details) or None
+        )
 
 
 class LocalProtocolError(SfosError):
@@ -182,6 +198,18 @@ class PasswordChangeRequired(AccessError):
     code = "password_change_required"
 
 
+class SignInIncomplete(AccessError):
+    """The server asks for more than a password, which this program does not know; update it."""
+
+    code = "sign_in_incomplete"
+
+
+class ContentClosed(AccessError):
+    """The server gave no keys to read or write contents here; a newer version of this program may know how."""
+
+    code = "content_closed"
+
+
 class TreeError(SfosError):
     """The files are not as the request expects."""
 
@@ -274,6 +302,12 @@ class DataDamaged(ContentError):
     """Stored data is damaged and cannot be read; restore it from a backup or upload it again."""
 
     code = "data_damaged"
+
+
+class NewerFormat(ContentError):
+    """This was stored by a newer version of the program; update the server."""
+
+    code = "newer_format"
 
 
 class RepeatError(SfosError):
@@ -372,6 +406,8 @@ def from_info(info: ErrorInfo) -> SfosError:
         info.message[:MAX_MESSAGE_CHARS],
         subject=info.subject,
         retry_after_s=None if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S),
+        details=info.details or {},
     )
-    error.remote_code = info.code
+    if error.code != info.code:
+        error.code = info.code[:MAX_CODE_CHARS]  # of a newer server: kept, so that programs can tell it by its name
     return error

@@ -12,16 +12,29 @@ from typing import NamedTuple
 
 import msgspec
 
+from sfos.wire.attributes import AttributesRead
 from sfos.wire.bodies import decode_list
 from sfos.wire.chunks import CHUNK_ID_BYTES
-from sfos.wire.envelopes import DECODE_ERRORS, decoder_of
+from sfos.wire.envelopes import DECODE_ERRORS, decoder_of, message_encoder
 from sfos.wire.errors import MalformedMessage, TooMuch
-from sfos.wire.messages import KINDS, MAX_INT, MAX_PAGE_ENTRIES, Attributes, EntriesIn, Entry, ListReply, NamesIn
+from sfos.wire.messages import (
+    KINDS,
+    MAX_INT,
+    MAX_PAGE_ENTRIES,
+    OTHER_KIND,
+    EntriesIn,
+    Entry,
+    KindRead,
+    ListReply,
+    NamesIn,
+)
 
-_encoder = msgspec.json.Encoder()
+_encoder = message_encoder()
 
 _NO_CONTENT = bytes(CHUNK_ID_BYTES)  # stands for no content
 FILE_KIND = 1 + KINDS.index("file")
+# By the number in a page's column; those that are not known yet are another kind, and 0 is none.
+_KINDS_BY_NUMBER: tuple[KindRead, ...] = (OTHER_KIND, *KINDS, *([OTHER_KIND] * (255 - len(KINDS))))
 # What the columns of a page take for each entry, one behind the other.
 _WIDTHS = (8, 8, 8, 2, 2, 1, CHUNK_ID_BYTES)
 _NODES, _SIZES, _TIMES, _REVISIONS, _ATTRS, _KINDS, _CONTENTS = (sum(_WIDTHS[:at]) for at in range(len(_WIDTHS)))
@@ -137,7 +150,7 @@ class EntryPage:
         self.sizes = self._numbers(_SIZES, "q", 0, count)
         self.mtimes_ns = self._numbers(_TIMES, "q", 0, count)
         self.kinds = self._columns[count * _KINDS : count * (_KINDS + 1)]  # FILE_KIND and others
-        if min(self.sizes, default=0) < 0 or not frozenset(self.kinds) <= frozenset(range(1, 1 + len(KINDS))):
+        if min(self.sizes, default=0) < 0 or 0 in self.kinds:
             raise MalformedMessage("A list of entries holds what no entry can.")
 
     def folders(self) -> list[FolderEntries]:
@@ -156,7 +169,7 @@ class EntryPage:
         attributes = self._numbers(_ATTRS, "H", begin, end)
         contents_at = self.count * _CONTENTS + begin * CHUNK_ID_BYTES
         contents = self._columns[contents_at : contents_at + (end - begin) * CHUNK_ID_BYTES]
-        known_attrs: tuple[Attributes | None, ...] = (None, *self._head.attrs)
+        known_attrs: tuple[AttributesRead | None, ...] = (None, *self._head.attrs)
         known_revisions = self._head.revisions
         if min(nodes, default=1) < 1 or min(self.mtimes_ns[begin:end], default=0) < -MAX_INT:
             raise MalformedMessage("A list of entries holds what no entry can.")
@@ -166,7 +179,7 @@ class EntryPage:
                     node=node,
                     parent=folder,
                     name=name,
-                    kind=KINDS[kind - 1],
+                    kind=_KINDS_BY_NUMBER[kind],
                     revision=known_revisions[revision],
                     size=size,
                     mtime_ns=mtime_ns,

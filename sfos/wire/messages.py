@@ -7,12 +7,15 @@ Bodies (after the header of a frame) are described where a message has one; `wir
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta
 
-from sfos.wire.errors import ErrorInfo
+from sfos.wire.attributes import MAX_MODE, MAX_SHORT_CHARS, AttributesRead
+from sfos.wire.errors import ContentClosed, ErrorInfo, SignInIncomplete
 from sfos.wire.passwords import PasswordPolicy
 
 MAX_INT = 2**63 - 1
@@ -22,6 +25,7 @@ MAX_COMMIT_ITEMS = 5_000
 MAX_DELETE_ITEMS = 1_000
 MAX_HAVE_IDS = 65_536
 MAX_WANTS = 50_000
+MAX_FEATURES = 64
 
 Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Signed = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
@@ -31,11 +35,15 @@ SpaceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 OpId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
-ShortText = Annotated[str, Meta(max_length=4096)]
+ShortText = Annotated[str, Meta(max_length=MAX_SHORT_CHARS)]
+FeatureName = Annotated[str, Meta(max_length=64)]
 Revision = Annotated[str, Meta(max_length=64)]  # opaque: which state of a node; of another epoch after a restore
 Cursor = Annotated[str, Meta(max_length=80)]  # opaque: how far in a space's history
 Kind = Literal["file", "folder", "symlink"]
 KINDS: tuple[Kind, ...] = ("file", "folder", "symlink")  # numbered from 1 on, where a kind is a byte
+# As read: "other" stands for every kind that came after this program. It is shown by its name, and left alone.
+KindRead = Literal["file", "folder", "symlink", "other"]
+OTHER_KIND: KindRead = "other"
 Role = Literal["user", "admin"]
 
 ROOT_NODE = 1  # the id of a space's root folder
@@ -77,44 +85,85 @@ class Target(Request, frozen=True, kw_only=True):
 class Attributes(Request, frozen=True, kw_only=True):
     """What else a client needs back. `mode`: POSIX permission bits; `link`: where a symlink points."""
 
-    mode: Annotated[int, Meta(ge=0, le=0o7777)] | None = None
+    mode: Annotated[int, Meta(ge=0, le=MAX_MODE)] | None = None
     link: ShortText | None = None
+
+
+def sent_back(attrs: AttributesRead) -> Attributes:
+    """Attributes for a request, as they came: also those that this program does not know."""
+    if not attrs.unknown:
+        return Attributes(mode=attrs.mode, link=attrs.link)
+    values = {f"unknown_{at}": value for at, value in enumerate(attrs.unknown.values())}
+    return _attributes_with(tuple(attrs.unknown))(mode=attrs.mode, link=attrs.link, **values)
+
+
+@lru_cache(64)
+def _attributes_with(names: tuple[str, ...]) -> Callable[..., Attributes]:
+    fields = {f"unknown_{at}": name for at, name in enumerate(names)}
+    kind: Any = msgspec.defstruct(
+        "Attributes",
+        [(field, object) for field in fields],
+        bases=(Attributes,),
+        rename=fields,
+        frozen=True,
+        kw_only=True,
+    )
+    return cast("Callable[..., Attributes]", kind)
+
+
+# The type of a kind in JSON: any text, of which `Entry` makes "other" if it is none of today's.
+if TYPE_CHECKING:
+    _KindText = KindRead
+else:
+    _KindText = Annotated[str, Meta(max_length=64)]
+_KINDS_READ = frozenset((*KINDS, OTHER_KIND))
 
 
 class Entry(Reply, frozen=True, kw_only=True):
     """A file, folder or symlink as it is (or was). `content`: see wire.chunks; None for what is not a file.
 
     `mtime_ns`: nanoseconds since 1970, as the client said. `path` is there only where it was asked for (stat).
+    `space`: where the node is, if that is not the space that was asked.
     """
 
     node: NodeId
     parent: Count
     name: str
-    kind: Kind
+    kind: _KindText
     revision: Revision
     size: Count = 0
     mtime_ns: Signed = 0
     content: Hash | None = None
-    attrs: Attributes | None = None
+    attrs: AttributesRead | None = None
     path: str | None = None
+    space: SpaceId | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS_READ:
+            msgspec.structs.force_setattr(self, "kind", OTHER_KIND)
 
 
 # ── before a session ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class HelloRequest(Request, frozen=True, kw_only=True):
-    """The first message of every connection."""
+    """The first message of every connection. `features`: what the client can do beyond version 1, by names.
+
+    Unknown ones are ignored. What a feature adds to the protocol is sent only to who has named it.
+    """
 
     version: Count
     client: Annotated[str, Meta(max_length=200)] = ""
+    features: Annotated[tuple[FeatureName, ...], Meta(max_length=MAX_FEATURES)] = ()
 
 
 class HelloReply(Reply, frozen=True, kw_only=True):
-    """`time_ms`: the server's clock, milliseconds since 1970."""
+    """`time_ms`: the server's clock, milliseconds since 1970. `features`: as in the request."""
 
     version: Count
     server: str = ""
     time_ms: TimeMs = 0
+    features: Annotated[tuple[FeatureName, ...], Meta(max_length=MAX_FEATURES)] = ()
 
 
 class LoginStartRequest(Request, frozen=True, kw_only=True):
@@ -136,12 +185,29 @@ class LoginFinishRequest(Request, frozen=True, kw_only=True):
 
 
 class SpaceInfo(Reply, frozen=True, kw_only=True):
-    """A space that the session may open, with the secrets by which all of its clients cut and name alike."""
+    """A space that the session may open, with the secrets by which all of its clients cut and name alike.
+
+    Without them names can be listed, and no content read or written.
+    """
 
     space: SpaceId
-    chunk_key: Hash
-    cut_seed: Count
+    given_chunk_key: Hash | None = msgspec.field(default=None, name="chunk_key")
+    given_cut_seed: Count | None = msgspec.field(default=None, name="cut_seed")
     cursor: Cursor
+
+    @property
+    def chunk_key(self) -> bytes:
+        """The key by which chunks are named, 32 bytes. Raises: ContentClosed."""
+        if self.given_chunk_key is None:
+            raise ContentClosed(subject=self.space)
+        return self.given_chunk_key
+
+    @property
+    def cut_seed(self) -> int:
+        """The seed by which contents are cut. Raises: ContentClosed."""
+        if self.given_cut_seed is None:
+            raise ContentClosed(subject=self.space)
+        return self.given_cut_seed
 
 
 class SessionInfo(Reply, frozen=True, kw_only=True):
@@ -161,12 +227,20 @@ class LoginFinishReply(Reply, frozen=True, kw_only=True):
     """SCRAM's server-final message, to be verified before anything else here is believed.
 
     `ticket` (32 bytes, secret) opens more connections of the session by `attach`, under the name `ticket_id`.
+    None opened: the password was right, and something else is asked for before there is one.
     """
 
     message: str
-    ticket_id: str
-    ticket: bytes
-    session: SessionInfo
+    ticket_id: str = ""
+    ticket: bytes = b""
+    opened: SessionInfo | None = msgspec.field(default=None, name="session")
+
+    @property
+    def session(self) -> SessionInfo:
+        """The session that was opened. Raises: SignInIncomplete."""
+        if self.opened is None:
+            raise SignInIncomplete
+        return self.opened
 
 
 class AttachRequest(Request, frozen=True, kw_only=True):
@@ -223,10 +297,11 @@ class ListRequest(Request, frozen=True, kw_only=True):
 
 
 class ListedFolder(Reply, frozen=True, kw_only=True):
-    """One folder of a list: its node, or why it could not be listed."""
+    """One folder of a list: its node, or why it could not be listed. `space`: as in Entry."""
 
     node: NodeId | None = None
     error: ErrorInfo | None = None
+    space: SpaceId | None = None
 
 
 class NamesIn(Reply, frozen=True, kw_only=True):
@@ -249,7 +324,7 @@ class EntriesIn(Reply, frozen=True, kw_only=True):
     folders: tuple[tuple[NodeId, Count], ...]
     names: tuple[str, ...]
     revisions: tuple[Revision, ...]
-    attrs: tuple[Attributes, ...] = ()
+    attrs: tuple[AttributesRead, ...] = ()
 
 
 class ListReply(Reply, frozen=True, kw_only=True):
@@ -315,10 +390,11 @@ class ChangesRequest(Request, frozen=True, kw_only=True):
 
 
 class Change(Reply, frozen=True, kw_only=True):
-    """A node's latest state; deleted: its last one, and of a deleted folder only the root."""
+    """A node's latest state; deleted: its last one, and of a deleted folder only the root. `space`: as in Entry."""
 
     entry: Entry
     deleted: bool = False
+    space: SpaceId | None = None
 
 
 class ChangesReply(Reply, frozen=True, kw_only=True):
@@ -380,30 +456,37 @@ class ItemResult(Reply, frozen=True, kw_only=True):
     error: ErrorInfo | None = None
 
 
-class MakeFolderRequest(Request, frozen=True, kw_only=True):
-    """`parents`: make what is missing above it, and accept that the folder itself is there."""
+class ChangingRequest(Request, frozen=True, kw_only=True):
+    """A request that changes something, once however often it is sent under the same `op_id`.
+
+    `action`: of one act of a person or one run of a program, which may be many requests; with the feature "actions".
+    """
 
     op_id: OpId
+    action: OpId | None = None
+
+
+class MakeFolderRequest(ChangingRequest, frozen=True, kw_only=True):
+    """`parents`: make what is missing above it, and accept that the folder itself is there."""
+
     target: Target
     parents: bool = False
     mtime_ns: Signed = 0
     attrs: Attributes | None = None
 
 
-class MoveRequest(Request, frozen=True, kw_only=True):
+class MoveRequest(ChangingRequest, frozen=True, kw_only=True):
     """Rename or move. What is at the target stays unless `replace`; `if_revision` speaks of the source."""
 
-    op_id: OpId
     source: Ref
     target: Target
     replace: bool = False
     if_revision: Revision | None = None
 
 
-class CopyRequest(Request, frozen=True, kw_only=True):
+class CopyRequest(ChangingRequest, frozen=True, kw_only=True):
     """Copy a file or a whole folder; no content is stored again."""
 
-    op_id: OpId
     source: Ref
     target: Target
     replace: bool = False
@@ -411,11 +494,16 @@ class CopyRequest(Request, frozen=True, kw_only=True):
 
 
 class NodeReply(Reply, frozen=True, kw_only=True):
-    """The node that now stands at the target."""
+    """The node that now stands at the target. `commit`: the number of the commit that did it; None if nothing changed.
+
+    `space`: as in Entry.
+    """
 
     node: NodeId
     revision: Revision
     cursor: Cursor
+    commit: Count | None = None
+    space: SpaceId | None = None
 
 
 class DeleteItem(Request, frozen=True, kw_only=True):
@@ -425,20 +513,23 @@ class DeleteItem(Request, frozen=True, kw_only=True):
     if_revision: Revision | None = None
 
 
-class DeleteRequest(Request, frozen=True, kw_only=True):
+class DeleteRequest(ChangingRequest, frozen=True, kw_only=True):
     """`atomic`: all or nothing."""
 
-    op_id: OpId
     items: Annotated[tuple[DeleteItem, ...], Meta(min_length=1, max_length=MAX_DELETE_ITEMS)]
     atomic: bool = False
 
 
 class ItemsReply(Reply, frozen=True, kw_only=True):
-    """Body: JSON array of ItemResult (`results_bytes` long), then `missing` chunk ids (commit only)."""
+    """Body: JSON array of ItemResult (`results_bytes` long), then `missing` chunk ids (commit only).
+
+    `commit`: as in NodeReply.
+    """
 
     cursor: Cursor
     results_bytes: Count
     missing: Count = 0
+    commit: Count | None = None
 
 
 class HaveRequest(Request, frozen=True, kw_only=True):
@@ -482,14 +573,13 @@ class CommitItem(Request, frozen=True, kw_only=True):
     if_revision: Revision | None = None
 
 
-class CommitRequest(Request, frozen=True, kw_only=True):
+class CommitRequest(ChangingRequest, frozen=True, kw_only=True):
     """Up to 5,000 items in one transaction. Good items land, each bad one has its error; `atomic`: all or nothing.
 
     Body: JSON array of CommitItem (`items_bytes` long) | `records` records of the items' chunks, in order |
     `inline` records of small chunks that this commit brings along | their data.
     """
 
-    op_id: OpId
     space: SpaceId | None = None
     items_bytes: Annotated[int, Meta(ge=2, le=8 * 1024 * 1024)]
     records: Annotated[int, Meta(ge=0, le=250_000)] = 0

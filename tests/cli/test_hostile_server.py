@@ -19,7 +19,7 @@ from sfos.cli.front.shell import Shell
 from sfos.client.api import Listing, NameListing
 from sfos.client.session.session import Session
 from sfos.client.watch import Changed, WatchInterrupted, WatchNotice, WatchResumed
-from sfos.protocol import Attributes, Change, Entry, ErrorInfo, ItemResult, NotFound, Ref, ServerFault
+from sfos.protocol import AttributesRead, Change, Entry, ErrorInfo, ItemResult, NotFound, Ref, ServerFault
 
 NASTY = "a\x1b]0;owned\x07\x1b[2J\r\nroot:\u202egpj.exe\x9b31m\u2028b"
 
@@ -27,7 +27,7 @@ NASTY = "a\x1b]0;owned\x07\x1b[2J\r\nroot:\u202egpj.exe\x9b31m\u2028b"
 def nasty(kind: str = "file", node: int = 7) -> Entry:
     return Entry(
         node=node, parent=1, name=NASTY, kind=kind, revision="1\x1b[1m", size=5, mtime_ns=2**62,  # type: ignore[arg-type]
-        attrs=Attributes(link=NASTY, mode=0o644), path="/" + NASTY,
+        attrs=AttributesRead(link=NASTY, mode=0o644), path="/" + NASTY,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sfos.cli.front import output
 from sfos.cli.front.options import SortBy
-from sfos.protocol import Attributes, Change, Entry, NotFound, TooManyAttempts, UsageReply
+from sfos.protocol import AttributesRead, Change, Entry, NotFound, TooManyAttempts, UsageReply
 
 NOON_NS = 1_750_000_000_000_000_000  # 2025-06-15 15:06:40 UTC
 
@@ -75,7 +75,7 @@ def test_a_long_listing_is_aligned() -> None:
         entry("日本.txt", size=5),
         entry("Docs", "folder"),
         entry("big.bin", size=12_345_678),
-        entry("link", "symlink", attrs=Attributes(link="big.bin")),
+        entry("link", "symlink", attrs=AttributesRead(link="big.bin")),
     ]
     assert output.long_rows([(e, e.name) for e in entries], zone=UTC) == [
         "-    5 B  2025-06-15 15:06  日本.txt",
@@ -147,10 +147,10 @@ HOSTILE = "a\x1b[31mred\nnext\u202egpj.exe\x9b2J"
 
 
 def test_no_name_from_the_server_steers_the_terminal() -> None:
-    nasty = entry(HOSTILE, attrs=Attributes(link=HOSTILE))
+    nasty = entry(HOSTILE, attrs=AttributesRead(link=HOSTILE))
     texts = [
         output.display_name(nasty),
-        *output.long_rows([(nasty, HOSTILE), (entry(HOSTILE, "symlink", attrs=Attributes(link=HOSTILE)), HOSTILE)]),
+        *output.long_rows([(nasty, HOSTILE), (entry(HOSTILE, "symlink", attrs=AttributesRead(link=HOSTILE)), HOSTILE)]),
         *output.stat_lines(nasty, "/" + HOSTILE),
         output.change_line(Change(entry=nasty), "/" + HOSTILE, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
         output.error_line("sfos", NotFound(HOSTILE, subject=HOSTILE)),
@@ -162,7 +162,7 @@ def test_no_name_from_the_server_steers_the_terminal() -> None:
 
 
 def test_stat_tells_what_is_known() -> None:
-    some = entry("a.txt", size=1234, attrs=Attributes(mode=0o640), content=b"\1" * 32)
+    some = entry("a.txt", size=1234, attrs=AttributesRead(mode=0o640), content=b"\1" * 32)
     assert output.stat_lines(some, "/docs/a.txt", UTC) == [
         "path      /docs/a.txt",
         "kind      file",
@@ -185,7 +185,7 @@ def test_usage_with_and_without_a_quota() -> None:
 
 
 def test_json_is_one_line_that_reads_back_equal() -> None:
-    some = entry("ü\n.txt", size=3, mtime_ns=NOON_NS + 5, content=b"\xff" * 32, attrs=Attributes(mode=0o644))
+    some = entry("ü\n.txt", size=3, mtime_ns=NOON_NS + 5, content=b"\xff" * 32, attrs=AttributesRead(mode=0o644))
     line = output.json_line(output.entry_json(some, "/ü\n.txt"))
     assert line.isascii()
     assert "\n" not in line

@@ -49,7 +49,7 @@ from sfos.protocol import (
 )
 
 CHUNK_KEY = b"k" * 32
-SPACE = SpaceInfo(space="0" * 32, chunk_key=CHUNK_KEY, cut_seed=1, cursor="c")
+SPACE = SpaceInfo(space="0" * 32, given_chunk_key=CHUNK_KEY, given_cut_seed=1, cursor="c")
 USER, PASSWORD = "anna", "a good long password"
 VERIFIER = make_verifier(PASSWORD, b"s" * 16, 600_000)
 
@@ -91,11 +91,15 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 class ScriptedServer:
-    """`handlers`: by command, what answers it. `requests`: the names of what was asked, in order."""
+    """`handlers`: by command, what answers it. `requests`: the names of what was asked, in order.
+
+    `info`: of its sessions; None: a password alone opens none.
+    """
 
     def __init__(self, handlers: dict[str, Handler] | None = None) -> None:
         self.handlers = handlers if handlers is not None else {}
         self.requests: list[str] = []
+        self.info: SessionInfo | None = session_info()
         self.stopping = threading.Event()
         self._tickets = {"t": secrets.token_bytes(32)}
         key = ec.generate_private_key(ec.SECP256R1())
@@ -170,10 +174,12 @@ class ScriptedServer:
         if isinstance(request, LoginFinishRequest):
             assert peer.exchange is not None
             message = peer.exchange.finish(request.message)
-            return LoginFinishReply(message=message, ticket_id="t", ticket=self._tickets["t"], session=session_info())
+            ticket = self._tickets["t"] if self.info else b""
+            return LoginFinishReply(message=message, ticket_id="t", ticket=ticket, opened=self.info)
         if isinstance(request, AttachRequest):
             proof = attach_answer(self._tickets[request.ticket_id], peer.exporter)
-            return AttachReply(proof=proof, session=session_info())
+            assert self.info is not None
+            return AttachReply(proof=proof, session=self.info)
         return HelloReply(version=1) if self.requests[-1] == "hello" else Done()
 
     def __enter__(self) -> ScriptedServer:

@@ -37,7 +37,7 @@ from sfos.protocol import (
 )
 from tests.client.scripted_server import ScriptedServer
 
-SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
+SPACE = SpaceInfo(space="0" * 32, given_chunk_key=b"k" * 32, given_cut_seed=1, cursor="c")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from sfos.client.errors import LocalAccess
 from sfos.client.local.writing import Destination, partial_name
-from sfos.protocol import AlreadyExists, Attributes, IsAFolder
+from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder
 
 CONTENT = memoryview(b"content")
 
@@ -24,7 +24,7 @@ def names(folder: Path) -> list[str]:
 
 
 def write(
-    root: Path, folder: tuple[str, ...], name: str, *, replace: bool = True, attrs: Attributes | None = None
+    root: Path, folder: tuple[str, ...], name: str, *, replace: bool = True, attrs: AttributesRead | None = None
 ) -> None:
     destination = Destination(root)
     try:
@@ -37,7 +37,7 @@ def write(
 
 
 def test_a_file_gets_its_name_time_and_mode_and_leaves_nothing_else(tmp_path: Path) -> None:
-    write(tmp_path / "to", ("a", "b"), "file", attrs=Attributes(mode=0o4750))
+    write(tmp_path / "to", ("a", "b"), "file", attrs=AttributesRead(mode=0o4750))
     path = tmp_path / "to/a/b/file"
     assert path.read_bytes() == b"content"
     assert path.stat().st_mtime_ns == 1_600_000_000_123_456_789

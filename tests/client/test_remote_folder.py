@@ -9,7 +9,7 @@ import pytest
 
 from sfos.client.api import Api
 from sfos.client.transfer.up.remote_folder import RemoteFolder
-from sfos.protocol import Attributes, Entry, FolderEntries, ListReply, unpack_entries
+from sfos.protocol import AttributesRead, Entry, FolderEntries, ListReply, unpack_entries
 from tests.support.entry_lists import packed
 
 FILES = [
@@ -18,7 +18,7 @@ FILES = [
     )
     for n in range(1, 8)
 ]
-LINK = Entry(node=20, parent=4, name="link", kind="symlink", revision="9.a", attrs=Attributes(link="x"))
+LINK = Entry(node=20, parent=4, name="link", kind="symlink", revision="9.a", attrs=AttributesRead(link="x"))
 FOLDER = Entry(node=21, parent=4, name="folder", kind="folder", revision="9.a")
 
 

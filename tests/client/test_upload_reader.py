@@ -25,7 +25,7 @@ from sfos.client.transfer.up.reader import Reader
 from sfos.client.transfer.up.source import UploadWork
 from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, Entry, SpaceInfo, chunk_id
 
-SPACE = SpaceInfo(space="0" * 32, chunk_key=b"k" * 32, cut_seed=1, cursor="c")
+SPACE = SpaceInfo(space="0" * 32, given_chunk_key=b"k" * 32, given_cut_seed=1, cursor="c")
 
 
 @pytest.fixture

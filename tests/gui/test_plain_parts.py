@@ -23,7 +23,7 @@ from sfos.gui.model import Place, Selection, Sort
 from sfos.gui.preview.presenter import details_of
 from sfos.gui.shell import choices
 from sfos.gui.shell.choices import Choices
-from sfos.protocol import Attributes, Entry, NotFound, UsageReply
+from sfos.protocol import AttributesRead, Entry, NotFound, UsageReply
 
 NOW = dt.datetime(2026, 11, 22, 18, 0)  # noqa: DTZ001 - as the clock on the wall shows it
 
@@ -257,7 +257,14 @@ def test_names_that_would_deceive_the_eye_are_shown_escaped() -> None:
 
 def test_details_tell_what_is_known() -> None:
     file = Entry(
-        node=2, parent=1, name="a.py", kind="file", revision="1", size=3_100, mtime_ns=0, attrs=Attributes(mode=0o644)
+        node=2,
+        parent=1,
+        name="a.py",
+        kind="file",
+        revision="1",
+        size=3_100,
+        mtime_ns=0,
+        attrs=AttributesRead(mode=0o644),
     )
     details = details_of(Selection((file,)), "/src", 4, NOW)
     assert details.subtitle == "Python source · 3.1 kB"

@@ -5,7 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sfos.protocol import Attributes, Entry, ListReply, ListRequest, MalformedMessage, Ref, ResyncRequired, unpack_names
+from sfos.protocol import (
+    Attributes,
+    AttributesRead,
+    Entry,
+    ListReply,
+    ListRequest,
+    MalformedMessage,
+    Ref,
+    ResyncRequired,
+    unpack_names,
+)
 from sfos.server.spaces.space import Space
 from tests.storage.desk import Desk
 from tests.support.entry_lists import unpacked
@@ -97,8 +107,8 @@ def test_a_brief_list_lacks_the_attributes_of_files_and_folders_and_nothing_else
     )
     ((_, entries),) = pages(space, Ref(path="/"), limit=5_000)
     assert {entry.name: entry.attrs for entry in entries} == {
-        "folder": Attributes(mode=0o700),
-        "link": Attributes(link="x"),
+        "folder": AttributesRead(mode=0o700),
+        "link": AttributesRead(link="x"),
         "plain": None,
     }
     reply, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), brief=True))

@@ -10,6 +10,7 @@ from sfos.protocol import (
     MAX_DEPTH,
     AlreadyExists,
     Attributes,
+    AttributesRead,
     CommitItem,
     IsAFolder,
     MakeFolderRequest,
@@ -52,7 +53,7 @@ def test_a_folder_can_be_made_in_a_parent_by_its_node(desk: Desk, space: Space) 
     parent = desk.make_folder("/a").node
     request = MakeFolderRequest(op_id=new_op(), target=Target(parent=parent, name="b"), attrs=Attributes(mode=0o711))
     space.make_folder(desk.caller, request)
-    assert desk.stat("/a/b").attrs == Attributes(mode=0o711)
+    assert desk.stat("/a/b").attrs == AttributesRead(mode=0o711)
     for target in (Target(parent=parent), Target(name="b"), Target(path="/x", name="b"), Target(path="/x", parent=1)):
         with pytest.raises(MalformedMessage):
             space.make_folder(desk.caller, MakeFolderRequest(op_id=new_op(), target=target))
@@ -221,8 +222,8 @@ def test_a_copied_folder_has_all_that_was_in_it_with_its_attributes(desk: Desk) 
         "/copy/link": b"",
     }
     copied = desk.stat("/copy/b/program")
-    assert (copied.attrs, copied.mtime_ns) == (Attributes(mode=0o755), 12)
-    assert desk.stat("/copy/link").attrs == Attributes(link="b")
+    assert (copied.attrs, copied.mtime_ns) == (AttributesRead(mode=0o755), 12)
+    assert desk.stat("/copy/link").attrs == AttributesRead(link="b")
     assert copied.node != desk.stat("/a/b/program").node
 
 

@@ -7,6 +7,9 @@ from itertools import groupby
 
 from sfos.protocol import KINDS, Buffer, EntriesIn, Entry, ListReply, pack_entries, unpack_entries
 
+_KIND_NUMBERS: dict[str, int] = {kind: number for number, kind in enumerate(KINDS, start=1)}
+_KIND_OF_LATER = 200
+
 
 def packed(entries: Sequence[Entry]) -> tuple[int, bytes]:
     """(`head_bytes`, the body) of a `list` reply."""
@@ -24,7 +27,7 @@ def packed(entries: Sequence[Entry]) -> tuple[int, bytes]:
         mtimes_ns=[entry.mtime_ns for entry in entries],
         revisions=[revisions.index(entry.revision) for entry in entries],
         attrs=[0 if entry.attrs is None else 1 + attrs.index(entry.attrs) for entry in entries],
-        kinds=[1 + KINDS.index(entry.kind) for entry in entries],
+        kinds=[_KIND_NUMBERS.get(entry.kind, _KIND_OF_LATER) for entry in entries],
         contents=[entry.content for entry in entries],
     )
 

@@ -15,6 +15,7 @@ from sfos.protocol import (
     AttachReply,
     AttachRequest,
     Attributes,
+    AttributesRead,
     AuditTailReply,
     AuditTailRequest,
     Change,
@@ -89,7 +90,7 @@ from sfos.protocol import (
 from tests.support.entry_lists import packed
 
 CHUNK_KEY = b"k" * 32
-SPACE = SpaceInfo(space="0" * 32, chunk_key=CHUNK_KEY, cut_seed=1, cursor="1.0.abcdefabcdef")
+SPACE = SpaceInfo(space="0" * 32, given_chunk_key=CHUNK_KEY, given_cut_seed=1, cursor="1.0.abcdefabcdef")
 SESSION = SessionInfo(user="user1", role="user", home=SPACE, idle_timeout_s=1800.0, absolute_timeout_s=43200.0)
 OP_ID = bytes(range(16))
 SMALL = b"a small content"
@@ -101,11 +102,11 @@ CONTENT = content_id(CHUNK_KEY, pack_records(RECORDS))
 FOLDER = Entry(node=5, parent=1, name="folder", kind="folder", revision="3.abcdefabcdef")
 FILE = Entry(
     node=7, parent=1, name="small.txt", kind="file", revision="4.abcdefabcdef", size=len(SMALL), mtime_ns=10**18,
-    content=SMALL_RECORD.chunk_id, attrs=Attributes(mode=0o644),
+    content=SMALL_RECORD.chunk_id, attrs=AttributesRead(mode=0o644),
 )  # fmt: skip
 LARGE = Entry(node=8, parent=1, name="large", kind="file", revision="5.abcdefabcdef", size=900_000, content=CONTENT)
 LINK = Entry(
-    node=9, parent=1, name="link", kind="symlink", revision="6.abcdefabcdef", attrs=Attributes(link="small.txt")
+    node=9, parent=1, name="link", kind="symlink", revision="6.abcdefabcdef", attrs=AttributesRead(link="small.txt")
 )
 ENTRIES = [FOLDER, FILE, LARGE, LINK]
 CHANGES = [Change(entry=FILE), Change(entry=FOLDER, deleted=True), Change(entry=LARGE)]
@@ -195,7 +196,7 @@ REPLIES: dict[str, Sample] = {
     "hello": Sample(HelloReply(version=1, server="sfos/1", time_ms=10**12)),
     "login_start": Sample(LoginStartReply(message=f"r={_SCRAM_NONCE}BBBB,s=c2FsdHNhbHQ=,i=600000")),
     "login_finish": Sample(
-        LoginFinishReply(message=f"v={'A' * 43}=", ticket_id="0" * 32, ticket=bytes(32), session=SESSION)
+        LoginFinishReply(message=f"v={'A' * 43}=", ticket_id="0" * 32, ticket=bytes(32), opened=SESSION)
     ),
     "attach": Sample(AttachReply(proof=bytes(32), session=SESSION)),
     "logout": Sample(Done()),

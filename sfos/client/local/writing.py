@@ -28,7 +28,7 @@ import msgspec
 
 from sfos.client.errors import LocalAccess, LocalDiskFull, LocalFileError
 from sfos.client.local.chunking import SourceFile, explain_os_error, open_source
-from sfos.protocol import AlreadyExists, Attributes, IsAFolder, printable
+from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder, printable
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class LocalFolder(msgspec.Struct, frozen=True):
             return None
 
     def write_file(
-        self, partial: str, data: memoryview, attrs: Attributes | None, mtime_ns: int, *, durable: bool
+        self, partial: str, data: memoryview, attrs: AttributesRead | None, mtime_ns: int, *, durable: bool
     ) -> None:
         """A whole temporary file; nothing is left of it when that fails. Raises: LocalFileError."""
         mode = mode_of(attrs)
@@ -185,7 +185,7 @@ class LocalFolder(msgspec.Struct, frozen=True):
         except (OSError, ValueError, NotImplementedError) as error:
             raise LocalAccess("A link cannot be made here.", subject=str(self.path / temporary)) from error
 
-    def set_attributes(self, attrs: Attributes | None, mtime_ns: int) -> None:
+    def set_attributes(self, attrs: AttributesRead | None, mtime_ns: int) -> None:
         """Of the folder itself, once all is in it; what the system refuses is left."""
         target = self.descriptor if self.descriptor is not None else self.path
         with contextlib.suppress(OSError):
@@ -202,14 +202,14 @@ def write_all(descriptor: int, data: memoryview) -> None:
         data = data[count:]
 
 
-def mode_of(attrs: Attributes | None) -> int:
+def mode_of(attrs: AttributesRead | None) -> int:
     """The permissions that a file is to have: as the server keeps them, or as the user gives new files."""
     mode = attrs.mode if attrs is not None and attrs.mode is not None else 0o666 & ~_umask()
     return mode & _PERMISSIONS
 
 
 def finish_file(descriptor: int, mode: int | None, mtime_ns: int, *, durable: bool) -> None:
-    """Attributes and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
+    """AttributesRead and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
     try:  # disks without modes or times (FAT): the content is what counts
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(descriptor, mode)

@@ -31,12 +31,14 @@ from sfos.client.net.tls import SSL
 from sfos.client.net.trust import ServerKey, read_certificate
 from sfos.client.options import ConnectionOptions
 from sfos.protocol import (
+    ACTIONS,
     COMMANDS,
     EXPORTER_LABEL,
     EXPORTER_LENGTH,
     MAX_HEADER,
     MAX_HEADER_BEFORE_LOGIN,
     Buffer,
+    ChangingRequest,
     CommandSpec,
     Frame,
     FrameDecoder,
@@ -122,6 +124,8 @@ class Connection:
         self.address = address
         self._sock = sock
         self._timeout_s = options.reply_timeout_s
+        self._action = options.action
+        self.features: frozenset[str] = frozenset()  # that the server has named; none before it has answered hello
         self._tls = SSL.Connection(_client_context(), sock)
         self._key: ServerKey | None = None
         self._decoder = FrameDecoder(MAX_HEADER_BEFORE_LOGIN, 0, self._allocate)
@@ -237,6 +241,8 @@ class Connection:
         body_bytes = sum(len(piece) for piece in body)
         if len(self._asked) >= MAX_DEPTH or body_bytes > spec.request_body:
             raise LocalProtocolError(f"{command}: too many requests under way, or a body of {body_bytes} bytes")
+        if isinstance(request, ChangingRequest):
+            request = self._of_its_action(request)
         request_id, self._next_id = self._next_id, self._next_id + 1
         front = encode_prefix(encode_request(request_id, command, request), body_bytes)
         with self._network_errors():
@@ -249,6 +255,11 @@ class Connection:
                     self._send_piece(memoryview(piece))
         self._asked.append(_Asked(request_id, spec))
         return request_id
+
+    def _of_its_action(self, request: ChangingRequest) -> ChangingRequest:
+        """The request with its action, or without for a server that has not named this feature."""
+        action = (request.action or self._action) if ACTIONS in self.features else None
+        return request if action == request.action else msgspec.structs.replace(request, action=action)
 
     def _send_piece(self, piece: memoryview) -> None:
         for start in range(0, len(piece), _SLICE_BYTES):

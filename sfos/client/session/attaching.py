@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from sfos.client.errors import ServerNotGenuine
 from sfos.client.net.connection import Connection
 from sfos.protocol import (
+    FEATURES,
     VERSION,
     AttachReply,
     AttachRequest,
@@ -30,13 +31,18 @@ from sfos.protocol import (
 
 def say_hello(connection: Connection, client_name: str) -> None:
     """The first message; what is said next may follow at once."""
-    connection.send("hello", HelloRequest(version=VERSION, client=client_name))
+    connection.send("hello", HelloRequest(version=VERSION, client=client_name, features=FEATURES))
 
 
 def hear_hello(connection: Connection) -> None:
-    """Agree on the version. Raises: UnsupportedVersion, ServerBusy, ConnectionLost."""
-    if connection.receive().expect(HelloReply).version != VERSION:
+    """Agree on the version, and hear what else the server can do.
+
+    Raises: UnsupportedVersion, ServerBusy, ConnectionLost.
+    """
+    reply = connection.receive().expect(HelloReply)
+    if reply.version != VERSION:
         raise UnsupportedVersion
+    connection.features = frozenset(reply.features)
 
 
 def attach(

@@ -45,18 +45,19 @@ def sign_in(
 ) -> SignedIn:
     """Open a session on a new connection. Blocks for PBKDF2 unless `salted` fits.
 
-    Raises: LoginFailed, TooManyAttempts, ServerNotGenuine, UnsupportedVersion, ServerBusy; PasswordRefused for what
-    cannot be a password; SessionEnded when there is only `salted` and it is out of date.
+    Raises: LoginFailed, TooManyAttempts, ServerNotGenuine, UnsupportedVersion, ServerBusy, SignInIncomplete;
+    PasswordRefused for what cannot be a password; SessionEnded when there is only `salted` and it is out of date.
     """
     exchange = ClientExchange(user, password, connection.exporter, salted=salted)
     say_hello(connection, client_name)
     _begin(connection, exchange)
     hear_hello(connection)
     finish = _finish(connection, exchange)
+    session = finish.session
     if len(finish.ticket) != TICKET_BYTES:
         raise ServerNotGenuine("The server opened no session.", subject=str(connection.address))
     connection.opened()
-    return SignedIn(finish.ticket_id, finish.ticket, finish.session, exchange.salted_password)
+    return SignedIn(finish.ticket_id, finish.ticket, session, exchange.salted_password)
 
 
 def prove_password(connection: Connection, user: str, password: str) -> SaltedPassword:

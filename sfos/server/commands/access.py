@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sfos.protocol import (
+    FEATURES,
     VERSION,
     AccessError,
     AttachReply,
@@ -60,8 +61,11 @@ def hello(call: Call[HelloRequest]) -> Answer:
         )
     peer.greeted = True
     peer.client = call.args.client
+    peer.features = frozenset(call.args.features)
     with call.turn:
-        return Answer(HelloReply(version=VERSION, server=SERVER_NAME, time_ms=time.time_ns() // 1_000_000))
+        return Answer(
+            HelloReply(version=VERSION, server=SERVER_NAME, time_ms=time.time_ns() // 1_000_000, features=FEATURES)
+        )
 
 
 # --- With the password --------------------------------------------------------------------------------------------
@@ -122,7 +126,7 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
             message=message,
             ticket_id=session.ticket_id,
             ticket=services.sessions.ticket(session),
-            session=_session_info(call, session),
+            opened=_session_info(call, session),
         )
     )
 

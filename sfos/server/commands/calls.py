@@ -62,6 +62,8 @@ class Peer:
     exporter: bytes = b""
     greeted: bool = False
     client: str = ""
+    features: frozenset[str] = frozenset()
+    """That the client has named; those that this server does not know are among them."""
     login: PendingLogin | None = None
     session: Session | None = None
     authenticated_at: float | None = None

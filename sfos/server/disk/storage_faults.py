@@ -4,7 +4,8 @@
     ├── MasterKeyMissing · MasterKeyUnreadable · MasterKeyWrong
     ├── KeysDamaged                   the keys file of a space
     ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
-    │   └── KeyNotThere               nobody can say, for the key that it is under is not there
+    │   ├── KeyNotThere               nobody can say, for the key that it is under is not there
+    │   └── CodecUnknown              nobody can say, for a newer version has packed it
     ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
     ├── SmallChunksUnreadable · SmallChunksLost · SmallChunksRolledBack          small.db of a space
     ├── SpaceMissing                  a space that there once was
@@ -48,6 +49,10 @@ class TokenDamaged(StorageFault):
 
 class KeyNotThere(TokenDamaged):
     """A stored token needs a key that its space's keys file does not have; is that an older one?"""
+
+
+class CodecUnknown(TokenDamaged):
+    """A stored token was packed by a newer version of this program; update this one."""
 
 
 class CatalogUnreadable(StorageFault):

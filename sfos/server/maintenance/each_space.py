@@ -167,6 +167,11 @@ def _report(name: str, found: Verified, *, full: bool) -> None:
             f"  note: {found.newer} of the files without a row are newer than all that the catalog knows: an upload was"
             " cut off, or an old catalog was put back together with its HEAD file"
         )
+    if found.packed:
+        say(
+            f"  note: {counted(found.packed, 'chunk or list', 'chunks or lists')} packed by a newer version of this"
+            " program, which this one cannot look into; update it"
+        )
     for finding in found.findings:
         say(f"  {finding.about}: {finding.detail}")
         for path in finding.paths:

@@ -18,7 +18,7 @@ from sfos.server.catalog.head import Head, read_head
 from sfos.server.catalog.space_row import SpaceRow, commit_time_ms, read_space_row
 from sfos.server.catalog.wrong_values import wrong_values
 from sfos.server.chunks.store import StoredChunk
-from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
+from sfos.server.disk.storage_faults import CodecUnknown, StorageFault, TokenDamaged
 from sfos.server.maintenance.findings import Finding, Findings
 from sfos.server.maintenance.verify_age import check_age
 from sfos.server.maintenance.verify_contents import check_contents
@@ -35,6 +35,7 @@ class Verified:
     """What a verification found, and how much it looked at.
 
     `orphans`: files without a row, which gc will remove. `newer`: those of them newer than all that the catalog knows.
+    `packed`: chunks and lists that a newer version of this program has packed; nothing is known to be wrong with them.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Verified:
     opened: int = 0
     orphans: int = 0
     newer: int = 0
+    packed: int = 0
 
     @property
     def clean(self) -> bool:
@@ -77,7 +79,7 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
             findings.add("row", wrong)
         contents = check_rows(context, tx, row, findings, result)
         progress("lists", 0, 1)
-        check_contents(context, tx, contents, findings)
+        result.packed += check_contents(context, tx, contents, findings)
         rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS))}
         known_ms = commit_time_ms(tx, row.seq)
     if head is not None:
@@ -86,7 +88,7 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
     if full:
         for done, chunk in enumerate(rows.values()):
             progress("chunks", done, len(rows))
-            result.opened += _opens(context, chunk, findings)
+            result.opened += _opens(context, chunk, findings, result)
         progress("chunks", len(rows), len(rows))
 
 
@@ -167,7 +169,7 @@ def _still_there(context: SpaceContext, chunk: ChunkRow) -> bool:
     return found is not None and found.location == chunk.location
 
 
-def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings) -> bool:
+def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings, result: Verified) -> bool:
     """Open the chunk and compute its id."""
     try:
         if not 0 < chunk.length <= MAX_CHUNK_BYTES:
@@ -177,6 +179,9 @@ def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings) -> bool:
             open_chunk(context, chunk, scratch, data)
         if chunk_id(context.keys.chunk_id, data[: chunk.length]) != chunk.id:
             raise TokenDamaged(f"chunk {chunk.id.hex()[:16]}… at {chunk.location}: its data are not those of its id")
+    except CodecUnknown:
+        result.packed += 1
+        return False
     except (TokenDamaged, OSError) as error:
         if _still_there(context, chunk):
             findings.add_chunk(chunk.id, error.detail if isinstance(error, TokenDamaged) else str(error))

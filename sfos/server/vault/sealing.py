@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
-from sfos.protocol import Buffer
-from sfos.server.disk.storage_faults import KeyNotThere, StorageFault, TokenDamaged
+from sfos.protocol import MAX_CHUNK_BYTES, Buffer
+from sfos.server.disk.storage_faults import CodecUnknown, KeyNotThere, StorageFault, TokenDamaged
 from sfos.server.vault.keyring import SpaceKeys
 from sfos.server.vault.tokens import OPEN_SLACK, TokenKey, sealed_length
 
@@ -93,9 +93,10 @@ class Sealer:
     ) -> None:
         """Put the `length` bytes of data that `token` must hold at the front of `buffer`.
 
-        `buffer` has OPEN_SLACK bytes more than that, which are overwritten too. Raises: TokenDamaged; KeyNotThere.
+        `buffer` has OPEN_SLACK bytes more than that, which are overwritten too. Raises: TokenDamaged; KeyNotThere;
+        CodecUnknown.
         """
-        _check_length(token, length)
+        self._check_length(token, length, key_no)
         try:
             key = self._keys.get(key_no) or self._newer_key(key_no)
         except KeyNotThere:
@@ -106,7 +107,7 @@ class Sealer:
         except InvalidTag:
             raise TokenDamaged("not authentic") from None
         if found != length or header != self._header(kind, key_no, token_id, length):
-            raise TokenDamaged(self._difference(header, kind, token_id))
+            raise self._difference(header, kind, token_id)
 
     def open_short(self, tokens: Sequence[ShortToken], kind: TokenType) -> Iterator[memoryview]:
         """The data of each of these tokens, in order; they are opened together. Raises: TokenDamaged, KeyNotThere, in
@@ -126,7 +127,7 @@ class Sealer:
 
     def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
         """The data of a token, as bytes of their own. Raises: TokenDamaged, KeyNotThere."""
-        _check_length(token, length)  # before so much memory is taken
+        self._check_length(token, length, key_no)  # before so much memory is taken
         buffer = memoryview(bytearray(length + OPEN_SLACK))
         self.open_into(token, kind, token_id, length, key_no, buffer)
         return bytes(buffer[:length])
@@ -156,21 +157,30 @@ class Sealer:
     def _header(self, kind: TokenType, key_no: int, token_id: bytes, length: int) -> bytes:
         return _HEADER.pack(_MAGIC, _FORMAT, kind, _CODEC_NONE, 0, key_no, self._space, token_id, length)
 
-    def _difference(self, header: bytes, kind: TokenType, token_id: bytes) -> str:
+    def _difference(self, header: bytes, kind: TokenType, token_id: bytes) -> TokenDamaged:
         magic, form, found_kind, codec, _, _, space, found_id, _ = _HEADER.unpack(header)
         if magic != _MAGIC or form != _FORMAT:
-            return "not of a format that this version knows"
-        if codec != _CODEC_NONE:
-            return f"compressed by codec {codec}, which this version does not know"
+            return TokenDamaged("not of a format that this version knows")
         if space != self._space:
-            return f"it belongs to space {space.hex()}"
+            return TokenDamaged(f"it belongs to space {space.hex()}")
         if found_kind != kind:
-            return f"of type {found_kind} instead of {int(kind)}"
+            return TokenDamaged(f"of type {found_kind} instead of {int(kind)}")
         if found_id != token_id:
-            return f"it holds {found_id.hex()[:16]}… instead of {token_id.hex()[:16]}…"
-        return "its length or key number is wrong"
+            return TokenDamaged(f"it holds {found_id.hex()[:16]}… instead of {token_id.hex()[:16]}…")
+        if codec != _CODEC_NONE:
+            return CodecUnknown(f"codec {codec}")
+        return TokenDamaged("its length or key number is wrong")
 
-
-def _check_length(token: Buffer, length: int) -> None:
-    if len(token) != sealed_size(length):
+    def _check_length(self, token: Buffer, length: int, key_no: int) -> None:
+        """Raises: TokenDamaged for another length than that of `length` bytes as they are; CodecUnknown if packed."""
+        if len(token) == sealed_size(length):
+            return
+        key = self._keys.get(key_no)
+        if key is not None and sealed_size(0) <= len(token) <= sealed_size(MAX_CHUNK_BYTES):
+            # Packed data have a length of their own; only the header, which is authentic or not there, says so.
+            with contextlib.suppress(InvalidTag):
+                header, _ = key.open_into(token, _HEADER.size, memoryview(bytearray(len(token) + OPEN_SLACK)))
+                magic, form, _, codec, _, _, space, _, _ = _HEADER.unpack(header)
+                if (magic, form, space) == (_MAGIC, _FORMAT, self._space) and codec != _CODEC_NONE:
+                    raise CodecUnknown(f"codec {codec}")
         raise TokenDamaged(f"{len(token)} bytes long instead of {sealed_size(length)}")

@@ -72,7 +72,7 @@ def test_a_server_that_asks_for_too_little_or_too_much_work_gets_no_proof(
 
 
 def test_a_server_that_cannot_prove_itself_is_not_believed_and_not_pinned(server: ScriptedServer, trust: Trust) -> None:
-    reply = LoginFinishReply(message="v=" + "A" * 43 + "=", ticket_id="t", ticket=b"t" * 32, session=session_info())
+    reply = LoginFinishReply(message="v=" + "A" * 43 + "=", ticket_id="t", ticket=b"t" * 32, opened=session_info())
     server.handlers["login_finish"] = answering((reply, b""))
     with pytest.raises(ServerNotGenuine):
         sign_in(server, trust)

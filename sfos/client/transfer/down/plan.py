@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.api import Api
-from sfos.client.errors import Cancelled, LocalFileError
+from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
 from sfos.client.local.names import all_plain, numbered, to_local
 from sfos.client.local.writing import Destination, LocalFolder, partial_name
 from sfos.client.transfer.conflicts import Answers, Conflicts
@@ -25,6 +25,7 @@ from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.switch import Switch
 from sfos.protocol import (
+    OTHER_KIND,
     ROOT_NODE,
     AlreadyExists,
     ChunkRecord,
@@ -285,6 +286,8 @@ class DownloadPlanner:
         self._roots.add(row, Root(entry, folder, name))
         try:
             local = self._local_name(entry, folder, name)
+            if entry.kind == OTHER_KIND:
+                raise KindUnknown(subject=printable(remote))
             if entry.kind == "file" and (entry.content is None or entry.size < 0):
                 raise RemoteProtocolError("The server does not say what is in this file.")
             self._decide(entry, remote, folder, opened, local, row)

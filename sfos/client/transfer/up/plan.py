@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.api import Api
-from sfos.client.errors import Cancelled
+from sfos.client.errors import Cancelled, KindUnknown
 from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
@@ -28,6 +28,7 @@ from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
     MAX_DEPTH,
     MUST_NOT_EXIST,
+    OTHER_KIND,
     ChunkRecord,
     CommitItem,
     Entry,
@@ -270,6 +271,8 @@ class UploadPlanner:
         if there is None:
             self._add(row, local, remote, local.name, None if self._conflicts.replaces else MUST_NOT_EXIST)
             return
+        if there.kind == OTHER_KIND:
+            raise KindUnknown(subject=row.remote)
         if there.kind == "folder":
             raise IsAFolder("On the server a folder has this name.", subject=row.remote)
         if self._same(local, there):

@@ -73,6 +73,11 @@ class Change:
         return self.abandoned or self.tree.is_empty
 
     @property
+    def commit(self) -> int | None:
+        """The number of the commit that this becomes; None if it changes nothing."""
+        return None if self.changes_nothing else self.row.seq
+
+    @property
     def cursor(self) -> Cursor:
         """Where the history stands once this is done."""
         return self._before if self.changes_nothing else cursor_after(self.row)

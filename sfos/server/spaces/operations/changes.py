@@ -51,8 +51,8 @@ def info(context: SpaceContext) -> SpaceInfo:
     """What the space's clients share, and the cursor of now."""
     return SpaceInfo(
         space=context.space_id,
-        chunk_key=context.keys.chunk_id,
-        cut_seed=context.keys.cut_seed,
+        given_chunk_key=context.keys.chunk_id,
+        given_cut_seed=context.keys.cut_seed,
         cursor=now(context),
     )
 

@@ -209,7 +209,12 @@ class _Landing:
             self._write_chunks()
         missing = list(self._missing)[:_MAX_MISSING_IDS]
         results_bytes, missing_count, body = pack_results(results, missing)
-        reply = ItemsReply(cursor=self._change.cursor, results_bytes=results_bytes, missing=missing_count)
+        reply = ItemsReply(
+            cursor=self._change.cursor,
+            results_bytes=results_bytes,
+            missing=missing_count,
+            commit=self._change.commit,
+        )
         return Outcome(reply, body)
 
     def _look_for_chunks(self, plans: list[_Plan]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from sfos.protocol import CHUNK_ID_BYTES, MAX_CHUNK_BYTES, RECORD, Buffer, chunk_id
 from sfos.server.catalog.chunk_rows import ChunkRow, ListRow, find_chunk, find_list, known_lists, replace_list
 from sfos.server.catalog.engine import Transaction
-from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.disk.storage_faults import CodecUnknown, TokenDamaged
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.vault.sealing import TokenType
 
@@ -51,6 +51,8 @@ def heal_lists(context: SpaceContext, packed: Mapping[bytes, bytes], known: Iter
 def _is_sound(context: SpaceContext, content: bytes, packed: bytes, count: int, key_no: int, sealed: bytes) -> bool:
     try:
         return context.sealer.open(sealed, TokenType.LIST, content, count * RECORD.size, key_no) == packed
+    except CodecUnknown:
+        return True  # a newer version's, which this one leaves as it is
     except TokenDamaged:
         return False
 

@@ -35,7 +35,7 @@ from sfos.server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, find_chun
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.states import HAD_CONTENT, State, StateKind
 from sfos.server.catalog.wanted import Wanted, find_wanted
-from sfos.server.disk.storage_faults import KeyNotThere, TokenDamaged
+from sfos.server.disk.storage_faults import CodecUnknown, KeyNotThere, TokenDamaged
 from sfos.server.spaces.operations.contents import listed_records, packed_records
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.operations.entries import authentic, check_row, revision_of
@@ -250,7 +250,7 @@ def _noted(context: SpaceContext, row: ChunkRow, error: TokenDamaged | OSError) 
     elif isinstance(error, TokenDamaged):
         told = type(error)(f"chunk {row.id.hex()[:16]}… at {row.location}: {error.detail}")
     unread = isinstance(error, OSError) and error.errno == errno.EIO
-    if unread or (isinstance(told, TokenDamaged) and not isinstance(told, KeyNotThere)):
+    if unread or (isinstance(told, TokenDamaged) and not isinstance(told, KeyNotThere | CodecUnknown)):
         mark_as_hurt(context, [row])
     return told
 

@@ -15,7 +15,17 @@ from typing import NamedTuple
 
 import msgspec
 
-from sfos.protocol import Attributes, Cursor, Entry, Kind, MalformedMessage, ResyncRequired, Revision
+from sfos.protocol import (
+    Attributes,
+    AttributesRead,
+    Cursor,
+    Entry,
+    Kind,
+    MalformedMessage,
+    ResyncRequired,
+    Revision,
+    decoder_of,
+)
 from sfos.server.catalog.space_row import SpaceRow
 from sfos.server.catalog.states import ROOT_PARENT, State, StateKind, mac_of
 from sfos.server.disk.storage_faults import TokenDamaged
@@ -30,7 +40,6 @@ _KEPT_ATTRIBUTES = 256  # few modes are in use; a link has 4 KiB at the most
 
 _MAX_ID = 2**63 - 1
 
-_attributes = msgspec.json.Decoder(Attributes)
 _encoder = msgspec.json.Encoder()
 
 
@@ -125,9 +134,10 @@ def encode_attrs(attrs: Attributes | None) -> bytes | None:
     return None if attrs is None or attrs == Attributes() else _encoder.encode(attrs)
 
 
-def decode_attrs(plain: bytes) -> Attributes:
-    """What was sealed into a row."""
-    return _attributes.decode(plain)
+@lru_cache(_KEPT_ATTRIBUTES)
+def decode_attrs(plain: bytes) -> AttributesRead:
+    """The attributes that were sealed into a row, also those of a newer version of this program."""
+    return decoder_of(AttributesRead).decode(plain)
 
 
 def encoded_bytes(states: Sequence[State]) -> list[int]:

@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from sfos.protocol import DataDamaged, SfosError, StorageFailed, StorageFull, StorageMissing
+from sfos.protocol import DataDamaged, NewerFormat, SfosError, StorageFailed, StorageFull, StorageMissing
 from sfos.server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS
 from sfos.server.disk.sqlite_faults import FULL, as_wire_error
-from sfos.server.disk.storage_faults import SpaceMissing, StorageFault, TokenDamaged
+from sfos.server.disk.storage_faults import CodecUnknown, SpaceMissing, StorageFault, TokenDamaged
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +21,9 @@ R = TypeVar("R")
 
 def as_storage_error(error: Exception, space_id: str) -> SfosError:
     """The error that a client gets for what went wrong below; logged here, with the space."""
+    if isinstance(error, CodecUnknown):
+        _log.error("space %s: %s", space_id, error)
+        return NewerFormat()
     if isinstance(error, TokenDamaged):
         _log.error("space %s: damaged data: %s", space_id, error)
         return DataDamaged()

@@ -105,7 +105,7 @@ def delete(context: SpaceContext, caller: Caller, request: DeleteRequest) -> tup
             undone = TreeError("Nothing was deleted, because another item could not be.").info()
             results = [result if result.error else ItemResult(error=undone) for result in results]
         results_bytes, _, body = pack_results(results)
-        return Outcome(ItemsReply(cursor=change.cursor, results_bytes=results_bytes), body)
+        return Outcome(ItemsReply(cursor=change.cursor, results_bytes=results_bytes, commit=change.commit), body)
 
     return apply_change(context, caller, request.op_id, ItemsReply, work, asked=identify(caller, request))
 
@@ -167,4 +167,4 @@ def _at(change: Change, place: Place) -> State | None:
 
 def _node_reply(change: Change, state: State) -> Outcome:
     revision = revision_of(change.context, state.seq_from)
-    return Outcome(NodeReply(node=state.node, revision=revision, cursor=change.cursor))
+    return Outcome(NodeReply(node=state.node, revision=revision, cursor=change.cursor, commit=change.commit))
