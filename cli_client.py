@@ -1,39 +1,10 @@
-"""The command line: `python cli_client.py --help` says all there is."""
+"""The command line: `sfos/programs/command_line.py`, at home in this folder."""
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
-from contextlib import suppress
-from typing import NoReturn
+from pathlib import Path
 
-
-def main() -> NoReturn:
-    """Run the command that `sys.argv` names; ends the process."""
-    # What loading makes stays: looking for garbage in it takes a fortieth of a short command (measured).
-    gc.disable()
-    import sfos.cli.front.lean  # noqa: F401 - before all others: see there
-    from sfos import config
-    from sfos.cli.front.main import run
-
-    def settings() -> config.Client:
-        return config.load().client
-
-    # What a command makes lives to its end: looking for garbage as often as usual takes a tenth of its time (measured).
-    gc.set_threshold(20_000, 20, 100)
-    gc.freeze()
-    gc.enable()
-    _leave(run(sys.argv[1:], settings, os.environ))
-
-
-def _leave(code: int) -> NoReturn:
-    """End now. All is closed; taking the interpreter down in order costs another 10 to 25 ms (measured)."""
-    with suppress(OSError, ValueError):  # nobody reads it any more
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
-
+from sfos.programs.command_line import run
 
 if __name__ == "__main__":
-    main()
+    run(Path(__file__).resolve().parent)

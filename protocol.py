@@ -1,4 +1,7 @@
-"""A door onto `sfos.protocol`: `import protocol` in the checkout gives all of it."""
+"""A door onto `sfos.protocol`: `import protocol` in the checkout gives all of it.
+
+`python protocol.py` prints the table of commands.
+"""
 
 from __future__ import annotations
 
@@ -6,4 +9,9 @@ import sys
 
 from sfos import protocol
 
-sys.modules[__name__] = protocol
+if __name__ == "__main__":
+    from sfos.programs.printing import print_commands
+
+    sys.exit(print_commands())
+else:
+    sys.modules[__name__] = protocol

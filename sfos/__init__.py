@@ -2,3 +2,5 @@
 
 Nothing is loaded until it is asked for.
 """
+
+__version__ = "0.1.0"  # the one place; pyproject.toml reads it here

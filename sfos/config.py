@@ -5,8 +5,8 @@
 `load` gives a frozen `Config`; a wrong key or value raises `ConfigError`, whose message says which setting, its value,
 where it came from and what is allowed. Libraries never read this module: they are given the section they need.
 
-The tables below are the only list of settings; `python config.py` writes them as a commented config.example.toml. How
-a value is read and checked stands in `sfos/startup/settings.py`.
+The tables below are the only list of settings; `python config.py --example` writes them as a commented
+config.example.toml. How a value is read and checked stands in `sfos/startup/settings.py`.
 Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths start at SFOS_HOME.
 """
 
@@ -293,12 +293,25 @@ def load(
     argv_overrides: Mapping[str, str] = MappingProxyType({}),
     environ: Mapping[str, str] = os.environ,
     home: Path | None = None,
+    own_home: Path | None = None,
 ) -> Config:
-    """The settings in force. `argv_overrides` maps "server.port" to a text; `home` outranks SFOS_HOME.
+    """The settings in force. `argv_overrides` maps "server.port" to a text.
 
-    Reads config.toml, if there is one. Raises: ConfigError.
+    `home` (as --home names it) outranks SFOS_HOME, and that outranks `own_home`, the program's; without any of them it
+    is the platform's directory for data. Reads config.toml, if there is one. Raises: ConfigError.
     """
-    base = (home or Path(environ.get("SFOS_HOME") or Path(__file__).parents[1])).expanduser().absolute()
+    return load_with_origins(argv_overrides, environ, home, own_home)[0]
+
+
+def load_with_origins(
+    argv_overrides: Mapping[str, str] = MappingProxyType({}),
+    environ: Mapping[str, str] = os.environ,
+    home: Path | None = None,
+    own_home: Path | None = None,
+) -> tuple[Config, Mapping[str, str]]:
+    """The settings in force, as `load`, and where each of them comes from, by key; of the defaults nothing is said."""
+    named = home or (Path(environ["SFOS_HOME"]) if environ.get("SFOS_HOME") else None) or own_home
+    base = (named or platform_home()).expanduser().absolute()
     by_hand = given_by_hand(argv_overrides, "the command line", SECTIONS)
     ours = {name: value for name, value in environ.items() if not name.startswith(TEST_PREFIX)}
     sources = (
@@ -314,7 +327,18 @@ def load(
     sections = {name: section_of(name, kind, given, base) for name, kind in SECTIONS.items()}
     config = Config(home=base, **sections)
     _check_together(config, given)
-    return config
+    return config, {key: entry.origin for key, entry in given.items()}
+
+
+def platform_home() -> Path:
+    """Where an installed program keeps everything: ~/.local/share/sfos, or what the system has in its place."""
+    if sys.platform in ("win32", "darwin"):
+        import platformdirs
+
+        return platformdirs.user_data_path("sfos", appauthor=False)
+    # As the XDG Base Directory Specification says; platformdirs says the same, and takes long to load.
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return (data if data.is_absolute() else Path("~/.local/share").expanduser()) / "sfos"
 
 
 def _check_together(config: Config, given: Mapping[str, Given]) -> None:
@@ -343,7 +367,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the options that every entry script has: --home and --set."""
     group = parser.add_argument_group("settings")
     group.add_argument(
-        "--home", type=Path, metavar="DIR", help="where everything is kept (SFOS_HOME; default: the program's folder)"
+        "--home",
+        type=Path,
+        metavar="DIR",
+        help="where everything is kept (SFOS_HOME; default: the checkout, or the system's directory for data)",
     )
     group.add_argument(
         "--set",
@@ -354,18 +381,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_from(options: argparse.Namespace, extra: Mapping[str, str] = MappingProxyType({})) -> Config:
+def load_from(
+    options: argparse.Namespace, extra: Mapping[str, str] = MappingProxyType({}), own_home: Path | None = None
+) -> Config:
     """The settings for a command line parsed with `add_options`; `extra` are options of the script's own.
+
+    `own_home`: the program's, see `load`.
 
     Raises: ConfigError.
     """
+    return load({**overrides_in(options), **extra}, home=options.home, own_home=own_home)
+
+
+def overrides_in(options: argparse.Namespace) -> dict[str, str]:
+    """The settings that --set gives, by key. Raises: ConfigError."""
     overrides: dict[str, str] = {}
     for text in options.set:
         key, separator, value = text.partition("=")
         if not separator:
             raise ConfigError(f"--set {text}: write --set SECTION.KEY=VALUE")
         overrides[key.strip()] = value
-    return load({**overrides, **extra}, home=options.home)
+    return overrides
 
 
 def example_toml() -> str:
@@ -380,11 +416,12 @@ def example_toml() -> str:
         lines += ["", "", f"# {(kind.__doc__ or '').splitlines()[0]}", f"[{name}]"]
         for setting in settings_of(kind).values():
             lines += ["", f"# {setting.rule.doc}", f"# Allowed: {allowed_values(setting)}."]
-            lines.append(f"# {setting.name} = {_toml(setting.default)}")
+            lines.append(f"# {setting.name} = {toml_value(setting.default)}")
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
+    """The value as a settings file has it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -10,14 +10,14 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 ALLOWED = {
-    "protocol": {"protocol"},
-    "config": {"config"},
-    "ssl_server": {"protocol", "config", "server"},
-    "manage_storage": {"protocol", "config", "server"},
-    "create_credentials": {"protocol", "config", "server"},
-    "generate_certificate": {"protocol", "config", "server"},
-    "cli_client": {"protocol", "config", "cli"},
-    "gui_client": {"protocol", "config", "gui"},
+    "protocol": {"protocol", "programs"},
+    "config": {"config", "programs"},
+    "ssl_server": {"programs"},
+    "manage_storage": {"programs"},
+    "create_credentials": {"programs"},
+    "generate_certificate": {"programs"},
+    "cli_client": {"programs"},
+    "gui_client": {"programs"},
 }
 
 

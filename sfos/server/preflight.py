@@ -28,6 +28,7 @@ from sfos.server.spaces.registry import MASTER_KEY_VARIABLE, is_credential, stor
 from sfos.server.spaces.restore_mark import RestoreUnfinished, check_restored
 from sfos.server.vault.keyring import read_keys
 from sfos.server.vault.master import MasterKey, load_master_key
+from sfos.startup.programs import spelled
 
 Level = Literal["ok", "warning", "error"]
 
@@ -147,16 +148,14 @@ def _accounts(config: Config) -> Iterator[Finding]:
     if default := [account.name for account in enabled if account.must_change]:
         yield Finding("warning", "accounts", _well_known(default))
     if not any(account.role == "admin" for account in enabled):
-        yield Finding(
-            "warning", "accounts", "no administrator is enabled: python create_credentials.py role NAME admin"
-        )
+        yield Finding("warning", "accounts", f"no administrator is enabled: {spelled('accounts')} role NAME admin")
 
 
 def check_accounts(accounts: CredentialFile, host: str) -> None:
     """That somebody can sign in, and not everybody. Raises: AccountsUnfit, CredentialError, CannotListen."""
     known = accounts.accounts()
     if not known:
-        raise AccountsUnfit(f"there are no accounts in {accounts.path}; make some: python create_credentials.py")
+        raise AccountsUnfit(f"there are no accounts in {accounts.path}; make some: {spelled('accounts')}")
     open_to_all = [account.name for account in known if account.must_change and not account.disabled]
     if open_to_all and not is_loopback(host):
         raise AccountsUnfit(f"the server does not listen on {host}: {_well_known(open_to_all)}")
@@ -167,7 +166,7 @@ def _well_known(names: Sequence[str]) -> str:
     has, name = ("has", names[0]) if len(names) == 1 else ("have", "NAME")
     return (
         f"{', '.join(names)} still {has} the password that everybody knows;"
-        f" change it: python create_credentials.py passwd {name}"
+        f" change it: {spelled('accounts')} passwd {name}"
     )
 
 

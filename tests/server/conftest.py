@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import generate_certificate
 from sfos import config
+from sfos.programs import certificate as generate_certificate
 from sfos.protocol import MIN_ITERATIONS, LoginFinishReply, Role, make_verifier
 from sfos.server.app import Server
 from sfos.server.identity.credential_file import CredentialFile

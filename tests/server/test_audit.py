@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-import manage_storage
 from sfos.config import Logging
+from sfos.programs import manage as manage_storage
 from sfos.protocol import AccessError
 from sfos.server.audit.log import AuditLog
 from sfos.server.audit.reading import last_lines, log_files

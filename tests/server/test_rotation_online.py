@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import manage_storage
+from sfos.programs import manage as manage_storage
 from sfos.protocol import (
     ChunkRecord,
     ChunkWant,

@@ -155,7 +155,7 @@ def test_a_missing_or_unreadable_certificate_names_the_script_that_makes_it(home
 
 
 def test_a_key_of_another_certificate_is_noticed(home: Path, tmp_path: Path) -> None:
-    import generate_certificate
+    from sfos.programs import certificate as generate_certificate
 
     other = tmp_path / "other"
     assert generate_certificate.main(["--home", str(other)]) == 0
@@ -467,7 +467,7 @@ def test_an_ipv6_client_is_served_and_its_address_written_as_people_write_it(ser
 
 _MISTAKEN = """
 import sys
-import ssl_server
+from sfos.programs import server as ssl_server
 from sfos.server.app import Server
 def mistaken(server):
     raise ZeroDivisionError("of ours")

@@ -1,15 +1,17 @@
 """Settings: every one documented, checked once, and wrong ones named with where they came from."""
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from sfos import config
+from sfos import config, protocol
 from sfos.startup.settings import allowed_values, keys_of, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -58,8 +60,11 @@ def test_home_is_the_argument_then_the_variable_then_the_checkout(tmp_path: Path
     write(tmp_path, "[server]\nport = 1111\n")
     assert config.load({}, {"SFOS_HOME": str(tmp_path)}).server.port == 1111
     assert config.load({}, {"SFOS_HOME": "/nowhere"}, tmp_path).home == tmp_path
-    assert config.load({}, {}).home == ROOT
-    assert config.load({}, {"SFOS_HOME": ""}).home == ROOT
+    assert config.load({}, {"SFOS_HOME": str(tmp_path)}, own_home=ROOT).home == tmp_path
+    assert config.load({}, {"SFOS_HOME": ""}, own_home=ROOT).home == ROOT
+    assert config.load({}, {}, own_home=ROOT).home == ROOT
+    assert config.load({}, {}).home == platformdirs.user_data_path("sfos", appauthor=False)
+    assert config.load({}, {}).home == config.platform_home()
 
 
 def test_relative_paths_start_at_home_and_absolute_ones_stay(tmp_path: Path) -> None:
@@ -216,7 +221,7 @@ def test_a_configuration_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_the_example_file_is_what_the_code_says() -> None:
     example = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-    assert example == config.example_toml(), "python config.py > config.example.toml"
+    assert example == config.example_toml(), "python config.py --example > config.example.toml"
 
 
 def test_the_example_changes_nothing_as_it_is_and_is_valid_with_every_line_uncommented(tmp_path: Path) -> None:
@@ -242,7 +247,8 @@ def test_every_setting_has_a_sentence_a_default_that_is_allowed_and_its_unit(tmp
 
 
 def test_every_setting_is_read_by_some_program() -> None:
-    sources = [path for name in ("cli", "client", "gui", "server") for path in (ROOT / "sfos" / name).rglob("*.py")]
+    packages = ("cli", "client", "gui", "programs", "server")
+    sources = [path for name in packages for path in (ROOT / "sfos" / name).rglob("*.py")]
     text = "\n".join(
         path.read_text(encoding="utf-8") for path in (*sources, ROOT / "sfos" / "config.py", *ROOT.glob("*.py"))
     )
@@ -263,8 +269,47 @@ def test_a_python_without_the_dependencies_is_told_in_one_line(script: str) -> N
 
 
 def test_the_module_prints_the_example() -> None:
-    run = subprocess.run([sys.executable, str(ROOT / "config.py")], capture_output=True, text=True, check=True)
+    command = [sys.executable, str(ROOT / "config.py"), "--example"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == config.example_toml()
+
+
+def test_the_module_prints_every_setting_its_value_and_where_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[server]\nhost = '::1'\n")
+    command = [sys.executable, str(ROOT / "config.py"), "--home", str(tmp_path), "--set", "client.user=anna"]
+    environ = {**os.environ, "SFOS_SERVER_PORT": "9000", "SFOS_MASTER_KEY": "topsecret", "SFOS_PASSWORD": "topsecret"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environ, cwd=tmp_path)
+    found = tomllib.loads(run.stdout)
+    assert {f"{section}.{name}" for section, table in found.items() for name in table} == set(KEYS)
+    assert (found["server"]["port"], found["server"]["host"], found["client"]["user"]) == (9000, "::1", "anna")
+    assert found["server"]["storage_dir"] == str(tmp_path / "server_storage")
+    origins = {line.split(" = ")[0]: line.rpartition("  # ")[2] for line in run.stdout.splitlines() if " = " in line}
+    assert origins["port"] == "the environment variable SFOS_SERVER_PORT"
+    assert origins["host"] == str(tmp_path / "config.toml")
+    assert (origins["user"], origins["listen_backlog"]) == ("the command line", "default")
+    assert "topsecret" not in run.stdout + run.stderr
+
+
+def test_the_module_says_in_one_line_which_setting_is_wrong(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "config.py"), "--home", str(tmp_path), "--set", "server.port=x"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    assert "server.port" in run.stderr
+
+
+def test_the_door_to_the_protocol_prints_its_commands() -> None:
+    run = subprocess.run([sys.executable, str(ROOT / "protocol.py")], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == list(protocol.COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["config", "protocol"])
+def test_the_doors_at_the_top_give_everything_of_the_real_ones(name: str) -> None:
+    program = (
+        f"import {name}; from sfos import {name} as real; assert {name} is real; from {name} import *\n"
+        "from protocol import make_verifier, COMMANDS; from config import load, SECTIONS"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_every_entry_script_gets_home_and_set_from_one_place(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-import create_credentials
-import generate_certificate
+from sfos.programs import accounts as create_credentials
+from sfos.programs import certificate as generate_certificate
 from sfos.protocol import check_password_against
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.net import certificate

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 
-import manage_storage
+from sfos.programs import manage as manage_storage
 from tests.storage.kill_points import KillPoints
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-import manage_storage
+from sfos.programs import manage as manage_storage
 from sfos.protocol import ResyncRequired
 from sfos.server.disk.durable_files import sync_directory
 from sfos.server.disk.storage_faults import MasterKeyWrong

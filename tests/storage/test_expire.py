@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-import manage_storage
 from sfos import config
+from sfos.programs import manage as manage_storage
 from sfos.protocol import ResyncRequired
 from sfos.server.catalog.schema import past
 from sfos.server.catalog.space_row import read_space_row

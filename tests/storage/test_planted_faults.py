@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import manage_storage
 from sfos import config
+from sfos.programs import manage as manage_storage
 from sfos.protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
 from sfos.server.chunks.small import SmallStore
 from sfos.server.disk.storage_faults import CatalogUnreadable, SmallChunksRolledBack

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import manage_storage
+from sfos.programs import manage as manage_storage
 from sfos.protocol import MIN_ITERATIONS, Attributes, make_verifier
 from sfos.server.disk.storage_faults import KeysDamaged, MasterKeyWrong
 from sfos.server.identity.credential_file import CredentialFile

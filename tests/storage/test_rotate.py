@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-import manage_storage
 from sfos import config
+from sfos.programs import manage as manage_storage
 from sfos.protocol import DataDamaged
 from sfos.server.catalog.chunk_rows import HURT
 from sfos.server.catalog.schema import chunks, contents

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import manage_storage
 from sfos import config
+from sfos.programs import manage as manage_storage
 from sfos.protocol import MIN_ITERATIONS, make_verifier
 from sfos.server.disk.storage_faults import KeysDamaged
 from sfos.server.identity.credential_file import CredentialFile

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-import manage_storage
 from sfos import config
+from sfos.programs import manage as manage_storage
 from sfos.protocol import DataDamaged, StorageFailed
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogTooNew, CatalogUnreadable
 from sfos.server.maintenance.stats import space_stats

@@ -36,6 +36,8 @@ from sfos.cli.front.options import (
     WatchOptions,
 )
 from sfos.cli.front.shell import PROGRAM
+from sfos.protocol import VERSION
+from sfos.startup.programs import version_line
 
 _DESCRIPTION = "Files on your server, from the command line."
 
@@ -104,6 +106,7 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
         parents=[shared],
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=version_line("command line", VERSION))
     commands = _Commands(parser, shared)
     for name, add in _COMMANDS.items():
         if command == name or command not in _COMMANDS:

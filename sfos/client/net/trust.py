@@ -222,7 +222,7 @@ def _date_warning(key: ServerKey, now: datetime) -> CertificateWarning | None:
         message = f"The server's certificate begins only on {key.not_before:%Y-%m-%d}; is a clock wrong?"
     else:
         return None
-    return CertificateWarning(f"{message} Its administrator renews it with generate_certificate.py.")
+    return CertificateWarning(f"{message} Its administrator can renew it.")
 
 
 # ── certificates ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sfos import config
 from sfos.protocol import printable
 from sfos.startup.log_file import OneLine, PrivateRotatingFile, send_to
+from sfos.startup.programs import short_name
 
 
 def configure(settings: config.Logging) -> Callable[[], None]:
@@ -35,5 +36,5 @@ def configure(settings: config.Logging) -> Callable[[], None]:
 
 def _tell(line: str) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):  # there may be no terminal
-        sys.stderr.write(f"gui_client: {line}\n")
+        sys.stderr.write(f"{short_name('window')}: {line}\n")
         sys.stderr.flush()

@@ -25,6 +25,7 @@ from sfos.server.front.gate import Gate, Place, Refused
 from sfos.server.identity.penalties import address_group
 from sfos.server.net.bell import Bell
 from sfos.server.net.stream import Pace, TlsStream
+from sfos.startup.programs import launched
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def open_sockets(host: str, port: int, backlog: int | None) -> list[socket.socke
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(
                 f"port {port} is in use; stop what uses it, or choose another"
-                f" (SFOS_SERVER_PORT={port + 1} ./run.sh, or --port {port + 1})"
+                f" (SFOS_SERVER_PORT={port + 1} {launched('server')}, or --port {port + 1})"
             ) from error
         if error.errno == errno.EACCES:
             line = f"port {port} needs rights that this user lacks; choose one above 1023: --port 8443"

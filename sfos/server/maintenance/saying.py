@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from sfos.startup.programs import short_name
+
 Say = Callable[[str], None]
 
 _PROGRESS_EVERY_S = 0.2
@@ -18,7 +20,7 @@ def say(line: str) -> None:
 
 def complain(line: str) -> None:
     """A line on the error output, where it does not get into JSON."""
-    sys.stderr.write(f"manage_storage: {line}\n")
+    sys.stderr.write(f"{short_name('manage')}: {line}\n")
 
 
 def progress(space_id: str) -> Callable[[str, int, int], None]:

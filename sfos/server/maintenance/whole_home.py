@@ -28,6 +28,7 @@ from sfos.server.process.home_lock import SECRETS, HomeLock, holder_of
 from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
 from sfos.server.spaces.registry import MASTER_KEY_VARIABLE
 from sfos.server.vault.master import LiveMasterKey
+from sfos.startup.programs import spelled
 
 
 class KeyElsewhere(StorageFault):
@@ -128,7 +129,7 @@ def shred_user(config: Config, user: str, *, sure: bool) -> bool:
         # again as soon as a server finds it stored.
         KnownSpaces(config.server.credentials_file.parent / KNOWN_FILE).forget(space_id)
         shred_space(storage_dir / space_id)
-    say(f"{space_id}: shredded. Backups still have it; the account is there still (create_credentials.py remove)")
+    say(f"{space_id}: shredded. Backups still have it; the account is there still ({spelled('accounts')} remove)")
     return True
 
 

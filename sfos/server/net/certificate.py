@@ -26,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from sfos.protocol import Fingerprint
 from sfos.server.disk.durable_files import write_durably
+from sfos.startup.programs import spelled
 
 DEFAULT_DAYS = 825  # the longest that Apple's systems accept from any server certificate
 MAX_DAYS = 36_500
@@ -38,7 +39,7 @@ class IdentityError(Exception):
 
 
 class IdentityMissing(IdentityError):
-    """There is no key or no certificate; python generate_certificate.py makes them."""
+    """There is no key or no certificate."""
 
 
 class IdentityDamaged(IdentityError):
@@ -202,9 +203,7 @@ def load(certificate_file: Path, key_file: Path) -> Identity:
     fingerprint = fingerprint_of(key.public_key())
     certified = certificate.public_key()
     if not isinstance(certified, ec.EllipticCurvePublicKey) or fingerprint_of(certified) != fingerprint:
-        raise IdentityDamaged(
-            f"{certificate_file} is not for the key in {key_file}; run python generate_certificate.py"
-        )
+        raise IdentityDamaged(f"{certificate_file} is not for the key in {key_file}; run {spelled('certificate')}")
     return Identity(key, certificate, fingerprint)
 
 
@@ -235,6 +234,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise IdentityMissing(f"there is no {path}; python generate_certificate.py makes it") from error
+        raise IdentityMissing(f"there is no {path}; {spelled('certificate')} makes it") from error
     except OSError as error:
         raise IdentityDamaged(f"{path} cannot be read: {error.strerror}") from error

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import SSL
 
 from sfos.protocol import Fingerprint
+from sfos.startup.programs import spelled
 
 # SSL_MODE_ENABLE_PARTIAL_WRITE (openssl/ssl.h), which pyOpenSSL sets and does not name. Without it one SSL_write sends
 # the whole buffer, instead of returning to Python after each record of 16 KiB.
@@ -54,7 +55,7 @@ def load_identity(certificate_file: Path, private_key_file: Path) -> TlsIdentity
     except SSL.Error as error:
         raise CertificateUnusable(
             f"{certificate_file} and {private_key_file} do not belong together; "
-            "make a new pair: python generate_certificate.py --new-key"
+            f"make a new pair: {spelled('certificate')} --new-key"
         ) from error
     info = (
         chain[0].public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -66,10 +67,10 @@ def _read_chain(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except FileNotFoundError as error:
-        raise CertificateUnusable(f"{path} is missing; make it: python generate_certificate.py") from error
+        raise CertificateUnusable(f"{path} is missing; make it: {spelled('certificate')}") from error
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
-            f"{path} cannot be read as a certificate ({_reason(error)}); make it anew: python generate_certificate.py"
+            f"{path} cannot be read as a certificate ({_reason(error)}); make it anew: {spelled('certificate')}"
         ) from error
 
 
@@ -77,11 +78,11 @@ def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError as error:
-        raise CertificateUnusable(f"{path} is missing; make it: python generate_certificate.py") from error
+        raise CertificateUnusable(f"{path} is missing; make it: {spelled('certificate')}") from error
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
             f"{path} cannot be read as a private key ({_reason(error)}); "
-            "make it anew: python generate_certificate.py --new-key"
+            f"make it anew: {spelled('certificate')} --new-key"
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise CertificateUnusable(f"{path} is of a kind that TLS does not use here: EC or RSA is needed")

@@ -15,6 +15,7 @@ from OpenSSL import SSL
 
 from sfos.server.audit.log import AuditLog
 from sfos.server.net.tls import CertificateUnusable, TlsIdentity, load_identity
+from sfos.startup.programs import spelled
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ def end_is_near(identity: TlsIdentity, now: dt.datetime) -> str | None:
     if end - now > EXPIRES_SOON:
         return None
     said = "was valid until" if now > end else "is valid until"
-    return f"the certificate {said} {end:%Y-%m-%d}; renew it, with the key it has: python generate_certificate.py"
+    return f"the certificate {said} {end:%Y-%m-%d}; renew it, with the key it has: {spelled('certificate')}"
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfos.startup.programs import launched
+
 LOCK_FILE = ".server.lock"
 
 SECRETS = "secrets"
@@ -22,8 +24,8 @@ class HomeTaken(Exception):
         self.holder = holder
         self.home = home
         super().__init__(
-            f"another server{holder} is running in {home}. A further window: ./run.sh gui. A further server: stop that"
-            " one, or give this one a home of its own (SFOS_HOME=DIR ./run.sh, or --home DIR)"
+            f"another server{holder} is running in {home}. A further window: {launched('window')}. A further server:"
+            f" stop that one, or give this one a home of its own (SFOS_HOME=DIR {launched('server')}, or --home DIR)"
         )
 
 

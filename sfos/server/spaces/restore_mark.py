@@ -18,7 +18,7 @@ _MAGIC = "sfos-restoring-1"
 
 
 class RestoreUnfinished(StorageFault):
-    """A restoration was cut off before its end; run `manage_storage.py restore` again."""
+    """A restoration was cut off before its end; run `restore` again."""
 
 
 def check_restored(storage_dir: Path) -> None:

@@ -1,0 +1,72 @@
+"""What the doors at the top of a checkout print: the settings in force, and the commands of the protocol."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sfos import config
+from sfos.protocol import COMMANDS, VERSION
+from sfos.startup.programs import version_line
+
+_DEFAULT = "default"
+
+
+def print_settings(arguments: Sequence[str] | None = None, home: Path | None = None) -> int:
+    """Print every setting with its value and where that comes from; the exit code. `home`: where none is named."""
+    parser = argparse.ArgumentParser(
+        prog="config.py",
+        description="Print every setting, its value, and where that comes from. Keys and passwords are no settings.",
+        epilog="exit codes: 0 printed · 2 wrong arguments or settings",
+    )
+    parser.add_argument(
+        "--example", action="store_true", help="print the commented example file (config.example.toml) instead"
+    )
+    config.add_options(parser)
+    options = parser.parse_args(arguments)
+    if options.example:
+        sys.stdout.write(config.example_toml())
+        return 0
+    try:
+        overrides = config.overrides_in(options)
+        settings, origins = config.load_with_origins(overrides, home=options.home, own_home=home)
+    except config.ConfigError as error:
+        sys.stderr.write(f"config: {error}\n")
+        return 2
+    sys.stdout.write("\n".join(_settings_lines(settings, origins)) + "\n")
+    return 0
+
+
+def _settings_lines(settings: config.Config, origins: Mapping[str, str]) -> Iterator[str]:
+    yield f"# home: {settings.home}"
+    for section in config.SECTIONS:
+        values = getattr(settings, section)
+        lines = [(name, config.toml_value(getattr(values, name))) for name in values.__struct_fields__]
+        width = max(len(f"{name} = {value}") for name, value in lines)
+        yield ""
+        yield f"[{section}]"
+        for name, value in lines:
+            yield f"{f'{name} = {value}':{min(width, 60)}}  # {origins.get(f'{section}.{name}', _DEFAULT)}"
+
+
+def print_commands(arguments: Sequence[str] | None = None) -> int:
+    """Print the table of commands: name, who may give it, the most bytes of its bodies, what it does."""
+    parser = argparse.ArgumentParser(prog="protocol.py", description="Print the commands of the protocol.")
+    parser.add_argument("--version", action="version", version=version_line("server", VERSION))
+    parser.parse_args(arguments)
+    rows = [("command", "who", "request body", "reply body", "what it does")]
+    rows += [
+        (spec.name, spec.access.value, _size(spec.request_body), _size(spec.reply_body), spec.summary)
+        for spec in COMMANDS.values()
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for name, who, request, reply, summary in rows:
+        line = f"{name:{widths[0]}}  {who:{widths[1]}}  {request:>{widths[2]}}  {reply:>{widths[3]}}  {summary}"
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def _size(count: int) -> str:
+    return f"{count:,}" if count else "-"
