@@ -10,13 +10,11 @@ with every single run to bench/results/.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -29,7 +27,7 @@ from bench.harness.data import NotEqual
 from bench.harness.machine import commit_of, describe
 from bench.harness.openssh import Rsync, Sftp, SshServer
 from bench.harness.ours import Ours
-from bench.harness.processes import ProgramFailed
+from bench.harness.processes import ProgramFailed, end_in_order
 from bench.harness.rclone import Rclone
 from bench.harness.report import markdown, put_between_markers, read_json, write_json
 from bench.harness.restic import Restic
@@ -46,7 +44,6 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 }
 DOCUMENT = CHECKOUT / "docs" / "performance.md"
 RESULTS = CHECKOUT / "bench" / "results"
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _EPILOG = """parts (--only): large, small, link, names, clients, memory, growth
 exit codes: 0 measured · 1 this project itself failed · 2 wrong arguments · 130 interrupted
@@ -167,19 +164,10 @@ def measure(options: argparse.Namespace, place: Path, stack: ExitStack) -> Resul
     return results
 
 
-def interrupted(number: int, frame: FrameType | None) -> None:
-    """A run ends: everything started is stopped, everything made removed. Further signals must not cut that short."""
-    del number, frame
-    for ending in ENDING:
-        signal.signal(ending, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """See the module."""
     options = parse()
-    for number in ENDING:
-        signal.signal(number, interrupted)
+    end_in_order()
     try:
         with workplace(options.data_dir, keep=options.keep) as place, ExitStack() as stack:
             results = measure(options, place, stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,13 +15,29 @@ from bench.harness.side import CHECKOUT, Store, environment
 USER = "bench"
 
 
+def as_it_is(command: Command) -> Command:
+    """The command that it is given."""
+    return command
+
+
 class Ours(Store):
-    """The session of the command line is kept between commands, as it is for people; ssh has its keys at hand too."""
+    """The session of the command line is kept between commands, as it is for people; ssh has its keys at hand too.
+
+    `checkout`: whose programs run; `settings`: further variables for them; `serve`: what the server's command becomes.
+    """
 
     title = "this project"
     note = "TLS 1.3; encrypted at rest; synced to disk before it says done"
 
-    def __init__(self, place: Path) -> None:
+    def __init__(
+        self,
+        place: Path,
+        *,
+        checkout: Path = CHECKOUT,
+        settings: Mapping[str, str] | None = None,
+        serve: Callable[[Command], Command] = as_it_is,
+    ) -> None:
+        self._checkout, self._serve = checkout, serve
         self.home = place / "ours"
         self._log = place / "ours.log"
         self.password = secrets.token_urlsafe(24)
@@ -31,11 +48,12 @@ class Ours(Store):
                 "SFOS_PASSWORD": self.password,
                 "SFOS_SECURITY_SESSION_IDLE_TIMEOUT_S": "43200",  # slow peers take their time in between
                 "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+                **(settings or {}),
             },
         )
         self._through: int | None = None
         self._running = ExitStack()
-        for line in (CHECKOUT / "pyproject.toml").read_text().splitlines():
+        for line in (checkout / "pyproject.toml").read_text().splitlines():
             if line.startswith("version = "):
                 self.version = line.split('"')[1]
 
@@ -55,9 +73,8 @@ class Ours(Store):
         (self.home / "user").mkdir(parents=True, mode=0o700)
         must(self._script("generate_certificate.py"))
         self.add_account(USER)
-        running = self._running.enter_context(
-            daemon(self._script("ssl_server.py", "--port", str(self.port)), self._log)
-        )
+        command = self._serve(self._script("ssl_server.py", "--port", str(self.port)))
+        running = self._running.enter_context(daemon(command, self._log))
         self.server_pid = running.pid
         self.reach(None)
 
@@ -81,7 +98,7 @@ class Ours(Store):
         must(self.cli("login"))
 
     def _script(self, name: str, *arguments: str) -> Command:
-        return Command((sys.executable, str(CHECKOUT / name), *arguments), self._environment)
+        return Command((sys.executable, str(self._checkout / name), *arguments), self._environment)
 
     def cli(self, *arguments: str) -> Command:
         """A command of the command line."""

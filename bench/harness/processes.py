@@ -14,11 +14,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SAMPLE_S = 0.02
+_IDLE_LOOK_S, _IDLE_SHARE = 0.25, 0.1
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def end_in_order() -> None:
+    """Let a signal that ends this program raise KeyboardInterrupt, so that all is stopped and removed first."""
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        for ending in _ENDING:  # further ones must not cut that short
+            signal.signal(ending, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for ending in _ENDING:
+        signal.signal(ending, interrupted)
 
 
 class ProgramFailed(Exception):
@@ -198,6 +214,18 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+
+
+def wait_until_idle(pid: int, limit_s: float = 120.0) -> None:
+    """Return once the process takes less than a tenth of a core. Raises: ProgramFailed, after `limit_s`."""
+    before, until = cpu_seconds(pid), time.monotonic() + limit_s
+    while time.monotonic() < until:
+        time.sleep(_IDLE_LOOK_S)
+        now = cpu_seconds(pid)
+        if now - before < _IDLE_LOOK_S * _IDLE_SHARE:
+            return
+        before = now
+    raise ProgramFailed(f"the server was still busy {limit_s:.0f} s after the work was done")
 
 
 class _MemoryWatch:

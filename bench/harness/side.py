@@ -29,7 +29,9 @@ def program(name: str) -> str:
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a program finds around it: a home directory of its own, nothing of the user's settings, and `extra`."""
     # PYTHON…: programs of Python keep their bytecode and buffer what they write, as they do for people.
-    private = ("SFOS_", "XDG_", "RCLONE_", "RESTIC_", "RSYNC_", "SSH_", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    # PYTHONPATH: run.sh puts its checkout on it, and a program may be one of another checkout.
+    python = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH")
+    private = ("SFOS_", "XDG_", "RCLONE_", "RESTIC_", "RSYNC_", "SSH_", *python)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(private)}
     return inherited | {"HOME": str(home), "XDG_RUNTIME_DIR": str(home), "LC_ALL": "C.UTF-8"} | dict(extra or {})
 
