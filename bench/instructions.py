@@ -50,7 +50,7 @@ _SETTINGS = {
     "SFOS_CLIENT_REQUEST_TIMEOUT_S": "3600",
 }
 
-_EPILOG = """works (--only): ls (signed in before; 100 files in the folder); of small files: up, unchanged (put again), down
+_EPILOG = """works (--only): ls (signed in before, a folder of 100 files); up, unchanged (put again), down (small files)
 exit codes: 0 counted · 1 something is missing or failed · 2 wrong arguments · 130 interrupted
 """
 
