@@ -6,8 +6,9 @@ user space, by the processor (perf stat) or, where there is no such counter, by 
 same Python environment, in turns (A B A B ...), each turn in a new home with the same files; figures are medians.
 "Scatter" is how far the highest is above the lowest, in parts of the median: a smaller difference means nothing.
 
-The head is the working tree: leave it alone meanwhile. Valgrind is slow; each turn takes it a minute or two, so that
-five runs of two revisions take up to a quarter of an hour on two cores. --files 1000 --runs 3 shows most in a fifth.
+The head is the working tree: leave it alone meanwhile. Valgrind is slow; each turn takes it a good minute, so that five
+runs of two revisions take up to a quarter of an hour on two idle cores, and twice that on busy ones, with the same
+figures. --files 1000 --runs 3 takes a third of it.
 """
 
 from __future__ import annotations
@@ -61,10 +62,9 @@ class CannotMeasure(Exception):
 
 def at_least_one(text: str) -> int:
     """An argument that is a number of things."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
 
 
 def works(text: str) -> list[str]:
@@ -126,14 +126,15 @@ def checked_out(rev: str, place: Path) -> Iterator[Revision]:
     except CannotMeasure:
         raise CannotMeasure(f"--base: there is no revision {rev!r} here") from None
     checkout = place / "base"
-    _git("worktree", "add", "--detach", str(checkout), commit)
     try:
+        _git("worktree", "add", "--detach", str(checkout), commit)
         missing = [name for name in _PROGRAMS if not (checkout / name).is_file()]
         if missing:
             raise CannotMeasure(f"--base: the revision {rev!r} has no {', '.join(missing)}")
         yield Revision(commit[:10], checkout)
     finally:
-        _git("worktree", "remove", "--force", str(checkout))
+        if checkout.exists():
+            _git("worktree", "remove", "--force", str(checkout))
 
 
 class Measurement:

@@ -92,7 +92,10 @@ class Valgrind(Counter):
     def __init__(self, place: Path) -> None:
         """Raises: NotInstalled."""
         super().__init__(place)
-        self._valgrind, self._vgdb = program("valgrind"), program("vgdb")
+        try:
+            self._valgrind, self._vgdb = program("valgrind"), program("vgdb")
+        except NotInstalled as missing:
+            raise NotInstalled(f"{missing}. Install it: sudo apt-get install -y valgrind (or dnf, apk)") from None
         if " " in str(place):
             raise NotInstalled(f"valgrind cannot write to “{place}”, for the space in it; set TMPDIR to another place")
         self._environment = environment(place)
@@ -139,4 +142,4 @@ def counter(place: Path) -> Counter:
         try:
             return Valgrind(place)
         except NotInstalled as no_valgrind:
-            raise NotInstalled(f"{no_perf}; {no_valgrind}") from None
+            raise NotInstalled(f"{no_perf}, and {no_valgrind}") from None
