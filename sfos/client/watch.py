@@ -12,6 +12,7 @@ import msgspec
 from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Connection
 from sfos.client.net.waits import growing_waits
+from sfos.client.nodes import SpaceNaming
 from sfos.protocol import (
     Change,
     Cursor,
@@ -71,14 +72,14 @@ class Watch:
         self,
         connect: Callable[[], Connection],
         since: Cursor | None,
-        space: str | None,
+        naming: SpaceNaming,
         heartbeat_s: float,
         on_close: Callable[[Watch], None],
     ) -> None:
         """Sessions make them: `Session.watch`."""
         self._connect = connect
         self.cursor = since
-        self._space = space
+        self._naming = naming
         self._heartbeat_s = heartbeat_s
         self._on_close = on_close
         self._closing = threading.Event()
@@ -155,7 +156,7 @@ class Watch:
         if self._closing.is_set():
             return None
         connection.set_timeout(self._heartbeat_s * _SILENCE_HEARTBEATS + 5)
-        request = WatchRequest(space=self._space, since=self.cursor, heartbeat_s=self._heartbeat_s)
+        request = WatchRequest(space=self._naming.asked, since=self.cursor, heartbeat_s=self._heartbeat_s)
         answer = connection.request("watch", request)
         self._request_id = answer.request_id
         self.cursor = answer.expect(WatchReply).cursor
@@ -167,9 +168,9 @@ class Watch:
     def _next_event(self) -> WatchNotice | None:
         assert self._connection is not None
         event, body = self._connection.receive_event("watch", self._request_id, WatchEvent)
-        changes = decode_changes(body)
+        changes = tuple(map(self._naming.own_change, decode_changes(body)))
         self.cursor = event.cursor
-        return Changed(tuple(changes), event.cursor) if changes else None
+        return Changed(changes, event.cursor) if changes else None
 
     def __enter__(self) -> Self:
         return self

@@ -207,12 +207,16 @@ class EntryPage:
 
 
 class FolderEntries(msgspec.Struct, frozen=True, eq=False):
-    """What a page says of the folder of the node `folder`: its entries from `begin` to `end`."""
+    """Entries of the folder of the node `folder`: from `begin` to `end` of a page.
+
+    `space`: set by a client on all that it takes out here, where that is not the user's home.
+    """
 
     page: EntryPage
     folder: int
     begin: int
     end: int
+    space: str | None = None
 
     def __len__(self) -> int:
         return self.end - self.begin
@@ -239,11 +243,17 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
 
     def entry(self, at: int) -> Entry:
         """The one of that ordinal here, from 0 on. Raises: MalformedMessage."""
-        return self.page.entries(self.folder, self.begin + at, self.begin + at + 1)[0]
+        return self._taken(self.begin + at, self.begin + at + 1)[0]
 
     def entries(self) -> list[Entry]:
         """All of them. Raises: MalformedMessage."""
-        return self.page.entries(self.folder, self.begin, self.end)
+        return self._taken(self.begin, self.end)
+
+    def _taken(self, begin: int, end: int) -> list[Entry]:
+        entries = self.page.entries(self.folder, begin, end)
+        if self.space is None:
+            return entries
+        return [msgspec.structs.replace(entry, space=self.space) for entry in entries]
 
 
 def _read_head(reply: ListReply, body: memoryview) -> EntriesIn:

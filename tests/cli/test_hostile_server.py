@@ -16,7 +16,7 @@ import pytest
 from sfos.cli.commands import changing, listing, watching
 from sfos.cli.front.options import ListOptions, MoveOptions, RemoveOptions, StatOptions, WatchOptions
 from sfos.cli.front.shell import Shell
-from sfos.client.api import Listing, NameListing
+from sfos.client.listing import Listing, NameListing
 from sfos.client.session.session import Session
 from sfos.client.watch import Changed, WatchInterrupted, WatchNotice, WatchResumed
 from sfos.protocol import AttributesRead, Change, Entry, ErrorInfo, ItemResult, NotFound, Ref, ServerFault

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from sfos.client.api import Listing, Place
 from sfos.client.errors import LocalAccess
+from sfos.client.listing import Listing
 from sfos.client.local.writing import partial_name
 from sfos.client.net.connection import ASKING_UNANSWERED_BYTES
+from sfos.client.nodes import Place
 from sfos.client.session.session import Session
 from sfos.client.transfer import (
     Conflict,

@@ -10,7 +10,8 @@ from sfos.cli.front.failures import Failures
 from sfos.cli.front.options import ListOptions, SortBy, StatOptions, UsageOptions
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
-from sfos.client.api import Api, Listing, ListingT, NameListing
+from sfos.client.api import Api
+from sfos.client.listing import Listing, ListingT, NameListing
 from sfos.client.session.session import Session
 from sfos.protocol import Entry, NotAFolder, join_path, printable
 

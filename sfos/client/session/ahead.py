@@ -10,8 +10,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from sfos.client.beside import run_beside
 from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Answer, Connection
 from sfos.protocol import COMMANDS, Request, ServerBusy, ServerStopping, SfosError
@@ -20,24 +21,6 @@ if TYPE_CHECKING:  # where something is done beside, it is imported: most comman
     from concurrent.futures import Future
 
 _log = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-
-def run_beside(work: Callable[[], T], name: str) -> Future[T]:
-    """What `work` will come to in a thread of its own of that `name`. Raises: RuntimeError, if there are no more."""
-    from concurrent.futures import Future
-
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # the top of a thread: whoever asks for the result is told
-            future.set_exception(error)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future
 
 
 class ConnectionsAhead:

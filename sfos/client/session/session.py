@@ -26,6 +26,7 @@ from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Connection
 from sfos.client.net.trust import CertificateWarning, Trust
 from sfos.client.net.waits import growing_waits
+from sfos.client.nodes import SpaceNaming
 from sfos.client.options import ClientOptions
 from sfos.client.session.ahead import AnswersAhead, ConnectionsAhead
 from sfos.client.session.joining import Membership, Reauthenticate, attach_by, closed_on_failure, expires_unix_s, join
@@ -46,6 +47,7 @@ from sfos.protocol import (
     SessionInfo,
     SessionRevoked,
     SfosError,
+    SpaceInfo,
     check_password,
 )
 
@@ -95,7 +97,9 @@ class Session:
         )
         self._watches: set[Watch] = set()
         self._answers = answers or AnswersAhead()
-        self.api = Api(Commands(self), lambda: self.info.home)
+        self._commands = Commands(self)
+        self.api = Api(self._commands, lambda: self.info.home, watch=self._begin_watch)
+        self._spaces: dict[str, Api] = {}
 
     # ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -271,11 +275,30 @@ class Session:
         self._answers.forget()  # what goes over other connections may change things
         return self._membership.connect()
 
+    def space(self, space: str | SpaceInfo | None = None) -> Api:
+        """All that works in one space; the home's is `api`, also without an argument.
+
+        By its SpaceInfo another space's contents can be read and written; by its id alone its names.
+        """
+        space_id = space.space if isinstance(space, SpaceInfo) else space
+        home = self.info.home.space
+        if space_id is None or space_id == home:
+            return self.api
+        if isinstance(space, SpaceInfo) or space_id not in self._spaces:
+            info = space if isinstance(space, SpaceInfo) else SpaceInfo(space=space_id, cursor="")
+            self._spaces[space_id] = Api(self._commands, lambda: info, home, self._begin_watch)
+        return self._spaces[space_id]
+
     def watch(self, since: Cursor | None = None, *, space: str | None = None, heartbeat_s: float = 20.0) -> Watch:
         """Changes after `since` (default: from now on), on a connection of its own, opened at the first `next`."""
+        return self._begin_watch(since, space, heartbeat_s)
+
+    def _begin_watch(self, since: Cursor | None, space: str | None, heartbeat_s: float) -> Watch:
         from sfos.client.watch import Watch
 
-        watch = Watch(self.connect_more, since, space, heartbeat_s, self._watches.discard)
+        home = self.info.home.space
+        naming = SpaceNaming(home, space or home)
+        watch = Watch(self.connect_more, since, naming, heartbeat_s, self._watches.discard)
         self._watches.add(watch)
         if self._closing.is_set():
             watch.close()

@@ -6,7 +6,6 @@ import itertools
 
 import pytest
 
-from sfos.client import api
 from sfos.client.session.session import Session
 from sfos.protocol import (
     MAX_DEPTH,
@@ -52,7 +51,7 @@ def test_names_without_an_end_are_given_up(
     with pytest.raises(RemoteProtocolError, match="no end"):
         session.api.list_names(["/"])
     assert server.requests.count("list") == 2
-    monkeypatch.setattr(api, "_MOST_ENTRIES", 1000)
+    monkeypatch.setattr("sfos.client.listing._MOST_ENTRIES", 1000)
     server.handlers["list"] = lambda request, body: names(
         (NamesIn(folder=1, count=100), [b"x"] * 100), more=next(cursors)
     )
@@ -89,7 +88,7 @@ def test_a_list_that_goes_round_in_circles_is_given_up_at_the_first_page_that_co
 def test_a_list_or_tree_that_would_fill_the_memory_is_given_up_with_a_reason(
     server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "_MOST_ENTRIES", 1000)
+    monkeypatch.setattr("sfos.client.listing._MOST_ENTRIES", 1000)
     numbers = itertools.count(10)
     entries = [file(f"x{number}", node=number) for number in range(10, 110)]
     server.handlers["list"] = lambda request, body: listing(*entries, more=str(next(numbers)))
