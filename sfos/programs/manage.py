@@ -25,10 +25,10 @@ from sfos import config
 from sfos.protocol import VERSION, SfosError
 from sfos.server.audit.chain import KeyUnusable
 from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.home import open_spaces
 from sfos.server.maintenance import each_space, whole_home
 from sfos.server.maintenance.which_space import NoSuchSpace
 from sfos.server.process.home_lock import HomeTaken
-from sfos.server.spaces.registry import SpaceRegistry
 from sfos.startup.programs import script_name, short_name, spelled, version_line
 
 _EPILOG = """examples:
@@ -81,22 +81,22 @@ def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> in
 def _verify(options: argparse.Namespace, loaded: config.Config) -> bool:
     if options.audit:
         return whole_home.check_audit_log(loaded)
-    with closing(SpaceRegistry.open(loaded)) as registry:
+    with closing(open_spaces(loaded)) as registry:
         return each_space.verify_spaces(registry, loaded, options.space, full=options.full)
 
 
 def _gc(options: argparse.Namespace, loaded: config.Config) -> bool:
-    with closing(SpaceRegistry.open(loaded)) as registry:
+    with closing(open_spaces(loaded)) as registry:
         return each_space.collect_spaces(registry, loaded, options.space)
 
 
 def _expire(options: argparse.Namespace, loaded: config.Config) -> bool:
-    with closing(SpaceRegistry.open(loaded)) as registry:
+    with closing(open_spaces(loaded)) as registry:
         return each_space.expire_spaces(registry, loaded, options.space)
 
 
 def _stats(options: argparse.Namespace, loaded: config.Config) -> bool:
-    with closing(SpaceRegistry.open(loaded)) as registry:
+    with closing(open_spaces(loaded)) as registry:
         return each_space.count_spaces(registry, options.space, as_json=options.json)
 
 

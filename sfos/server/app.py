@@ -1,4 +1,4 @@
-"""A running server, built from its settings: everything is made here, in order, and stopped here in the reverse one."""
+"""Running server: the doors that are built on a home (`server.home`), opened here and closed in the reverse order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import time
 
 from sfos.config import Config
 from sfos.server.audit.chain import KeyUnusable
-from sfos.server.audit.log import AuditLog
 from sfos.server.commands.calls import Services
 from sfos.server.commands.dispatch import Dispatcher
 from sfos.server.commands.handlers import HANDLERS
@@ -19,24 +18,19 @@ from sfos.server.front.connection import ServerSurroundings
 from sfos.server.front.gate import Caps, Gate
 from sfos.server.front.listener import CannotListen, Listener, joined, open_sockets
 from sfos.server.front.watchdog import Watchdog
-from sfos.server.identity.credential_file import CredentialError, CredentialFile
-from sfos.server.identity.penalties import Penalties, PenaltyRule
-from sfos.server.identity.penalty_file import PENALTY_FILE, PenaltyFile
-from sfos.server.identity.sessions import Lifetimes, Session, Sessions
+from sfos.server.home import open_home
+from sfos.server.identity.credential_file import CredentialError
 from sfos.server.maintenance.upkeep import Upkeep, chores_of
 from sfos.server.net.bell import Bell
 from sfos.server.net.memory_budget import MemoryBudget
 from sfos.server.net.request_bodies import RequestBodies
 from sfos.server.net.stream import Pace
 from sfos.server.net.tls import CertificateUnusable
-from sfos.server.net.tls_reload import CurrentIdentity
-from sfos.server.preflight import AccountsUnfit, check_accounts, descriptors_wanted
+from sfos.server.preflight import AccountsUnfit, descriptors_wanted
 from sfos.server.process import memory
 from sfos.server.process.bookkeeping import Bookkeeper
-from sfos.server.process.home_lock import SECRETS, HomeLock, HomeTaken
-from sfos.server.spaces.commit_feed import SpaceEvents
+from sfos.server.process.home_lock import HomeTaken
 from sfos.server.spaces.known_spaces import KNOWN_FILE
-from sfos.server.spaces.registry import SpaceRegistry, watched_key_file
 
 _log = logging.getLogger(__name__)
 
@@ -80,39 +74,27 @@ class Server:
         config.home.mkdir(parents=True, exist_ok=True)
         _raise_descriptor_limit(config)
         memory.set_up()
-        opened.callback(HomeLock(config.home, watched_key_file(config)).release)
-        accounts = CredentialFile(settings.credentials_file)
-        check_accounts(accounts, settings.host)
-        self._audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, config.home / SECRETS)))
-        self._identity = CurrentIdentity(settings.certificate_file, settings.private_key_file, self._audit)
-        spaces = SpaceRegistry.open(config)
-        opened.callback(_close_spaces, spaces)
-        if left := spaces.remove_half_written():
-            _log.info("removed %d half-written file(s) of an earlier run", left)
-        events = SpaceEvents()
-        spaces.on_commit(events.committed)
+        home = self._home = open_home(config)
+        opened.callback(home.close)
         self._stop_bell = opened.enter_context(contextlib.closing(Bell()))
         self._stopping = threading.Event()
-        self._accounts = accounts
-        penalties = Penalties(_penalty_rule(config))
-        self._penalty_file = PenaltyFile(config.home / SECRETS / PENALTY_FILE, penalties)
-        self._penalty_file.load()
+        self._audit, self._identity = home.audit, home.identity
         half = settings.memory_budget_bytes // 2
         self._services = Services(
             security=config.security,
             storage=config.storage,
-            accounts=accounts,
-            sessions=Sessions(_lifetimes(config), self._session_ended),
-            penalties=penalties,
-            spaces=spaces,
-            events=events,
+            accounts=home.accounts,
+            sessions=home.sessions,
+            penalties=home.penalties,
+            spaces=home.spaces,
+            commit_feed=home.commit_feed,
             outgoing=MemoryBudget(half),
-            audit=self._audit,
+            audit=home.audit,
         )
         self._bodies = RequestBodies()
         around = ServerSurroundings(
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
-            sessions=self._services.sessions,
+            sessions=home.sessions,
             incoming=MemoryBudget(half),
             bodies=self._bodies,
             stop=self._stop_bell,
@@ -132,8 +114,8 @@ class Server:
             settings.socket_buffer_bytes,
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep, self._give_back)
-        self._bookkeeper = Bookkeeper((self._audit.mark, self._penalty_file.save, self._identity.look), _KEEP_S)
-        self._upkeep = Upkeep(spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)
+        self._bookkeeper = Bookkeeper((home.audit.mark, home.penalty_file.save, home.identity.look), _KEEP_S)
+        self._upkeep = Upkeep(home.spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)
         self._swept = 0.0
         self._accounts_fault = ""
         self._grace_s = settings.stop_grace_s
@@ -181,7 +163,7 @@ class Server:
         self._watchdog.stop()
         self._bookkeeper.stop()
         try:
-            self._penalty_file.save()
+            self._home.penalty_file.save()
         except OSError as error:
             _log.error("the wrong sign-ins of the last seconds cannot be kept: %s", error)
         self._audit.write("server_stopped", cut_off=cut)
@@ -206,7 +188,7 @@ class Server:
             return
         self._swept = now
         try:
-            self._services.sessions.sweep(self._accounts.find_id)
+            self._home.sessions.sweep(self._home.accounts.find_id)
         except (CredentialError, OSError) as error:
             # Who is in stays in until the file can be read again; saying so once a second would bury all else.
             if self._accounts_fault != str(error):
@@ -218,12 +200,8 @@ class Server:
     def _give_back(self) -> None:
         """The watchdog's, when a crowd has gone."""
         self._bodies.forget()
-        self._services.spaces.forget_pages()
+        self._home.spaces.forget_pages()
         memory.give_back()  # last: it returns what the others let go of
-
-    def _session_ended(self, session: Session, reason: str) -> None:
-        _log.info("session of %s ended: %s", session.user, reason)
-        self._audit.write("session_ended", user=session.user, session=session.ticket_id, reason=reason)
 
 
 def _raise_descriptor_limit(config: Config) -> None:
@@ -240,30 +218,3 @@ def _raise_descriptor_limit(config: Config) -> None:
             config.server.max_connections,
             wanted,
         )
-
-
-def _close_spaces(spaces: SpaceRegistry) -> None:
-    try:
-        spaces.close()
-    except RuntimeError as error:  # a command did not end in time; what it has not committed will not be there
-        _log.warning("%s", error)
-
-
-def _lifetimes(config: Config) -> Lifetimes:
-    security = config.security
-    return Lifetimes(
-        idle_s=security.session_idle_timeout_s,
-        absolute_s=security.session_absolute_timeout_s,
-        per_user=security.max_sessions_per_user,
-    )
-
-
-def _penalty_rule(config: Config) -> PenaltyRule:
-    security = config.security
-    return PenaltyRule(
-        attempts=security.login_attempts,
-        base_s=security.penalty_base_s,
-        growth=security.penalty_growth,
-        max_s=security.penalty_max_s,
-        forget_s=security.penalty_forget_s,
-    )

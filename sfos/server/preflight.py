@@ -24,10 +24,10 @@ from sfos.server.net.tls import CertificateUnusable, load_identity
 from sfos.server.net.tls_reload import end_is_near
 from sfos.server.process.home_lock import SECRETS, Holder, holder_of
 from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
-from sfos.server.spaces.registry import MASTER_KEY_VARIABLE, is_credential, stored_ids
+from sfos.server.spaces.registry import stored_ids
 from sfos.server.spaces.restore_mark import RestoreUnfinished, check_restored
 from sfos.server.vault.keyring import read_keys
-from sfos.server.vault.master import MasterKey, load_master_key
+from sfos.server.vault.master import MASTER_KEY_VARIABLE, MasterKey, is_credential, load_master_key
 from sfos.startup.programs import spelled
 
 Level = Literal["ok", "warning", "error"]

@@ -6,7 +6,7 @@ import select
 from contextlib import closing
 
 from sfos.server.net.bell import Bell
-from sfos.server.spaces.commit_feed import SpaceEvents
+from sfos.server.spaces.commit_feed import CommitFeed
 
 
 def rings(bell: Bell) -> bool:
@@ -16,18 +16,18 @@ def rings(bell: Bell) -> bool:
 
 
 def test_a_commit_rings_the_bells_of_its_space_and_of_no_other() -> None:
-    events = SpaceEvents()
+    feed = CommitFeed()
     with closing(Bell()) as first, closing(Bell()) as second, closing(Bell()) as other:
-        with events.subscribed("a", first), events.subscribed("a", second), events.subscribed("b", other):
-            events.committed("a")
+        with feed.subscribed("a", first), feed.subscribed("a", second), feed.subscribed("b", other):
+            feed.committed("a")
             assert (rings(first), rings(second), rings(other)) == (True, True, False)
             first.clear()
             first.clear()
             assert (rings(first), rings(second)) == (False, True)
-        events.committed("a")
-        events.committed("b")
+        feed.committed("a")
+        feed.committed("b")
         assert not rings(first)
-    assert not events._bells
+    assert len(feed) == 0
 
 
 def test_many_rings_are_one_and_a_ring_after_the_clearing_is_not_lost() -> None:

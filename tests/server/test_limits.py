@@ -396,7 +396,7 @@ def test_a_thousand_connections_one_after_the_other_leave_nothing_behind(server:
     wait_until(lambda: server.server.connections() == 0)
     wait_until(lambda: threading.active_count() == threads)
     assert len(open_files()) == files
-    assert not server.server.services.events._bells
+    assert len(server.server.services.commit_feed) == 0
     assert len(server.server.services.sessions) == 1
 
 

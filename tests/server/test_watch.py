@@ -141,7 +141,7 @@ def test_a_client_that_goes_away_frees_its_watch(server: Running, wait_until: Ca
     watchers[1].peer.reset()
     watchers[2].peer.sock.close()
     wait_until(lambda: server.server.connections() == 1)
-    assert not server.server.services.events._bells
+    assert len(server.server.services.commit_feed) == 0
     make(owner, "/still here")
 
 

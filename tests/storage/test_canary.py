@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sfos import config
 from sfos.protocol import Attributes, Target
-from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.home import open_spaces
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -40,7 +40,7 @@ def open_stored_chunk(home: Path, space: str, chunk_id: bytes) -> bytes:
 
 def store_canaries(home: Path) -> dict[bytes, bytes]:
     """Store the sentence in every way there is; the data of each chunk by its id."""
-    registry = SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home))
+    registry = open_spaces(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home))
     with registry.lease(SPACE_ID) as space:
         desk = Desk(space)
         big = (SENTENCE * 10_000)[:300_000]
@@ -87,7 +87,7 @@ def test_neither_contents_nor_names_lie_open_anywhere(tmp_path: Path) -> None:
 def test_no_key_lies_open_beside_what_it_opens(tmp_path: Path) -> None:
     store_canaries(tmp_path)
     master = (tmp_path / "secrets" / "master.key").read_bytes().strip()
-    registry = SpaceRegistry.open(config.load(environ={}, home=tmp_path))
+    registry = open_spaces(config.load(environ={}, home=tmp_path))
     with registry.inspect(SPACE_ID) as context:
         keys = context.keys
     registry.close()
@@ -103,7 +103,7 @@ def test_stock_fernet_opens_every_stored_chunk_with_the_master_key_alone(tmp_pat
 
 
 def test_equal_names_in_different_folders_look_different(tmp_path: Path) -> None:
-    registry = SpaceRegistry.open(config.load(environ={}, home=tmp_path))
+    registry = open_spaces(config.load(environ={}, home=tmp_path))
     with registry.lease(SPACE_ID) as space, registry.inspect(SPACE_ID) as context:
         Desk(space).put_many({f"/{folder}/same name": b"" for folder in range(10)})
         with context.catalog.read() as tx:

@@ -21,6 +21,7 @@ from sfos.server.disk.storage_faults import (
     MasterKeyWrong,
     StorageMisplaced,
 )
+from sfos.server.home import open_spaces
 from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.vault.keyring import SpaceKeys, read_keys, wrapped_under, write_keys
 from sfos.server.vault.master import LiveMasterKey, MasterKey, load_master_key
@@ -90,21 +91,21 @@ def test_a_wrong_master_key_is_one_clear_error_and_nothing_is_written(
 def test_the_registry_of_a_configuration_makes_its_key_and_keeps_it(tmp_path: Path) -> None:
     settings = config.load(environ={}, home=tmp_path)
     for _ in range(2):
-        registry = SpaceRegistry.open(settings)
+        registry = open_spaces(settings)
         with registry.lease(SPACE_ID) as space:
             assert space.info().space == SPACE_ID
         registry.close()
     settings.storage.master_key_file.unlink()
     with pytest.raises(MasterKeyMissing):
-        SpaceRegistry.open(settings)
+        open_spaces(settings)
 
 
 def test_the_registry_takes_the_key_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = config.load(environ={"SFOS_STORAGE_MASTER_KEY_SOURCE": "environment"}, home=tmp_path)
     with pytest.raises(MasterKeyMissing, match="SFOS_MASTER_KEY"):
-        SpaceRegistry.open(settings)
+        open_spaces(settings)
     monkeypatch.setenv("SFOS_MASTER_KEY", Fernet.generate_key().decode())
-    registry = SpaceRegistry.open(settings)
+    registry = open_spaces(settings)
     with registry.lease(SPACE_ID):
         pass
     registry.close()
@@ -250,7 +251,7 @@ def test_no_space_is_made_under_a_master_key_that_is_known_to_be_an_older_one(
     """Its keys would not open once the old master key is dropped."""
     path = tmp_path / "secrets" / "master.key"
     loaded = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=tmp_path)
-    with closing(SpaceRegistry.open(loaded)) as registry:
+    with closing(open_spaces(loaded)) as registry:
         rotated = MasterKey.parse(path.read_text()).with_new_key()
         rotated.write(path)
         with monkeypatch.context() as patched:

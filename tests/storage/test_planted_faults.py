@@ -18,6 +18,7 @@ from sfos.programs import manage as manage_storage
 from sfos.protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
 from sfos.server.chunks.small import SmallStore
 from sfos.server.disk.storage_faults import CatalogUnreadable, SmallChunksRolledBack
+from sfos.server.home import open_spaces
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.spaces.operations.context import Caller
 from sfos.server.spaces.operations.uploads import store_pieces
@@ -60,7 +61,7 @@ class Home:
             shutil.copy(self.older / name, self.space / name)
 
     def open(self) -> SpaceRegistry:
-        return SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=self.path))
+        return open_spaces(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=self.path))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from sfos import config
 from sfos.protocol import NotFound, ServerStopping, SfosError, StorageMissing
 from sfos.server.disk.storage_faults import MasterKeyMissing
+from sfos.server.home import open_spaces
 from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
@@ -194,7 +195,7 @@ def test_listeners_hear_of_commits_when_they_are_durable_and_no_lock_is_held(reg
         with registry.lease(space_id) as space:  # would wait for ever if a lock were held
             heard.append((space_id, len(Desk(space).entries("/"))))
 
-    stop = registry.on_commit(listen)
+    stop = registry.commit_feed.listen(listen)
     with registry.lease(SPACE_ID) as space:
         desk = Desk(space)
         desk.make_folder("/a")
@@ -213,8 +214,8 @@ def test_a_listener_that_fails_hurts_neither_the_commit_nor_the_others(registry:
     def fail(space_id: str) -> None:
         raise ZeroDivisionError
 
-    registry.on_commit(fail)
-    registry.on_commit(heard.append)
+    registry.commit_feed.listen(fail)
+    registry.commit_feed.listen(heard.append)
     with registry.lease(SPACE_ID) as space:
         Desk(space).make_folder("/a")
     assert heard == [SPACE_ID]
@@ -243,10 +244,10 @@ def test_a_space_that_cannot_be_opened_can_be_once_it_is_mended(registry: SpaceR
 def test_a_space_that_there_was_is_missed_and_not_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=tmp_path)
     storage, away = settings.server.storage_dir, tmp_path / "away"
-    with closing(SpaceRegistry.open(settings)) as registry, registry.lease(SPACE_ID) as space:
+    with closing(open_spaces(settings)) as registry, registry.lease(SPACE_ID) as space:
         Desk(space).put("/a", b"precious")
     storage.rename(away)  # as if it were not mounted
-    with closing(SpaceRegistry.open(settings)) as registry:
+    with closing(open_spaces(settings)) as registry:
         assert str(storage) in caplog.text
         for create in (True, False):
             with pytest.raises(StorageMissing), registry.lease(SPACE_ID, create=create):
@@ -264,13 +265,13 @@ def test_a_space_that_there_was_is_missed_and_not_made_anew(tmp_path: Path, capl
 @pytest.mark.allows_errors("the missing storage is logged")
 def test_a_home_from_before_the_list_of_spaces_gets_one_from_what_is_there(tmp_path: Path) -> None:
     settings = config.load(environ={}, home=tmp_path)
-    with closing(SpaceRegistry.open(settings)) as registry, registry.lease(SPACE_ID):
+    with closing(open_spaces(settings)) as registry, registry.lease(SPACE_ID):
         pass
     (tmp_path / "secrets" / "spaces").unlink()
-    SpaceRegistry.open(settings).close()
+    open_spaces(settings).close()
     shutil.rmtree(settings.server.storage_dir)
-    with closing(SpaceRegistry.open(settings)) as registry, pytest.raises(StorageMissing), registry.lease(SPACE_ID):
+    with closing(open_spaces(settings)) as registry, pytest.raises(StorageMissing), registry.lease(SPACE_ID):
         pass
     settings.storage.master_key_file.unlink()
     with pytest.raises(MasterKeyMissing):  # what is missing needs the old key
-        SpaceRegistry.open(settings)
+        open_spaces(settings)

@@ -20,6 +20,7 @@ from sfos.server.catalog.chunk_rows import HURT
 from sfos.server.catalog.schema import chunks, contents
 from sfos.server.disk.durable_files import sync_directory
 from sfos.server.disk.storage_faults import MasterKeyWrong
+from sfos.server.home import open_spaces
 from sfos.server.maintenance import rotate as rotate_module
 from sfos.server.maintenance.rotate import NoNewKey, OldKeysNeeded, drop_old_keys, rotate_keys
 from sfos.server.maintenance.verify import verify_space
@@ -39,7 +40,7 @@ Trees = dict[str, dict[str, bytes | None]]
 
 
 def open_registry(home: Path) -> SpaceRegistry:
-    return SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home))
+    return open_spaces(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home))
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from sfos.server.catalog.migrations import MIGRATIONS, migrate
 from sfos.server.catalog.schema import SCHEMA_VERSION, metadata
 from sfos.server.catalog.space_row import read_space_row
 from sfos.server.disk.storage_faults import CatalogTooNew
+from sfos.server.home import open_spaces
 from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.registry import SpaceRegistry
@@ -45,7 +46,7 @@ def open_version(tmp_path: Path) -> Iterator[Callable[[int], tuple[SpaceRegistry
             else:  # Python before 3.11.4
                 archive.extractall(home)
         settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=home)
-        opened.append(SpaceRegistry.open(settings))
+        opened.append(open_spaces(settings))
         return opened[-1], json.loads((home / "expected.json").read_text())
 
     yield unpack
@@ -134,9 +135,9 @@ _OPEN_IT = """
 import sys
 from pathlib import Path
 from sfos import config
-from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.home import open_spaces
 settings = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=Path(sys.argv[1]))
-registry = SpaceRegistry.open(settings)
+registry = open_spaces(settings)
 sys.stdin.readline()
 with registry.inspect(sys.argv[2]):
     pass

@@ -14,6 +14,7 @@ from sfos import config
 from sfos.programs import manage as manage_storage
 from sfos.protocol import MIN_ITERATIONS, make_verifier
 from sfos.server.disk.storage_faults import KeysDamaged
+from sfos.server.home import open_spaces
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.maintenance.recover import recover_space
 from sfos.server.maintenance.shred import shred_space
@@ -142,7 +143,7 @@ def test_a_shredding_that_is_killed_anywhere_is_ended_by_the_next_and_nobody_mis
         shutil.copytree(template, home)
         done = shredded(kills)
         if restarted:
-            SpaceRegistry.open(loaded).close()
+            open_spaces(loaded).close()
         if (home / "server_storage" / alice.user_id).exists():
             assert not done
             assert shred_user(loaded, "alice", sure=True)

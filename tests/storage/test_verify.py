@@ -18,6 +18,7 @@ from sfos import config
 from sfos.programs import manage as manage_storage
 from sfos.protocol import DataDamaged, StorageFailed
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogTooNew, CatalogUnreadable
+from sfos.server.home import open_spaces
 from sfos.server.maintenance.stats import space_stats
 from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.operations.context import SpaceContext
@@ -327,7 +328,7 @@ def test_what_is_no_catalog_or_a_newer_one_is_a_clear_error(
 def home(tmp_path: Path) -> Path:
     """A home as the server leaves it, with one file of several chunks."""
     path = tmp_path / "home"
-    registry = SpaceRegistry.open(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=path))
+    registry = open_spaces(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=path))
     with registry.lease(SPACE_ID) as space:
         Desk(space).put("/docs/big.bin", os.urandom(250_000))
     registry.close()
@@ -396,7 +397,7 @@ def test_the_script_says_what_it_cannot_do(home: Path, manage: Manage) -> None:
 
 
 def test_a_space_that_cannot_be_opened_is_reported_and_the_others_are_looked_at(home: Path, manage: Manage) -> None:
-    registry = SpaceRegistry.open(config.load(home=home))
+    registry = open_spaces(config.load(home=home))
     with registry.lease("a" * 32):
         pass
     registry.close()

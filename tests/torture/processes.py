@@ -14,8 +14,8 @@ from sfos import config
 from sfos.client.address import Address
 from sfos.client.session.session import Session
 from sfos.protocol import SfosError
+from sfos.server.home import open_spaces
 from sfos.server.maintenance.verify import verify_space
-from sfos.server.spaces.registry import SpaceRegistry
 from tests.support.server_process import prepare_home, running_server
 from tests.torture.network_process import wait_until
 from tests.torture.processes_writers import Gate, Writer, commits_so_far, sign_in
@@ -158,7 +158,7 @@ def verify(home: Path) -> list[str]:
     """What a full verification of every space finds, while no server runs."""
     settings = config.load({"storage.free_space_floor_bytes": "0"}, environ={}, home=home)
     found: list[str] = []
-    registry = SpaceRegistry.open(settings)
+    registry = open_spaces(settings)
     try:
         for space in sorted(path.name for path in settings.server.storage_dir.iterdir() if (path / "keys").exists()):
             with registry.inspect(space) as inspected:

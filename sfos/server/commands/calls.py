@@ -21,7 +21,7 @@ from sfos.server.net.cores import CoreChoice
 from sfos.server.net.memory_budget import MemoryBudget
 from sfos.server.net.reply_buffers import ReplyRoom
 from sfos.server.net.stream import TlsStream
-from sfos.server.spaces.commit_feed import SpaceEvents
+from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.registry import SpaceRegistry
 
 RequestT = TypeVar("RequestT", bound=Request)
@@ -37,7 +37,7 @@ class Services:
     sessions: Sessions
     penalties: Penalties
     spaces: SpaceRegistry
-    events: SpaceEvents
+    commit_feed: CommitFeed
     outgoing: MemoryBudget
     audit: AuditLog
 

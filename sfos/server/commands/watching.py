@@ -54,7 +54,7 @@ class _Watch:
 
     def __call__(self, stream: TlsStream, request_id: int) -> None:
         try:
-            with closing(Bell()) as bell, self.call.services.events.subscribed(self.space_id, bell):
+            with closing(Bell()) as bell, self.call.services.commit_feed.subscribed(self.space_id, bell):
                 self._go_on(stream, request_id, bell)
         except SfosError as error:
             stream.send(encode_error(request_id, error))

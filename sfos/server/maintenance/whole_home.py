@@ -26,8 +26,7 @@ from sfos.server.maintenance.shred import shred_space
 from sfos.server.maintenance.which_space import find_space
 from sfos.server.process.home_lock import SECRETS, HomeLock, holder_of
 from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
-from sfos.server.spaces.registry import MASTER_KEY_VARIABLE
-from sfos.server.vault.master import LiveMasterKey
+from sfos.server.vault.master import MASTER_KEY_VARIABLE, LiveMasterKey
 from sfos.startup.programs import spelled
 
 

@@ -38,8 +38,9 @@ from sfos.server.chunks.tiered import TieredStore
 from sfos.server.disk.durable_files import Signature, signature_of, sync_directory
 from sfos.server.disk.sqlite_faults import is_full, is_passing
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged, StorageMisplaced
+from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.lost_chunks import find_lost_small_chunks
-from sfos.server.spaces.operations.context import Listeners, SpaceContext, StoreLimits
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.operations.entries import epoch_tag
 from sfos.server.spaces.operations.list_cache import ListCache
 from sfos.server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys_now, write_keys
@@ -72,7 +73,7 @@ class Surroundings:
     scratch: ScratchBuffers
     lists: ListCache
     opened: Opened
-    listeners: Listeners
+    commit_feed: CommitFeed
     files: LocalFiles
 
 
@@ -165,7 +166,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         limits=around.limits,
         scratch=around.scratch,
         lists=around.lists,
-        listeners=around.listeners,
+        commit_feed=around.commit_feed,
         faults=() if lost is None else (lost,),
     )
 

@@ -8,30 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sfos.config import Config
 from sfos.protocol import ServerStopping
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.scratch import ScratchBuffers
 from sfos.server.disk.durable_files import Signature
 from sfos.server.disk.storage_faults import (
     KeysDamaged,
-    MasterKeyMissing,
     MasterKeyWrong,
     SpaceMissing,
     StorageFault,
     StorageMisplaced,
 )
+from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.directory import (
     Surroundings,
     create_space,
@@ -41,8 +39,8 @@ from sfos.server.spaces.directory import (
     open_space,
     with_present_keys,
 )
-from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
-from sfos.server.spaces.operations.context import Listeners, SpaceContext, StoreLimits
+from sfos.server.spaces.known_spaces import KnownSpaces
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.operations.guard import as_storage_error
 from sfos.server.spaces.operations.list_cache import ListCache
 from sfos.server.spaces.restore_mark import check_restored
@@ -53,7 +51,6 @@ from sfos.server.vault.opened_names import Opened
 
 _log = logging.getLogger(__name__)
 
-MASTER_KEY_VARIABLE = "SFOS_MASTER_KEY"
 KEPT_OPEN = 64
 _LOOK_AT_KEYS_S = 1.0  # so soon a rotation of keys beside the server is noticed, for a stat a second and space
 _SYNC_THREADS = 4  # 200 files of 1 MiB: 0.18 s one after the other, 0.14 with a few at once; more gain nothing
@@ -95,6 +92,7 @@ class SpaceRegistry:
         now_ms: Callable[[], int] = wall_clock_ms,
         files: LocalFiles | None = None,
         known: KnownSpaces | None = None,
+        commit_feed: CommitFeed | None = None,
     ) -> None:
         """Nothing is written before the master key is known to be the right one.
 
@@ -115,7 +113,7 @@ class SpaceRegistry:
             scratch=ScratchBuffers(),
             lists=ListCache(),
             opened=Opened(),
-            listeners=Listeners(),
+            commit_feed=CommitFeed() if commit_feed is None else commit_feed,
             files=files or LocalFiles(),
         )
         self._keep_open = keep_open
@@ -129,44 +127,10 @@ class SpaceRegistry:
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
         self._closed = False
 
-    @classmethod
-    def open(cls, config: Config) -> SpaceRegistry:
-        """The registry that the settings describe. Makes the master key file if nothing is stored yet.
-
-        Raises: StorageFault, OSError.
-        """
-        server, storage = config.server, config.storage
-        given = os.environ.get(MASTER_KEY_VARIABLE)
-        if storage.master_key_source == "environment" and not given:
-            raise MasterKeyMissing(f"it should be in {MASTER_KEY_VARIABLE}, which is not set")
-        known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
-        stored = stored_ids(server.storage_dir)
-        nothing_stored = not stored and not known.missing(stored)
-        if not given and is_credential(storage.master_key_file) and not storage.master_key_file.exists():
-            raise MasterKeyMissing(f"its service should have been given {storage.master_key_file}")
-        master = LiveMasterKey.load(storage.master_key_file, given, may_create=nothing_stored)
-        return cls(
-            server.storage_dir,
-            server.temp_dir,
-            master,
-            limits=StoreLimits(
-                free_floor_bytes=storage.free_space_floor_bytes,
-                small_token_bytes=storage.small_chunk_limit_bytes,
-                busy_timeout_s=storage.busy_timeout_s,
-                verify_after_seal=storage.verify_after_seal,
-            ),
-            keep_open=storage.open_catalogs,
-            sync_threads=server.worker_threads,
-            known=known,
-        )
-
-    def on_commit(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Call `listener(space_id)` after each commit to any space, in the thread that made it; how to stop that.
-
-        The commit is durable by then and no lock is held. The listener must not block. What it is told is "look again":
-        of two commits at once it may hear in any order.
-        """
-        return self._around.listeners.add(listener)
+    @property
+    def commit_feed(self) -> CommitFeed:
+        """The commits to all spaces, as they happen."""
+        return self._around.commit_feed
 
     def space_ids(self) -> list[str]:
         """The ids of all spaces that are stored."""
@@ -306,19 +270,6 @@ class SpaceRegistry:
         slot.keys, slot.told = found, None
         _log.info("space %s seals under its data key %d from now on", context.space_id, renewed.sealer.key_no)
         return renewed
-
-
-def is_credential(path: Path, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether `path` is where a service is handed its secrets (systemd's LoadCredential=): nothing is ever made there.
-
-    What is there goes with the service's end, and a master key made there would take all that is stored with it.
-    """
-    return path.is_relative_to(environ.get("CREDENTIALS_DIRECTORY") or "/run/credentials")
-
-
-def watched_key_file(config: Config) -> Path | None:
-    """The file whose changes a registry of these settings sees; None if its master key is in the environment."""
-    return None if os.environ.get(MASTER_KEY_VARIABLE) else config.storage.master_key_file
 
 
 def stored_ids(storage_dir: Path) -> list[str]:

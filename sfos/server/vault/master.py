@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -14,6 +15,8 @@ from sfos.server.disk.durable_files import Signature, signature_of, write_durabl
 from sfos.server.disk.storage_faults import MasterKeyMissing, MasterKeyUnreadable, StorageFault
 
 _log = logging.getLogger(__name__)
+
+MASTER_KEY_VARIABLE = "SFOS_MASTER_KEY"
 
 
 class MasterKey:
@@ -157,3 +160,11 @@ def _create(path: Path) -> MasterKey:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durably(path, Fernet.generate_key() + b"\n", mode=0o600)
     return MasterKey.parse(path.read_text("ascii"))
+
+
+def is_credential(path: Path, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `path` is where a service is handed its secrets (systemd's LoadCredential=): nothing is ever made there.
+
+    Whatever lies there goes with the service's end; a master key made there would take all that is stored with it.
+    """
+    return path.is_relative_to(environ.get("CREDENTIALS_DIRECTORY") or "/run/credentials")

@@ -137,7 +137,7 @@ def apply_change(
         if seq is not None:
             _note_head(context, head)
     if seq is not None:
-        context.listeners.tell(context.space_id)
+        context.commit_feed.committed(context.space_id)
     return outcome.reply, outcome.body
 
 

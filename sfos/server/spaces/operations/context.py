@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +10,12 @@ from sfos.server.catalog.engine import Catalog
 from sfos.server.chunks.scratch import ScratchBuffers
 from sfos.server.chunks.store import ChunkStore
 from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.operations.list_cache import ListCache
 from sfos.server.vault.keyring import SpaceKeys
 from sfos.server.vault.names import NameSealer
 from sfos.server.vault.rows import RowAuthenticator
 from sfos.server.vault.sealing import Sealer
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +44,6 @@ class StoreLimits:
     verify_after_seal: bool = False
 
 
-class Listeners:
-    """Who is told of commits to any space. Safe from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listeners: tuple[Callable[[str], None], ...] = ()
-
-    def add(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """How to stop telling it."""
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
-
-        def remove() -> None:
-            with self._lock:
-                self._listeners = tuple(one for one in self._listeners if one is not listener)
-
-        return remove
-
-    def tell(self, space_id: str) -> None:
-        """Tell all. One that fails is logged, for the commit stands whatever it does."""
-        for listener in self._listeners:
-            try:
-                listener(space_id)
-            except Exception:  # whatever is wrong with a listener, the commit stands and the others are to hear of it
-                _log.exception("a listener to commits failed")
-
-
 @dataclass(frozen=True, slots=True)
 class SpaceContext:
     """One opened space. `now_ms`: the clock, milliseconds since 1970. `epoch_tag`: the epoch as revisions bear it.
@@ -95,7 +65,7 @@ class SpaceContext:
     limits: StoreLimits
     scratch: ScratchBuffers
     lists: ListCache
-    listeners: Listeners
+    commit_feed: CommitFeed
     faults: tuple[StorageFault, ...] = ()
 
     def forget_pages(self) -> None:

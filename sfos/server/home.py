@@ -1,0 +1,156 @@
+"""Home of a server: all that there is once for a process, built from the settings and passed in by name.
+
+`open_home` takes the home's lock and builds the accounts, sessions, penalties, audit log, certificate, spaces and the
+feed of commits; whatever opens a door (`app`) takes what it needs from there. `open_spaces` builds the space store
+alone, for programs that work beside a running server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sfos.config import Config
+from sfos.server.audit.log import AuditLog
+from sfos.server.disk.storage_faults import MasterKeyMissing
+from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.identity.penalties import Penalties, PenaltyRule
+from sfos.server.identity.penalty_file import PENALTY_FILE, PenaltyFile
+from sfos.server.identity.sessions import Lifetimes, Session, Sessions
+from sfos.server.net.tls_reload import CurrentIdentity
+from sfos.server.preflight import check_accounts
+from sfos.server.process.home_lock import SECRETS, HomeLock
+from sfos.server.spaces.commit_feed import CommitFeed
+from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
+from sfos.server.spaces.operations.context import StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry, stored_ids
+from sfos.server.vault.master import MASTER_KEY_VARIABLE, LiveMasterKey, is_credential
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """An open home, locked against other servers until `close`. Safe from several threads."""
+
+    accounts: CredentialFile
+    sessions: Sessions
+    penalties: Penalties
+    penalty_file: PenaltyFile
+    audit: AuditLog
+    identity: CurrentIdentity
+    spaces: SpaceRegistry
+    commit_feed: CommitFeed
+    close: Callable[[], None]
+    """Closes the spaces and the audit log, then gives the lock back. Once nothing works with any of them any more."""
+
+
+def open_home(config: Config) -> Home:
+    """Lock the home and build what there is once for a process; what is half-written there goes.
+
+    Raises: HomeTaken, CredentialError, AccountsUnfit, CannotListen, KeyUnusable, CertificateUnusable, StorageFault,
+    OSError; UnicodeDecodeError for a damaged list of known spaces. Then nothing is left open.
+    """
+    settings, secrets = config.server, config.home / SECRETS
+    with contextlib.ExitStack() as opened:
+        opened.callback(HomeLock(config.home, watched_key_file(config)).release)
+        accounts = CredentialFile(settings.credentials_file)
+        check_accounts(accounts, settings.host)
+        audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, secrets)))
+        identity = CurrentIdentity(settings.certificate_file, settings.private_key_file, audit)
+        commit_feed = CommitFeed()
+        spaces = open_spaces(config, commit_feed)
+        opened.callback(_close_spaces, spaces)
+        if left := spaces.remove_half_written():
+            _log.info("removed %d half-written file(s) of an earlier run", left)
+        penalties = Penalties(_penalty_rule(config))
+        penalty_file = PenaltyFile(secrets / PENALTY_FILE, penalties)
+        penalty_file.load()
+        return Home(
+            accounts=accounts,
+            sessions=Sessions(_lifetimes(config), _tell_of_the_end(audit)),
+            penalties=penalties,
+            penalty_file=penalty_file,
+            audit=audit,
+            identity=identity,
+            spaces=spaces,
+            commit_feed=commit_feed,
+            close=opened.pop_all().close,
+        )
+
+
+def open_spaces(config: Config, commit_feed: CommitFeed | None = None) -> SpaceRegistry:
+    """The space store that the settings describe. Makes the master key file if nothing is stored yet.
+
+    Raises: StorageFault, OSError; UnicodeDecodeError for a damaged list of known spaces.
+    """
+    server, storage = config.server, config.storage
+    given = os.environ.get(MASTER_KEY_VARIABLE)
+    if storage.master_key_source == "environment" and not given:
+        raise MasterKeyMissing(f"it should be in {MASTER_KEY_VARIABLE}, which is not set")
+    known = KnownSpaces(server.credentials_file.parent / KNOWN_FILE)
+    stored = stored_ids(server.storage_dir)
+    nothing_stored = not stored and not known.missing(stored)
+    if not given and is_credential(storage.master_key_file) and not storage.master_key_file.exists():
+        raise MasterKeyMissing(f"its service should have been given {storage.master_key_file}")
+    return SpaceRegistry(
+        server.storage_dir,
+        server.temp_dir,
+        LiveMasterKey.load(storage.master_key_file, given, may_create=nothing_stored),
+        limits=StoreLimits(
+            free_floor_bytes=storage.free_space_floor_bytes,
+            small_token_bytes=storage.small_chunk_limit_bytes,
+            busy_timeout_s=storage.busy_timeout_s,
+            verify_after_seal=storage.verify_after_seal,
+        ),
+        keep_open=storage.open_catalogs,
+        sync_threads=server.worker_threads,
+        known=known,
+        commit_feed=commit_feed,
+    )
+
+
+def watched_key_file(config: Config) -> Path | None:
+    """The file whose changes `open_spaces` sees from then on; None if the master key is in the environment."""
+    return None if os.environ.get(MASTER_KEY_VARIABLE) else config.storage.master_key_file
+
+
+def _close_spaces(spaces: SpaceRegistry) -> None:
+    try:
+        spaces.close()
+    except RuntimeError as error:  # a command did not end in time; what it has not committed will not be there
+        _log.warning("%s", error)
+
+
+def _tell_of_the_end(audit: AuditLog) -> Callable[[Session, str], None]:
+    """For `Sessions`: log why a session has ended."""
+
+    def ended(session: Session, reason: str) -> None:
+        _log.info("session of %s ended: %s", session.user, reason)
+        audit.write("session_ended", user=session.user, session=session.ticket_id, reason=reason)
+
+    return ended
+
+
+def _lifetimes(config: Config) -> Lifetimes:
+    security = config.security
+    return Lifetimes(
+        idle_s=security.session_idle_timeout_s,
+        absolute_s=security.session_absolute_timeout_s,
+        per_user=security.max_sessions_per_user,
+    )
+
+
+def _penalty_rule(config: Config) -> PenaltyRule:
+    security = config.security
+    return PenaltyRule(
+        attempts=security.login_attempts,
+        base_s=security.penalty_base_s,
+        growth=security.penalty_growth,
+        max_s=security.penalty_max_s,
+        forget_s=security.penalty_forget_s,
+    )
