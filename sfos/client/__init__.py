@@ -7,12 +7,15 @@
     listing         folders of a space, listed and walked
     watch           changes, as they happen
     contents        reading files from a server that is not trusted to send the right bytes
-    net/            TLS connections, trust in keys, waits between tries
+    net/            TLS connections, trust in keys
     local/          this computer: scanning, cutting, writing, names, places, private files
     commands        one typed method for each command of the protocol
     nodes           (space, node): the key of whatever is kept about a node
     beside          work in a thread of its own
-    errors, address, options
+    options         how patient a client is, and how much it does at once
+    retry           waiting and trying again
+    errors          what only a client can run into
+    address         where a server is
 
 Nothing here prints, asks or reads global settings.
 """

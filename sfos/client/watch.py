@@ -9,17 +9,14 @@ from typing import Self
 
 import msgspec
 
-from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Connection
-from sfos.client.net.waits import growing_waits
 from sfos.client.nodes import SpaceNaming
+from sfos.client.retry import Retries, RetryPolicy
 from sfos.protocol import (
     Change,
     Cursor,
     RemoteProtocolError,
     ResyncRequired,
-    ServerBusy,
-    ServerStopping,
     SfosError,
     WatchEvent,
     WatchReply,
@@ -27,8 +24,6 @@ from sfos.protocol import (
     decode_changes,
 )
 
-_FIRST_WAIT_S = 0.25
-_LONGEST_WAIT_S = 15.0
 # A server that is there says so at each heartbeat; two may be late before it is taken for gone.
 _SILENCE_HEARTBEATS = 2.5
 
@@ -47,7 +42,7 @@ class Resync(msgspec.Struct, frozen=True):
 
 
 class WatchInterrupted(msgspec.Struct, frozen=True):
-    """The connection was lost; it is tried again without an end, with growing waits. `error` says what to show."""
+    """The connection was lost; it is tried again, as the client's options say. `error` says what to show."""
 
     error: SfosError
 
@@ -74,6 +69,7 @@ class Watch:
         since: Cursor | None,
         naming: SpaceNaming,
         heartbeat_s: float,
+        retry: RetryPolicy,
         on_close: Callable[[Watch], None],
     ) -> None:
         """Sessions make them: `Session.watch`."""
@@ -81,6 +77,8 @@ class Watch:
         self.cursor = since
         self._naming = naming
         self._heartbeat_s = heartbeat_s
+        self._passing: tuple[type[SfosError], ...] = (*retry.passing, RemoteProtocolError)
+        self._retries = Retries(retry)
         self._on_close = on_close
         self._closing = threading.Event()
         self._in_use = threading.Lock()  # held while a thread waits for the next notice
@@ -89,7 +87,6 @@ class Watch:
         self._request_id = 0
         self._interrupted = False
         self._missed = False  # something was, and that is to be told once watching goes on
-        self._waits = growing_waits(_FIRST_WAIT_S, _LONGEST_WAIT_S)
 
     def __iter__(self) -> Iterator[WatchNotice]:
         return self
@@ -138,7 +135,7 @@ class Watch:
                 return self._interruption(error)
             self._missed, self.cursor = True, None
             return None
-        except (ConnectionFailed, ServerBusy, ServerStopping, RemoteProtocolError) as error:
+        except self._passing as error:
             self._release()
             return self._interruption(error)
 
@@ -146,7 +143,10 @@ class Watch:
         if not self._interrupted:
             self._interrupted = True
             return WatchInterrupted(error)
-        self._closing.wait(max(next(self._waits), error.retry_after_s or 0.0))
+        wait = self._retries.wait_after(error)
+        if wait is None:
+            raise error
+        self._closing.wait(wait)
         return None
 
     def _begin(self) -> WatchNotice | None:
@@ -161,7 +161,7 @@ class Watch:
         self._request_id = answer.request_id
         self.cursor = answer.expect(WatchReply).cursor
         self._interrupted = False
-        self._waits = growing_waits(_FIRST_WAIT_S, _LONGEST_WAIT_S)
+        self._retries.succeeded()
         missed, self._missed = self._missed, False
         return Resync(self.cursor) if missed else WatchResumed(self.cursor)
 

@@ -10,11 +10,12 @@ from sfos.client.options import ClientOptions, ConnectionOptions
 from sfos.client.session.session import Session
 from sfos.protocol import SessionRevoked
 from tests.cli.conftest import FIRST, Cli
+from tests.support.retrying import for_s
 
 
 def other_session(cli: Cli) -> Session:
     """A window of the same user on another computer, that would sign in again by itself."""
-    options = ClientOptions(ConnectionOptions(retry_for_s=5.0, client_name="a window"))
+    options = ClientOptions(ConnectionOptions(retry=for_s(5.0), client_name="a window"))
     address = Address.parse(cli.server.address)
     trust = Trust(TrustStore(cli.directory / "pins.json"), ACCEPT_NEW)
     return Session.sign_in(address, cli.user, FIRST, trust, options, reauthenticate=lambda: FIRST)

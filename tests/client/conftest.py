@@ -16,6 +16,7 @@ from sfos.client.session.session import Session
 from sfos.client.transfer import Job, JobState, TransferEngine
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import noise
+from tests.support.retrying import for_s, times
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
 Finish = Callable[[Job], JobState]
@@ -25,10 +26,10 @@ LARGE_BYTES = 24_000_000
 
 # Impatient, so that tests of what fails do not take long; real waits are the defaults.
 OPTIONS = ClientOptions(
-    ConnectionOptions(connect_timeout_s=5.0, login_timeout_s=10.0, reply_timeout_s=20.0, retry_for_s=5.0),
-    TransferOptions(retries=5, retry_base_s=0.1),
+    ConnectionOptions(connect_timeout_s=5.0, login_timeout_s=10.0, reply_timeout_s=20.0, retry=for_s(5.0)),
+    TransferOptions(retry=times(5, 0.1)),
 )
-FAST = TransferOptions(retries=5, retry_base_s=0.05)  # of an engine whose connections are cut
+FAST = TransferOptions(retry=times(5, 0.05))  # of an engine whose connections are cut
 
 
 @pytest.fixture(scope="module")

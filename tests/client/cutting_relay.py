@@ -1,4 +1,6 @@
-"""A TCP relay to the server that can be told to cut: after so many bytes, at once, or to let nobody through."""
+"""A TCP relay to the server that can be told to cut: after so many bytes, at once, or to let nobody through; or to say
+nothing more, as a network does that loses everything.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +32,8 @@ class CuttingRelay:
         self.passed = {"up": 0, "down": 0}
         self.cuts = 0
         self.accepted = 0
+        self.speaking = threading.Event()  # cleared: what comes is held back, on old connections and new ones
+        self.speaking.set()
 
     def cut_after(self, *, up: int | None = None, down: int | None = None) -> None:
         """Cut the connection on which, from now on, so many bytes have passed on all connections; once."""
@@ -84,6 +88,7 @@ class CuttingRelay:
     ) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                self.speaking.wait()
                 allowed = self._allow(way, len(data))
                 sink.sendall(data[:allowed])
                 if allowed < len(data):
@@ -127,6 +132,7 @@ class CuttingRelay:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._acceptor.join(10)
+        self.speaking.set()
         self.reset = False  # so that a pump that cannot send is woken too
         self.cut_all()
         for thread in self._threads:

@@ -41,9 +41,10 @@ from tests.client.conftest import PASSWORD as REAL_PASSWORD
 from tests.client.conftest import USER as REAL_USER
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.scripted_server import PASSWORD, USER, Answer, RawAnswer, ScriptedServer
+from tests.support.retrying import for_s
 
 HELLO = encode_frame(encode_result(1, HelloReply(version=1)))
-IMPATIENT = replace(OPTIONS, connection=replace(OPTIONS.connection, login_timeout_s=5.0, retry_for_s=0.0))
+IMPATIENT = replace(OPTIONS, connection=replace(OPTIONS.connection, login_timeout_s=5.0, retry=for_s(0.0)))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from sfos.client.transfer import JobState, TransferEngine
 from tests.client.conftest import FAST, LARGE_BYTES, OPTIONS, PASSWORD, USER, Finish
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import local_files, remote_files
+from tests.support.retrying import times
 from tests.support.server_process import prepare_home, running_server
 
 
@@ -111,7 +112,7 @@ def test_a_commit_whose_reply_was_lost_is_applied_once(
 def test_a_transfer_that_cannot_go_on_fails_with_the_reason_and_later_sends_only_the_rest(
     relay: CuttingRelay, session: Session, folder: str, large_and_small: Path, finish: Finish
 ) -> None:
-    with TransferEngine(session, replace(FAST, retries=1, upload_rate=40_000_000)) as engine:
+    with TransferEngine(session, replace(FAST, retry=times(1, 0.05), upload_rate=40_000_000)) as engine:
         job = engine.upload([large_and_small / "large"], folder)
         while job.progress.bytes_done < 5_000_000:  # so much the server has answered for
             assert not job.wait(0.01)
@@ -132,7 +133,7 @@ def test_a_transfer_that_cannot_go_on_fails_with_the_reason_and_later_sends_only
 def test_a_download_that_failed_goes_on_from_its_partial_file(
     relay: CuttingRelay, session: Session, folder: str, large_and_small: Path, tmp_path: Path, finish: Finish
 ) -> None:
-    with TransferEngine(session, replace(FAST, retries=0)) as engine:
+    with TransferEngine(session, replace(FAST, retry=times(0, 0.05))) as engine:
         assert finish(engine.upload([large_and_small / "large"], folder)) is JobState.FINISHED
         (entry,) = session.api.list_folder(folder)
         relay.cut_after(down=14_000_000)
@@ -156,7 +157,7 @@ def test_a_transfer_survives_a_restart_of_the_server(
     with running_server(home) as server:
         address = Address.parse(server.address)
         session = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
-        engine = TransferEngine(session, TransferOptions(retries=20, retry_base_s=0.2))
+        engine = TransferEngine(session, TransferOptions(retry=times(20, 0.2)))
         if direction == "down":
             assert finish(engine.upload([large_and_small], "/")) is JobState.FINISHED
             entries = session.api.list_folder("/")

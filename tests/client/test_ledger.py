@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfos.client.net.waits import growing_waits
 from sfos.client.transfer.events import ItemFinished, ItemState, JobChanged, JobState, Progress
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.limiter import RateLimiter
@@ -139,10 +138,3 @@ def test_a_steady_stream_keeps_to_the_rate(clock: Clock) -> None:
     for _ in range(100):
         clock.now += limiter.take(100)
     assert clock.now - begun == pytest.approx(10.0, abs=0.5)
-
-
-def test_waits_grow_to_their_limit_and_are_never_quite_the_same() -> None:
-    waits = growing_waits(1.0, 8.0)
-    found = [next(waits) for _ in range(6)]
-    for wait, whole in zip(found, (1, 2, 4, 8, 8, 8), strict=True):
-        assert 0.75 * whole <= wait <= whole

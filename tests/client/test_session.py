@@ -24,6 +24,7 @@ from sfos.protocol import (
 )
 from tests.client.conftest import OPTIONS, PASSWORD, USER
 from tests.client.cutting_relay import CuttingRelay
+from tests.support.retrying import for_s
 from tests.support.server_process import ServerProcess, prepare_home, run, running_server
 
 
@@ -170,7 +171,7 @@ def test_a_change_whose_reply_was_lost_is_applied_once(relay: CuttingRelay, trus
 
 
 def test_a_server_that_stays_away_is_told_after_a_while(relay: CuttingRelay, trust: Trust) -> None:
-    hasty = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=0.5))
+    hasty = replace(OPTIONS, connection=replace(OPTIONS.connection, retry=for_s(0.5)))
     with Session.sign_in(relay.address, USER, PASSWORD, trust, hasty) as session:
         relay.refusing = True
         relay.cut_all()
@@ -185,7 +186,7 @@ def test_a_server_that_stays_away_is_told_after_a_while(relay: CuttingRelay, tru
 def test_closing_frees_a_thread_that_waits_for_a_server_that_stays_away(
     relay: CuttingRelay, trust: Trust, wait_until: Callable[..., None]
 ) -> None:
-    patient = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=600.0))
+    patient = replace(OPTIONS, connection=replace(OPTIONS.connection, retry=for_s(600.0)))
     session = Session.sign_in(relay.address, USER, PASSWORD, trust, patient)
     relay.refusing = True
     relay.cut_all()

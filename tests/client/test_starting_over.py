@@ -17,6 +17,7 @@ from sfos.client.transfer import Conflict, ConflictAnswer, JobState, OnConflict,
 from tests.client.conftest import OPTIONS, Finish
 from tests.client.cutting_relay import CuttingRelay
 from tests.client.trees import local_files, remote_files
+from tests.support.retrying import for_s
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ class Outage:
 @pytest.fixture
 def outage(relay: CuttingRelay, session: Session, monkeypatch: pytest.MonkeyPatch) -> Outage:
     """One that nobody waits for."""
-    session.options = replace(OPTIONS, connection=replace(OPTIONS.connection, retry_for_s=0.0))
+    session.options = replace(OPTIONS, connection=replace(OPTIONS.connection, retry=for_s(0.0)))
     return Outage(relay, session, monkeypatch)
 
 

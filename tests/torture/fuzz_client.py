@@ -35,6 +35,7 @@ from sfos.protocol import (
     raise_for_error,
 )
 from tests.client.scripted_server import PASSWORD, USER, Answer, Handler, HonestAnswer, RawAnswer, ScriptedServer
+from tests.support.retrying import for_s, times
 from tests.torture.fuzz_decoders import Cases
 from tests.torture.fuzz_mutator import Mutator
 from tests.torture.fuzz_samples import FILE, FOLDER, LARGE, LINK, REPLIES, REQUESTS, SESSION, SPACE
@@ -117,8 +118,8 @@ def fuzz_replies(context: Context) -> Figures:
 # --- Over TLS -----------------------------------------------------------------------------------------------------
 
 _IMPATIENT = ClientOptions(
-    ConnectionOptions(connect_timeout_s=5.0, login_timeout_s=5.0, reply_timeout_s=1.0, retry_for_s=0.0),
-    TransferOptions(retries=0, retry_base_s=0.0, connections=1),
+    ConnectionOptions(connect_timeout_s=5.0, login_timeout_s=5.0, reply_timeout_s=1.0, retry=for_s(0.0)),
+    TransferOptions(retry=times(0, 0.0), connections=1),
 )
 _PATIENCE_S = 30.0
 _WATCHED_S = 0.05

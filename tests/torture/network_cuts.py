@@ -44,6 +44,7 @@ from sfos.protocol import (
     unpack_results,
 )
 from tests.client.cutting_relay import CuttingRelay
+from tests.support.retrying import for_s
 from tests.support.server_process import prepare_home, running_server
 from tests.support.wire_peer import WirePeer
 from tests.torture.network_process import Watched, address_of
@@ -270,7 +271,7 @@ def cut_server(context: Context) -> Figures:
 # --- The client itself --------------------------------------------------------------------------------------------
 
 _WORKERS = 6
-_QUICK = ClientOptions(ConnectionOptions(connect_timeout_s=30.0, login_timeout_s=30.0, retry_for_s=60.0))
+_QUICK = ClientOptions(ConnectionOptions(connect_timeout_s=30.0, login_timeout_s=30.0, retry=for_s(60.0)))
 
 
 class Traveller:

@@ -32,12 +32,13 @@ from sfos.protocol import (
     pack_records,
     unpack_results,
 )
+from tests.support.retrying import for_s
 
 USER, PASSWORD = "user1", "user123"
 _FILES = 5  # that a writer has at a time
 _PIECE = 300_000
 # Restarts take seconds on a busy machine; a writer gives up only when the server does not come back at all.
-PATIENT = ClientOptions(ConnectionOptions(connect_timeout_s=10.0, login_timeout_s=60.0, retry_for_s=120.0))
+PATIENT = ClientOptions(ConnectionOptions(connect_timeout_s=10.0, login_timeout_s=60.0, retry=for_s(120.0)))
 
 State = tuple[bytes, str]  # a file's content and revision
 

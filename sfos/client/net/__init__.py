@@ -1,1 +1,1 @@
-"""Connections to servers: sockets, TLS, trust in keys, waits between tries."""
+"""Connections to servers: sockets, TLS, trust in keys."""

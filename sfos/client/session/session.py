@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -22,12 +21,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sfos.client.address import Address
 from sfos.client.api import Api
 from sfos.client.commands import Commands
-from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Connection
 from sfos.client.net.trust import CertificateWarning, Trust
-from sfos.client.net.waits import growing_waits
 from sfos.client.nodes import SpaceNaming
 from sfos.client.options import ClientOptions
+from sfos.client.retry import Retries
 from sfos.client.session.ahead import AnswersAhead, ConnectionsAhead
 from sfos.client.session.joining import Membership, Reauthenticate, attach_by, closed_on_failure, expires_unix_s, join
 from sfos.client.session.tickets import StoredTicket
@@ -41,8 +39,6 @@ from sfos.protocol import (
     PasswordRefused,
     Reply,
     Request,
-    ServerBusy,
-    ServerStopping,
     SessionEnded,
     SessionInfo,
     SessionRevoked,
@@ -59,8 +55,7 @@ _log = logging.getLogger(__name__)
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
 
-_FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 2.0
+_CLOSING_S = 2.0  # for a command that is under way
 
 
 class Session:
@@ -123,7 +118,7 @@ class Session:
         from sfos.client.session.login import sign_in
 
         options = options or ClientOptions()
-        connection = Connection.open(address, options.connection)
+        connection = options.connection.first.call(lambda: Connection.open(address, options.connection))
         with closed_on_failure(connection):
             warning = trust.check_before_login(address, connection.key)
             with connection.deadline(options.connection.login_timeout_s):
@@ -171,7 +166,7 @@ class Session:
         for _ in range(ahead):
             more.begin(ticket.ticket_id, lambda: join(ticket, options.connection)[0])
         try:
-            connection = Connection.open(ticket.address, options.connection)
+            connection = options.connection.first.call(lambda: Connection.open(ticket.address, options.connection))
             with closed_on_failure(connection):
                 warning = trust.check_before_login(ticket.address, connection.key)
                 info = attach_by(ticket, connection, options.connection, questions)
@@ -220,27 +215,26 @@ class Session:
     # ── commands on the control connection ──────────────────────────────────────────────────────────────────────
 
     def call(self, command: str, request: Request, kind: type[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
-        """The reply to one command; a lost connection is opened again and the request repeated for `retry_for_s`.
+        """The reply to one command; a lost connection is opened again and the request repeated as `options` say.
 
         Raises: what the server reports; ConnectionLost or ServerUnreachable when that has failed; SessionEnded.
         """
         ready = self._answers.take(command, request)
         if ready is not None and not body:
             return ready.expect(kind), ready.body
-        give_up_at: float | None = None
-        waits = growing_waits(_FIRST_WAIT_S, _LONGEST_WAIT_S)
+        policy = self.options.connection.retry
+        retries: Retries | None = None
         while True:
             try:
                 with self._control_lock:
                     reply = self._control_connection().call(command, request, kind, *body)
                 self.note_used()
                 return reply
-            except (ConnectionFailed, ServerStopping, ServerBusy) as error:
+            except policy.passing as error:
                 self._drop_control()
-                now = time.monotonic()
-                give_up_at = give_up_at or now + self.options.connection.retry_for_s
-                wait = max(next(waits), error.retry_after_s or 0.0)
-                if now + wait > give_up_at or self._closing.wait(wait):
+                retries = retries or Retries(policy)
+                wait = retries.wait_after(error)
+                if wait is None or self._closing.wait(wait):
                     raise
             except SessionRevoked:
                 self._drop_control()
@@ -248,9 +242,10 @@ class Session:
                 raise
             except (SessionEnded, LoginRequired):
                 self._drop_control()  # the next connection attaches, or signs in anew, or says why it cannot
-                if give_up_at is not None:
+                if retries is not None:
                     raise
-                give_up_at = time.monotonic() + self.options.connection.retry_for_s
+                retries = Retries(policy)
+                retries.begin()
 
     def _control_connection(self) -> Connection:
         if self._control is None or not self._control.usable:
@@ -298,7 +293,9 @@ class Session:
 
         home = self.info.home.space
         naming = SpaceNaming(home, space or home)
-        watch = Watch(self.connect_more, since, naming, heartbeat_s, self._watches.discard)
+        watch = Watch(
+            self.connect_more, since, naming, heartbeat_s, self.options.connection.watch, self._watches.discard
+        )
         self._watches.add(watch)
         if self._closing.is_set():
             watch.close()
@@ -341,7 +338,7 @@ class Session:
         self._closing.set()
         self._membership.close()
         self._end_watches()
-        if not self._control_lock.acquire(timeout=_LONGEST_WAIT_S):
+        if not self._control_lock.acquire(timeout=_CLOSING_S):
             control = self._control
             if control is not None:
                 control.abort()  # a command that does not come back must not keep a program from ending

@@ -10,20 +10,14 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import LARGE_REPLY_BYTES, Connection
-from sfos.client.net.waits import growing_waits
+from sfos.client.retry import PASSING, Retries, RetryPolicy
 from sfos.client.session.session import Session
 from sfos.client.transfer.feed import Exchange, Feed
 from sfos.client.transfer.switch import Switch
-from sfos.protocol import ServerBusy, ServerStopping, SfosError
+from sfos.protocol import SfosError
 
 _log = logging.getLogger(__name__)
-
-_LONGEST_WAIT_S = 30.0
-
-# What passes by itself: the request is sent again, on a new connection.
-PASSING = (ConnectionFailed, ServerBusy, ServerStopping)
 
 
 class Lane:
@@ -36,8 +30,7 @@ class Lane:
         feed: Feed,
         switch: Switch,
         depth: int,
-        retries: int,
-        retry_base_s: float,
+        retry: RetryPolicy,
         on_moved: Callable[[int, int], None],
         on_waiting: Callable[[SfosError | None], None],
     ) -> None:
@@ -46,12 +39,9 @@ class Lane:
         self._feed = feed
         self._switch = switch
         self._depth = depth
-        self._retries = retries
-        self._retry_base_s = retry_base_s
+        self._retries = Retries(retry)
         self._on_moved = on_moved
         self._on_waiting = on_waiting
-        self._failures = 0
-        self._waits = growing_waits(retry_base_s, _LONGEST_WAIT_S)
         self._under_way: deque[Exchange] = deque()
         self._answered: Exchange | None = None  # whose answer is being taken
         self._next_steps: deque[Exchange] = deque()
@@ -72,10 +62,9 @@ class Lane:
                 self._wait_after(error)
 
     def _wait_after(self, error: SfosError) -> None:
-        self._failures += 1
-        if self._failures > self._retries:
+        wait = self._retries.wait_after(error)
+        if wait is None:
             raise error
-        wait = max(next(self._waits), error.retry_after_s or 0.0)
         _log.info("transfer connection %d: %s; again in %.1f s", self._number, error, wait)
         self._on_waiting(error)
         self._switch.sleep(wait)
@@ -99,9 +88,8 @@ class Lane:
 
     def _went_well(self) -> None:
         self._session.note_used()
-        if self._failures:
-            self._failures = 0
-            self._waits = growing_waits(self._retry_base_s, _LONGEST_WAIT_S)
+        if self._retries.failing:
+            self._retries.succeeded()
             self._on_waiting(None)
 
     def _fill(self, connection: Connection, *, block: bool) -> bool:

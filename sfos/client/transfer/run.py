@@ -67,8 +67,7 @@ def run_lanes(run: Run, feed: Feed, count: int, depth: int, body: Callable[[], N
             feed,
             run.switch,
             depth,
-            run.options.retries,
-            run.options.retry_base_s,
+            run.options.retry,
             run.moved,
             run.ledger.set_waiting,
         )

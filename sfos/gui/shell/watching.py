@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 
 from sfos.client.errors import ConnectionFailed
+from sfos.client.retry import PASSING, Retries, RetryPolicy
 from sfos.client.session.session import Session
 from sfos.client.watch import Changed, Resync, Watch, WatchInterrupted, WatchResumed
 from sfos.gui.threads.bridge import CancelToken, TaskBridge
-from sfos.protocol import CapacityError, Change, Cursor, ServerBusy, ServerStopping, SfosError
+from sfos.protocol import CapacityError, Change, Cursor, SfosError
 
-# Seconds to the next attempt, so that a server back after a restart is found at once and a long absence costs little.
-WAITS_S = (1, 2, 4, 8, 15)
-_AWAY = (ConnectionFailed, ServerBusy, ServerStopping)
+# A server that is back after a restart is found at once, a long absence costs little, and seconds can be counted down.
+RETRY = RetryPolicy(first_s=1.0, longest_s=15.0, jitter=0.0)
 
 
 class WatchPresenter:
@@ -68,7 +69,7 @@ class WatchPresenter:
     # --- in the thread ---------------------------------------------------------------------------------------------
 
     def _run(self, token: CancelToken, cursor: Cursor | None) -> None:
-        failures = 0
+        retries = Retries(RETRY)
         while not token.cancelled:
             with self._lock:
                 watch = self._watch = self._session.watch(cursor)
@@ -80,12 +81,13 @@ class WatchPresenter:
                 watch.close()
             if interruption is None:
                 return
-            failures = 1 if watch.cursor != cursor else failures + 1
+            if watch.cursor != cursor:
+                retries.succeeded()
             cursor = watch.cursor
-            if not isinstance(interruption.error, _AWAY):
+            if not isinstance(interruption.error, PASSING):
                 # What the server stumbled over may be what it was asked for: begin anew from how things are then.
                 cursor = None
-            self._wait(interruption.error, WAITS_S[min(failures, len(WAITS_S)) - 1])
+            self._wait(interruption.error, math.ceil(retries.wait_after(interruption.error) or 0.0))
 
     def _follow(self, watch: Watch, token: CancelToken, *, missed: bool) -> WatchInterrupted | None:
         """What broke it off. `missed`: it begins with what is to come, so all before that has to be read anew."""

@@ -12,11 +12,12 @@ from sfos.protocol import Entry, ListedFolder, ListReply, Request, chunk_id
 from tests.client.conftest import OPTIONS
 from tests.client.scripted_server import CHUNK_KEY, PASSWORD, USER, Answer, RawAnswer, ScriptedServer
 from tests.support.entry_lists import packed
+from tests.support.retrying import for_s, times
 
 HASTY = replace(
     OPTIONS,
-    connection=replace(OPTIONS.connection, retry_for_s=0.2),
-    transfer=replace(OPTIONS.transfer, retries=1, retry_base_s=0.01),
+    connection=replace(OPTIONS.connection, retry=for_s(0.2)),
+    transfer=replace(OPTIONS.transfer, retry=times(1, 0.01)),
 )
 ROOT = Entry(node=1, parent=0, name="", kind="folder", revision="1", path="/")
 

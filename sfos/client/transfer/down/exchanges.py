@@ -8,9 +8,9 @@ from typing import Protocol
 from sfos.client.contents import MANIFEST_PAGE, REPLY_BYTES, check_manifest, manifest_page, most_chunks, unpack_chunks
 from sfos.client.errors import Cancelled, LocalDiskFull
 from sfos.client.net.connection import Answer, Connection
+from sfos.client.retry import PASSING
 from sfos.client.transfer.down.plan import DownloadFile
 from sfos.client.transfer.feed import Exchange
-from sfos.client.transfer.lane import PASSING
 from sfos.protocol import (
     LENGTH,
     MAX_BODY,

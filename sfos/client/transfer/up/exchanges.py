@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from sfos.client.api import new_op_id
 from sfos.client.contents import MANIFEST_PAGE, check_manifest, manifest_page, most_chunks
 from sfos.client.net.connection import Answer, Connection
+from sfos.client.retry import PASSING
 from sfos.client.transfer.feed import Exchange
 from sfos.client.transfer.known_chunks import KnownChunks
-from sfos.client.transfer.lane import PASSING
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.up.block import Block, Place
 from sfos.client.transfer.up.plan import UploadFile
