@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from sfos.programs.command_line import run
 
 if __name__ == "__main__":
-    run(Path(__file__).resolve().parent)
+    run(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - not by pathlib: see there

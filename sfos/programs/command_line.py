@@ -6,20 +6,24 @@ import gc
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
 
-def run(home: Path | None = None) -> NoReturn:
-    """Run the command that `sys.argv` names; ends the process. `home`: where nobody names another place."""
+def run(home: str | None = None) -> NoReturn:
+    """Run the command that `sys.argv` names; ends the process. `home`: the folder where nobody names another place.
+
+    Nothing but what the interpreter has anyway is loaded before `lean`, which keeps pathlib from loading the rest.
+    """
     # What loading makes stays: looking for garbage in it takes a fortieth of a short command (measured).
     gc.disable()
     import sfos.cli.front.lean  # noqa: F401 - before all others: see there
+    from pathlib import Path
+
     from sfos import config
     from sfos.cli.front.main import run
 
     def settings() -> config.Client:
-        return config.load(own_home=home).client
+        return config.load(own_home=Path(home) if home else None).client
 
     # What a command makes lives to its end: looking for garbage as often as usual takes a tenth of its time (measured).
     gc.set_threshold(20_000, 20, 100)

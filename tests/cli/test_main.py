@@ -129,6 +129,14 @@ def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> N
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_script_itself_loads_nothing_before_what_keeps_the_libraries_lean() -> None:
+    command = [sys.executable, "-X", "importtime", str(CHECKOUT / "cli_client.py"), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"pathlib", "sfos.cli.front.lean", "sfos.config"} <= loaded
+    assert not {"urllib.parse", "ntpath", "ipaddress", "inspect", "dataclasses", "tempfile"} & loaded
+
+
 def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
     probe = (
         "import sys\n"
