@@ -16,9 +16,9 @@ def run(home: str | None = None) -> NoReturn:
     """
     # What loading makes stays: looking for garbage in it takes a fortieth of a short command (measured).
     gc.disable()
-    import sfos.cli.front.lean  # noqa: F401 - before all others: see there
     from pathlib import Path
 
+    import sfos.cli.front.lean  # noqa: F401 - before all others: see there
     from sfos import config
     from sfos.cli.front.main import run
 
