@@ -17,6 +17,11 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the checkout is found by the line below
+    from sfos.gui.files.page import FilesPage
+    from sfos.gui.files.session import FilesSession
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 IMAGES = CHECKOUT / "docs" / "images"
@@ -226,13 +231,26 @@ class Photographer:
         trust.trust.invoke()
         self.wait(lambda: self.app.workspace is not None, "the workspace")
 
+    @property
+    def page(self) -> FilesPage:
+        from sfos.gui.files.page import FilesPage
+
+        page = self.app.window.pages[0]
+        assert isinstance(page, FilesPage)
+        return page
+
+    @property
+    def files(self) -> FilesSession:
+        session = self.page.session
+        assert session is not None
+        return session
+
     def select(self, name: str) -> None:
-        space = self.app.workspace
-        assert space is not None
-        self.wait(lambda: any(row.name == name for row in space.browser.listing.rows), name)
-        node = next(row.node for row in space.browser.listing.rows if row.name == name)
-        self.app.window.files.select((node,))
-        pane = space.viewer.pane
+        files = self.files
+        self.wait(lambda: any(row.name == name for row in files.browser.listing.rows), name)
+        node = next(row.node for row in files.browser.listing.rows if row.name == name)
+        self.page.views.list.select((node,))
+        pane = files.viewer.pane
         self.wait(lambda: pane.shown.block is not None and pane.shown.entry is not None
                   and pane.shown.entry.name == name, f"the preview of {name}")  # fmt: skip
 
@@ -243,32 +261,32 @@ class Photographer:
 
 def photograph(address: str, files: Path, place: Path, mode: str, *, first: bool) -> None:
     """All pictures of one palette."""
-    from sfos.gui.commands import Command
+    from sfos.gui.files.commands import PREVIEW
 
     hand = Photographer(address, place, mode)
     hand.sign_in(pictures=first)
-    space = hand.app.workspace
+    space, shown = hand.app.workspace, hand.files
     assert space is not None
     if first:
-        space.orders.upload([files.parents[1]])
+        shown.orders.upload([files.parents[1]])
         hand.wait(lambda: not space.transfers.unfinished, "the upload")
         space.transfers.clear("completed")
-    space.browser.go_path("/Projects/Atlas/Design")
-    hand.wait(lambda: space.browser.place.path.endswith("Design"), "the folder")
+    shown.browser.go_path("/Projects/Atlas/Design")
+    hand.wait(lambda: shown.browser.folder.path.endswith("Design"), "the folder")
     hand.select("notes.md")
-    hand.app.run_command(Command.PREVIEW)
-    hand.wait(lambda: space.viewer.large.shown.block is not None, "the large preview")
+    hand.app.window.offers.run(PREVIEW)
+    hand.wait(lambda: shown.viewer.large.shown.block is not None, "the large preview")
     hand.app.window.toast.hide()
     if mode == "light":
         hand.take("preview")
-    window = space.viewer.large_window
+    window = shown.viewer.large_window
     assert window is not None
     window.close()
     hand.select("hero@2x.png")
     space.transfers.set_limit(6_000_000)
     for name, size in (("wireframes-v3.fig", 42_000_000), ("rehearsal.mov", 61_700_000), ("photos.zip", 90_000_000)):
         (place / name).write_bytes(os.urandom(size))
-        space.orders.upload([place / name])
+        shown.orders.upload([place / name])
         hand.wait(lambda: space.transfers.board.active, "an upload")
     hand.wait(lambda: hand.app.window.transfers_shown, "the panel")
     fractions = lambda: [row.fraction or 0 for row in space.transfers.board.active]  # noqa: E731 - short-lived

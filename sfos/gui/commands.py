@@ -1,116 +1,150 @@
-"""Everything a person can tell the window to do: one table, from which keys, menus, tool tips and the help are made."""
+"""Commands of the window: how each is called and reached, when it can be given, what it does, and in which menus it is.
+
+A room lists its own (`files/commands.py`, `account/commands.py`, `shell/commands.py`); keys, menus, buttons, tool tips
+and the help are made from those lists, and nobody else has to know of a new one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
 
-
-class Command(Enum):
-    """One thing to do; `COMMANDS` says how it is called and reached."""
-
-    BACK = "back"
-    FORWARD = "forward"
-    UP = "up"
-    REFRESH = "refresh"
-    EDIT_PATH = "edit_path"
-    SEARCH = "search"
-    OPEN = "open"
-    PREVIEW = "preview"
-    UPLOAD_FILES = "upload_files"
-    UPLOAD_FOLDER = "upload_folder"
-    DOWNLOAD = "download"
-    DOWNLOAD_TO = "download_to"
-    NEW_FOLDER = "new_folder"
-    RENAME = "rename"
-    DELETE = "delete"
-    COPY = "copy"
-    CUT = "cut"
-    PASTE = "paste"
-    COPY_PATH = "copy_path"
-    SELECT_ALL = "select_all"
-    DETAILS = "details"
-    TRANSFERS = "transfers"
-    DETAILS_PANE = "details_pane"
-    NEXT_PANE = "next_pane"
-    MENU = "menu"
-    THEME = "theme"
-    CONTRAST = "contrast"
-    TEXT_LARGER = "text_larger"
-    TEXT_SMALLER = "text_smaller"
-    TEXT_NORMAL = "text_normal"
-    SESSIONS = "sessions"
-    CHANGE_PASSWORD = "change_password"  # noqa: S105 - the name of a command
-    SIGN_OUT = "sign_out"
-    HELP = "help"
-    QUIT = "quit"
-
+StateT = TypeVar("StateT")
+ActorT = TypeVar("ActorT")
 
 Scope = Literal["window", "list", "none"]
+# Rows of buttons and menus: `go` and `tools` stand in the toolbar left and right of the page's own part, `selection` is
+# the context menu of chosen rows, `folder` that of the page without any, `settings` is behind the gear.
+MenuName = Literal["go", "tools", "upload", "selection", "folder", "settings"]
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """How a command is called and reached.
+@dataclass(frozen=True, eq=False)
+class Command(Generic[StateT, ActorT]):
+    """One thing to do. `when` is asked with the state of who offers it, `do` is called with who carries it out.
 
-    `keys` as people write them, the first one shown. `scope`: where they act: "list" keys act while the file list has
+    `keys` as people write them, the first one shown. `scope`: where they act: "list" keys act while the page's list has
     the focus, so that Delete or Ctrl+A in a field stays the field's own (nemo#3209). `list_keys` act only there anyway.
+    `field_first`: in a text field the keys mean something to the field. `at`: its number in each menu that it stands
+    in; tens are groups, with a line between two. `on`: whether its button looks pressed.
     """
 
+    id: str
     label: str
+    when: Callable[[StateT], bool]
+    do: Callable[[ActorT], object]
     keys: tuple[str, ...] = ()
     icon: str | None = None
     scope: Scope = "window"
     group: str = ""
     list_keys: tuple[str, ...] = ()
+    field_first: bool = False
+    at: Mapping[MenuName, int] = field(default_factory=dict)
+    on: Callable[[StateT], bool] | None = None
+
+    @property
+    def shown_keys(self) -> str:
+        """The first keys as a person reads them (`Ctrl+U`), "" if it has none."""
+        return readable(self.keys[0]) if self.keys else ""
+
+    @property
+    def tip(self) -> str:
+        """Label and keys, for a button that shows an icon alone."""
+        return self.label.rstrip("…") + (f" ({self.shown_keys})" if self.keys else "")
 
 
-COMMANDS: dict[Command, Spec] = {
-    Command.BACK: Spec("Back", ("Alt+Left",), "arrow-left", "window", "Go", ("Backspace",)),
-    Command.FORWARD: Spec("Forward", ("Alt+Right",), "arrow-right", "window", "Go"),
-    Command.UP: Spec("Up to the parent folder", ("Alt+Up",), "arrow-up", "window", "Go"),
-    Command.REFRESH: Spec("Refresh", ("F5", "Ctrl+R"), "arrow-clockwise", "window", "Go"),
-    Command.EDIT_PATH: Spec("Type a path", ("Ctrl+L",), "input-cursor-text", "window", "Go"),
-    Command.SEARCH: Spec("Search this folder", ("Ctrl+F",), "search", "window", "Go"),
-    Command.OPEN: Spec("Open", ("Return",), "folder2-open", "list", "Files"),
-    Command.PREVIEW: Spec("Preview", ("space",), "eye", "list", "Files"),
-    Command.UPLOAD_FILES: Spec("Upload files…", ("Ctrl+U",), "upload", "window", "Files"),
-    Command.UPLOAD_FOLDER: Spec("Upload a folder…", ("Ctrl+Shift+U",), "folder-plus", "window", "Files"),
-    Command.DOWNLOAD: Spec("Download", ("Ctrl+D",), "download", "window", "Files"),
-    Command.DOWNLOAD_TO: Spec("Download to…", ("Ctrl+Shift+D",), "folder-symlink", "window", "Files"),
-    Command.NEW_FOLDER: Spec("New folder…", ("Ctrl+Shift+N",), "folder-plus", "window", "Files"),
-    Command.RENAME: Spec("Rename…", ("F2",), "pencil", "list", "Files"),
-    Command.DELETE: Spec("Delete…", ("Delete", "Shift+Delete"), "trash", "list", "Files"),
-    Command.COPY: Spec("Copy", ("Ctrl+C",), "copy", "list", "Files"),
-    Command.CUT: Spec("Cut", ("Ctrl+X",), "scissors", "list", "Files"),
-    Command.PASTE: Spec("Paste", ("Ctrl+V",), "clipboard", "list", "Files"),
-    Command.COPY_PATH: Spec("Copy the path", ("Ctrl+Shift+C",), "link-45deg", "list", "Files"),
-    Command.SELECT_ALL: Spec("Select all", ("Ctrl+A",), "check2-square", "list", "Files"),
-    Command.DETAILS: Spec("Details", ("Alt+Return",), "info-circle", "list", "Files"),
-    Command.TRANSFERS: Spec("Show or hide transfers", ("Ctrl+J",), "arrow-down-up", "window", "Window"),
-    Command.DETAILS_PANE: Spec("Show or hide the preview", ("F8",), "layout-sidebar-reverse", "window", "Window"),
-    Command.NEXT_PANE: Spec("Go to the next pane", ("F6",), "window-split", "window", "Window"),
-    Command.MENU: Spec("Menu of the selection", ("Shift+F10",), "three-dots", "list", "Window"),
-    Command.THEME: Spec("Switch between light and dark", (), "circle-half", "none", "Window"),
-    Command.CONTRAST: Spec("Switch strong contrast on or off", (), "brightness-high", "none", "Window"),
-    Command.TEXT_LARGER: Spec("Larger text", ("Ctrl+plus", "Ctrl+equal"), "zoom-in", "window", "Window"),
-    Command.TEXT_SMALLER: Spec("Smaller text", ("Ctrl+minus",), "zoom-out", "window", "Window"),
-    Command.TEXT_NORMAL: Spec("Text of the usual size", ("Ctrl+0",), "fonts", "window", "Window"),
-    Command.SESSIONS: Spec("Where you are signed in…", (), "display", "none", "Window"),
-    Command.CHANGE_PASSWORD: Spec("Change the password…", (), "key", "none", "Window"),
-    Command.SIGN_OUT: Spec("Sign out", (), "box-arrow-right", "none", "Window"),
-    Command.HELP: Spec("Keys and help", ("F1",), "question-circle", "window", "Window"),
-    Command.QUIT: Spec("Close the window", ("Ctrl+Q",), "x-lg", "window", "Window"),
-}
-# What changes the look of the window, whoever is signed in.
-LOOK_COMMANDS = (
-    Command.THEME,
-    Command.CONTRAST,
-    Command.TEXT_LARGER,
-    Command.TEXT_SMALLER,
-    Command.TEXT_NORMAL,
-)
+AnyCommand = Command[Any, Any]
+
+
+class Offer:
+    """Commands of one room, with its state now and who carries them out. No state (None): nothing can be done."""
+
+    def __init__(
+        self,
+        commands: Iterable[Command[StateT, ActorT]],
+        state: Callable[[], StateT | None],
+        actor: Callable[[], ActorT],
+    ) -> None:
+        self.commands: tuple[AnyCommand, ...] = tuple(commands)
+        self._state: Callable[[], Any] = state
+        self._actor: Callable[[], Any] = actor
+
+    def possible(self) -> frozenset[AnyCommand]:
+        """All that can be done now."""
+        state = self._state()
+        return frozenset() if state is None else frozenset(each for each in self.commands if each.when(state))
+
+    def switched_on(self) -> frozenset[AnyCommand]:
+        """Those whose button looks pressed now."""
+        state = self._state()
+        if state is None:
+            return frozenset()
+        return frozenset(each for each in self.commands if each.on is not None and each.on(state))
+
+    def run(self, command: AnyCommand) -> None:
+        """Do it, if it is one of these and can be done now."""
+        state = self._state() if command in self.commands else None
+        if state is not None and command.when(state):
+            command.do(self._actor())
+
+
+class Offers:
+    """Everything that is on offer at the moment, of the window and of the page it shows."""
+
+    def __init__(self) -> None:
+        self._offers: tuple[Offer, ...] = ()
+
+    def set(self, *offers: Offer) -> None:
+        """Offer these, and no others."""
+        self._offers = offers
+
+    @property
+    def commands(self) -> tuple[AnyCommand, ...]:
+        """All commands, possible now or not."""
+        return tuple(command for offer in self._offers for command in offer.commands)
+
+    def possible(self) -> frozenset[AnyCommand]:
+        """All that can be done now."""
+        return frozenset[AnyCommand]().union(*(offer.possible() for offer in self._offers))
+
+    def switched_on(self) -> frozenset[AnyCommand]:
+        """Those whose button looks pressed now."""
+        return frozenset[AnyCommand]().union(*(offer.switched_on() for offer in self._offers))
+
+    def run(self, command: AnyCommand) -> None:
+        """Do it, if somebody offers it and it can be done now."""
+        for offer in self._offers:
+            offer.run(command)
+
+    def of_menu(self, name: MenuName) -> tuple[AnyCommand | None, ...]:
+        """The rows of a menu in their order; None is a line between two groups."""
+        return rows_of(self.commands, name)
+
+    def by_key(self, keys: str) -> AnyCommand | None:
+        """The command that these keys give, wherever the keyboard is."""
+        return next((each for each in self.commands if keys in each.keys and each.scope == "window"), None)
+
+    def by_list_key(self, keys: str) -> AnyCommand | None:
+        """The command that these keys give while the page's list has the keyboard."""
+        return next((each for each in self.commands if keys in keys_of_list(each)), None)
+
+
+def keys_of_list(command: AnyCommand) -> tuple[str, ...]:
+    """The keys of a command that act only in the list."""
+    return (*command.list_keys, *(command.keys if command.scope == "list" else ()))
+
+
+def rows_of(commands: Sequence[AnyCommand], name: MenuName) -> tuple[AnyCommand | None, ...]:
+    """The rows of the menu `name` in their order; None is a line between two groups."""
+    rows: list[AnyCommand | None] = []
+    group = None
+    for command in sorted((each for each in commands if name in each.at), key=lambda each: each.at[name]):
+        if group not in (None, command.at[name] // 10):
+            rows.append(None)
+        group = command.at[name] // 10
+        rows.append(command)
+    return tuple(rows)
+
 
 _SHOWN = {
     "Left": "←",
@@ -126,12 +160,6 @@ _SHOWN = {
 _MODIFIERS = {"Ctrl": "Control", "Alt": "Alt", "Shift": "Shift"}
 _MAC_MODIFIERS = {"Ctrl": "Command", "Alt": "Option", "Shift": "Shift"}
 _NAMED = {"Backspace": "BackSpace"}
-
-
-def shown_keys(command: Command, *, mac: bool = False) -> str:
-    """The first keys of a command as a person reads them (`Ctrl+U`), "" if it has none."""
-    keys = COMMANDS[command].keys
-    return readable(keys[0], mac=mac) if keys else ""
 
 
 def readable(keys: str, *, mac: bool = False) -> str:

@@ -27,7 +27,7 @@ class Crumb:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FolderPath:
     """A folder and the way to it, root first."""
 
     crumbs: tuple[Crumb, ...] = (Crumb(ROOT_NODE, ""),)
@@ -42,13 +42,13 @@ class Place:
         """Its absolute path; `/` for the root."""
         return "/" + "/".join(crumb.name for crumb in self.crumbs[1:])
 
-    def child(self, node: int, name: str) -> Place:
+    def child(self, node: int, name: str) -> FolderPath:
         """The folder `name` in this one."""
-        return Place((*self.crumbs, Crumb(node, name)))
+        return FolderPath((*self.crumbs, Crumb(node, name)))
 
-    def parent(self) -> Place | None:
+    def parent(self) -> FolderPath | None:
         """The folder above; None above the root."""
-        return Place(self.crumbs[:-1]) if len(self.crumbs) > 1 else None
+        return FolderPath(self.crumbs[:-1]) if len(self.crumbs) > 1 else None
 
 
 Phase = Literal["blank", "loading", "skeleton", "ready", "failed"]
@@ -61,7 +61,7 @@ class Listing:
     `phase`: "loading" for the first 150 ms (the old rows stay), then "skeleton"; "failed" with `problem`.
     """
 
-    place: Place = Place()
+    folder: FolderPath = FolderPath()
     rows: tuple[Entry, ...] = ()
     total: int = 0
     sort: Sort = Sort()

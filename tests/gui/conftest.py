@@ -22,6 +22,9 @@ from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.options import ClientOptions
 from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine
+from sfos.gui.files.page import FilesPage
+from sfos.gui.files.session import FilesSession
+from sfos.gui.files.views import FilesViews
 from sfos.gui.model import Sort
 from sfos.gui.shell.app import App
 from sfos.gui.shell.choices import Choices
@@ -104,6 +107,24 @@ class Hand:
         assert self.app.workspace is not None
         return self.app.workspace
 
+    @property
+    def page(self) -> FilesPage:
+        """The page of the files."""
+        page = self.app.window.pages[0]
+        assert isinstance(page, FilesPage)
+        return page
+
+    @property
+    def files(self) -> FilesSession:
+        """The signed-in session's files."""
+        assert self.page.session is not None
+        return self.page.session
+
+    @property
+    def views(self) -> FilesViews:
+        """Where they are shown."""
+        return self.page.views
+
     def click(self, widget: tk.Misc, x: int | None = None, y: int | None = None, *, times: int = 1) -> None:
         """Click into `widget`, its middle by default."""
         self.app.root.update()
@@ -135,18 +156,18 @@ class Hand:
 
     def names(self) -> list[str]:
         """The names that the list shows, in its order."""
-        tree = self.app.window.files.tree
+        tree = self.views.list.tree
         return [str(tree.item(item, "text")) for item in tree.get_children()]
 
     def row(self, name: str) -> str:
         """The item of the row `name`, once it is there."""
-        tree = self.app.window.files.tree
+        tree = self.views.list.tree
         self.wait(lambda: name in self.names(), what=f"{name} in the list")
         return next(item for item in tree.get_children() if str(tree.item(item, "text")) == name)
 
     def click_row(self, name: str, *, times: int = 1) -> None:
         """Click the row `name`."""
-        tree = self.app.window.files.tree
+        tree = self.views.list.tree
         item = self.row(name)
         tree.see(item)
         self.app.root.update()
@@ -156,9 +177,9 @@ class Hand:
 
     def go(self, path: str) -> None:
         """Show the folder at `path`."""
-        self.space.browser.go_path(path)
+        self.files.browser.go_path(path)
         self.wait(
-            lambda: self.space.browser.place.path == path and self.space.browser.listing.phase == "ready",
+            lambda: self.files.browser.folder.path == path and self.files.browser.listing.phase == "ready",
             what=f"the folder {path}",
         )
 
@@ -265,7 +286,7 @@ def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None
     if not later:
         return
     hand.wait(lambda: hand.app.workspace is not None, what="the workspace")
-    hand.wait(lambda: hand.space.browser.listing.phase == "ready", what="the first list")
+    hand.wait(lambda: hand.files.browser.listing.phase == "ready", what="the first list")
 
 
 @pytest.fixture
@@ -273,7 +294,7 @@ def fresh_hand(signed_out: Hand, folder: str) -> Hand:
     """The window, signed in for this test alone and in a new empty folder: for tests that end the session."""
     sign_in(signed_out)
     signed_out.go(folder)
-    signed_out.app.window.files.take_focus()
+    signed_out.views.list.take_focus()
     return signed_out
 
 
@@ -286,7 +307,7 @@ def signed_in(
     show_form(hand, server)
     sign_in(hand)
     # The engine's thread begins with its first job, and stays.
-    hand.space.orders.upload([write(tmp_path_factory.mktemp("first") / "first.txt", "1")])
+    hand.files.orders.upload([write(tmp_path_factory.mktemp("first") / "first.txt", "1")])
     hand.wait(lambda: hand.space.transfers.board.completed, what="the first transfer")
     yield hand
     tidy_up(hand)
@@ -300,22 +321,22 @@ def hand(signed_in: Hand, folder: str) -> Iterator[Hand]:
     app.window.toast.hide()
     app.root.focus_force()
     hand.go(folder)
-    app.window.files.take_focus()
+    hand.views.list.take_focus()
     yield hand
     space = hand.space
     put_away_dialogs(app)
-    if space.viewer.large_window is not None:
-        space.viewer.large_window.close()
+    if hand.files.viewer.large_window is not None:
+        hand.files.viewer.large_window.close()
     space.transfers.set_limit(None)
     for row in space.transfers.board.active:
         space.transfers.act(row.key, "cancel")
     hand.wait(lambda: not space.transfers.unfinished, what="the end of all transfers")
     for tab in ("completed", "failed", "cancelled"):
         space.transfers.clear(tab)
-    space.operations.clipboard = None
-    space.browser.set_filter("")
-    if space.browser.listing.sort != Sort():
-        space.browser.sort_by("name")
+    hand.files.operations.clipboard = None
+    hand.files.browser.set_filter("")
+    if hand.files.browser.listing.sort != Sort():
+        hand.files.browser.sort_by("name")
     restore_look(app)
     hand.wait(lambda: app.bridge.alive() in ([], ["gui-watch"]), what="all threads but that which watches")
 
@@ -331,7 +352,7 @@ def restore_look(app: App) -> None:
     """Colours and panes as at the beginning."""
     app.theme.set_mode("light")
     app.window.show_transfers(False)
-    app.window.show_details(True)
+    app.window.show_aside(True)
     app.window.transfers.dismissed = False
     app.choices = Choices()
     app.window.banner.show(None)

@@ -408,7 +408,7 @@ def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_a
     hand = fresh_hand
     path = queue_file.file_for(hand.app._state_dir, hand.space.session.address, USER)
     hand.space.transfers.set_limit(50_000)
-    hand.space.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 8_000)])
+    hand.files.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 8_000)])
     hand.wait(lambda: hand.space.transfers.board.active, what="the transfer")
     admin.end_sessions(USER)
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")

@@ -22,14 +22,14 @@ def test_dropped_files_and_folders_are_uploaded_shown_and_come_back_equal(hand: 
     picture.parent.mkdir(parents=True)
     Image.new("RGB", (400, 300), "navy").save(picture)
     note = write(tmp_path / "in" / "notes.md", "# Hello\n\nsome **text**\n")
-    hand.app._dropped((picture.parent, note), 0, 0)
+    hand.files.drop((picture.parent, note), 0)
     hand.wait(lambda: hand.names() == ["Ferien bilder", "notes.md"], what="both in the list")
     hand.wait(lambda: not hand.space.transfers.unfinished)
     hand.click_row("Ferien bilder", times=2)
     hand.wait(lambda: hand.names() == [picture.name], what="the folder's content")
     hand.press("alt+Up")
     hand.wait(lambda: "notes.md" in hand.names())
-    hand.app.window.files.moves.select_all()
+    hand.views.list.moves.select_all()
     hand.press("ctrl+d")
     hand.wait(lambda: (hand.downloads / "notes.md").exists() and not hand.space.transfers.unfinished)
     assert (hand.downloads / "notes.md").read_bytes() == note.read_bytes()
@@ -39,7 +39,7 @@ def test_dropped_files_and_folders_are_uploaded_shown_and_come_back_equal(hand: 
 def test_an_upload_shows_in_the_panel_and_then_among_the_completed(hand: Hand, tmp_path: Path) -> None:
     write(tmp_path / "big.bin", os.urandom(6_000_000))
     hand.space.transfers.set_limit(1_000_000)
-    hand.space.orders.upload([tmp_path / "big.bin"])
+    hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.app.window.transfers_shown, what="the panel")
     board = hand.space.transfers.board
     assert board.active[0].title == "big.bin"
@@ -52,7 +52,7 @@ def test_an_upload_shows_in_the_panel_and_then_among_the_completed(hand: Hand, t
 def test_a_transfer_is_paused_goes_on_and_is_cancelled_by_the_buttons_of_its_row(hand: Hand, tmp_path: Path) -> None:
     write(tmp_path / "big.bin", os.urandom(5_000_000))
     hand.space.transfers.set_limit(300_000)
-    hand.space.orders.upload([tmp_path / "big.bin"])
+    hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.app.window.transfers_shown)
     rows = hand.app.window.transfers.rows
     columns = rows._columns(rows.winfo_width())
@@ -67,7 +67,7 @@ def test_a_transfer_is_paused_goes_on_and_is_cancelled_by_the_buttons_of_its_row
 
 
 def test_a_file_that_cannot_be_read_stands_among_the_failed_with_its_reason(hand: Hand, tmp_path: Path) -> None:
-    hand.space.orders.upload([tmp_path / "not-there.txt"])
+    hand.files.orders.upload([tmp_path / "not-there.txt"])
     hand.wait(lambda: hand.space.transfers.board.failed, what="the failure")
     row = hand.space.transfers.board.failed[0]
     assert row.title == "not-there.txt"
@@ -82,21 +82,21 @@ def test_a_new_folder_is_made_renamed_and_deleted_by_keys(hand: Hand, session: S
     hand.type("first")
     hand.press("Return")
     hand.wait(lambda: hand.names() == ["first"], what="the new folder")
-    hand.wait(hand.app.window.files.selected, what="its selection")
-    hand.app.window.files.take_focus()
+    hand.wait(hand.views.list.selected, what="its selection")
+    hand.views.list.take_focus()
     hand.press("F2")
     hand.wait(lambda: hand.dialog(Dialog) is not None)
     hand.press("ctrl+a")
     hand.type("second")
     hand.press("Return")
     hand.wait(lambda: hand.names() == ["second"], what="the new name")
-    hand.app.window.files.take_focus()
+    hand.views.list.take_focus()
     hand.press("Delete")
     hand.wait(lambda: hand.dialog(Dialog) is not None, what="the question")
     hand.press("Return")
     hand.wait(lambda: hand.dialog(Dialog) is None)
     assert hand.names() == ["second"], "Return by habit does no harm"
-    hand.app.window.files.take_focus()
+    hand.views.list.take_focus()
     hand.press("Delete")
     hand.wait(lambda: hand.dialog(Dialog) is not None)
     hand.press("Tab", "Return")
@@ -135,7 +135,7 @@ def test_a_folder_deleted_by_others_while_it_is_shown_leads_to_the_one_above(
     hand: Hand, session: Session, folder: str
 ) -> None:
     session.api.delete([folder])
-    hand.wait(lambda: hand.space.browser.place.path == "/", what="the folder above")
+    hand.wait(lambda: hand.files.browser.folder.path == "/", what="the folder above")
     assert "was deleted" in hand.app.window.toast.text
 
 
@@ -145,7 +145,7 @@ def test_a_folder_renamed_by_others_while_it_is_shown_keeps_its_rows_and_changes
     put(session, folder, tmp_path, "a.txt")
     hand.row("a.txt")
     session.api.move(folder, folder + "-new")
-    hand.wait(lambda: hand.space.browser.place.path == folder + "-new", what="the new name")
+    hand.wait(lambda: hand.files.browser.folder.path == folder + "-new", what="the new name")
     assert hand.names() == ["a.txt"]
 
 
@@ -160,7 +160,7 @@ def test_cut_and_paste_moves_and_copying_beside_the_original_numbers_the_copy(
     hand.click_row("a.txt")
     hand.press("ctrl+x")
     hand.click_row("sub", times=2)
-    hand.wait(lambda: hand.space.browser.place.path == f"{folder}/sub")
+    hand.wait(lambda: hand.files.browser.folder.path == f"{folder}/sub")
     hand.press("ctrl+v")
     hand.wait(lambda: hand.names() == ["a.txt"], what="the moved file")
     assert sorted(e.name for e in session.api.list_folder(folder)) == ["a (2).txt", "sub"]
@@ -171,7 +171,7 @@ def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_pa
     assert str(fresh.cget("text")) == "Up to date"
     (tmp_path / "big.bin").write_bytes(os.urandom(2_000_000))
     hand.space.transfers.set_limit(500_000)
-    hand.space.orders.upload([tmp_path / "big.bin"])
+    hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: str(fresh.cget("text")) == "Uploading…", what="the word")
     hand.space.transfers.set_limit(None)
     hand.wait(lambda: str(fresh.cget("text")) == "Up to date", what="the end")
@@ -180,7 +180,7 @@ def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_pa
 def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_path: Path) -> None:
     hand.space.transfers.set_limit(50_000)
     for name in ("a.bin", "b.bin", "c.bin", "d.bin"):
-        hand.space.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
+        hand.files.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
     hand.wait(lambda: len(hand.space.transfers.board.active) == 4 and hand.app.window.transfers_shown, what="the rows")
     rows = hand.app.window.transfers.rows
 
@@ -203,7 +203,7 @@ def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_pat
     assert hand.app.window.transfers.tab == "cancelled"
     rows.focus_set()
     hand.press("End", "Down", "Down", "Down")
-    hand.app.window.files.take_focus()
+    hand.views.list.take_focus()
     hand.space.transfers.clear("cancelled")
     hand.wait(lambda: hand.app.window.transfers.tab == "active")
     rows.focus_set()  # the row that was chosen is gone

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from sfos.client.session.session import Session
-from sfos.gui.commands import Command
+from sfos.gui.account.commands import CHANGE_PASSWORD
 from sfos.gui.model import Notice
+from sfos.gui.shell.commands import THEME
 from sfos.gui.signing_in.new_password import PasswordDialog
 from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.gui.widgets.menus import Menu
@@ -31,8 +32,8 @@ def menus(hand: Hand) -> list[Menu]:
 def test_the_scroll_bar_is_dragged_and_its_trough_clicked(hand: Hand, session: Session, folder: str) -> None:
     folders(session, folder, 60)
     hand.wait(lambda: len(hand.names()) == 60, what="all folders")
-    tree = hand.app.window.files.tree
-    bar = next(child for child in hand.app.window.files.winfo_children() if isinstance(child, AutoScrollbar))
+    tree = hand.views.list.tree
+    bar = next(child for child in hand.views.list.winfo_children() if isinstance(child, AutoScrollbar))
     hand.wait(bar.winfo_ismapped, what="the scroll bar")
     hand.app.root.update()
     middle, height = bar.winfo_width() // 2, bar.winfo_height()
@@ -54,9 +55,9 @@ def test_a_menu_is_closed_and_the_keyboard_is_the_lists_again(hand: Hand, how: s
     if how == "Escape":
         hand.press("Escape")
     else:
-        hand.click(hand.app.window.files.tree, 200, 300)
+        hand.click(hand.views.list.tree, 200, 300)
     hand.wait(lambda: not menus(hand), what="its end")
-    assert hand.app.root.focus_get() is hand.app.window.files.tree
+    assert hand.app.root.focus_get() is hand.views.list.tree
 
 
 def test_what_a_menu_offers_is_done_by_a_click(hand: Hand) -> None:
@@ -75,9 +76,9 @@ def test_after_a_dialog_the_keyboard_is_where_it_was(hand: Hand, session: Sessio
     hand.wait(lambda: hand.dialog(Dialog) is not None and str(hand.app.root.focus_get()).startswith(".!dialog"))
     hand.press(answer)
     hand.wait(lambda: hand.dialog(Dialog) is None, what="the end of the dialog")
-    hand.wait(lambda: hand.app.root.focus_get() is hand.app.window.files.tree, what="the keyboard")
+    hand.wait(lambda: hand.app.root.focus_get() is hand.views.list.tree, what="the keyboard")
     hand.press("Down")
-    hand.wait(lambda: [entry.name for entry in hand.app.window.files.selected()] == ["f02"], what="the next row")
+    hand.wait(lambda: [entry.name for entry in hand.views.list.selected()] == ["f02"], what="the next row")
 
 
 def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_where_it_is(
@@ -85,19 +86,19 @@ def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_
 ) -> None:
     folders(session, folder, 60)
     (tmp_path / "notes.md").write_text("# Notes\n\nsome text\n")
-    hand.space.orders.upload([tmp_path / "notes.md"])
+    hand.files.orders.upload([tmp_path / "notes.md"])
     hand.click_row("notes.md")
     hand.press("space")
-    hand.wait(lambda: hand.space.viewer.large_window is not None)
-    hand.wait(lambda: hand.space.viewer.large.shown.block is not None, what="the preview")
+    hand.wait(lambda: hand.files.viewer.large_window is not None)
+    hand.wait(lambda: hand.files.viewer.large.shown.block is not None, what="the preview")
     hand.press("Escape")
-    hand.wait(lambda: hand.space.viewer.large_window is None)
-    tree = hand.app.window.files.tree
-    top, text = tree.yview()[0], hand.app.window.details.preview._text.text
+    hand.wait(lambda: hand.files.viewer.large_window is None)
+    tree = hand.views.list.tree
+    top, text = tree.yview()[0], hand.views.details.preview._text.text
     before = {option: str(text.cget(option)) for option in ("padx", "pady", "borderwidth", "highlightthickness")}
     assert top > 0
     for mode in ("dark", "light"):
-        hand.app.run_command(Command.THEME)
+        hand.app.window.offers.run(THEME)
         hand.app.root.update()
         assert hand.app.theme.mode == mode
         assert tree.yview()[0] == top
@@ -127,14 +128,14 @@ def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(
     hand: Hand, session: Session, folder: str, tmp_path: Path
 ) -> None:
     (tmp_path / "old.txt").write_text("text")
-    hand.space.orders.upload([tmp_path / "old.txt"])
+    hand.files.orders.upload([tmp_path / "old.txt"])
     hand.click_row("old.txt")
-    title = hand.app.window.details._title
+    title = hand.views.details._title
     hand.wait(lambda: str(title.cget("text")) == "old.txt", what="its details")
     entry = session.api.list_folder(folder)[0]
     session.api.move(Ref(node=entry.node), f"{folder}/new.txt")
     hand.wait(lambda: str(title.cget("text")) == "new.txt", what="the new name")
-    assert [chosen.name for chosen in hand.space.orders.selection.entries] == ["new.txt"]
+    assert [chosen.name for chosen in hand.files.orders.selection.entries] == ["new.txt"]
 
 
 def test_a_cancelled_upload_takes_its_question_back_and_says_that_it_was_cancelled(
@@ -144,7 +145,7 @@ def test_a_cancelled_upload_takes_its_question_back_and_says_that_it_was_cancell
 
     for content in ("first", "second and longer"):
         (tmp_path / "same.txt").write_text(content)
-        hand.space.orders.upload([tmp_path / "same.txt"])
+        hand.files.orders.upload([tmp_path / "same.txt"])
         hand.row("same.txt")
     hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
     board = lambda: hand.space.transfers.board  # noqa: E731
@@ -167,7 +168,7 @@ def test_a_small_window_keeps_the_folders_name_and_most_of_the_list(hand: Hand, 
         hand.wait(lambda: root.winfo_width() == 900, what="the small window")
         hand.go(path)
         hand.app.root.update()
-        crumb = window.toolbar.breadcrumb
+        crumb = hand.views.bar.breadcrumb
         last = next(part for part in crumb._parts if str(part.cget("text") or "") == "Final versions")
         assert last.winfo_x() + last.winfo_reqwidth() <= crumb.winfo_width()
         window.show_transfers(True)
@@ -184,7 +185,7 @@ def test_a_small_window_keeps_the_folders_name_and_most_of_the_list(hand: Hand, 
 
 
 def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(hand: Hand) -> None:
-    hand.app.run_command(Command.CHANGE_PASSWORD)
+    hand.app.window.offers.run(CHANGE_PASSWORD)
     dialog = hand.dialog(PasswordDialog)
     assert isinstance(dialog, PasswordDialog)
     hand.wait(lambda: hand.app.root.focus_get() is dialog.old, what="its focus")
@@ -209,7 +210,7 @@ def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
         show(notice)
 
     monkeypatch.setattr(hand.app.window.toast, "show", listen)
-    hand.app.run_command(Command.CHANGE_PASSWORD)
+    hand.app.window.offers.run(CHANGE_PASSWORD)
     dialog = hand.dialog(PasswordDialog)
     assert isinstance(dialog, PasswordDialog)
     dialog.old.insert(0, "nonsense")
@@ -224,7 +225,7 @@ def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
 def test_a_folder_known_to_have_no_folders_has_no_arrow(hand: Hand, session: Session, folder: str) -> None:
     session.api.make_folder(f"{folder}/leaf")
     hand.go(f"{folder}/leaf")
-    tree = hand.app.window.sidebar.tree
-    item = str(hand.space.browser.place.node)
+    tree = hand.views.tree.tree
+    item = str(hand.files.browser.folder.node)
     hand.wait(lambda: tree.exists(item), what="the folder in the tree")
     hand.wait(lambda: tree.get_children(item) == (), what="the end of its arrow")

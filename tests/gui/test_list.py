@@ -21,12 +21,12 @@ def test_a_click_on_a_heading_sorts_and_a_second_one_turns_the_order_round(
     put(session, folder, tmp_path, "file10.txt", "file2.txt", "Alpha.txt")
     session.api.make_folder(f"{folder}/zoo")
     hand.wait(lambda: hand.names() == ["zoo", "Alpha.txt", "file2.txt", "file10.txt"], what="natural order")
-    tree = hand.app.window.files.tree
+    tree = hand.views.list.tree
     hand.click(tree, 60, 12)
     hand.wait(lambda: hand.names() == ["zoo", "file10.txt", "file2.txt", "Alpha.txt"], what="the other way round")
     size_at = int(tree.column("#0", "width")) + 20
     hand.click(tree, size_at, 12)
-    hand.wait(lambda: hand.space.browser.listing.sort.column == "size")
+    hand.wait(lambda: hand.files.browser.listing.sort.column == "size")
     assert hand.names()[0] == "zoo"
 
 
@@ -35,7 +35,7 @@ def test_home_end_shift_and_typing_move_through_the_list(
 ) -> None:
     put(session, folder, tmp_path, "apple.txt", "banana.txt", "berry.txt", "cherry.txt")
     hand.row("cherry.txt")
-    files = hand.app.window.files
+    files = hand.views.list
     files.take_focus()
 
     def chosen() -> list[str]:
@@ -68,7 +68,7 @@ def test_the_search_field_filters_and_escape_shows_all_again(
     hand.type("TW")
     hand.wait(lambda: hand.names() == ["two.txt"])
     hand.type("qq")
-    hand.wait(hand.app.window.placeholder.winfo_ismapped, what="nothing found")
+    hand.wait(hand.views.placeholder.winfo_ismapped, what="nothing found")
     hand.press("Escape")
     hand.wait(lambda: hand.names() == ["one.txt", "two.txt"])
 
@@ -83,7 +83,7 @@ def test_delete_and_ctrl_a_in_the_search_field_belong_to_the_field(
     hand.press("ctrl+a", "Delete")
     hand.app.root.update()
     assert hand.dialog(Dialog) is None
-    assert hand.app.window.toolbar.search.entry.get() == ""
+    assert hand.views.bar.search.entry.get() == ""
 
 
 def test_a_typed_path_goes_there_and_a_wrong_one_is_explained(hand: Hand, session: Session, folder: str) -> None:
@@ -92,11 +92,11 @@ def test_a_typed_path_goes_there_and_a_wrong_one_is_explained(hand: Hand, sessio
     hand.press("ctrl+a")
     hand.type(f"{folder}/deep")
     hand.press("Return")
-    hand.wait(lambda: hand.space.browser.place.path == f"{folder}/deep", what="the typed folder")
+    hand.wait(lambda: hand.files.browser.folder.path == f"{folder}/deep", what="the typed folder")
     hand.press("alt+Left")
-    hand.wait(lambda: hand.space.browser.place.path == folder, what="back")
+    hand.wait(lambda: hand.files.browser.folder.path == folder, what="back")
     hand.press("alt+Right")
-    hand.wait(lambda: hand.space.browser.place.path == f"{folder}/deep", what="forward")
+    hand.wait(lambda: hand.files.browser.folder.path == f"{folder}/deep", what="forward")
     hand.press("ctrl+l")
     hand.press("ctrl+a")
     hand.type("/nowhere")
@@ -130,10 +130,10 @@ def test_twenty_thousand_rows_fill_without_stalling_the_window(hand: Hand) -> No
         hand.app.root.after(1, tick)
 
     tick()
-    place = hand.space.browser.place
-    hand.app.window.show_listing(Listing(place.child(9, "many"), rows, len(rows), phase="ready"))
-    hand.wait(lambda: len(hand.app.window.files.tree.get_children()) == len(rows), 30, what="all rows")
+    place = hand.files.browser.folder
+    hand.views.show_listing(Listing(place.child(9, "many"), rows, len(rows), phase="ready"))
+    hand.wait(lambda: len(hand.views.list.tree.get_children()) == len(rows), 30, what="all rows")
     gaps = [later - earlier for earlier, later in itertools.pairwise(ticks)]
     # 8 ms a slice; the bound leaves room for a machine that runs other things too.
     assert max(gaps) < 2.0, max(gaps)  # UX asks for 0.01; this bound only finds a fill in one piece
-    hand.space.browser.refresh()
+    hand.files.browser.refresh()

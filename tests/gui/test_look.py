@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageChops
 
 from sfos.client.session.session import Session
-from sfos.gui.commands import Command
 from sfos.gui.files.drop import DropTarget
+from sfos.gui.shell.commands import CONTRAST, THEME
 from tests.gui.conftest import Hand
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -27,7 +27,7 @@ def calm(hand: Hand) -> None:
     """No caret, no mouse over anything, no passing message."""
     subprocess.run(["xdotool", "mousemove", "1900", "1190"], check=True)
     hand.app.window.toast.hide()
-    hand.app.window.files.take_focus()
+    hand.views.list.take_focus()
     for _ in range(20):
         hand.app.root.update()
 
@@ -35,18 +35,18 @@ def calm(hand: Hand) -> None:
 def test_dark_and_back_again_leaves_not_a_pixel_changed(hand: Hand, session: Session, tmp_path: Path) -> None:
     for name in ("report.pdf", "picture.png", "notes.md", "x.zip"):
         (tmp_path / name).write_bytes(name.encode())
-    hand.app._dropped(tuple(tmp_path / name for name in ("report.pdf", "picture.png", "notes.md", "x.zip")), 0, 0)
+    hand.files.drop(tuple(tmp_path / name for name in ("report.pdf", "picture.png", "notes.md", "x.zip")), 0)
     hand.wait(lambda: len(hand.names()) == 4 and not hand.space.transfers.unfinished)
     hand.app.window.show_transfers(False)
     files = session.api.usage().files_current
-    meter = hand.app.window.sidebar._usage._text
+    meter = hand.app.window.side.usage._text
     hand.wait(lambda: f"in {files:,} file" in str(meter.cget("text")), what="the sum of all files")
     calm(hand)
     light = hand.screenshot(tmp_path / "light.png")
-    hand.app.run_command(Command.THEME)
+    hand.app.window.offers.run(THEME)
     calm(hand)
     dark = hand.screenshot(tmp_path / "dark.png")
-    hand.app.run_command(Command.THEME)
+    hand.app.window.offers.run(THEME)
     calm(hand)
     again = hand.screenshot(tmp_path / "again.png")
     assert differing_pixels(light, again) == 0
@@ -72,15 +72,15 @@ def test_text_grows_with_its_rows_and_goes_back(hand: Hand) -> None:
 
 def test_strong_contrast_changes_the_palette_and_back(hand: Hand) -> None:
     before = hand.app.theme.palette
-    hand.app.run_command(Command.CONTRAST)
+    hand.app.window.offers.run(CONTRAST)
     assert hand.app.theme.palette.muted != before.muted
-    hand.app.run_command(Command.CONTRAST)
+    hand.app.window.offers.run(CONTRAST)
     assert hand.app.theme.palette == before
 
 
 def test_files_chosen_in_the_dialog_are_uploaded(hand: Hand, tmp_path: Path) -> None:
     (tmp_path / "chosen.txt").write_text("x")
-    hand.space.orders._chosen_in = tmp_path
+    hand.files.orders._chosen_in = tmp_path
 
     def answer() -> None:  # the dialog has a loop of its own, in which only others can type
         search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "Upload files"]
@@ -98,7 +98,7 @@ def test_files_chosen_in_the_dialog_are_uploaded(hand: Hand, tmp_path: Path) -> 
 def test_dropped_names_arrive_whole_whatever_is_in_them(hand: Hand) -> None:
     dropped: list[tuple[Path, ...]] = []
     target = DropTarget(
-        hand.app.window.sidebar, on_over=lambda _x, _y: None, on_leave=lambda: None,
+        hand.app.window.side, on_over=lambda _x, _y: None, on_leave=lambda: None,
         on_drop=lambda paths, _x, _y: dropped.append(paths),
     )  # fmt: skip
     assert target.available

@@ -83,7 +83,7 @@ def test_a_transfer_that_lost_its_server_goes_on_by_itself_when_it_is_back(
         port = Address.parse(server.address, 1).port
         banner = hand.app.window.offline_banner
         hand.space.transfers.set_limit(300_000)
-        hand.space.orders.upload([tmp_path / "big.bin"])
+        hand.files.orders.upload([tmp_path / "big.bin"])
         hand.wait(lambda: any((row.fraction or 0) > 0.02 for row in hand.space.transfers.board.active), what="progress")
         server.process.kill()
         hand.wait(lambda: banner.notice is not None, what="the banner")

@@ -17,7 +17,7 @@ def ask_conflict(hand: Hand, session: Session, folder: str, tmp_path: Path) -> P
     put(session, folder, tmp_path, "same.txt")
     hand.row("same.txt")
     mine = write(tmp_path / "mine" / "same.txt", "mine")
-    hand.space.orders.upload([mine])
+    hand.files.orders.upload([mine])
     hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
     hand.wait(lambda: bool(hand.dialog(ConflictDialog).winfo_viewable()))  # type: ignore[union-attr]
     return mine
@@ -63,7 +63,7 @@ def test_return_in_the_overwrite_question_replaces_nothing(
 ) -> None:
     for content in ("first", "second"):
         (tmp_path / "same.txt").write_text(content)
-        hand.space.orders.upload([tmp_path / "same.txt"])
+        hand.files.orders.upload([tmp_path / "same.txt"])
         hand.row("same.txt")
     hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
     hand.wait(lambda: str(hand.app.root.focus_get()).startswith(str(hand.dialog(ConflictDialog))), what="its focus")

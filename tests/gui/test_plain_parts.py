@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from sfos.gui import wording
 from sfos.gui.account.usage import usage_of, usage_text, used_share
-from sfos.gui.commands import COMMANDS, Command, readable, sequence
+from sfos.gui.commands import readable, sequence
 from sfos.gui.files.list_keys import find_typed
 from sfos.gui.files.operations import deletion_text, name_problem, named
 from sfos.gui.files.ordering import SortedRows, key_of, natural
 from sfos.gui.look import kinds
 from sfos.gui.look.palette import LIGHT, Palette, contrast, palette_for
 from sfos.gui.look.scaling import factor_for
-from sfos.gui.model import Place, Selection, Sort
+from sfos.gui.model import FolderPath, Selection, Sort
 from sfos.gui.preview.presenter import details_of
 from sfos.gui.shell import choices
 from sfos.gui.shell.choices import Choices
@@ -106,15 +106,6 @@ def test_kinds_are_named() -> None:
 
 
 # --- Commands -----------------------------------------------------------------------------------------------------
-
-
-def test_every_command_is_described_and_no_key_means_two_things() -> None:
-    from sfos.gui.look.icons import _code_points
-
-    assert set(COMMANDS) == set(Command)
-    keys = [key for spec in COMMANDS.values() for key in (*spec.keys, *spec.list_keys)]
-    assert len(keys) == len(set(keys))
-    assert all(spec.icon in _code_points() for spec in COMMANDS.values() if spec.icon)
 
 
 def test_keys_are_written_for_people_and_for_tk() -> None:
@@ -276,11 +267,11 @@ def test_details_tell_what_is_known() -> None:
 
 
 def test_places_know_their_path_and_what_is_above() -> None:
-    place = Place().child(2, "a").child(3, "b")
+    place = FolderPath().child(2, "a").child(3, "b")
     assert place.path == "/a/b"
-    assert place.parent() == Place().child(2, "a")
-    assert Place().parent() is None
-    assert Place().path == "/"
+    assert place.parent() == FolderPath().child(2, "a")
+    assert FolderPath().parent() is None
+    assert FolderPath().path == "/"
 
 
 # --- Usage --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from sfos.client.watch import Resync
 from sfos.gui.files.browser import BrowserPresenter
 from sfos.gui.files.folders import FoldersPresenter
 from sfos.gui.files.operations import OperationsPresenter
-from sfos.gui.model import Conflicting, Listing, Notice, Place
+from sfos.gui.model import Conflicting, FolderPath, Listing, Notice
 from sfos.gui.preview.blocks import NothingBlock, TextBlock
 from sfos.gui.preview.presenter import PreviewPresenter, Shown
 from sfos.gui.shell.watching import WatchPresenter
@@ -32,7 +32,7 @@ class Browsing:
     """A browser and what it told."""
 
     browser: BrowserPresenter
-    place: Place
+    folder: FolderPath
     listings: list[Listing] = field(default_factory=list)
     revealed: list[tuple[int, ...]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -45,12 +45,12 @@ class Browsing:
 @pytest.fixture
 def browsing(bridge: TaskBridge, session: Session, folder: str, settle: Settle) -> Browsing:
     entry = session.api.stat(folder)
-    told = Browsing(None, Place().child(entry.node, entry.name))  # type: ignore[arg-type]
+    told = Browsing(None, FolderPath().child(entry.node, entry.name))  # type: ignore[arg-type]
     told.browser = BrowserPresenter(
         bridge, session.api, on_listing=told.listings.append, on_notice=told.notices.append,
         on_reveal=lambda nodes: told.revealed.append(tuple(nodes)),
     )  # fmt: skip
-    told.browser.go(told.place)
+    told.browser.go(told.folder)
     settle(lambda: told.browser.listing.phase == "ready")
     return told
 
@@ -77,16 +77,16 @@ def test_going_back_forward_and_up_leads_where_one_was(
 ) -> None:
     node = session.api.make_folder(f"{folder}/sub").node
     browser = browsing.browser
-    browser.go(browsing.place.child(node, "sub"))
-    settle(lambda: browser.place.path == f"{folder}/sub" and browser.listing.phase == "ready")
+    browser.go(browsing.folder.child(node, "sub"))
+    settle(lambda: browser.folder.path == f"{folder}/sub" and browser.listing.phase == "ready")
     assert browser.listing.can_back and not browser.listing.can_forward
     browser.go_up()
-    settle(lambda: browser.place.path == folder and browser.listing.phase == "ready")
+    settle(lambda: browser.folder.path == folder and browser.listing.phase == "ready")
     assert browsing.revealed[-1] == (node,), "the folder one came from is selected"
     browser.go_back()
-    settle(lambda: browser.place.path == f"{folder}/sub" and browser.listing.phase == "ready")
+    settle(lambda: browser.folder.path == f"{folder}/sub" and browser.listing.phase == "ready")
     browser.go_forward()
-    settle(lambda: browser.place.path == folder and browser.listing.phase == "ready")
+    settle(lambda: browser.folder.path == folder and browser.listing.phase == "ready")
     assert not browser.listing.can_forward
 
 
@@ -97,10 +97,10 @@ def test_a_known_folder_is_shown_at_once_and_then_corrected(
     browser = browsing.browser
     browser.refresh()
     settle(lambda: browsing.names == ["one.txt"])
-    browser.go(Place())
-    settle(lambda: browser.place == Place() and browser.listing.phase == "ready")
+    browser.go(FolderPath())
+    settle(lambda: browser.folder == FolderPath() and browser.listing.phase == "ready")
     put(session, tmp_path, folder, two="2")
-    browser.go(browsing.place)
+    browser.go(browsing.folder)
     assert browsing.names == ["one.txt"], "what is known comes without asking"
     assert browser.listing.phase == "loading"
     settle(lambda: browsing.names == ["one.txt", "two.txt"])
@@ -113,18 +113,18 @@ def test_a_slow_answer_shows_a_skeleton_and_a_late_one_is_dropped(
     second = session.api.make_folder(f"{folder}/second").node
     browser = browsing.browser
     with session._control_lock:  # nobody's request goes through while this is held
-        browser.go(browsing.place.child(first, "first"))
+        browser.go(browsing.folder.child(first, "first"))
         settle(lambda: browser.listing.phase == "skeleton")
-        assert browser.place.path == f"{folder}/first"
-        browser.go(browsing.place.child(second, "second"))
-    settle(lambda: browser.place.path == f"{folder}/second" and browser.listing.phase == "ready")
+        assert browser.folder.path == f"{folder}/first"
+        browser.go(browsing.folder.child(second, "second"))
+    settle(lambda: browser.folder.path == f"{folder}/second" and browser.listing.phase == "ready")
     later = len(browsing.listings)
     settle(lambda: not browser._bridge.alive())
-    assert all(listing.place.path != f"{folder}/first" for listing in browsing.listings[later:])
+    assert all(listing.folder.path != f"{folder}/first" for listing in browsing.listings[later:])
 
 
 def test_a_folder_that_is_gone_says_so(browsing: Browsing, session: Session, folder: str, settle: Settle) -> None:
-    browsing.browser.go(browsing.place.child(999_999, "gone"))
+    browsing.browser.go(browsing.folder.child(999_999, "gone"))
     settle(lambda: browsing.browser.listing.phase == "failed")
     assert "no longer there" in (browsing.browser.listing.problem or "")
 
@@ -159,9 +159,9 @@ def test_a_typed_path_to_a_file_shows_its_folder_with_the_file_selected(
     browsing: Browsing, session: Session, folder: str, settle: Settle, tmp_path: Path
 ) -> None:
     put(session, tmp_path, folder, note="x")
-    browsing.browser.go(Place())
+    browsing.browser.go(FolderPath())
     browsing.browser.go_path(f"{folder}/note.txt")
-    settle(lambda: browsing.browser.place.path == folder and browsing.revealed)
+    settle(lambda: browsing.browser.folder.path == folder and browsing.revealed)
     assert browsing.revealed[-1] == (session.api.stat(f"{folder}/note.txt").node,)
 
 
@@ -211,7 +211,7 @@ def test_a_name_that_is_taken_is_told(bridge: TaskBridge, session: Session, fold
     notices: list[Notice] = []
     operations = OperationsPresenter(bridge, session.api, on_notice=notices.append, on_done=lambda _node: None)
     entry = session.api.stat(folder)
-    operations.make_folder(Place().child(entry.node, entry.name), "TAKEN")
+    operations.make_folder(FolderPath().child(entry.node, entry.name), "TAKEN")
     settle(lambda: notices)
     assert notices[0].severity == "error" and "already there" in notices[0].text
 

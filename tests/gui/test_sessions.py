@@ -11,9 +11,9 @@ from sfos.client.address import Address
 from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.options import ClientOptions, ConnectionOptions
 from sfos.client.session.session import Session
+from sfos.gui.account.commands import SESSIONS
 from sfos.gui.account.sessions import SessionsPresenter
 from sfos.gui.account.sessions_dialog import SessionsDialog
-from sfos.gui.commands import Command
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.protocol import SessionRevoked
@@ -59,7 +59,7 @@ def test_sessions_are_listed_with_this_one_marked_and_another_is_ended(
 @pytest.mark.display
 def test_the_dialog_logs_out_all_others_and_then_this_window(fresh_hand: Hand, elsewhere: Session) -> None:
     hand = fresh_hand
-    hand.app.run_command(Command.SESSIONS)
+    hand.app.window.offers.run(SESSIONS)
     dialog = hand.dialog(SessionsDialog)
     assert isinstance(dialog, SessionsDialog)
     hand.wait(lambda: dialog.table.exists(elsewhere.ticket.ticket_id), what="the other session")

@@ -9,7 +9,7 @@ import pytest
 
 from sfos.client.address import Address
 from sfos.client.net.trust import TrustStore
-from sfos.gui.commands import Command
+from sfos.gui.shell.commands import SIGN_OUT
 from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
@@ -140,8 +140,8 @@ def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signe
 
 def test_signing_out_returns_to_the_form(fresh_hand: Hand) -> None:
     hand = fresh_hand
-    hand.app.run_command(Command.SIGN_OUT)
+    hand.app.window.offers.run(SIGN_OUT)
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard))
     assert hand.app.workspace is None
     sign_in(hand)
-    assert hand.space.browser.place.path == "/"
+    assert hand.files.browser.folder.path == "/"

@@ -17,7 +17,7 @@ from sfos.client.options import ClientOptions, TransferOptions
 from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine, queue_file
 from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload
-from sfos.gui.model import Crumb, Notice, Place, Transfer
+from sfos.gui.model import Crumb, FolderPath, Notice, Transfer
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from sfos.gui.transfers.conflicts import ConflictsPresenter
@@ -37,7 +37,7 @@ class Panel:
     """A presenter on a session's engine, and what it told."""
 
     transfers: TransfersPresenter
-    place: Place
+    folder: FolderPath
     notices: list[Notice] = field(default_factory=list)
     queue_changes: list[tuple[Kept, ...]] = field(default_factory=list)
 
@@ -54,7 +54,7 @@ class Panel:
 def panel(bridge: TaskBridge, session: Session, folder: str) -> Iterator[Panel]:
     entry = session.api.stat(folder)
     conflicts = ConflictsPresenter(bridge, lambda _question, _answer: lambda: None)
-    told = Panel(None, Place((*Place().crumbs, Crumb(entry.node, entry.name))))  # type: ignore[arg-type]
+    told = Panel(None, FolderPath((*FolderPath().crumbs, Crumb(entry.node, entry.name))))  # type: ignore[arg-type]
     told.transfers = TransfersPresenter(
         bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=told.notices.append,
         on_queue=lambda: told.queue_changes.append(told.transfers.unfinished_work()),
@@ -66,7 +66,7 @@ def panel(bridge: TaskBridge, session: Session, folder: str) -> Iterator[Panel]:
 
 def upload(panel: Panel, tmp_path: Path, *names: str, size: int = 2_000_000) -> None:
     for name in names:
-        panel.transfers.upload([write(tmp_path / name, os.urandom(size))], panel.place)
+        panel.transfers.upload([write(tmp_path / name, os.urandom(size))], panel.folder)
 
 
 # --- Order ----------------------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def test_a_file_called_like_a_number_of_items_is_one_file(panel: Panel, settle: 
     upload(panel, tmp_path, "14 items", size=10)
     settle(lambda: panel.notices)
     assert panel.notices[-1].text == "“14 items” was uploaded."
-    panel.transfers.upload([write(tmp_path / "x", "1"), write(tmp_path / "y", "2")], panel.place)
+    panel.transfers.upload([write(tmp_path / "x", "1"), write(tmp_path / "y", "2")], panel.folder)
     settle(lambda: len(panel.notices) == 2)
     assert panel.notices[-1].text == "“2 items” were uploaded."
 
@@ -145,7 +145,7 @@ def test_what_is_unfinished_is_known_in_its_order_and_what_is_over_is_not(
     panel.transfers.act(panel.row("c").key, "up")
     kept = panel.transfers.unfinished_work()
     assert kept == tuple(
-        KeptUpload((os.fsencode(tmp_path / name),), panel.place.node, panel.place.path) for name in ("a", "c", "b")
+        KeptUpload((os.fsencode(tmp_path / name),), panel.folder.node, panel.folder.path) for name in ("a", "c", "b")
     )
     assert panel.queue_changes[-1] == kept
     panel.transfers.act(panel.row("c").key, "cancel")
@@ -156,7 +156,7 @@ def test_what_ended_with_the_session_is_kept_and_not_tried_again_by_itself(
     bridge: TaskBridge, session: Session, folder: str, settle: Settle, tmp_path: Path
 ) -> None:
     trust = Trust(TrustStore(tmp_path / "pins.json"), ACCEPT_NEW)
-    place = Place((*Place().crumbs, Crumb(session.api.stat(folder).node, folder[1:])))
+    place = FolderPath((*FolderPath().crumbs, Crumb(session.api.stat(folder).node, folder[1:])))
     conflicts = ConflictsPresenter(bridge, lambda _question, _answer: lambda: None)
     notices: list[Notice] = []
     transfers = TransfersPresenter(
@@ -340,10 +340,10 @@ def test_a_transfer_that_is_asking_when_one_signs_out_is_kept(
     put(session, folder, tmp_path, "same.txt")
     hand.row("same.txt")
     mine = write(tmp_path / "same.txt", "mine")
-    space = hand.space
-    space.orders.upload([mine])
+    space, files = hand.space, hand.files
+    files.orders.upload([mine])
     hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
-    close, waited = space.viewer.close, threading.Event()
+    close, waited = files.viewer.close, threading.Event()
 
     def close_late() -> None:
         """The worst of luck: the question's CANCEL has reached its job before anything else is closed."""
@@ -351,12 +351,12 @@ def test_a_transfer_that_is_asking_when_one_signs_out_is_kept(
         close()
         waited.set()
 
-    monkeypatch.setattr(space.viewer, "close", close_late)
+    monkeypatch.setattr(files.viewer, "close", close_late)
     hand.app._leave(logout=True)
     hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
     assert waited.is_set()
     path = queue_file.file_for(hand.app._state_dir, space.session.address, space.session.user)
-    place = space.browser.place
+    place = files.browser.folder
     assert queue_file.load(path) == (KeptUpload((os.fsencode(mine),), place.node, place.path),)
     path.unlink()
 
@@ -373,9 +373,9 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
     hand.row("there.bin")
     hand.space.engine.set_rates(SLOW, 500_000)  # neither is over before it is broken off, however busy the machine is
     hand.click_row("there.bin")
-    hand.wait(lambda: hand.space.orders.selection.entries, what="the selection")
+    hand.wait(lambda: hand.files.orders.selection.entries, what="the selection")
     hand.press("ctrl+d")
-    hand.space.orders.upload([write(tmp_path / "mine.bin", os.urandom(3_000_000))])
+    hand.files.orders.upload([write(tmp_path / "mine.bin", os.urandom(3_000_000))])
     hand.wait(
         lambda: any((row.fraction or 0) > 0.3 for row in hand.space.transfers.board.active if row.direction == "down"),
         60,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sfos.gui.commands import Command
 from sfos.gui.shell import choices
+from sfos.gui.shell.commands import DETAILS_PANE, THEME
 from sfos.gui.widgets.dialogs.base import Dialog
 from tests.gui.conftest import Hand, write
 
@@ -16,13 +16,13 @@ pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
 
 def test_theme_and_panes_are_remembered(hand: Hand) -> None:
-    hand.app.run_command(Command.THEME)
-    hand.app.run_command(Command.DETAILS_PANE)
+    hand.app.window.offers.run(THEME)
+    hand.app.window.offers.run(DETAILS_PANE)
     assert hand.app.theme.mode == "dark"
-    assert not hand.app.window.details_shown
+    assert not hand.app.window.aside_shown
     hand.wait(lambda: not choices.load(hand.app._state_dir).details, what="the choices on the disk")
     assert choices.load(hand.app._state_dir).theme == "dark"
-    hand.app.run_command(Command.DETAILS_PANE)
+    hand.app.window.offers.run(DETAILS_PANE)
 
 
 @pytest.mark.allows_errors("provokes an error in a callback")
@@ -40,7 +40,7 @@ def test_an_error_in_a_callback_is_logged_and_shown(hand: Hand, caplog: pytest.L
 def test_closing_during_a_transfer_asks_first(hand: Hand, tmp_path: Path) -> None:
     write(tmp_path / "big.bin", os.urandom(5_000_000))
     hand.space.transfers.set_limit(200_000)
-    hand.space.orders.upload([tmp_path / "big.bin"])
+    hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.space.transfers.board.active)
     hand.app.close()
     hand.wait(lambda: hand.dialog(Dialog) is not None, what="the question")

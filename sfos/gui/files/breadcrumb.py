@@ -8,7 +8,7 @@ from tkinter import ttk
 
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
-from sfos.gui.model import Crumb, Place
+from sfos.gui.model import Crumb, FolderPath
 from sfos.gui.widgets.menus import Menu, popup
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import printable
@@ -21,13 +21,13 @@ class Breadcrumb(ttk.Frame):
     """The way to the folder shown; what has no room is behind a `…` that opens as a menu."""
 
     def __init__(
-        self, parent: tk.Misc, theme: Theme, *, on_go: Callable[[Place], None], on_path: Callable[[str], None]
+        self, parent: tk.Misc, theme: Theme, *, on_go: Callable[[FolderPath], None], on_path: Callable[[str], None]
     ) -> None:
         px = theme.px
         super().__init__(parent, style=styles.FIELD_BOX, padding=(px(6), px(2)), width=px(120), height=px(34))
         self._theme = theme
         self._on_go, self._on_path = on_go, on_path
-        self._place = Place()
+        self._folder = FolderPath()
         self._parts: list[tk.Widget] = []
         self._width = 0
         self._field: ttk.Entry | None = None
@@ -39,10 +39,10 @@ class Breadcrumb(ttk.Frame):
         theme.on_change(self._draw)
         self._draw()
 
-    def show(self, place: Place) -> None:
-        """Show the way to `place`."""
-        if place != self._place:
-            self._place = place
+    def show(self, folder: FolderPath) -> None:
+        """Show the way to `folder`."""
+        if folder != self._folder:
+            self._folder = folder
             self._end_edit()
             self._draw()
 
@@ -59,7 +59,7 @@ class Breadcrumb(ttk.Frame):
         self._icon.configure(image=theme.icon("hdd-network", theme.palette.muted, 15))
         if self._field is not None:
             return
-        crumbs = self._place.crumbs
+        crumbs = self._folder.crumbs
         shown = self._shown(len(crumbs))
         for position, index in enumerate(shown):
             before = shown[position - 1] if position else -1
@@ -91,12 +91,12 @@ class Breadcrumb(ttk.Frame):
         return shown
 
     def _label(self, index: int) -> str:
-        name = printable(self._place.crumbs[index].name) if index else _ROOT
+        name = printable(self._folder.crumbs[index].name) if index else _ROOT
         return self._theme.elide(name, self._theme.px(_LONGEST), "SfBoldFont")
 
     def _button(self, index: int, *, alone: bool) -> None:
-        here = index == len(self._place.crumbs) - 1
-        place = Place(self._place.crumbs[: index + 1])
+        here = index == len(self._folder.crumbs) - 1
+        folder = FolderPath(self._folder.crumbs[: index + 1])
         text = self._label(index)
         if alone:
             room = max(self._theme.px(24), self._width - self._theme.px(110))
@@ -105,10 +105,10 @@ class Breadcrumb(ttk.Frame):
             self,
             text=text,
             style=styles.CRUMB_HERE if here else styles.CRUMB,
-            command=self.edit if here else (lambda: self._on_go(place)),
+            command=self.edit if here else (lambda: self._on_go(folder)),
             takefocus=True,
         )
-        full = self._place.crumbs[index].name
+        full = self._folder.crumbs[index].name
         if index and text != full:
             Tooltip(button, self._theme, full)
         button.pack(side="left")
@@ -126,9 +126,9 @@ class Breadcrumb(ttk.Frame):
         def open_menu() -> None:
             menu = Menu(self, self._theme)
             for offset in range(len(hidden)):
-                place = Place(self._place.crumbs[: first + offset + 1])
+                folder = FolderPath(self._folder.crumbs[: first + offset + 1])
                 name = printable(hidden[offset].name) or _ROOT
-                menu.add_row(name, lambda chosen=place: self._on_go(chosen), icon="folder")  # type: ignore[misc]
+                menu.add_row(name, lambda chosen=folder: self._on_go(chosen), icon="folder")  # type: ignore[misc]
             popup(menu, button.winfo_rootx(), button.winfo_rooty() + button.winfo_height())
 
         button.configure(command=open_menu)
@@ -143,7 +143,7 @@ class Breadcrumb(ttk.Frame):
             self._field.focus_set()
             return
         self._field = ttk.Entry(self, style=styles.BARE_ENTRY)
-        self._field.insert(0, self._place.path)
+        self._field.insert(0, self._folder.path)
         self._draw()
         self._field.pack(side="left", fill="both", expand=True)
         self._field.selection_range(0, "end")

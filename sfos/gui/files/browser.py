@@ -9,7 +9,7 @@ from dataclasses import replace
 from sfos.client.api import Api
 from sfos.gui import wording
 from sfos.gui.files.ordering import SortedRows
-from sfos.gui.model import Crumb, Listing, Notice, Place, Sort, SortColumn
+from sfos.gui.model import Crumb, FolderPath, Listing, Notice, Sort, SortColumn
 from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
 from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, Ref, join_path, split_path
 
@@ -36,8 +36,8 @@ class BrowserPresenter:
         self.listing = Listing()
         self._rows = SortedRows((), Sort())
         self._cache: OrderedDict[int, dict[int, Entry]] = OrderedDict()
-        self._back: list[Place] = []
-        self._forward: list[Place] = []
+        self._back: list[FolderPath] = []
+        self._forward: list[FolderPath] = []
         self._epoch = Epoch()
         self._token = CancelToken()
         self._skeleton: Timer | None = None
@@ -48,49 +48,49 @@ class BrowserPresenter:
     # --- going somewhere -------------------------------------------------------------------------------------------
 
     @property
-    def place(self) -> Place:
+    def folder(self) -> FolderPath:
         """The folder that is shown."""
-        return self.listing.place
+        return self.listing.folder
 
-    def go(self, place: Place, *, reveal: Sequence[int] = ()) -> None:
-        """Show `place`, and remember where one was."""
-        if self.listing.phase != "blank" and place != self.place:
-            self._back.append(self.place)
+    def go(self, folder: FolderPath, *, reveal: Sequence[int] = ()) -> None:
+        """Show `folder`, and remember where one was."""
+        if self.listing.phase != "blank" and folder != self.folder:
+            self._back.append(self.folder)
             self._forward.clear()
-        self._open(place, reveal)
+        self._open(folder, reveal)
 
     def go_back(self) -> None:
         """Show where one was before."""
         if self._back:
-            came_from = self.place
+            came_from = self.folder
             self._forward.append(came_from)
             self._open(self._back.pop(), (came_from.node,))
 
     def go_forward(self) -> None:
         """Undo `go_back`."""
         if self._forward:
-            self._back.append(self.place)
+            self._back.append(self.folder)
             self._open(self._forward.pop(), ())
 
     def go_up(self) -> None:
         """Show the folder above, the one come from selected."""
-        parent = self.place.parent()
+        parent = self.folder.parent()
         if parent is not None:
-            self.go(parent, reveal=(self.place.node,))
+            self.go(parent, reveal=(self.folder.node,))
 
     def go_path(self, text: str) -> None:
         """Show the folder at a typed path; for a file its folder with the file selected."""
 
-        def work(token: CancelToken) -> tuple[Place, tuple[int, ...]]:
+        def work(token: CancelToken) -> tuple[FolderPath, tuple[int, ...]]:
             names = split_path("/" + text.strip().strip("/"))
-            place = Place()
+            folder = FolderPath()
             for depth in range(1, len(names) + 1):
                 token.check()
                 entry = self._api.stat(join_path(*names[:depth]))
                 if entry.kind != "folder":
-                    return place, (entry.node,)
-                place = place.child(entry.node, entry.name)
-            return place, ()
+                    return folder, (entry.node,)
+                folder = folder.child(entry.node, entry.name)
+            return folder, ()
 
         self._bridge.run_in_thread(
             work,
@@ -101,7 +101,7 @@ class BrowserPresenter:
 
     def refresh(self) -> None:
         """Read the folder anew; selection and scroll position stay."""
-        self._open(self.place, ())
+        self._open(self.folder, ())
 
     def reread_all(self) -> None:
         """Forget what is kept of all folders, and read the one shown anew: changes were missed."""
@@ -115,63 +115,67 @@ class BrowserPresenter:
         else:
             self._reveal = (node,)
 
-    def _open(self, place: Place, reveal: Sequence[int]) -> None:
+    def _open(self, folder: FolderPath, reveal: Sequence[int]) -> None:
         self._token.cancel()
         self._stop_timers()
         number = self._epoch.advance()
         self._reveal = tuple(reveal)
-        cached = self._cache.get(place.node)
-        moved = place.node != self.place.node
+        cached = self._cache.get(folder.node)
+        moved = folder.node != self.folder.node
         if cached is not None and moved:
             # What is known is shown at once, and corrected when the server has answered.
-            self._sorted(cached, number, lambda rows: self._show(place, rows, "loading"))
+            self._sorted(cached, number, lambda rows: self._show(folder, rows, "loading"))
         elif self.listing.phase in ("blank", "failed") or moved:
-            blank = Listing(place=place, sort=self.listing.sort, phase="skeleton")
+            blank = Listing(folder=folder, sort=self.listing.sort, phase="skeleton")
             self._skeleton = self._bridge.call_later(SKELETON_S, lambda: self._emit(blank))
         self._token = self._bridge.run_in_thread(
-            lambda _token: self._read(place),
-            lambda rows: self._read_done(place, rows, number),
-            lambda error: self._read_failed(place, error, number),
+            lambda _token: self._read(folder),
+            lambda rows: self._read_done(folder, rows, number),
+            lambda error: self._read_failed(folder, error, number),
             name="gui-list",
         )
 
-    def _read(self, place: Place) -> SortedRows:
+    def _read(self, folder: FolderPath) -> SortedRows:
         """In a thread: list and sort."""
         sort = self.listing.sort
-        return SortedRows(self._api.list_folder(Ref(node=place.node)), sort)
+        return SortedRows(self._api.list_folder(Ref(node=folder.node)), sort)
 
-    def _read_done(self, place: Place, rows: SortedRows, number: int) -> None:
+    def _read_done(self, folder: FolderPath, rows: SortedRows, number: int) -> None:
         if not self._epoch.is_current(number):
             return
-        self._keep(place.node, rows.by_node)
+        self._keep(folder.node, rows.by_node)
         if rows.sort != self.listing.sort:  # another column was chosen while it was read
-            self._sorted(rows.by_node, number, lambda sorted_rows: self._show(place, sorted_rows, "ready"))
+            self._sorted(rows.by_node, number, lambda sorted_rows: self._show(folder, sorted_rows, "ready"))
         else:
-            self._show(place, rows, "ready")
+            self._show(folder, rows, "ready")
 
-    def _read_failed(self, place: Place, error: Exception, number: int) -> None:
+    def _read_failed(self, folder: FolderPath, error: Exception, number: int) -> None:
         if not self._epoch.is_current(number):
             return
         self._stop_timers()
         if isinstance(error, NotFound):
-            self._cache.pop(place.node, None)
+            self._cache.pop(folder.node, None)
             text = "This folder is no longer there: it was moved or deleted."
         else:
             text = wording.explain(error)
-        if self.listing.phase in ("loading", "ready") and self.place.node == place.node and place.node in self._cache:
+        if (
+            self.listing.phase in ("loading", "ready")
+            and self.folder.node == folder.node
+            and folder.node in self._cache
+        ):
             # The rows on the screen are old, but better than nothing; the offline banner tells the rest.
             self._emit(replace(self.listing, phase="ready"))
             return
         self._rows = SortedRows((), self.listing.sort)
-        self._emit(Listing(place=place, sort=self.listing.sort, phase="failed", problem=text))
+        self._emit(Listing(folder=folder, sort=self.listing.sort, phase="failed", problem=text))
 
-    def _show(self, place: Place, rows: SortedRows, phase: str) -> None:
+    def _show(self, folder: FolderPath, rows: SortedRows, phase: str) -> None:
         self._stop_timers()
         self._rows = rows
         self._reveal = self._reveal or ()
-        moved = place.node != self.place.node
+        moved = folder.node != self.folder.node
         listing = Listing(
-            place=place,
+            folder=folder,
             rows=rows.rows("" if moved else self.listing.filter),
             total=len(rows),
             sort=rows.sort,
@@ -210,7 +214,7 @@ class BrowserPresenter:
         new = Sort(column, descending=not old.descending if old.column == column else False)
         number = self._epoch.advance()
         self.listing = replace(self.listing, sort=new)
-        self._sorted(self._rows.by_node, number, lambda rows: self._show(self.place, rows, self.listing.phase))
+        self._sorted(self._rows.by_node, number, lambda rows: self._show(self.folder, rows, self.listing.phase))
 
     def _sorted(self, by_node: dict[int, Entry], number: int, then: Callable[[SortedRows], None]) -> None:
         """Sort; many rows in a thread."""
@@ -249,7 +253,7 @@ class BrowserPresenter:
             for node, kept in list(self._cache.items()):
                 if (node == entry.parent or entry.node in kept) and kept is not self._rows.by_node:
                     del self._cache[node]
-            if entry.parent == self.place.node and not change.deleted:
+            if entry.parent == self.folder.node and not change.deleted:
                 self._rows.put(entry)
                 touched = True
             elif self._rows.remove(entry.node):
@@ -263,39 +267,39 @@ class BrowserPresenter:
 
     def _way_changed(self, pending: dict[int, Change]) -> bool:
         """Whether the folder shown, or one above it, is gone or called differently; then one is taken along."""
-        crumbs = self.place.crumbs
+        crumbs = self.folder.crumbs
         for index in range(1, len(crumbs)):
             change = pending.get(crumbs[index].node)
             if change is None:
                 continue
             if change.deleted:
                 self._on_notice(Notice(f"“{crumbs[index].name}” was deleted.", "warning"))
-                self._open(Place(crumbs[:index]), ())
+                self._open(FolderPath(crumbs[:index]), ())
                 return True
             if change.entry.parent != crumbs[index - 1].node:
                 self._follow(crumbs[-1].node)
                 return True
             if change.entry.name != crumbs[index].name:
                 renamed = (*crumbs[:index], Crumb(change.entry.node, change.entry.name), *crumbs[index + 1 :])
-                self.listing = replace(self.listing, place=Place(renamed))
+                self.listing = replace(self.listing, folder=FolderPath(renamed))
                 self._emit(self.listing)
         return False
 
     def _follow(self, node: int) -> None:
         """The folder shown was moved with all that is in it: find the new way to it."""
 
-        def work(_token: CancelToken) -> Place:
+        def work(_token: CancelToken) -> FolderPath:
             crumbs: list[Crumb] = []
             at = node
             while at != ROOT_NODE and len(crumbs) < 300:
                 entry = self._api.stat(Ref(node=at))
                 crumbs.append(Crumb(entry.node, entry.name))
                 at = entry.parent
-            return Place((Place().crumbs[0], *reversed(crumbs)))
+            return FolderPath((FolderPath().crumbs[0], *reversed(crumbs)))
 
         self._bridge.run_in_thread(
             work,
-            lambda place: self._open(place, ()),
-            lambda _error: self._open(Place(), ()),
+            lambda folder: self._open(folder, ()),
+            lambda _error: self._open(FolderPath(), ()),
             name="gui-follow",
         )

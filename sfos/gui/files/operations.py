@@ -9,7 +9,7 @@ from typing import Literal
 from sfos.client.api import Api
 from sfos.client.local.names import numbered
 from sfos.gui import wording
-from sfos.gui.model import Notice, Place
+from sfos.gui.model import FolderPath, Notice
 from sfos.gui.threads.bridge import CancelToken, TaskBridge
 from sfos.protocol import (
     AlreadyExists,
@@ -86,10 +86,10 @@ class OperationsPresenter:
         self._on_notice, self._on_done = on_notice, on_done
         self.clipboard: Clipboard | None = None
 
-    def make_folder(self, place: Place, name: str) -> None:
-        """Make the folder `name` in `place`."""
+    def make_folder(self, folder: FolderPath, name: str) -> None:
+        """Make the folder `name` in `folder`."""
         self._run(
-            lambda _token: self._api.make_folder(Target(parent=place.node, name=check_name(name))).node,
+            lambda _token: self._api.make_folder(Target(parent=folder.node, name=check_name(name))).node,
             lambda node: self._done(f"“{name}” was made.", node),
             f"“{name}” was not made",
         )
@@ -147,10 +147,10 @@ class OperationsPresenter:
             what = wording.count(len(entries), "item")
             self._on_notice(Notice(f"{what} {'cut' if verb == 'move' else 'copied'}. Ctrl+V pastes into a folder."))
 
-    def paste(self, place: Place) -> None:
-        """Move or copy what was taken into `place`; a copy beside its original gets a number."""
+    def paste(self, folder: FolderPath) -> None:
+        """Move or copy what was taken into `folder`; a copy beside its original gets a number."""
         board = self.clipboard
-        if board is None or (board.verb == "move" and board.source == place.node):
+        if board is None or (board.verb == "move" and board.source == folder.node):
             return
         if board.verb == "move":
             self.clipboard = None
@@ -161,7 +161,7 @@ class OperationsPresenter:
             for entry in board.entries:
                 token.check()
                 try:
-                    last = self._paste_one(board.verb, entry, place.node)
+                    last = self._paste_one(board.verb, entry, folder.node)
                 except Exception as error:  # each item has its own fate; all are reported below
                     failed.append((entry, error))
             return last, failed

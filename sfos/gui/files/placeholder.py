@@ -61,7 +61,7 @@ class Placeholder(ttk.Frame):
         if listing.phase == "skeleton":
             self._draw_skeleton(width)
         elif listing.phase == "failed":
-            name = listing.place.crumbs[-1].name or "My files"
+            name = listing.folder.crumbs[-1].name or "My files"
             self._say(
                 "exclamation-triangle", theme.palette.danger, f"Could not open “{name}”", listing.problem or "",
                 ("Try again", self._on_retry),

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sfos.client.api import Api
 from sfos.gui import wording
 from sfos.gui.look import kinds
+from sfos.gui.look.theme import Theme
 from sfos.gui.model import Listing, Selection
 from sfos.gui.preview.area import PreviewArea
+from sfos.gui.preview.details import DetailsPane
 from sfos.gui.preview.presenter import PreviewPresenter, Shown, details_of, with_picture_size
 from sfos.gui.preview.window import PreviewWindow
-from sfos.gui.shell.main_window import MainWindow
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.protocol import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """Where is drawn: in `pane` while `pane_shown()`, and in a window of its own over `root`."""
+
+    pane: DetailsPane
+    pane_shown: Callable[[], bool]
+    root: tk.Misc
+    theme: Theme
 
 
 class Viewer:
@@ -21,15 +34,19 @@ class Viewer:
 
     def __init__(
         self,
-        window: MainWindow,
+        areas: Areas,
         bridge: TaskBridge,
         api: Api,
         max_bytes: int,
         *,
         listing: Callable[[], Listing],
         on_download: Callable[[Entry], None],
+        on_step: Callable[[Entry], None],
+        on_closed: Callable[[], None],
     ) -> None:
-        self._window, self._listing, self._on_download = window, listing, on_download
+        """`on_step`: the large preview went on to another file of the list; `on_closed`: it was closed by hand."""
+        self._areas, self._listing = areas, listing
+        self._on_download, self._on_step, self._on_closed = on_download, on_step, on_closed
         self._selection = Selection()
         self._closed = False
         self.pane = PreviewPresenter(bridge, api, max_bytes, self._show_in_pane)
@@ -50,26 +67,26 @@ class Viewer:
         self._selection = selection
         entries = selection.entries
         one = entries[0] if len(entries) == 1 else None
-        if not self._window.details_shown:
+        if not self._areas.pane_shown():
             self.pane.show(None)
             return
         self.pane.show(one)
         self._describe()
         if one is None:
             icon, colour = ("files", "muted") if entries else (kinds.FOLDER.icon, kinds.FOLDER.colour)
-            self._window.details.preview.show_message(icon, "", colour)
+            self._areas.pane.preview.show_message(icon, "", colour)
 
     def _describe(self) -> None:
         listing = self._listing()
-        details = details_of(self._selection, listing.place.path, listing.total, wording.local_now())
+        details = details_of(self._selection, listing.folder.path, listing.total, wording.local_now())
         shown = self.pane.shown
         if self._selection.entries == (shown.entry,):
             details = with_picture_size(details, shown.block)
-        self._window.details.show(details.title, details.subtitle, details.facts)
+        self._areas.pane.show(details.title, details.subtitle, details.facts)
 
     def _show_in_pane(self, shown: Shown) -> None:
         if not self._closed:
-            _draw(self._window.details.preview, shown)
+            _draw(self._areas.pane.preview, shown)
             if shown.block is not None:
                 self._describe()
 
@@ -84,7 +101,7 @@ class Viewer:
         """Show `entry` in a window of its own."""
         if self._big is None:
             self._big = PreviewWindow(
-                self._window.root, self._window.theme, on_page=self.large.turn_to, on_step=self._step,
+                self._areas.root, self._areas.theme, on_page=self.large.turn_to, on_step=self._step,
                 on_download=self._download, on_close=self._big_closed,
             )  # fmt: skip
             self._big.open()
@@ -103,13 +120,13 @@ class Viewer:
         shown = self.large.shown.entry
         index = next((i for i, row in enumerate(files) if shown is not None and row.node == shown.node), None)
         if index is not None and 0 <= index + step < len(files):
-            self._window.files.select((files[index + step].node,))
+            self._on_step(files[index + step])
             self.large.show(files[index + step], at_once=True)
 
     def _show_large(self, shown: Shown) -> None:
         if self._big is None or shown.entry is None:
             return
-        details = details_of(Selection((shown.entry,)), self._listing().place.path, 0, wording.local_now())
+        details = details_of(Selection((shown.entry,)), self._listing().folder.path, 0, wording.local_now())
         details = with_picture_size(details, shown.block)
         self._big.describe(details.title, details.subtitle)
         _draw(self._big.preview, shown)
@@ -122,7 +139,7 @@ class Viewer:
         self._big = None
         self.large.show(None)
         if not self._closed:
-            self._window.files.take_focus()
+            self._on_closed()
 
 
 def _draw(area: PreviewArea, shown: Shown) -> None:

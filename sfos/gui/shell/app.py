@@ -5,22 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 import types
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sfos import config
 from sfos.client.local import directories
 from sfos.client.options import ClientOptions
-from sfos.gui.commands import LOOK_COMMANDS, Command
-from sfos.gui.files.drop import DropTarget
+from sfos.gui.commands import Offer
 from sfos.gui.look.palette import Mode
 from sfos.gui.look.theme import Theme, Window
-from sfos.gui.model import Connection, Notice, Place, TransferBoard
+from sfos.gui.model import Connection, Notice, TransferBoard
+from sfos.gui.page import PageMaker
 from sfos.gui.shell import choices, desktop
+from sfos.gui.shell.actions import WindowActions
 from sfos.gui.shell.choices import Choices
-from sfos.gui.shell.help import show_help
+from sfos.gui.shell.commands import COMMANDS
 from sfos.gui.shell.main_window import MainWindow, Reactions
+from sfos.gui.shell.places import PLACES
 from sfos.gui.signing_in.gate import Gate
 from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.presenter import (
@@ -49,13 +50,20 @@ _log = logging.getLogger(__name__)
 VERSION = "0.1.0"
 _SIZE = (1360, 840)
 _LOAD_S = 0.1  # the first picture of the window comes first
-_ONLY_WHEN_SIGNED_OUT = frozenset({Command.HELP, Command.QUIT, *LOOK_COMMANDS})
 
 
 class App:
     """Builds the window and runs it until it is closed."""
 
-    def __init__(self, settings: config.Config, *, server: str = "", user: str = "", mode: Mode | None = None) -> None:
+    def __init__(
+        self,
+        settings: config.Config,
+        *,
+        server: str = "",
+        user: str = "",
+        mode: Mode | None = None,
+        places: Sequence[PageMaker] = PLACES,
+    ) -> None:
         """`server`, `user`, `mode`: what the command line says; it outranks what was remembered."""
         self._settings = settings.client
         self._state_dir = directories.state_directory(settings.client)
@@ -86,8 +94,12 @@ class App:
         self.root.protocol("WM_DELETE_WINDOW", self.close)
         self.root.deiconify()
         self.root.update_idletasks()  # the form is on the screen; what it covers can be made behind it
-        self.window = MainWindow(self.root, self.theme, self._reactions())
-        self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
+        self.window = MainWindow(self.root, self.theme, self._reactions(), places)
+        self.actions = WindowActions(
+            self.window, self.theme, VERSION, remember=self._remember, fingerprint=self._fingerprint,
+            sign_out=self._ask_sign_out, close=self.close,
+        )  # fmt: skip
+        self.window.offer(Offer(COMMANDS, self.window.state, lambda: self.actions))
         if asked is None:
             self._follow_system()
         self.root.after_idle(self._late)
@@ -119,9 +131,6 @@ class App:
         """What the first picture of the window need not wait for."""
         if not self._closing:
             self.bridge.call_later(_LOAD_S, self._load)
-            self._drop = DropTarget(
-                self.window.files, on_over=self._drop_over, on_leave=self._drop_left, on_drop=self._dropped
-            )
 
     def _load(self) -> None:
         """Load, in a thread, what signing in will need."""
@@ -132,6 +141,8 @@ class App:
         import sfos.gui.shell.workspace  # noqa: F401
         from sfos.client.net.trust import Trust, TrustStore
 
+        for page in self.window.pages:
+            page.load()
         return Trust(TrustStore(directories.pins_file(self._settings)))
 
     def _follow_system(self) -> None:
@@ -226,7 +237,7 @@ class App:
 
         # Laid out and filled behind the card, and uncovered whole.
         self.window.show()
-        self.window.show_details(self.choices.details)
+        self.window.show_aside(self.choices.details)
         self.workspace = Workspace(
             session, self.window, self.bridge, self._settings, state_dir=self._state_dir,
             limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
@@ -247,7 +258,6 @@ class App:
         self.window.show_board(TransferBoard())
         for banner in (self.window.offline_banner, self.window.banner, self.window.offer_banner):
             banner.show(None)
-        self.window.show_enabled(_ONLY_WHEN_SIGNED_OUT)
         self.access.begin(address, user, notice=notice, automatic=False)
 
     def _session_ended(self, error: Exception) -> None:
@@ -267,15 +277,6 @@ class App:
             return act
 
         return Reactions(
-            run=self.run_command,
-            go=when_in(lambda space, place: space.browser.go(place)),
-            go_path=when_in(lambda space, text: space.browser.go_path(text)),
-            filter=when_in(lambda space, text: space.browser.set_filter(text)),
-            open=when_in(lambda space, entry: space.orders.open_entry(entry)),
-            select=when_in(lambda space, entries, focus: space.select(entries, focus)),
-            sort=when_in(lambda space, column: space.browser.sort_by(column)),
-            expand=when_in(lambda space, node: space.folders.expand(node)),
-            page=when_in(lambda space, number: space.viewer.pane.turn_to(number)),
             transfer=when_in(lambda space, key, action: space.transfers.act(key, action)),
             pause_all=when_in(lambda space, paused: space.transfers.pause_all(paused)),
             limit=when_in(self._set_limit),
@@ -283,35 +284,8 @@ class App:
             close=self.close,
         )
 
-    def run_command(self, command: Command) -> None:
-        """Do what `command` says."""
-        if command is Command.QUIT:
-            self.close()
-        elif command in LOOK_COMMANDS:
-            self._change_look(command)
-        elif command is Command.HELP:
-            fingerprint = self.workspace.session.fingerprint if self.workspace is not None else ""
-            show_help(self.root, self.theme, version=VERSION, fingerprint=fingerprint)
-        elif command is Command.SIGN_OUT:
-            self._ask_sign_out()
-        elif self.workspace is not None:
-            self.workspace.orders.run(command)
-            if command is Command.DETAILS_PANE:
-                self._remember(details=self.window.details_shown)
-
-    def _change_look(self, command: Command) -> None:
-        theme = self.theme
-        if command is Command.THEME:
-            theme.set_mode("light" if theme.mode == "dark" else "dark")
-            self._remember(theme=theme.mode)
-        elif command is Command.CONTRAST:
-            theme.set_high_contrast(not theme.high_contrast)
-            self._remember(contrast="high" if theme.high_contrast else "normal")
-        else:
-            steps = {Command.TEXT_LARGER: 1, Command.TEXT_SMALLER: -1}
-            scale = theme.text_scale + 0.1 * steps[command] if command in steps else 1.0
-            theme.set_text_scale(scale)
-            self._remember(text_scale=theme.text_scale)
+    def _fingerprint(self) -> str:
+        return self.workspace.session.fingerprint if self.workspace is not None else ""
 
     def _set_limit(self, workspace: Workspace, limit: int | None) -> None:
         workspace.transfers.set_limit(limit)
@@ -326,29 +300,6 @@ class App:
             )  # fmt: skip
         else:
             self._leave(logout=True)
-
-    # --- files dropped in ------------------------------------------------------------------------------------------
-
-    def _drop_over(self, _x: int, y: int) -> None:
-        workspace = self.workspace
-        if workspace is None:
-            return
-        folder = self.window.files.folder_at(y)
-        name = folder.name if folder is not None else workspace.browser.place.crumbs[-1].name or "My files"
-        self.window.placeholder.announce_drop(f"Release to upload to “{name}”")
-        self.window.files.mark_drop(folder.node if folder is not None else None)
-
-    def _drop_left(self) -> None:
-        self.window.placeholder.announce_drop("")
-        self.window.files.mark_drop(None)
-
-    def _dropped(self, paths: tuple[Path, ...], _x: int, y: int) -> None:
-        workspace = self.workspace
-        if workspace is None:
-            return
-        folder = self.window.files.folder_at(y)
-        here: Place = workspace.browser.place
-        workspace.orders.upload(paths, here.child(folder.node, folder.name) if folder is not None else here)
 
     # --- closing ---------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
-"""What the program is, and every key it knows: made from the table of commands."""
+"""What the program is, and every key it knows: made from the commands."""
 
 from __future__ import annotations
 
 import sys
 import tkinter as tk
+from collections.abc import Sequence
 from tkinter import ttk
 
-from sfos.gui.commands import COMMANDS, readable
+from sfos.gui.commands import AnyCommand, readable
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.widgets.dialogs.base import Dialog
@@ -22,8 +23,10 @@ _MORE = (
 )
 
 
-def show_help(parent: tk.Misc, theme: Theme, *, version: str, fingerprint: str) -> Dialog:
-    """Show the help; `fingerprint` is that of the server's key, "" while not connected."""
+def show_help(
+    parent: tk.Misc, theme: Theme, commands: Sequence[AnyCommand], *, version: str, fingerprint: str
+) -> Dialog:
+    """Show the help with all `commands`; `fingerprint` is that of the server's key, "" while not connected."""
     dialog = Dialog(parent, theme, "Help", width=640)
     px = theme.px
     dialog.add_label(f"Secure Files {version}", styles.HEADING, below=4)
@@ -35,7 +38,7 @@ def show_help(parent: tk.Misc, theme: Theme, *, version: str, fingerprint: str) 
     table.pack(fill="both", expand=True)
     groups: dict[str, list[tuple[str, str]]] = {}
     mac = sys.platform == "darwin"
-    for spec in COMMANDS.values():
+    for spec in commands:
         if spec.keys:
             keys = "  ".join(readable(each, mac=mac) for each in (*spec.keys, *spec.list_keys))
             groups.setdefault(spec.group, []).append((spec.label.rstrip("…"), keys))

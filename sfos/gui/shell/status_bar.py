@@ -8,7 +8,7 @@ from tkinter import ttk
 from sfos.gui import wording
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
-from sfos.gui.model import Connection, Listing, Selection, TransferBoard
+from sfos.gui.model import Connection, TransferBoard
 
 _SHIELD = {"online": "Connected", "offline": "Offline", "connecting": "Connecting…", "signed_out": "Signed out"}
 _NARROW = 860  # design pixels
@@ -23,7 +23,7 @@ class StatusBar(ttk.Frame):
         self._theme = theme
         self._connection = Connection()
         self._board = TransferBoard()
-        self._items = Listing(), Selection()
+        self._summary = ""
         self._state = self._part("left")
         self._tls = self._part("left")
         self._count = self._part("left")
@@ -93,23 +93,11 @@ class StatusBar(ttk.Frame):
             )  # fmt: skip
         return "Transferring…", "arrow-down-up", palette.accent
 
-    def show_items(self, listing: Listing, selection: Selection) -> None:
-        """Show how many items there are and how many are selected."""
-        if listing is self._items[0] and selection is self._items[1]:
-            return
-        self._items = listing, selection
-        if listing.phase in ("blank", "skeleton", "failed"):
-            self._count.configure(text="")
-            return
-        shown = len(listing.rows)
-        text = wording.count(listing.total, "item")
-        if shown != listing.total:
-            text = f"{shown:,} of {text}"
-        if selection.entries:
-            text += f" · {len(selection.entries):,} selected"
-            if any(entry.kind == "file" for entry in selection.entries):
-                text += f" ({wording.size(selection.size_bytes)})"
-        self._count.configure(text=text)
+    def show_summary(self, text: str) -> None:
+        """Show how many things there are and how many are selected."""
+        if text != self._summary:
+            self._summary = text
+            self._count.configure(text=text)
 
     def show_transfers(self, board: TransferBoard) -> None:
         """Show the speeds of both directions, while there are any, and whether all is done."""

@@ -1,4 +1,4 @@
-"""The top row: where to go, where one is, and what to do most often."""
+"""The top row: where to go, the page's own part, and what to do most often."""
 
 from __future__ import annotations
 
@@ -6,88 +6,77 @@ import tkinter as tk
 from collections.abc import Callable, Collection
 from tkinter import ttk
 
-from sfos.gui.commands import COMMANDS, Command, shown_keys
-from sfos.gui.files.breadcrumb import Breadcrumb
-from sfos.gui.files.search_box import SearchBox
+from sfos.gui.commands import AnyCommand, MenuName, Offers
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
-from sfos.gui.model import Listing, Place
 from sfos.gui.widgets.tooltip import Tooltip
 
-_GO = (Command.BACK, Command.FORWARD, Command.UP, Command.REFRESH)
-_DO = (Command.NEW_FOLDER, Command.DOWNLOAD, Command.DELETE)
 _ICON = 17
-_NARROW, _PATH_LEAST, _SEARCH_LEAST, _SEARCH_NARROW = 1000, 190, 150, 96  # design pixels
-_TINY, _PATH_TINY, _SEARCH_TINY = 840, 130, 84  # here the button for uploading loses its word as well
 
 
 class Toolbar(ttk.Frame):
-    """Buttons for commands, the breadcrumb and the search field."""
+    """Buttons of the menus `go` and `tools`; between them what the page brings, whose parent this is."""
 
     def __init__(
         self,
         parent: tk.Misc,
         theme: Theme,
         *,
-        run: Callable[[Command], None],
-        on_go: Callable[[Place], None],
-        on_path: Callable[[str], None],
-        on_filter: Callable[[str], None],
-        on_upload_menu: Callable[[int, int], None],
+        run: Callable[[AnyCommand], object],
         on_settings_menu: Callable[[int, int], None],
     ) -> None:
         px = theme.px
         super().__init__(parent, style=styles.SURFACE, padding=(px(12), px(8), px(10), px(8)))
         self._theme = theme
         self._run = run
-        self._buttons: dict[Command, ttk.Button] = {}
-        column = 0
-        for command in _GO:
-            self._tool(command).grid(row=0, column=column, padx=(0, px(4)))
-            column += 1
-        self.breadcrumb = Breadcrumb(self, theme, on_go=on_go, on_path=on_path)
-        self.breadcrumb.grid(row=0, column=column, sticky="nsew", padx=(px(6), px(12)))
-        self._path_column = column
-        self.columnconfigure(column, weight=4)
-        self.search = SearchBox(self, theme, placeholder=self._search_hint(), on_change=on_filter)
-        self.search.grid(row=0, column=column + 1, sticky="nsew", padx=(0, px(10)))
-        self.columnconfigure(column + 1, weight=1)
-        self.bind("<Configure>", lambda event: self._share(event.width))
-        self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left", takefocus=True)
-        self.upload.configure(command=lambda: self._menu_under(self.upload, on_upload_menu))
-        self.upload.grid(row=0, column=column + 2, sticky="ns", padx=(0, px(8)))
-        column += 3
-        for command in _DO:
-            self._tool(command).grid(row=0, column=column, padx=(0, px(2)))
-            column += 1
-        self._tool(Command.DETAILS_PANE).grid(row=0, column=column, padx=(0, px(2)))
+        self._buttons: dict[AnyCommand, ttk.Button] = {}
+        self._go = ttk.Frame(self, style=styles.SURFACE)
+        self._go.grid(row=0, column=0)
+        self._bar: tk.Widget | None = None
+        self.columnconfigure(1, weight=1)
+        self._tools = ttk.Frame(self, style=styles.SURFACE)
+        self._tools.grid(row=0, column=2)
         self.settings = ttk.Button(self, style=styles.TOOL, takefocus=True)
         self.settings.configure(command=lambda: self._menu_under(self.settings, on_settings_menu))
-        self.settings.grid(row=0, column=column + 1)
+        self.settings.grid(row=0, column=3)
         Tooltip(self.settings, theme, "Settings, account and help")
-        Tooltip(self.upload, theme, f"Upload files or a folder ({shown_keys(Command.UPLOAD_FILES)})")
         self._icons()
         theme.on_change(self._icons)
 
-    def _share(self, width: int) -> None:
-        """In a narrow window the search field and words give way to the path, which says where one is."""
-        px = self._theme.px
-        narrow, tiny = width < px(_NARROW), width < px(_TINY)
-        search = _SEARCH_TINY if tiny else _SEARCH_NARROW if narrow else _SEARCH_LEAST
-        self.upload.configure(text="" if tiny else " Upload", width=0 if tiny else -8)
-        self.columnconfigure(self._path_column, minsize=px(_PATH_TINY if tiny else _PATH_LEAST))
-        self.columnconfigure(self._path_column + 1, minsize=px(search))
-        self.columnconfigure(self._path_column + 1, weight=0 if narrow else 1)
+    def arrange(self, offers: Offers, bar: tk.Widget | None) -> None:
+        """Show the buttons of `offers`, and `bar` between them."""
+        rows: tuple[tuple[ttk.Frame, MenuName, int], ...] = ((self._go, "go", 4), (self._tools, "tools", 2))
+        for frame, menu, gap in rows:
+            for button in frame.grid_slaves():
+                button.grid_remove()
+            commands = [command for command in offers.of_menu(menu) if command is not None]
+            for column, command in enumerate(commands):
+                button = self._button(frame, command)
+                button.grid(row=0, column=column, padx=(0, self._theme.px(gap)))
+                button.lift()  # Tab goes from left to right
+        if self._bar is not bar:
+            if self._bar is not None:
+                self._bar.grid_remove()
+            self._bar = bar
+        if bar is not None:
+            bar.grid(row=0, column=1, sticky="nsew")
+        for part in (self._go, bar, self._tools, self.settings):
+            if part is not None:
+                part.lift()
 
-    def _search_hint(self) -> str:
-        return f"Search this folder…  ({shown_keys(Command.SEARCH)})"
-
-    def _tool(self, command: Command) -> ttk.Button:
-        button = ttk.Button(self, style=styles.TOOL, command=lambda: self._run(command), takefocus=True)
-        keys = shown_keys(command)
-        Tooltip(button, self._theme, COMMANDS[command].label.rstrip("…") + (f" ({keys})" if keys else ""))
-        self._buttons[command] = button
+    def _button(self, frame: ttk.Frame, command: AnyCommand) -> ttk.Button:
+        button = self._buttons.get(command)
+        if button is None:
+            button = ttk.Button(frame, style=styles.TOOL, command=lambda: self._run(command), takefocus=True)
+            Tooltip(button, self._theme, command.tip)
+            assert command.icon is not None, command.id
+            button.configure(image=self._theme.icon_states(command.icon, _ICON))
+            self._buttons[command] = button
         return button
+
+    def button(self, command: AnyCommand) -> ttk.Button:
+        """The button of a command that has one."""
+        return self._buttons[command]
 
     def _menu_under(self, button: ttk.Button, menu: Callable[[int, int], None]) -> None:
         menu(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height() + self._theme.px(2))
@@ -95,18 +84,12 @@ class Toolbar(ttk.Frame):
     def _icons(self) -> None:
         theme = self._theme
         for command, button in self._buttons.items():
-            name = COMMANDS[command].icon
-            assert name is not None
-            button.configure(image=theme.icon_states(name, _ICON))
-        self.upload.configure(image=theme.icon_states("upload", 15, theme.palette.on_primary))
+            assert command.icon is not None
+            button.configure(image=theme.icon_states(command.icon, _ICON))
         self.settings.configure(image=theme.icon("gear", None, _ICON))
 
-    def show(self, listing: Listing, enabled: Collection[Command], *, details_shown: bool) -> None:
-        """Show where `listing` is, and what can be done there."""
+    def show(self, possible: Collection[AnyCommand], switched_on: Collection[AnyCommand]) -> None:
+        """Show what can be done, and what is switched on."""
         for command, button in self._buttons.items():
-            button.state(["!disabled" if command in enabled else "disabled"])
-        self.upload.state(["!disabled" if Command.UPLOAD_FILES in enabled else "disabled"])
-        pane = self._buttons[Command.DETAILS_PANE]
-        pane.configure(style=styles.TOOL_ON if details_shown else styles.TOOL)
-        self.breadcrumb.show(listing.place)
-        self.search.show(listing.filter)
+            button.state(["!disabled" if command in possible else "disabled"])
+            button.configure(style=styles.TOOL_ON if command in switched_on else styles.TOOL)

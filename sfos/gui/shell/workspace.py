@@ -1,4 +1,4 @@
-"""One signed-in session in the window: its presenters, wired to the views."""
+"""One signed-in session in the window: its account, its transfers, and what the pages get to work with."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 from sfos import config
 from sfos.client.session.session import Session
 from sfos.client.transfer import ConflictAnswer, TransferEngine, queue_file
+from sfos.gui.account.account import Account
+from sfos.gui.account.commands import COMMANDS as ACCOUNT_COMMANDS
 from sfos.gui.account.usage import usage_of
-from sfos.gui.files.browser import BrowserPresenter
-from sfos.gui.files.folders import FoldersPresenter
-from sfos.gui.files.operations import OperationsPresenter
-from sfos.gui.model import Conflicting, Connection, Listing, Notice, Place, Selection, TransferBoard, Usage
-from sfos.gui.preview.viewer import Viewer
+from sfos.gui.commands import Offer
+from sfos.gui.model import Conflicting, Connection, Notice, TransferBoard, Usage
+from sfos.gui.page import Desk
 from sfos.gui.shell.main_window import MainWindow
-from sfos.gui.shell.orders import Orders, enabled
 from sfos.gui.shell.watching import WatchPresenter
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
@@ -23,7 +22,7 @@ from sfos.gui.transfers.conflicts import ConflictsPresenter
 from sfos.gui.transfers.interrupted import InterruptedPresenter
 from sfos.gui.transfers.keeping import TransferKeeper
 from sfos.gui.transfers.presenter import TransfersPresenter
-from sfos.protocol import Change, Entry, SfosError
+from sfos.protocol import Change, SfosError
 
 _PANEL_S = 0.6  # a transfer that is over before that opens no panel
 _USAGE_S = 1.0  # how long usage may lag behind changes: it is one more request
@@ -51,14 +50,8 @@ class Workspace:
         self._usage_timer: Timer | None = None
         self._panel_timer: Timer | None = None
         self._failed = 0
-        self._shown_node = Place().node
         self._connection = Connection("online", str(session.address), session.user)
         api = session.api
-        self.browser = BrowserPresenter(
-            bridge, api, on_listing=self._listed, on_reveal=self._reveal, on_notice=self._say
-        )
-        self.folders = FoldersPresenter(bridge, api, self._show_folders)
-        self.operations = OperationsPresenter(bridge, api, on_notice=self._say, on_done=self._changed_by_us)
         self.conflicts = ConflictsPresenter(bridge, self._ask_conflict)
         self.keeper = TransferKeeper(
             bridge, queue_file.file_for(state_dir, session.address, session.user), self.unfinished
@@ -75,41 +68,43 @@ class Workspace:
         self.transfers.use(self.engine, limit)
         if limit:
             self.engine.set_rates(limit, limit)
-        self.viewer = Viewer(
-            window, bridge, api, settings.preview_max_bytes,
-            listing=lambda: self.browser.listing, on_download=lambda entry: self.orders.download((entry,)),
+        self.account = Account(
+            window.root, window.theme, bridge, session, say=window.say,
+            on_changed=lambda: window.banner.show(None), on_sign_out=on_sign_out,
         )  # fmt: skip
-        self.orders = Orders(
-            window, bridge, session, settings.download_dir.expanduser(), browser=self.browser,
-            operations=self.operations, transfers=self.transfers, viewer=self.viewer, refresh=self._enable,
-            sign_out=on_sign_out,
+        self.desk = Desk(
+            session, bridge, settings, say=self._say, go_to=window.navigator.show,
+            online=lambda: self._connection.phase == "online",
+            upload=self.transfers.upload, download=self.transfers.download,
         )  # fmt: skip
+        self.pages = tuple(page for page in window.pages if page.is_for(session))
         self.watch = WatchPresenter(
             bridge, session, on_changes=self._changed, on_missed=self._missed, on_online=self._online,
             on_offline=self._offline, on_ended=self._ended,
         )  # fmt: skip
 
     def start(self) -> None:
-        """Show the root folder, and begin to be told of changes."""
+        """Show the first page, and begin to be told of changes."""
         info, window = self.session.info, self._window
-        window.sidebar.clear()
         window.show_connection(self._connection)
         window.banner.show(None)
         if info.must_change_password:
             text = "This account still has its first password, which everyone knows who knows this program."
             window.banner.show(
                 Notice(text, "warning", "Change it now"),
-                act=self.orders.change_password, close=lambda: window.banner.show(None),
+                act=self.account.change_password, close=lambda: window.banner.show(None),
             )  # fmt: skip
         elif self.session.warnings:
             notice = Notice(self.session.warnings[0].message, "warning")
             window.banner.show(notice, close=lambda: window.banner.show(None))
         window.show_board(self.transfers.board)
-        self.browser.go(Place())
+        for page in self.pages:
+            page.begin(self.desk)
+        window.begin(self.pages, Offer(ACCOUNT_COMMANDS, lambda: self.account, lambda: self.account))
         self.watch.start(info.home.cursor)
         self._ask_usage()
         self.keeper.load(lambda kept: None if self._closed else self.interrupted.offer(kept))
-        window.files.take_focus()
+        self.pages[0].take_focus()
 
     def close(self, *, logout: bool = False) -> None:
         """End everything of this session without waiting for it: its threads finish on their own."""
@@ -119,7 +114,9 @@ class Workspace:
         last_words = self.keeper.last_words()  # first: a transfer whose question nobody answers any more is cancelled
         self.conflicts.close()
         self.watch.stop()
-        self.viewer.close()
+        for page in self.pages:
+            page.end()
+        self._window.end()
         self.transfers.forget()
         session, engine = self.session, self.engine
 
@@ -150,52 +147,14 @@ class Workspace:
                 notice, act=interrupted.go_on, other=interrupted.forget, close=lambda: banner.show(None)
             )  # fmt: skip
 
-    def _listed(self, listing: Listing) -> None:
-        if self._closed:
-            return
-        if listing.place.node != self._shown_node:
-            # What was selected is elsewhere, also where the new folder cannot be shown.
-            self._shown_node = listing.place.node
-            self.orders.selection = Selection()
-            self._window.show_selection(Selection())
-        self._window.show_listing(listing)
-        if listing.phase == "ready" and not listing.filter:
-            self.folders.learn(listing.place.node, listing.rows)
-            for crumb in listing.place.crumbs[:-1]:
-                self.folders.expand(crumb.node)
-        self._renew_selection(listing)
-        self._enable()
-        self.viewer.show(self.orders.selection)
-        self.viewer.renew(listing)
-
-    def _renew_selection(self, listing: Listing) -> None:
-        """What is selected, as it now is: it may be called differently."""
-        old = self.orders.selection
-        if not old.entries:
-            return
-        chosen = {entry.node for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
-        now = {row.node: row for row in listing.rows if row.node in chosen}
-        entries = tuple(now.get(entry.node, entry) for entry in old.entries)
-        focus = now.get(old.focus.node, old.focus) if old.focus is not None else None
-        if entries != old.entries:
-            self.orders.selection = Selection(entries, focus)
-            self._window.show_selection(self.orders.selection)
-
-    def _reveal(self, nodes: Sequence[int]) -> None:
-        self._window.files.select(nodes)
-
-    def _show_folders(self, parent: int, folders: Sequence[Entry]) -> None:
-        if not self._closed:
-            self._window.sidebar.set_folders(parent, folders)
-
     def _changed(self, changes: Sequence[Change]) -> None:
-        self.browser.apply(changes)
-        self.folders.apply(changes)
+        for page in self.pages:
+            page.changed(changes)
         self._usage_soon()
 
     def _missed(self) -> None:
-        self.browser.reread_all()
-        self.folders.reread()
+        for page in self.pages:
+            page.missed()
         self._usage_soon()
 
     def _online(self) -> None:
@@ -206,8 +165,8 @@ class Workspace:
         self._window.offline_banner.show(None)
         if was_offline:
             self._say(Notice("Connected again.", "success"))
-            if self.browser.listing.phase == "failed":
-                self.browser.refresh()
+            for page in self.pages:
+                page.back_online()
 
     def _offline(self, error: SfosError, seconds: int) -> None:
         self._connection = Connection("offline", str(self.session.address), self.session.user, seconds, error.message)
@@ -220,16 +179,6 @@ class Workspace:
         if not self._closed:
             self._on_session_ended(error)
 
-    def _changed_by_us(self, node: int | None) -> None:
-        if self._closed:
-            return
-        self._window.files.show_cut(frozenset())
-        self._enable()
-        if self._connection.phase != "online":
-            self.browser.refresh()  # nobody tells us of our own change
-        if node is not None:
-            self.browser.reveal(node)
-
     def _usage_soon(self) -> None:
         if self._usage_timer is None:
             self._usage_timer = self._bridge.call_later(_USAGE_S, self._ask_usage)
@@ -239,7 +188,7 @@ class Workspace:
 
         def done(usage: Usage) -> None:
             if not self._closed:
-                self._window.sidebar.show_usage(usage)
+                self._window.side.usage.show(usage)
 
         def work(_token: object) -> Usage:
             return usage_of(self.session.api.usage())
@@ -271,17 +220,3 @@ class Workspace:
         dialog = ConflictDialog(self._window.root, self._window.theme, question, answer)
         dialog.open()
         return dialog.close
-
-    # --- what the person does --------------------------------------------------------------------------------------
-
-    def select(self, entries: tuple[Entry, ...], focus: Entry | None) -> None:
-        """The person has selected these."""
-        selection = Selection(entries, focus)
-        self.orders.selection = selection
-        self._window.show_selection(selection)
-        self._enable()
-        self.viewer.show(selection)
-
-    def _enable(self) -> None:
-        can_paste = self.operations.clipboard is not None
-        self._window.show_enabled(enabled(self.browser.listing, self.orders.selection, can_paste=can_paste))

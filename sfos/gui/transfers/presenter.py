@@ -20,7 +20,7 @@ from sfos.client.transfer import (
 )
 from sfos.client.transfer.queue_file import Kept
 from sfos.gui import wording
-from sfos.gui.model import Notice, Place, Transfer, TransferBoard
+from sfos.gui.model import FolderPath, Notice, Transfer, TransferBoard
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.gui.transfers.conflicts import Questions
 from sfos.gui.transfers.rows import Snapshot, failed_rows, job_of, sum_up
@@ -88,7 +88,7 @@ class TransfersPresenter:
 
     # --- starting --------------------------------------------------------------------------------------------------
 
-    def upload(self, paths: Sequence[Path], place: Place) -> None:
+    def upload(self, paths: Sequence[Path], place: FolderPath) -> None:
         """Put `paths`, folders with all they hold, into `place`."""
         if paths:
             self.start(Upload(tuple(paths), place.node, place.path))

@@ -6,7 +6,7 @@ import contextlib
 import tkinter as tk
 from collections.abc import Callable, Collection, Sequence
 
-from sfos.gui.commands import COMMANDS, Command, readable
+from sfos.gui.commands import AnyCommand
 from sfos.gui.look.theme import Theme
 
 _ICON, _ROW_PAD = 15, 5  # design pixels: of an icon, and above and below it
@@ -63,9 +63,9 @@ class Menu(tk.Menu):
 def command_menu(
     parent: tk.Misc,
     theme: Theme,
-    commands: Sequence[Command | None],
-    enabled: Collection[Command],
-    run: Callable[[Command], None],
+    commands: Sequence[AnyCommand | None],
+    possible: Collection[AnyCommand],
+    run: Callable[[AnyCommand], object],
 ) -> Menu:
     """A menu of commands with their icons and keys; None draws a line."""
     menu = Menu(parent, theme)
@@ -73,13 +73,12 @@ def command_menu(
         if command is None:
             menu.add_line()
             continue
-        spec = COMMANDS[command]
         menu.add_row(
-            spec.label,
+            command.label,
             lambda chosen=command: run(chosen),  # type: ignore[misc]
-            icon=spec.icon or "dot",
-            keys=readable(spec.keys[0]) if spec.keys else "",
-            enabled=command in enabled,
+            icon=command.icon or "dot",
+            keys=command.shown_keys,
+            enabled=command in possible,
         )
     return menu
 

@@ -1,4 +1,4 @@
-"""The left pane: the tree of folders, and how much is stored."""
+"""The tree of folders in the left pane."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
 
-from sfos.gui.account.usage import usage_text, used_share
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
-from sfos.gui.model import Place, Usage
+from sfos.gui.model import FolderPath
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import ROOT_NODE, Entry, printable
@@ -17,7 +16,7 @@ from sfos.protocol import ROOT_NODE, Entry, printable
 _PENDING = "pending:"  # the child that stands for folders not read yet, so that the branch can be opened
 
 
-class Sidebar(ttk.Frame):
+class FolderTree(ttk.Frame):
     """Folders as they become known: a branch asks for its folders when it is first opened."""
 
     def __init__(
@@ -25,7 +24,7 @@ class Sidebar(ttk.Frame):
         parent: tk.Misc,
         theme: Theme,
         *,
-        on_go: Callable[[Place], None],
+        on_go: Callable[[FolderPath], None],
         on_expand: Callable[[int], None],
     ) -> None:
         super().__init__(parent, style=styles.SIDE)
@@ -45,8 +44,6 @@ class Sidebar(ttk.Frame):
         self.tree.grid(row=0, column=0, sticky="nsew", padx=(px(6), px(4)), pady=(px(6), px(4)))
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
-        self._usage = UsageMeter(self, theme)
-        self._usage.grid(row=1, column=0, columnspan=2, sticky="ew", padx=px(12), pady=(px(4), px(8)))
         self.tree.bind("<<TreeviewSelect>>", self._selected)
         self.tree.bind("<<TreeviewOpen>>", self._opened)
         self.tree.bind("<Configure>", self._configured)
@@ -138,12 +135,17 @@ class Sidebar(ttk.Frame):
             self._names.pop(int(item), None)
         self.tree.delete(item)
 
-    def show_place(self, place: Place) -> None:
+    def show_nothing(self) -> None:
+        """Select none: something else than a folder is shown."""
+        self._shown = None
+        self.tree.selection_set(())
+
+    def show_folder(self, folder: FolderPath) -> None:
         """Select the folder that the list shows, opening the branches above it as far as they are known."""
-        if place.node != self._shown:
-            self._shown = place.node
+        if folder.node != self._shown:
+            self._shown = folder.node
             self._to_open.clear()
-            for crumb in place.crumbs[:-1]:
+            for crumb in folder.crumbs[:-1]:
                 item = str(crumb.node)
                 if self.tree.exists(item) and not self.tree.exists(_PENDING + item):
                     self.tree.item(item, open=True)
@@ -163,17 +165,17 @@ class Sidebar(ttk.Frame):
         chosen = self.tree.selection()
         if not chosen or chosen[0].startswith(_PENDING) or int(chosen[0]) == self._shown:
             return
-        self._on_go(self._place_of(chosen[0]))
+        self._on_go(self._folder_of(chosen[0]))
 
-    def _place_of(self, item: str) -> Place:
+    def _folder_of(self, item: str) -> FolderPath:
         way: list[str] = []
         while item:
             way.append(item)
             item = self.tree.parent(item)
-        place = Place()
+        folder = FolderPath()
         for step in reversed(way[:-1]):
-            place = place.child(int(step), self._names[int(step)])
-        return place
+            folder = folder.child(int(step), self._names[int(step)])
+        return folder
 
     def _opened(self, _event: object) -> None:
         item = self.tree.focus()
@@ -190,47 +192,3 @@ class Sidebar(ttk.Frame):
             if self.tree.exists(str(node)) and node != ROOT_NODE:
                 self.tree.item(str(node), image=self._folder_icon())
         self.tree.item(str(ROOT_NODE), image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)))
-
-    def show_usage(self, usage: Usage | None) -> None:
-        """Show how much is stored; None hides it."""
-        self._usage.show(usage)
-
-
-class UsageMeter(ttk.Frame):
-    """A line or two, and where there is a quota a bar."""
-
-    def __init__(self, parent: tk.Misc, theme: Theme) -> None:
-        super().__init__(parent, style=styles.SIDE)
-        self._theme = theme
-        self._state: Usage | None = None
-        self._text = ttk.Label(self, style=styles.SIDE_MUTED, anchor="w")
-        self._text.pack(fill="x")
-        self._bar = tk.Canvas(self, height=theme.px(7), highlightthickness=0, borderwidth=0)
-        self._bar.bind("<Configure>", lambda _event: self._draw())
-        theme.on_change(self._draw)
-        self._draw()
-
-    def show(self, usage: Usage | None) -> None:
-        """See `Sidebar.show_usage`."""
-        self._state = usage
-        self._draw()
-
-    def _draw(self) -> None:
-        theme, palette = self._theme, self._theme.palette
-        self._bar.configure(background=palette.side)
-        self._bar.delete("all")
-        usage = self._state
-        if usage is None:
-            self._text.configure(text="")
-            return
-        self._text.configure(text=usage_text(usage))
-        share = used_share(usage)
-        if share is None:  # without a limit there is nothing that a bar could be full of
-            self._bar.pack_forget()
-            return
-        self._bar.pack(fill="x", pady=(theme.px(6), 0))
-        width, thick = self._bar.winfo_width(), theme.px(7)
-        theme.bar(self._bar, 0, width, thick // 2, thick, palette.usage_trough)
-        if share:
-            colour = palette.danger if share >= 0.9 else palette.primary
-            theme.bar(self._bar, 0, int(width * share), thick // 2, thick, colour)

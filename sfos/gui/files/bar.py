@@ -1,0 +1,81 @@
+"""The files' part of the toolbar: where one is, what is searched for, and uploading."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from tkinter import ttk
+from typing import NamedTuple
+
+from sfos.gui.files.breadcrumb import Breadcrumb
+from sfos.gui.files.search_box import SearchBox
+from sfos.gui.look import styles
+from sfos.gui.look.theme import Theme
+from sfos.gui.model import FolderPath, Listing
+from sfos.gui.widgets.tooltip import Tooltip
+
+_NARROW, _PATH_LEAST, _SEARCH_LEAST, _SEARCH_NARROW = 1000, 190, 150, 96  # design pixels
+_TINY, _PATH_TINY, _SEARCH_TINY = 840, 130, 84  # here the button for uploading loses its word as well
+
+
+class BarKeys(NamedTuple):
+    """Keys that the bar tells of."""
+
+    search: str
+    upload: str
+
+
+class FilesBar(ttk.Frame):
+    """The breadcrumb, the search field and the button for uploading. `parent` is the toolbar."""
+
+    def __init__(
+        self,
+        parent: tk.Misc,
+        theme: Theme,
+        *,
+        on_go: Callable[[FolderPath], None],
+        on_path: Callable[[str], None],
+        on_filter: Callable[[str], None],
+        on_upload_menu: Callable[[int, int], None],
+        keys: BarKeys,
+    ) -> None:
+        px = theme.px
+        super().__init__(parent, style=styles.SURFACE)
+        self._theme = theme
+        self.breadcrumb = Breadcrumb(self, theme, on_go=on_go, on_path=on_path)
+        self.rowconfigure(0, weight=1)
+        self.breadcrumb.grid(row=0, column=0, sticky="nsew", padx=(px(6), px(12)))
+        self.columnconfigure(0, weight=4)
+        hint = f"Search this folder…  ({keys.search})"
+        self.search = SearchBox(self, theme, placeholder=hint, on_change=on_filter)
+        self.search.grid(row=0, column=1, sticky="nsew", padx=(0, px(10)))
+        self.columnconfigure(1, weight=1)
+        parent.bind("<Configure>", lambda event: self._share(event.width), add="+")
+        self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left", takefocus=True)
+        self.upload.configure(command=lambda: self._menu_under(on_upload_menu))
+        self.upload.grid(row=0, column=2, sticky="ns", padx=(0, px(8)))
+        Tooltip(self.upload, theme, f"Upload files or a folder ({keys.upload})")
+        self._icons()
+        theme.on_change(self._icons)
+
+    def _share(self, width: int) -> None:
+        """In a narrow window the search field and words give way to the path, which says where one is."""
+        px = self._theme.px
+        narrow, tiny = width < px(_NARROW), width < px(_TINY)
+        search = _SEARCH_TINY if tiny else _SEARCH_NARROW if narrow else _SEARCH_LEAST
+        self.upload.configure(text="" if tiny else " Upload", width=0 if tiny else -8)
+        self.columnconfigure(0, minsize=px(_PATH_TINY if tiny else _PATH_LEAST))
+        self.columnconfigure(1, minsize=px(search))
+        self.columnconfigure(1, weight=0 if narrow else 1)
+
+    def _menu_under(self, menu: Callable[[int, int], None]) -> None:
+        button = self.upload
+        menu(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height() + self._theme.px(2))
+
+    def _icons(self) -> None:
+        self.upload.configure(image=self._theme.icon_states("upload", 15, self._theme.palette.on_primary))
+
+    def show(self, listing: Listing) -> None:
+        """Show where `listing` is, and what it is filtered by."""
+        self.breadcrumb.show(listing.folder)
+        self.search.show(listing.filter)

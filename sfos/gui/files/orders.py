@@ -1,0 +1,157 @@
+"""What the person can do with files: each command with the question it asks first, if it asks one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sfos.gui.files.browser import BrowserPresenter
+from sfos.gui.files.operations import OperationsPresenter, deletion_text, name_problem, named
+from sfos.gui.files.views import FilesViews
+from sfos.gui.model import FolderPath, Notice, Selection
+from sfos.gui.page import Desk
+from sfos.gui.preview.viewer import Viewer
+from sfos.gui.widgets.dialogs.ask import ask_name, confirm
+from sfos.gui.widgets.dialogs.choose import choose_files, choose_folder
+from sfos.protocol import Entry, printable
+
+
+class Orders:
+    """Carries out commands on one session's presenters. All return at once."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        views: FilesViews,
+        *,
+        browser: BrowserPresenter,
+        operations: OperationsPresenter,
+        viewer: Viewer,
+        renew: Callable[[], None],
+    ) -> None:
+        self.views, self.browser = views, browser
+        self._desk, self._operations, self._viewer, self._renew = desk, operations, viewer, renew
+        self._root, self._theme = views.room.root, views.room.theme
+        self._download_dir = desk.settings.download_dir.expanduser()
+        self._chosen_in = Path.home()  # where files were chosen last
+        self.selection = Selection()
+
+    def open_selected(self) -> None:
+        """Open what is selected."""
+        self.open_entry(self.selection.entries[0])
+
+    def open_entry(self, entry: Entry) -> None:
+        """Go into a folder, or look at a file."""
+        if entry.kind == "folder":
+            self.browser.go(self.browser.folder.child(entry.node, entry.name))
+        else:
+            self._viewer.open_large(entry)
+
+    def preview(self) -> None:
+        """Look at the selected file in a window of its own."""
+        self._viewer.open_large(self.selection.entries[0])
+
+    def show_details(self) -> None:
+        """Show the right pane, or where it is."""
+        if self.views.room.aside_shown():
+            self.views.details.flash()
+        self.views.room.show_aside()
+        self._viewer.show(self.selection)
+
+    # --- up and down -----------------------------------------------------------------------------------------------
+
+    def choose_files(self) -> None:
+        """Ask for files, and upload them."""
+        files = choose_files(self._root, "Upload files", self._chosen_in)
+        if files:
+            self._chosen_in = files[0].parent
+        self.upload(files)
+
+    def choose_folder(self) -> None:
+        """Ask for a folder, and upload it."""
+        folder = choose_folder(self._root, "Upload a folder", self._chosen_in)
+        if folder is not None:
+            self._chosen_in = folder.parent
+            self.upload((folder,))
+
+    def upload(self, paths: Sequence[Path], folder: FolderPath | None = None) -> None:
+        """Upload into `folder`, or the one that is shown."""
+        self._desk.upload(paths, folder or self.browser.folder)
+
+    def download(self) -> None:
+        """Download what is selected into the usual folder."""
+        self.download_entries(self.selection.entries)
+
+    def download_to(self) -> None:
+        """Ask for a folder, and download what is selected into it."""
+        entries = self.selection.entries
+        folder = choose_folder(self._root, "Download to", self._chosen_in)
+        if folder is not None:
+            self._chosen_in = folder
+            self.download_entries(entries, folder)
+
+    def download_entries(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
+        """Download into `folder`, or the usual one."""
+        self._desk.download(entries, folder or self._download_dir)
+
+    # --- names and deletion ----------------------------------------------------------------------------------------
+
+    def _taken(self) -> list[str]:
+        return [entry.name for entry in self.browser.listing.rows]
+
+    def ask_new_folder(self) -> None:
+        """Ask for a name, and make a folder of it where one is."""
+        folder = self.browser.folder
+        ask_name(
+            self._root, self._theme, title="New folder", label="Name", value="New folder", verb="Make",
+            check=lambda name: name_problem(name, self._taken()),
+            on_done=lambda name: self._operations.make_folder(folder, name),
+        )  # fmt: skip
+
+    def ask_rename(self) -> None:
+        """Ask for another name of what is selected."""
+        entry = self.selection.entries[0]
+        ask_name(
+            self._root, self._theme, title="Rename", label="New name", value=entry.name, verb="Rename",
+            check=lambda name: name_problem(name, self._taken(), entry.name),
+            on_done=lambda name: self._operations.rename(entry, name), select_stem=entry.kind != "folder",
+        )  # fmt: skip
+
+    def ask_delete(self) -> None:
+        """Ask whether to delete what is selected."""
+        entries = self.selection.entries
+        title = f"Delete {named(entries)}?" if len(entries) == 1 else f"Delete {len(entries):,} items?"
+        confirm(
+            self._root, self._theme, title=title, text=deletion_text(entries), verb="Delete", danger=True,
+            on_yes=lambda: self._operations.delete(entries),
+        )  # fmt: skip
+
+    # --- cut, copy, paste ------------------------------------------------------------------------------------------
+
+    def copy(self) -> None:
+        """Copy what is selected with each paste."""
+        self._take(self._operations.copy)
+
+    def cut(self) -> None:
+        """Move what is selected with the next paste."""
+        self._take(self._operations.cut)
+
+    def _take(self, verb: Callable[[Sequence[Entry]], None]) -> None:
+        entries = self.selection.entries
+        verb(entries)
+        board = self._operations.clipboard
+        cut = board is not None and board.verb == "move"
+        self.views.list.show_cut(frozenset(entry.node for entry in entries) if cut else frozenset())
+        self._renew()
+
+    def paste(self) -> None:
+        """Move or copy what was taken into the folder that is shown."""
+        self._operations.paste(self.browser.folder)
+        self._renew()
+
+    def copy_path(self) -> None:
+        """Put the path of what is selected into the system's clipboard."""
+        path = f"{self.browser.folder.path.rstrip('/')}/{self.selection.entries[0].name}"
+        self._root.clipboard_clear()
+        self._root.clipboard_append(path)
+        self._desk.say(Notice(f"Copied: {printable(path)}"))

@@ -1,0 +1,147 @@
+"""The files of one signed-in session: presenters, wired to the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sfos.gui.files.browser import BrowserPresenter
+from sfos.gui.files.commands import FilesState
+from sfos.gui.files.folders import FoldersPresenter
+from sfos.gui.files.operations import OperationsPresenter
+from sfos.gui.files.orders import Orders
+from sfos.gui.files.views import FilesViews
+from sfos.gui.model import FolderPath, Listing, Notice, Selection
+from sfos.gui.page import Desk
+from sfos.gui.preview.viewer import Areas, Viewer
+from sfos.protocol import Change, Entry
+
+
+class FilesSession:
+    """Lives from signing in to signing out; after `close` nothing of it touches the views any more."""
+
+    def __init__(self, desk: Desk, views: FilesViews, *, on_gone_to: Callable[[], None]) -> None:
+        """`on_gone_to`: called when the person went to a folder, from wherever."""
+        self._desk, self._views, self._on_gone_to = desk, views, on_gone_to
+        self._closed = False
+        self._shown_node = FolderPath().node
+        bridge, api, room = desk.bridge, desk.session.api, views.room
+        self.browser = BrowserPresenter(
+            bridge, api, on_listing=self._listed, on_reveal=self._reveal, on_notice=self._say
+        )
+        self.folders = FoldersPresenter(bridge, api, self._show_folders)
+        self.operations = OperationsPresenter(bridge, api, on_notice=self._say, on_done=self._changed_by_us)
+        self.viewer = Viewer(
+            Areas(views.details, room.aside_shown, room.root, room.theme),
+            bridge, api, desk.settings.preview_max_bytes,
+            listing=lambda: self.browser.listing,
+            on_download=lambda entry: self.orders.download_entries((entry,)),
+            on_step=lambda entry: views.list.select((entry.node,)),
+            on_closed=views.list.take_focus,
+        )  # fmt: skip
+        self.orders = Orders(
+            desk, views, browser=self.browser, operations=self.operations, viewer=self.viewer, renew=room.renew
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Show the root folder."""
+        self._views.tree.clear()
+        self.browser.go(FolderPath())
+
+    def close(self) -> None:
+        """End it."""
+        self._closed = True
+        self.viewer.close()
+
+    @property
+    def state(self) -> FilesState:
+        """On what it depends what can be done."""
+        return FilesState(self.browser.listing, self.orders.selection, self.operations.clipboard is not None)
+
+    # --- what the presenters say -----------------------------------------------------------------------------------
+
+    def _say(self, notice: Notice) -> None:
+        if not self._closed:
+            self._desk.say(notice)
+
+    def _listed(self, listing: Listing) -> None:
+        if self._closed:
+            return
+        if listing.folder.node != self._shown_node:
+            # What was selected is elsewhere, also where the new folder cannot be shown.
+            self._shown_node = listing.folder.node
+            self.orders.selection = Selection()
+        self._views.show_listing(listing)
+        if listing.phase == "ready" and not listing.filter:
+            self.folders.learn(listing.folder.node, listing.rows)
+            for crumb in listing.folder.crumbs[:-1]:
+                self.folders.expand(crumb.node)
+        self._renew_selection(listing)
+        self._views.room.renew()
+        self.viewer.show(self.orders.selection)
+        self.viewer.renew(listing)
+
+    def _renew_selection(self, listing: Listing) -> None:
+        """Take what is selected as it now is: it may be called differently."""
+        old = self.orders.selection
+        if not old.entries:
+            return
+        chosen = {entry.node for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
+        now = {row.node: row for row in listing.rows if row.node in chosen}
+        entries = tuple(now.get(entry.node, entry) for entry in old.entries)
+        focus = now.get(old.focus.node, old.focus) if old.focus is not None else None
+        if entries != old.entries:
+            self.orders.selection = Selection(entries, focus)
+
+    def _reveal(self, nodes: Sequence[int]) -> None:
+        self._views.list.select(nodes)
+
+    def _show_folders(self, parent: int, folders: Sequence[Entry]) -> None:
+        if not self._closed:
+            self._views.tree.set_folders(parent, folders)
+
+    def _changed_by_us(self, node: int | None) -> None:
+        if self._closed:
+            return
+        self._views.list.show_cut(frozenset())
+        self._views.room.renew()
+        if not self._desk.online():
+            self.browser.refresh()  # nobody tells us of our own change
+        if node is not None:
+            self.browser.reveal(node)
+
+    # --- what the server says --------------------------------------------------------------------------------------
+
+    def changed(self, changes: Sequence[Change]) -> None:
+        """Take in what was changed."""
+        self.browser.apply(changes)
+        self.folders.apply(changes)
+
+    def missed(self) -> None:
+        """Read anew."""
+        self.browser.reread_all()
+        self.folders.reread()
+
+    def back_online(self) -> None:
+        """Try again what could not be shown."""
+        if self.browser.listing.phase == "failed":
+            self.browser.refresh()
+
+    # --- what the person does --------------------------------------------------------------------------------------
+
+    def go(self, folder: FolderPath) -> None:
+        """Show `folder`."""
+        self._on_gone_to()
+        self.browser.go(folder)
+
+    def select(self, entries: tuple[Entry, ...], focus: Entry | None) -> None:
+        """Take these as selected."""
+        self.orders.selection = Selection(entries, focus)
+        self._views.room.renew()
+        self.viewer.show(self.orders.selection)
+
+    def drop(self, paths: tuple[Path, ...], y: int) -> None:
+        """Upload what was dropped at this height of the screen: into the folder there, or the one that is shown."""
+        target = self._views.list.folder_at(y)
+        here = self.browser.folder
+        self.orders.upload(paths, here.child(target.node, target.name) if target is not None else here)
