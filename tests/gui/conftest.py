@@ -28,12 +28,14 @@ from sfos.gui.files.views import FilesViews
 from sfos.gui.model import Sort
 from sfos.gui.shell.app import App
 from sfos.gui.shell.choices import Choices
+from sfos.gui.shell.places import PLACES
 from sfos.gui.shell.workspace import Workspace
 from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.signing_in.trust_cards import TrustCard
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.widgets.dialogs.base import Dialog
+from tests.gui.second_page import NotesPage
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
 USER, PASSWORD = "user1", "user123"
@@ -213,7 +215,7 @@ def app(
     (place / "downloads").mkdir()
     # A transfer gives up soon when its server is gone: tests of that need not wait long.
     settings = settings_for(server.address, place, place / "downloads", place / "state", retries="1")
-    app = App(settings, user=USER, mode="light")
+    app = App(settings, user=USER, mode="light", places=(*PLACES, NotesPage))
     app.root.geometry(SIZE)
     yield app
     app.close_now()

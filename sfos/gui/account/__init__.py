@@ -1,1 +1,1 @@
-"""The account's place in the window: sessions and usage."""
+"""The account that is signed in: commands and what they do, its sessions, and how much it stores."""

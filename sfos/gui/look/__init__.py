@@ -1,1 +1,1 @@
-"""Colours, icons, sizes and styles of the window."""
+"""How the window looks: palette, theme and styles, icons, scaling, and kinds of files with their icons."""

@@ -352,11 +352,12 @@ class MainWindow:
         if nobody_else and self.frame.winfo_ismapped() and not str(self.root.tk.call("grab", "current")):
             self._focus_page()
 
-    def _list_key(self, keys: str) -> Callable[[object], str]:
-        def pressed(_event: object) -> str:
+    def _list_key(self, keys: str) -> Callable[[object], str | None]:
+        def pressed(_event: object) -> str | None:
             command = self.offers.by_list_key(keys)
-            if command is not None:
-                self.offers.run(command)
+            if command is None:
+                return None  # it is another page's: here the key is the list's own
+            self.offers.run(command)
             return "break"
 
         return pressed

@@ -1,1 +1,1 @@
-"""Cards that cover the window until one is signed in."""
+"""The way in: the gate over the window with its cards (address, trust, sign-in, new password), and their presenter."""

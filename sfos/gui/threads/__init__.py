@@ -1,1 +1,1 @@
-"""Between worker threads and Tk's."""
+"""Between worker threads and Tk's: the bridge that brings results back, and who collects garbage when."""

@@ -1,1 +1,1 @@
-"""The transfers' place in the window: queue, progress, conflicts."""
+"""Uploads and downloads: the panel with its rows, questions about what is there already, and a queue that is kept."""

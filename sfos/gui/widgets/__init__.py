@@ -1,1 +1,1 @@
-"""Widgets that any place in the window uses."""
+"""Widgets that know nothing of files: banner, toast, menus, tool tip, scroll bar, filling in slices, dialogs."""
