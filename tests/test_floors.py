@@ -1,4 +1,4 @@
-"""What the modules at the top import: import-linter holds the packages below them (see pyproject.toml)."""
+"""Imports that import-linter does not hold (see pyproject.toml): of the modules at the top, and of SQLite's module."""
 
 from __future__ import annotations
 
@@ -42,3 +42,16 @@ def test_every_module_at_the_top_has_its_floor() -> None:
 @pytest.mark.parametrize("name", sorted(ALLOWED))
 def test_a_module_at_the_top_imports_only_what_is_below_it(name: str) -> None:
     assert imported_by(CHECKOUT / f"{name}.py") <= ALLOWED[name]
+
+
+def test_sqlite_is_spoken_to_in_four_modules_only() -> None:
+    """All others meet its errors as `CatalogError` or `DatabaseError`, and its files through one of these."""
+    at_home = {"catalog/engine", "chunks/small", "disk/sqlite", "maintenance/salvage"}
+    importers = {
+        path.relative_to(CHECKOUT / "sfos").with_suffix("").as_posix()
+        for path in (CHECKOUT / "sfos").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Import) and any(alias.name.startswith("sqlite3") for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlite3"))
+    }
+    assert importers == {f"server/{name}" for name in at_home}

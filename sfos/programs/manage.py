@@ -14,7 +14,6 @@ user's files and then the files.
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,6 +23,7 @@ from typing import NoReturn
 from sfos import config
 from sfos.protocol import VERSION, SfosError
 from sfos.server.audit.chain import KeyUnusable
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.home import open_spaces
 from sfos.server.maintenance import each_space, whole_home
@@ -49,7 +49,7 @@ exit codes: 0 all is well · 1 damage was found, or something could not be done 
 _EXPECTED = (
     StorageFault,
     SfosError,
-    sqlite3.Error,
+    DatabaseError,
     KeyUnusable,
     NoSuchSpace,
     whole_home.NotConfirmed,

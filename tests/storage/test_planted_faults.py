@@ -17,6 +17,7 @@ from sfos import config
 from sfos.programs import manage as manage_storage
 from sfos.protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
 from sfos.server.chunks.small import SmallStore
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import CatalogUnreadable, SmallChunksRolledBack
 from sfos.server.home import open_spaces
 from sfos.server.identity.credential_file import CredentialFile
@@ -245,7 +246,7 @@ def test_what_a_busy_moment_hid_of_the_loss_is_found_at_the_next_opening(
         monkeypatch.setattr(SmallStore, "which_are_there", look)
         error = sqlite3.OperationalError("database is locked")
         error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-        raise error
+        raise DatabaseError(error, store.path)
 
     monkeypatch.setattr(SmallStore, "which_are_there", busy)
     for _ in range(2):

@@ -15,7 +15,7 @@ import pytest
 
 from sfos.protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from sfos.server.catalog import engine
-from sfos.server.disk import sqlite_faults
+from sfos.server.disk import sqlite
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.spaces.space import Space
@@ -94,7 +94,7 @@ def test_a_probe_for_room_has_no_name_any_more_when_it_grows(tmp_path: Path, mon
     monkeypatch.setattr(os, "posix_fallocate", allocate)
     error = sqlite3.OperationalError()
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
-    assert not sqlite_faults.is_full(error, tmp_path / "catalog.db")
+    assert not sqlite.is_full(error, tmp_path / "catalog.db")
     assert grown == [[]]
 
 
@@ -203,10 +203,12 @@ def test_a_row_that_breaks_the_rules_is_our_mistake_and_not_the_disks(desk: Desk
 
 def test_what_goes_wrong_while_a_catalog_is_made_is_sqlites_own_error(context: SpaceContext) -> None:
     """And not SQLAlchemy's wrapping of it, which nobody who opens a space expects: it reached the top of the server."""
-    with pytest.raises(sqlite3.OperationalError), context.catalog.core() as connection:
+    with pytest.raises(engine.CatalogError) as caught, context.catalog.core() as connection:
         connection.exec_driver_sql("INSERT INTO nothing VALUES (1)")
-    with pytest.raises(sqlite3.IntegrityError), context.catalog.core() as connection:
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    with pytest.raises(engine.CatalogError) as caught, context.catalog.core() as connection:
         connection.exec_driver_sql("INSERT INTO spaces SELECT * FROM spaces")
+    assert isinstance(caught.value.__cause__, sqlite3.IntegrityError)
 
 
 def test_a_crowd_of_readers_leaves_no_descriptor_for_each_of_them(context: SpaceContext) -> None:
@@ -250,9 +252,10 @@ def test_readers_that_all_read_within_their_own_reading_wait_for_nobody_for_ever
 def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_made(
     context: SpaceContext, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(engine, "_SOON_S", 3_600.0)
     with closing(engine.Catalog(context.catalog.path, context.catalog.space)) as catalog:
-        connect, all_here, let_go = catalog._connect, threading.Barrier(17), threading.Event()
+        pool = catalog._pool
+        monkeypatch.setattr(pool, "_soon_s", 3_600.0)
+        connect, all_here, let_go = pool._connect, threading.Barrier(17), threading.Event()
 
         def fail() -> sqlite3.Connection:
             all_here.wait()
@@ -266,14 +269,14 @@ def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_m
             except (MemoryError, StorageFailed) as failure:
                 found.append(failure)
 
-        catalog._connect = fail  # type: ignore[assignment]
+        pool._connect = fail
         early: list[object] = []
         late: list[object] = []
         crowd = [threading.Thread(target=read, args=(early,), daemon=True) for _ in range(16)]
         for one in crowd:
             one.start()
         all_here.wait()
-        catalog._connect = connect
+        pool._connect = connect
         waiting = threading.Thread(target=read, args=(late,), daemon=True)
         waiting.start()
         let_go.set()
@@ -286,12 +289,12 @@ def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_m
 def test_a_connection_given_back_while_its_catalog_is_being_closed_is_closed_too(context: SpaceContext) -> None:
     catalog = engine.Catalog(context.catalog.path, context.catalog.space)
 
-    class ClosedMeanwhile(deque[engine._Lent]):
+    class ClosedMeanwhile(deque[sqlite.Lent]):
         def __len__(self) -> int:  # asked after `_closed` was, and before the connection is kept
             catalog.close()
             return 0
 
-    catalog._idle = ClosedMeanwhile()
+    catalog._pool._idle = ClosedMeanwhile()
     with catalog.read() as tx:
         assert tx.execute("SELECT 1") == [(1,)]
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):

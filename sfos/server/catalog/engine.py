@@ -11,12 +11,10 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Dialect
@@ -25,8 +23,9 @@ from sqlalchemy.pool import NullPool
 
 from sfos.protocol import ServerFault, SfosError, StorageFailed
 from sfos.server.catalog.statement import Insert, InStatement, Row, Statement
-from sfos.server.disk.sqlite_faults import as_wire_error, is_failed_sync
+from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, as_wire_error, is_failed_sync
 from sfos.server.disk.stopped_paths import stop, why_stopped
+from sfos.server.disk.storage_faults import CatalogUnreadable
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +34,6 @@ _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
 # connections at once, until the last one is closed (for POSIX locks' sake: its os_unix.c). A reader that finds so many
 # waits a moment for one of them, and no longer, so that nobody waits for ever.
 _MOST_CONNECTIONS = 16
-_SOON_S = 2.0
 _CACHED_STATEMENTS = 256
 # A writer's page cache, in KiB. Deleting a folder of 100,000 takes half as long with room for the pages it touches;
 # readers do with SQLite's 2 MiB, and so does a writer once it is done.
@@ -131,11 +129,8 @@ class Transaction:
         self._cursor.execute(*statement.bind(self._dialect, parameters))
 
 
-class _Lent(NamedTuple):
-    """A connection with its one cursor, lent to one transaction at a time."""
-
-    connection: sqlite3.Connection
-    cursor: sqlite3.Cursor
+class CatalogError(DatabaseError):
+    """SQLite's error as it leaves the catalog, where it is none of the protocol's."""
 
 
 class Catalog:
@@ -148,15 +143,11 @@ class Catalog:
         """`busy_timeout_s`: how long to wait for a lock of another process."""
         self.path = path
         self.space = space
-        self._connect = partial(_connect, path, int(busy_timeout_s * 1_000))
-        self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=self._connect)
+        connect = partial(_connect, path, int(busy_timeout_s * 1_000))
+        self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=connect)
         event.listen(self.engine, "begin", _begin_core)
-        self._idle: deque[_Lent] = deque()
-        self._room = threading.Condition()
-        self._open = 0  # and how many wait for one; both change under `_room`
-        self._waiting = 0
+        self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS)
         self._writing = threading.RLock()
-        self._closed = False
 
     def read(self) -> AbstractContextManager[Transaction]:
         """A transaction that sees one state of the catalog. Waits for no writer. Raises: SfosError."""
@@ -183,45 +174,52 @@ class Catalog:
     def core(self) -> Iterator[Connection]:
         """A writing transaction for Core's own execution, for schema and migrations.
 
-        Raises: StorageFailed, sqlite3.Error.
+        Raises: StorageFailed, CatalogError, CatalogUnreadable.
         """
+        with self._writing:
+            self._refuse_if_stopped()
+            with self._cores_errors(), self.engine.begin() as connection:
+                yield connection
+
+    @contextlib.contextmanager
+    def core_reading(self) -> Iterator[Connection]:
+        """The same for what changes nothing, and waits for no writer. Raises: CatalogError, CatalogUnreadable."""
+        with self._cores_errors(), self.engine.connect().execution_options(reads_only=True) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _cores_errors(self) -> Iterator[None]:
         try:
-            with self._writing:
-                self._refuse_if_stopped()
-                with self.engine.begin() as connection:
-                    yield connection
+            yield
         except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error):  # one kind of error for all who ask what the disk did
-                if is_failed_sync(error.orig):
-                    stop(self.path, error.orig)
-                raise error.orig from error
-            raise
+            if not isinstance(error.orig, sqlite3.Error):
+                raise CatalogUnreadable(f"{self.path}: {error}") from error
+            if is_failed_sync(error.orig):
+                stop(self.path, error.orig)
+            raise CatalogError(error.orig, self.path) from error.orig
 
     def close(self) -> None:
         """Close all connections: now, or once they are no longer in use."""
-        self._closed = True
-        with contextlib.suppress(IndexError):  # which ends it, also where two of them are at it
-            while True:
-                self._idle.pop().connection.close()
+        self._pool.close()
 
     def forget_pages(self) -> None:
-        """Let go of what idle connections keep in memory of the file. Raises: sqlite3.Error."""
-        for _ in range(len(self._idle)):
-            try:
-                lent = self._idle.popleft()
-            except IndexError:  # they are wanted
-                return
-            try:
-                lent.cursor.execute("PRAGMA shrink_memory")
-            finally:
-                self._give_back(lent, wrote=False)
+        """Let go of what idle connections keep in memory of the file. Raises: CatalogError."""
+        try:
+            self._pool.forget_pages()
+        except sqlite3.Error as error:
+            raise CatalogError(error, self.path) from error
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[Transaction]:
-        lent = self._lend(reads=begin is _BEGIN_READ)
+        """Writers wait for no connection: they come one at a time anyway."""
+        writes = begin is _BEGIN_WRITE
+        try:
+            lent = self._pool.lend(may_wait=not writes)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
         cursor = lent.cursor
         try:
-            if begin is _BEGIN_WRITE:
+            if writes:
                 cursor.execute(_WRITER_CACHE)
             cursor.execute(begin)
             yield Transaction(cursor, self.engine.dialect, self.space)
@@ -229,61 +227,7 @@ class Catalog:
         except sqlite3.Error as error:
             raise self._failed(error) from error
         finally:
-            self._give_back(lent, wrote=begin is _BEGIN_WRITE)
-
-    def _lend(self, *, reads: bool) -> _Lent:
-        """A connection that nobody uses, or a new one. Writers wait for none: they come one at a time anyway."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pass
-        with self._room:
-            if reads:
-                self._waiting += 1
-                self._room.wait_for(lambda: self._idle or self._open < _MOST_CONNECTIONS, _SOON_S)
-                self._waiting -= 1
-            if self._idle:
-                with contextlib.suppress(IndexError):  # somebody else was faster
-                    return self._idle.pop()
-            self._open += 1
-        try:
-            connection = self._connect()
-            return _Lent(connection, connection.cursor())
-        except BaseException as error:
-            self._one_less()
-            if isinstance(error, sqlite3.Error):
-                raise self._failed(error) from error
-            raise
-
-    def _give_back(self, lent: _Lent, *, wrote: bool) -> None:
-        """Undo what was not committed, and keep the connection for the next."""
-        keep = False
-        try:
-            if lent.connection.in_transaction:
-                lent.cursor.execute("ROLLBACK")
-            if wrote:
-                lent.cursor.execute(_READER_CACHE)
-            keep = not self._closed and (len(self._idle) < _KEPT_CONNECTIONS or self._waiting > 0)
-        except sqlite3.Error:
-            pass
-        finally:
-            if not keep:
-                lent.connection.close()  # which rolls back
-                self._one_less()
-        if not keep:
-            return
-        self._idle.append(lent)
-        if self._closed:  # by somebody who did not find it here
-            self.close()
-        if self._waiting:
-            with self._room:
-                self._room.notify()
-
-    def _one_less(self) -> None:
-        """A connection is gone or was never made: who waits may open one."""
-        with self._room:
-            self._open -= 1
-            self._room.notify()
+            self._pool.give_back(lent, reset=_READER_CACHE if writes else None)
 
     def _refuse_if_stopped(self) -> None:
         if why_stopped(self.path) is not None:

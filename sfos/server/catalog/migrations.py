@@ -9,18 +9,15 @@ store of each version, and a test opens every one.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import unicodedata
 from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, inspect, select, update
-from sqlalchemy.exc import DBAPIError
 
 from sfos.protocol import ROOT_NODE
-from sfos.server.catalog.engine import Catalog
+from sfos.server.catalog.engine import Catalog, CatalogError
 from sfos.server.catalog.schema import SCHEMA_VERSION, metadata, nodes, spaces
 from sfos.server.catalog.states import ROOT_NAME_KEY, ROOT_PARENT, StateKind
-from sfos.server.disk.sqlite_faults import is_passing
 from sfos.server.disk.storage_faults import CatalogTooNew, CatalogUnreadable
 from sfos.server.vault.rows import RowAuthenticator
 
@@ -86,20 +83,20 @@ def create_catalog(catalog: Catalog, epoch: bytes, rows: RowAuthenticator) -> No
 def migrate(catalog: Catalog, *, target: int = SCHEMA_VERSION, migrations: Mapping[int, Migration] = MIGRATIONS) -> int:
     """Bring the catalog to version `target`, a step at a time; the version that it had.
 
-    Raises: CatalogTooNew, CatalogUnreadable; sqlite3.Error where the disk fails.
+    Raises: CatalogTooNew, CatalogUnreadable; CatalogError where the disk fails.
     What a failing step did is undone, and the steps before it stay.
     """
     try:
-        with catalog.engine.connect().execution_options(reads_only=True) as connection:
+        with catalog.core_reading() as connection:
             if not inspect(connection).has_table(spaces.name):
                 raise CatalogUnreadable(f"{catalog.path}: it has no tables")
             found = connection.execute(
                 select(spaces.c.schema_version, spaces.c.unidata_version).where(spaces.c.space == catalog.space)
             ).one_or_none()
-    except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.Error) and is_passing(error.orig):
-            raise error.orig from None  # it is the cause of what was caught: not each the other's
-        raise CatalogUnreadable(f"{catalog.path}: {error.orig}") from error
+    except CatalogError as error:
+        if error.is_passing():
+            raise
+        raise CatalogUnreadable(f"{catalog.path}: {error}") from error
     if found is None:
         raise CatalogUnreadable(f"{catalog.path}: it is the catalog of another space")
     version, unidata = found

@@ -53,7 +53,7 @@ _ROW_OF_SPACE = _ROWS_WITH_ANY[_TABLES.index(spaces)]
 
 
 def wrong_values(tx: Transaction) -> Iterator[str]:
-    """Each: which value of which row, and what is wrong with it. Raises: sqlite3.Error."""
+    """Each: which value of which row, and what is wrong with it. Raises: SfosError, as the transaction ends."""
     for table, statement in zip(_TABLES, _ROWS_WITH_ANY, strict=True):
         yield from _wrong_in(tx, table, statement)
 

@@ -16,9 +16,8 @@ import errno
 import secrets
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -26,7 +25,7 @@ from sfos.protocol import Buffer
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.store import StoredChunk
 from sfos.server.disk.number_runs import runs_of
-from sfos.server.disk.sqlite_faults import is_damaged, is_failed_sync, is_full
+from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, is_failed_sync, is_full
 from sfos.server.disk.stopped_paths import stop, why_stopped
 from sfos.server.disk.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
 
@@ -53,7 +52,7 @@ _SCHEMA = """
 
 
 class SmallStore:
-    """A chunk store of rows in the database at `path`, made at need. Raises: SmallChunksUnreadable, sqlite3.Error."""
+    """A chunk store of rows in the database at `path`, made at need. Raises: SmallChunksUnreadable, DatabaseError."""
 
     def __init__(
         self,
@@ -70,21 +69,20 @@ class SmallStore:
         self._now_ms = now_ms
         self._files = files or LocalFiles()
         self._writing = threading.Lock()
-        self._idle: deque[sqlite3.Connection] = deque()
-        self._closed = False
+        self._pool = ConnectionPool(self._connect, kept=_IDLE_CONNECTIONS)
         self._above = above
         self._next = 0  # the next location; 0: begin to number anew
         path.touch(mode=0o600)  # SQLite would make it readable by all
         try:
             with self._connection() as connection:
                 connection.executescript(_SCHEMA)
-        except sqlite3.DatabaseError as error:
+        except DatabaseError as error:
             self.close()
-            if is_damaged(error):
+            if error.is_damaged():
                 raise SmallChunksUnreadable(f"{path}: {error}") from error
-            if is_full(error, path):
+            if error.is_full():
                 raise OSError(errno.ENOSPC, f"{path}: {error}") from error
-            if is_failed_sync(error):
+            if error.is_failed_sync():
                 stop(path, error)
             raise
 
@@ -98,8 +96,8 @@ class SmallStore:
         try:
             with self._connection() as connection:
                 row = connection.execute("SELECT token FROM tokens WHERE location = ?", (_row_of(location),)).fetchone()
-        except sqlite3.DatabaseError as error:
-            if is_damaged(error):
+        except DatabaseError as error:
+            if error.is_damaged():
                 raise TokenDamaged(f"{self.path}: {error}") from error
             raise
         if row is None:
@@ -113,8 +111,8 @@ class SmallStore:
             with self._connection() as connection:
                 found = connection.execute("SELECT length(token) FROM tokens WHERE location = ?", (_row_of(location),))
                 return bool(found.fetchone() == (sealed_len,))
-        except sqlite3.DatabaseError as error:
-            if is_damaged(error):
+        except DatabaseError as error:
+            if error.is_damaged():
                 return False
             raise
 
@@ -156,23 +154,18 @@ class SmallStore:
 
     def forget_pages(self) -> None:
         """See ChunkStore."""
-        for _ in range(len(self._idle)):
-            try:
-                connection = self._idle.popleft()
-            except IndexError:  # they are wanted
-                return
-            try:
-                connection.execute("PRAGMA shrink_memory")
-            finally:
-                self._give_back(connection)
+        try:
+            self._pool.forget_pages()
+        except sqlite3.Error as error:
+            raise DatabaseError(error, self.path) from error
 
     def highest_location(self) -> int:
-        """The highest location that was ever given out; 0 if none was. Raises: sqlite3.Error."""
+        """The highest location that was ever given out; 0 if none was. Raises: DatabaseError."""
         with self._connection() as connection:
             return _highest(connection)
 
     def go_on_above(self, location: int) -> None:
-        """Give out no location up to this one, in no process and at no time. Raises: OSError, sqlite3.Error."""
+        """Give out no location up to this one, in no process and at no time. Raises: OSError, DatabaseError."""
 
         def raise_it(connection: sqlite3.Connection) -> None:
             raised = connection.execute(
@@ -184,7 +177,7 @@ class SmallStore:
         self._write(raise_it)
 
     def which_are_there(self, locations: Sequence[str]) -> set[str]:
-        """Those of `locations` where something lies. Reads none of it. Raises: sqlite3.Error."""
+        """Those of `locations` where something lies. Reads none of it. Raises: DatabaseError."""
         found: set[str] = set()
         with self._connection() as connection:
             for at in range(0, len(locations), _READ_AT_ONCE):
@@ -200,10 +193,7 @@ class SmallStore:
 
     def close(self) -> None:
         """See ChunkStore."""
-        self._closed = True
-        with suppress(IndexError):  # which ends it, also where two of them are at it
-            while True:
-                self._idle.pop().close()
+        self._pool.close()
 
     def insert(self, tokens: list[tuple[bytearray, bytearray]]) -> list[str]:
         """Store (chunk id, token) pairs in one transaction, durable when this returns; their locations."""
@@ -247,7 +237,7 @@ class SmallStore:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """A connection to write through, one at a time; what is begun and not committed is undone."""
+        """A connection to write through, one at a time."""
         with self._writing, self._connection() as connection:
             self._refuse_if_stopped()
             try:
@@ -259,9 +249,6 @@ class SmallStore:
                     stop(self.path, error)
                     raise StoreStopped(str(error)) from error
                 raise
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
 
     def _refuse_if_stopped(self) -> None:
         if (why := why_stopped(self.path)) is not None:
@@ -269,23 +256,15 @@ class SmallStore:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile."""
+        """A connection that nobody else uses meanwhile; what is begun and not committed is undone."""
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        finally:
-            self._give_back(connection)
-
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        if len(self._idle) >= _IDLE_CONNECTIONS:
-            connection.close()
-            return
-        self._idle.append(connection)
-        if self._closed:  # looked at last: it may have been closed just now
-            self.close()
+            lent = self._pool.lend()
+            try:
+                yield lent.connection
+            finally:
+                self._pool.give_back(lent)
+        except sqlite3.Error as error:
+            raise DatabaseError(error, self.path) from error
 
     def _connect(self) -> sqlite3.Connection:
         # Handed from thread to thread, but never used by two at once.

@@ -12,13 +12,14 @@ import datetime as dt
 import fcntl
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfos.server.catalog.head import HEAD_FILE, Head
+from sfos.server.chunks.small_files import copy_small
 from sfos.server.disk.durable_files import sync_directory, write_durably
+from sfos.server.disk.sqlite import DatabaseError, open_database
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
@@ -29,7 +30,6 @@ from sfos.server.maintenance.backup_layout import (
     NoBackup,
     copy_chunks,
     copy_durably,
-    copy_small,
     read_named,
     small_file,
     snapshots_in,
@@ -76,7 +76,7 @@ def back_up(
 
     Safe beside a running server, and beside everything else. `said` hears of each space that is done.
     `keep`: so many snapshots stay, this one included, provided that it lacks nothing; None is all.
-    Raises: NotForBackups, BackupRunning, RestoreUnfinished, OSError, sqlite3.Error (of `directory`'s own databases).
+    Raises: NotForBackups, BackupRunning, RestoreUnfinished, OSError, DatabaseError (of `directory`'s own databases).
     """
     check_restored(storage_dir)
     with _opened(storage_dir, directory):
@@ -120,7 +120,7 @@ def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp) ->
         copy_durably(source / KEYS_FILE, snapshot / KEYS_FILE)
         write_durably(snapshot / HEAD_FILE, Head(named.epoch, named.seq, named.digest).to_line(), mode=0o600)
         sync_directory(store)
-    except (sqlite3.Error, FileNotFoundError, NoBackup) as error:
+    except (DatabaseError, FileNotFoundError, NoBackup) as error:
         # This space is hurt, or was removed meanwhile; a full or broken disk of the backup is no matter of one space.
         if snapshot.is_dir():
             shutil.rmtree(snapshot)
@@ -133,14 +133,11 @@ def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp) ->
 
 
 def _copy_catalog(source: Path, target: Path) -> None:
-    """One state of the catalog, as a file on its own, durable. Raises: FileNotFoundError, sqlite3.Error."""
+    """One state of the catalog, as a file on its own, durable. Raises: FileNotFoundError, DatabaseError."""
     if not source.is_file():
         raise FileNotFoundError(f"{source} is not there")
     target.touch(mode=0o600)
-    with (
-        contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=30)) as reading,
-        contextlib.closing(sqlite3.connect(target)) as writing,
-    ):
+    with open_database(source, "rw") as reading, open_database(target, "rw") as writing:
         reading.backup(writing)  # all pages in one step: writers of a write-ahead log are not held up by it
         writing.execute("PRAGMA journal_mode = DELETE")
     descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)

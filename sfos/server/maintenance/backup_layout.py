@@ -16,14 +16,11 @@ import contextlib
 import os
 import re
 import shutil
-import sqlite3
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from sfos.server.chunks.small import SmallStore
 from sfos.server.disk.durable_files import sync_directory
+from sfos.server.disk.sqlite import open_database
 from sfos.server.disk.storage_faults import StorageFault
 
 MARKER = "sfos-backup"
@@ -35,7 +32,6 @@ ACCOUNTS_FILE = "credentials.json"
 _SNAPSHOT = re.compile(r"(\d{6,})-[0-9TZ]+")
 _DISK_LOCATION = re.compile(r"disk:([0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8})")
 _SMALL_LOCATION = re.compile(r"small:([0-9]{1,19})")
-_BATCH = 500
 
 
 class NoBackup(StorageFault):
@@ -54,8 +50,8 @@ class Named:
 
 
 def read_named(catalog: Path) -> Named:
-    """Of a catalog that nobody writes to. Raises: sqlite3.Error, NoBackup for what is no location."""
-    with contextlib.closing(sqlite3.connect(f"{catalog.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    """Of a catalog that nobody writes to. Raises: DatabaseError, NoBackup for what is no location."""
+    with open_database(catalog, "ro") as connection:
         row = connection.execute("SELECT epoch, seq, digest FROM spaces").fetchone()
         if row is None:
             raise NoBackup(f"{catalog} is empty")
@@ -122,61 +118,3 @@ def copy_chunks(source: Path, target: Path, wanted: dict[str, int], losses: list
     if target.is_dir():
         sync_directory(target)
     return count
-
-
-def copy_small(source: Path, target: Path, wanted: dict[int, tuple[bytes, int]], losses: list[str]) -> int:
-    """The same for small chunks, which keep their numbers. Raises: sqlite3.Error, OSError."""
-    SmallStore(target, lambda: 0).close()  # makes the table
-    count = 0
-    with _database(target, "rw") as writing:
-        known = dict(writing.execute("SELECT location, chunk FROM tokens"))
-        for number, (chunk, _) in wanted.items():
-            if known.get(number, chunk) != chunk:
-                losses.append(f"small chunk {number} is another one in {target}")
-        lacking = [number for number in wanted if number not in known]
-        if lacking and not source.is_file():
-            losses.append(f"{len(lacking)} small chunks: {source.name} is not there")
-        elif lacking:
-            with _database(source, "rw") as reading:  # a write-ahead log beside it is read too, which takes "rw"
-                for batch in batches(lacking):
-                    count += _copy_rows(reading, writing, batch, wanted, losses)
-        writing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    sync_directory(target.parent)
-    return count
-
-
-def _copy_rows(
-    reading: sqlite3.Connection,
-    writing: sqlite3.Connection,
-    numbers: list[int],
-    wanted: dict[int, tuple[bytes, int]],
-    losses: list[str],
-) -> int:
-    rows = []
-    for number in numbers:
-        row = reading.execute(
-            "SELECT location, chunk, stored_ms, token FROM tokens WHERE location = ?", (number,)
-        ).fetchone()
-        if row is None or (row[1], len(row[3])) != wanted[number]:
-            losses.append(f"small chunk {number} is {'not there' if row is None else 'not as its row says'}")
-        else:
-            rows.append(row)
-    writing.execute("BEGIN IMMEDIATE")
-    writing.executemany("INSERT INTO tokens (location, chunk, stored_ms, token) VALUES (?, ?, ?, ?)", rows)
-    writing.execute("COMMIT")
-    return len(rows)
-
-
-def batches(numbers: Iterable[int]) -> Iterator[list[int]]:
-    """As many as fit a transaction at a time."""
-    rest = iter(numbers)
-    while batch := list(islice(rest, _BATCH)):
-        yield batch
-
-
-@contextlib.contextmanager
-def _database(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)) as connection:
-        connection.execute("PRAGMA synchronous = FULL")
-        yield connection

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
 from collections.abc import Callable, Sequence
 
 from sfos.config import Config
 from sfos.protocol import SfosError, counted, readable_size
 from sfos.server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS, first_wrong_value
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.identity.credential_file import CredentialError, CredentialFile
 from sfos.server.maintenance.expire import expire_history
@@ -26,7 +26,7 @@ from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
 
 _TEMP_KEPT_MS = 3_600_000  # a half-written file younger than this may be one that a server is writing
-_FAILURES = (StorageFault, SfosError, OSError, sqlite3.Error)
+_FAILURES = (StorageFault, SfosError, OSError, DatabaseError)
 
 
 def verify_spaces(registry: SpaceRegistry, config: Config, space: str | None, *, full: bool) -> bool:

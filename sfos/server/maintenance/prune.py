@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import sqlite3
 from pathlib import Path
 
+from sfos.server.chunks.small_files import prune_small
 from sfos.server.disk.durable_files import sync_directory
 from sfos.server.maintenance.backup_layout import (
     SNAPSHOTS,
     STORES,
     Named,
-    batches,
     read_named,
     small_file,
     snapshots_in,
@@ -26,7 +24,7 @@ def prune_backups(directory: Path, keep: int) -> int:
     """Keep the newest `keep` snapshots (at least 1) of the backups in `directory`; how many chunks went.
 
     The caller holds the directory's lock. A snapshot is gone, durably, before the first of its chunks is; interrupted,
-    the next run takes what is left over. Raises: sqlite3.Error, NoBackup, OSError (then no chunk has gone).
+    the next run takes what is left over. Raises: DatabaseError, NoBackup, OSError (then no chunk has gone).
     """
     assert keep >= 1
     root = directory / SNAPSHOTS
@@ -65,18 +63,5 @@ def _prune_store(store: Path, named: list[Named]) -> int:
     for one in named:
         small.setdefault(small_file(one.epoch), set()).update(one.small)
     for path in store.glob("small-*.db"):
-        count += _prune_small(path, small.get(path.name, set()))
+        count += prune_small(path, small.get(path.name, set()))
     return count
-
-
-def _prune_small(path: Path, wanted: set[int]) -> int:
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
-        stored = [number for (number,) in connection.execute("SELECT location FROM tokens")]
-        going = [number for number in stored if number not in wanted]
-        for batch in batches(going):
-            connection.execute("BEGIN IMMEDIATE")
-            connection.executemany("DELETE FROM tokens WHERE location = ?", [(number,) for number in batch])
-            connection.execute("COMMIT")
-        if going:
-            connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE);")
-    return len(going)

@@ -19,6 +19,7 @@ from sfos.server.catalog.schema import spaces
 from sfos.server.catalog.space_row import read_space_row, set_small_mark
 from sfos.server.catalog.statement import Statement
 from sfos.server.chunks.small import SmallStore
+from sfos.server.chunks.small_files import copy_small
 from sfos.server.disk.durable_files import sync_directory
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.maintenance.backup_layout import (
@@ -29,7 +30,6 @@ from sfos.server.maintenance.backup_layout import (
     NoBackup,
     copy_chunks,
     copy_durably,
-    copy_small,
     read_named,
     small_file,
     snapshots_in,
@@ -77,7 +77,7 @@ def restore(
 
     All of it, or nothing: cut off anywhere, it leaves a mark by which servers refuse to start, and the next restoration
     begins anew in its place. Accounts come last, and never over others.
-    Raises: HomeNotEmpty, MasterKeyWrong, KeysDamaged, CatalogTooNew, CatalogUnreadable, OSError, sqlite3.Error.
+    Raises: HomeNotEmpty, MasterKeyWrong, KeysDamaged, CatalogTooNew, CatalogUnreadable, OSError, DatabaseError.
     """
     ids = sorted(path.name for path in snapshot.iterdir() if is_space_id(path.name))
     _read_keys(snapshot, ids, live.current())  # before anything is written

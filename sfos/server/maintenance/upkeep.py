@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 from sfos.config import Storage
 from sfos.protocol import SfosError
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.maintenance.expire import expire_history
 from sfos.server.maintenance.gc import collect_garbage
@@ -70,7 +70,7 @@ class Upkeep:
                     done = chore.do(context)
             except HeldOff as error:
                 _log.info("%s: no %s now: %s", space_id, chore.name, error)
-            except (StorageFault, SfosError, OSError, sqlite3.Error) as error:
+            except (StorageFault, SfosError, OSError, DatabaseError) as error:
                 _log.error("%s: %s failed: %s", space_id, chore.name, error)
             except Exception:  # a fault of ours in one space must not end the upkeep of all
                 _log.exception("%s: %s failed", space_id, chore.name)

@@ -7,7 +7,6 @@ Chunks that are damaged or gone are marked in the catalog, so that whoever uploa
 
 from __future__ import annotations
 
-import sqlite3
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from sfos.server.catalog.head import Head, read_head
 from sfos.server.catalog.space_row import SpaceRow, commit_time_ms, read_space_row
 from sfos.server.catalog.wrong_values import wrong_values
 from sfos.server.chunks.store import StoredChunk
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import CodecUnknown, StorageFault, TokenDamaged
 from sfos.server.maintenance.findings import Finding, Findings
 from sfos.server.maintenance.verify_age import check_age
@@ -59,7 +59,7 @@ def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lamb
     findings = Findings(context)
     try:
         _verify(context, result, findings, progress, full=full)
-    except (StorageFault, sqlite3.Error, struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
+    except (StorageFault, DatabaseError, struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
         # The last five: SQLite keeps any number, text or bytes in any column, if someone puts them there.
         findings.add("catalog", f"it cannot be read to its end: {error}")
     result.findings = findings.named()

@@ -16,16 +16,13 @@ import logging
 import re
 import secrets
 import shutil
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from sfos.protocol import NotFound
-from sfos.server.catalog.engine import Catalog
+from sfos.server.catalog.engine import Catalog, CatalogError
 from sfos.server.catalog.head import Head, read_head, write_head
 from sfos.server.catalog.migrations import create_catalog, migrate
 from sfos.server.catalog.space_row import SpaceRow, read_space_row
@@ -36,7 +33,6 @@ from sfos.server.chunks.scratch import ScratchBuffers
 from sfos.server.chunks.small import SmallStore
 from sfos.server.chunks.tiered import TieredStore
 from sfos.server.disk.durable_files import Signature, signature_of, sync_directory
-from sfos.server.disk.sqlite_faults import is_full, is_passing
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged, StorageMisplaced
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.lost_chunks import find_lost_small_chunks
@@ -131,7 +127,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
     `rolled_back_too`: even if the catalog is older than its HEAD file says, for those who look into what happened.
 
     Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack,
-    SmallChunksUnreadable, StorageMisplaced, OSError, sqlite3.Error where the disk fails.
+    SmallChunksUnreadable, StorageMisplaced, OSError, DatabaseError where the disk fails.
     """
     directory = directory_of(around, space_id)
     if not directory.is_dir():
@@ -235,13 +231,11 @@ def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) ->
             row = read_space_row(tx)
     except TypeError as error:  # of the version that it says it has
         raise CatalogUnreadable(f"{catalog.path}: its version is no number") from error
-    except sqlite3.Error as error:
-        if is_full(error, catalog.path):
+    except CatalogError as error:
+        if error.is_full():
             raise OSError(errno.ENOSPC, f"{catalog.path}: {error}") from error
-        if is_passing(error):  # the file may be as it should be: nobody is told to restore it
+        if error.is_passing():  # the file may be as it should be: nobody is told to restore it
             raise
-        raise CatalogUnreadable(f"{catalog.path}: {error}") from error
-    except DBAPIError as error:
         raise CatalogUnreadable(f"{catalog.path}: {error}") from error
     if head is not None and head.epoch == row.epoch and head.seq > row.seq and not rolled_back_too:
         raise CatalogRolledBack(f"{catalog.path} is at {row.seq}, and was at {head.seq} already")

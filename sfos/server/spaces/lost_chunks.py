@@ -9,7 +9,6 @@ newer one was, so that this is said once and no location comes twice.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterator
 
 from sqlalchemy import bindparam, select
@@ -20,7 +19,7 @@ from sfos.server.catalog.engine import Catalog
 from sfos.server.catalog.schema import chunks
 from sfos.server.catalog.statement import Statement
 from sfos.server.chunks.small import SmallStore
-from sfos.server.disk.sqlite_faults import is_damaged
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import CatalogUnreadable, SmallChunksLost, SmallChunksRolledBack, StorageFault
 
 _log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
     """What is wrong with the file, if it lacks what it should have; logged, and marked in the catalog.
 
     `small_mark`: the catalog's, read before this is called, for a running server moves both, the file first.
-    Costs one look-up where all is well. Raises: CatalogUnreadable, sqlite3.Error.
+    Costs one look-up where all is well. Raises: CatalogUnreadable, DatabaseError.
     """
     if small_mark >= _BEYOND:
         raise CatalogUnreadable(f"{catalog.path}: {small_mark} is no location that was ever given out in {small.path}")
@@ -64,7 +63,7 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
                 for row in lost:
                     mark_hurt(tx, row)
         small.go_on_above(small_mark)
-    except (SfosError, OSError, sqlite3.Error, StorageFault) as error:
+    except (SfosError, OSError, DatabaseError, StorageFault) as error:
         # The file's number stays below the mark, so it is found again at the next opening, and the rest with it.
         fault = kind(f"{small.path}: at least {count} chunks are not there")
         _log.warning("%s: not all that is lost could be marked: %s", small.path, error)
@@ -75,7 +74,7 @@ def find_lost_small_chunks(catalog: Catalog, small: SmallStore, small_mark: int)
 
 
 def _lost(catalog: Catalog, small: SmallStore) -> Iterator[list[ChunkRow]]:
-    """The rows whose tokens are not there, some at a time. Raises: SfosError, sqlite3.Error."""
+    """The rows whose tokens are not there, some at a time. Raises: SfosError, DatabaseError."""
     after = b""
     while True:
         with catalog.read() as tx:
@@ -85,8 +84,8 @@ def _lost(catalog: Catalog, small: SmallStore) -> Iterator[list[ChunkRow]]:
         after = rows[-1].id
         try:
             there = small.which_are_there([row.location.removeprefix(_FRONT) for row in rows])
-        except sqlite3.DatabaseError as error:
-            if not is_damaged(error):
+        except DatabaseError as error:
+            if not error.is_damaged():
                 raise
             continue  # unreadable there: each is found when it is read
         if lost := [row for row in rows if row.location.removeprefix(_FRONT) not in there]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-import sqlite3
 import threading
 import time
 from collections import OrderedDict
@@ -22,6 +21,7 @@ from sfos.protocol import ServerStopping
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.scratch import ScratchBuffers
 from sfos.server.disk.durable_files import Signature
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import (
     KeysDamaged,
     MasterKeyWrong,
@@ -147,7 +147,7 @@ class SpaceRegistry:
         try:
             try:
                 context = self._opened(slot, space_id, create=create)
-            except (StorageFault, OSError, sqlite3.Error) as error:
+            except (StorageFault, OSError, DatabaseError) as error:
                 raise as_storage_error(error, space_id) from error
             yield Space(context)
         finally:
@@ -187,7 +187,7 @@ class SpaceRegistry:
             try:
                 if slot.context is not None:
                     slot.context.forget_pages()
-            except sqlite3.Error as error:  # whoever needs the space will hear of it
+            except DatabaseError as error:  # whoever needs the space will hear of it
                 _log.debug("space %s keeps its pages: %s", name, error)
             finally:
                 self._give_back(name, slot)

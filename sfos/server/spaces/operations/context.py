@@ -69,7 +69,7 @@ class SpaceContext:
     faults: tuple[StorageFault, ...] = ()
 
     def forget_pages(self) -> None:
-        """Let go of what is kept in memory of its files. Raises: sqlite3.Error."""
+        """Let go of what is kept in memory of its files. Raises: DatabaseError."""
         self.catalog.forget_pages()
         self.store.forget_pages()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import sqlite3
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -263,5 +262,5 @@ def mark_as_hurt(context: SpaceContext, rows: Iterable[ChunkRow]) -> None:
             with context.catalog.write() as tx:
                 for row in batch:
                     mark_hurt(tx, row)
-    except (SfosError, sqlite3.Error) as error:  # they stay unmarked until someone looks at them again
+    except SfosError as error:  # they stay unmarked until someone looks at them again
         _log.warning("space %s: a damaged chunk could not be marked: %s", context.space_id, error)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import logging
-import sqlite3
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from sfos.protocol import DataDamaged, NewerFormat, SfosError, StorageFailed, StorageFull, StorageMissing
 from sfos.server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS
-from sfos.server.disk.sqlite_faults import FULL, as_wire_error
+from sfos.server.disk.sqlite import FULL, DatabaseError
 from sfos.server.disk.storage_faults import CodecUnknown, SpaceMissing, StorageFault, TokenDamaged
 
 _log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ def as_storage_error(error: Exception, space_id: str) -> SfosError:
         _log.warning("space %s: the disk is full: %s", space_id, error)
         return StorageFull()
     _log.error("space %s: the disk failed", space_id, exc_info=error)
-    return as_wire_error(error) if isinstance(error, sqlite3.Error) else StorageFailed()
+    return error.as_wire_error() if isinstance(error, DatabaseError) else StorageFailed()
 
 
 class Stored(Protocol):
@@ -58,7 +57,7 @@ def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     def call(stored: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(stored, *args, **kwargs)
-        except (StorageFault, OSError, sqlite3.Error) as error:
+        except (StorageFault, OSError, DatabaseError) as error:
             raise as_storage_error(error, stored.space_id) from error
         except NUMBERS_SHOWN_AS as error:
             _log.error("space %s: damaged data: a row holds a number that no row can", stored.space_id, exc_info=error)
