@@ -16,13 +16,13 @@ def run(home: str | None = None) -> NoReturn:
     """
     # What loading makes stays: looking for garbage in it takes a fortieth of a short command (measured).
     gc.disable()
-    from pathlib import Path
-
     import sfos.cli.front.lean  # noqa: F401 - before all others: see there
     from sfos import config
     from sfos.cli.front.main import run
 
     def settings() -> config.Client:
+        from pathlib import Path
+
         return config.load(own_home=Path(home) if home else None).client
 
     # What a command makes lives to its end: looking for garbage as often as usual takes a tenth of its time (measured).
