@@ -18,6 +18,7 @@ from sfos.server.chunks.files import LocalFiles, SyncFailed
 from sfos.server.chunks.small import SmallStore
 from sfos.server.chunks.store import ChunkStore
 from sfos.server.chunks.tiered import TieredStore
+from sfos.server.disk.locks import locked
 from sfos.server.disk.storage_faults import StoreStopped
 
 SMALL = 2_000  # the tiered store's border in these tests
@@ -459,3 +460,19 @@ def test_foreign_files_in_the_directory_are_listed_without_an_id(tmp_path: Path,
     (tmp_path / "chunks" / "aa").mkdir()
     (tmp_path / "chunks" / "aa" / "notes.txt").write_text("mine")
     assert [(one.location, one.chunk_id) for one in store.list_stored()] == [("aa/notes.txt", None)]
+
+
+def test_whoever_makes_the_database_has_the_lock_on_its_directory(
+    tmp_path: Path, wait_until: Callable[..., None]
+) -> None:
+    opened: list[SmallStore] = []
+    thread = threading.Thread(target=lambda: opened.append(SmallStore(tmp_path / "small.db", lambda: 0)))
+    with locked(tmp_path):
+        thread.start()
+        wait_until((tmp_path / "small.db").exists)
+        assert (tmp_path / "small.db").stat().st_size == 0
+        assert not opened
+    thread.join()
+    opened[0].close()
+    with locked(tmp_path), closing(SmallStore(tmp_path / "small.db", lambda: 0)) as again:  # needs no lock any more
+        assert again.highest_location() == 0

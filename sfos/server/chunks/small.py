@@ -24,6 +24,7 @@ from types import TracebackType
 from sfos.protocol import Buffer
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.store import StoredChunk
+from sfos.server.disk.locks import locked
 from sfos.server.disk.number_runs import runs_of
 from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, is_failed_sync, is_full
 from sfos.server.disk.stopped_paths import stop, why_stopped
@@ -74,7 +75,7 @@ class SmallStore:
         self._next = 0  # the next location; 0: begin to number anew
         path.touch(mode=0o600)  # SQLite would make it readable by all
         try:
-            with self._connection() as connection:
+            with self._alone_if_new(), self._connection() as connection:
                 connection.executescript(_SCHEMA)
         except DatabaseError as error:
             self.close()
@@ -85,6 +86,18 @@ class SmallStore:
             if error.is_failed_sync():
                 stop(path, error)
             raise
+
+    @contextmanager
+    def _alone_if_new(self) -> Iterator[None]:
+        """Keeps all others out who would make the file: of two that do so at once, SQLite refuses one without a wait.
+
+        Each would hold what the other needs to turn a new file into one with a write-ahead log.
+        """
+        if self.path.stat().st_size:
+            yield
+            return
+        with locked(self.path.parent):
+            yield
 
     def batch(self) -> SmallBatch:
         """See ChunkStore."""

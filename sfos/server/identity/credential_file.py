@@ -16,7 +16,6 @@ look whether the file is another one than last time (inode, size, time) and read
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
@@ -29,6 +28,7 @@ import msgspec
 
 from sfos.protocol import MalformedExchange, Role, Verifier, mock_verifier
 from sfos.server.disk.durable_files import Signature, signature_of, write_durably
+from sfos.server.disk.locks import locked
 from sfos.server.identity.accounts import (
     Account,
     AccountExists,
@@ -225,12 +225,8 @@ class CredentialFile:
         """The accounts, while no one else can change them, and the function that saves what they become."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_path = self.path.with_name(self.path.name + ".lock")
-        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(lock_path, create=True):
             yield self._read(), self._save
-        finally:
-            os.close(descriptor)
 
     def _save(self, accounts: AccountTable) -> None:
         before = signature_of(self.path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from sfos.server.catalog.head import HEAD_FILE, Head
 from sfos.server.chunks.small_files import copy_small
 from sfos.server.disk.durable_files import sync_directory, write_durably
+from sfos.server.disk.locks import LockTaken, locked
 from sfos.server.disk.sqlite import DatabaseError, open_database
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.maintenance.backup_layout import (
@@ -164,12 +164,9 @@ def _opened(storage_dir: Path, directory: Path) -> Iterator[None]:
     for name in (STORES, SNAPSHOTS):
         (directory / name).mkdir(mode=0o700, exist_ok=True)
     sync_directory(directory)
-    descriptor = os.open(marker, os.O_RDWR | os.O_CLOEXEC)
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            held.enter_context(locked(marker, wait=False))
+        except LockTaken as error:
             raise BackupRunning(str(directory)) from error
         yield
-    finally:
-        os.close(descriptor)

@@ -6,10 +6,10 @@ A lock of the system on a file in the space's directory, so that it holds betwee
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from sfos.server.disk.locks import LockTaken, locked
 
 LEASE_FILE = "lease"
 
@@ -24,28 +24,16 @@ class HeldOff(Exception):
 @contextlib.contextmanager
 def backup_lease(directory: Path) -> Iterator[None]:
     """Nothing is taken from the space's stores while the block lasts. Waits for a collection that is running."""
-    with _locked(directory, fcntl.LOCK_SH):
+    with locked(directory / LEASE_FILE, shared=True, create=True):
         yield
 
 
 @contextlib.contextmanager
 def collecting(directory: Path) -> Iterator[None]:
     """The right to take chunks away. Raises: HeldOff, at once."""
-    try:
-        with contextlib.ExitStack() as held:
-            held.enter_context(_locked(directory, fcntl.LOCK_EX | fcntl.LOCK_NB))
-            held = held.pop_all()
-    except BlockingIOError as error:
-        raise HeldOff from error
-    with held:
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(locked(directory / LEASE_FILE, wait=False, create=True))
+        except LockTaken as error:
+            raise HeldOff from error
         yield
-
-
-@contextlib.contextmanager
-def _locked(directory: Path, how: int) -> Iterator[None]:
-    descriptor = os.open(directory / LEASE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, how)
-        yield
-    finally:
-        os.close(descriptor)

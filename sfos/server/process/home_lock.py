@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfos.server.disk.locks import LockTaken, locked
 from sfos.startup.programs import launched
 
 LOCK_FILE = ".server.lock"
@@ -48,37 +49,33 @@ class HomeLock:
 
     def __init__(self, home: Path, key_file: Path | None = None) -> None:
         """`key_file`: see `Holder`. Raises: HomeTaken; OSError, if the directory cannot be written to."""
-        self._fd = os.open(home / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = home / LOCK_FILE
+        self._held = contextlib.ExitStack()
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = _read(self._fd)
-            os.close(self._fd)
-            raise HomeTaken(holder, home) from error
-        os.truncate(self._fd, 0)
-        path = "" if key_file is None else key_file.resolve()
-        os.pwrite(self._fd, os.fsencode(f"{os.getpid()}\n{path}\n"), 0)
+            descriptor = self._held.enter_context(locked(path, wait=False, create=True))
+        except LockTaken as error:
+            raise HomeTaken(_read(path), home) from error
+        os.truncate(descriptor, 0)
+        watched = "" if key_file is None else key_file.resolve()
+        os.pwrite(descriptor, os.fsencode(f"{os.getpid()}\n{watched}\n"), 0)
 
     def release(self) -> None:
-        os.close(self._fd)
+        self._held.close()
 
 
 def holder_of(home: Path) -> Holder | None:
     """Who has the lock of a home, None if nobody has. It is held here for a moment, which a start could meet."""
     try:
-        descriptor = os.open(home / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+        with locked(home / LOCK_FILE, shared=True, wait=False):
+            return None
+    except LockTaken:
+        return _read(home / LOCK_FILE)
     except OSError:
         return None  # there has been no server yet; or whoever wants to write there learns why it cannot
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read(descriptor)
-    finally:
-        os.close(descriptor)
-    return None
 
 
-def _read(descriptor: int) -> Holder:
-    lines = os.fsdecode(os.pread(descriptor, _MOST_BYTES, 0)).splitlines()
+def _read(path: Path) -> Holder:
+    with path.open("rb") as file:
+        lines = os.fsdecode(file.read(_MOST_BYTES)).splitlines()
     process, key_file = [*lines, "", ""][:2]
     return Holder(process if process.isdigit() else "", key_file)
