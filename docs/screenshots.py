@@ -246,10 +246,12 @@ class Photographer:
         return session
 
     def select(self, name: str) -> None:
+        from sfos.gui.nodes import key_of
+
         files = self.files
         self.wait(lambda: any(row.name == name for row in files.browser.listing.rows), name)
-        node = next(row.node for row in files.browser.listing.rows if row.name == name)
-        self.page.views.list.select((node,))
+        row = next(row for row in files.browser.listing.rows if row.name == name)
+        self.page.views.list.select((key_of(row),))
         pane = files.viewer.pane
         self.wait(lambda: pane.shown.block is not None and pane.shown.entry is not None
                   and pane.shown.entry.name == name, f"the preview of {name}")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sfos.gui.nodes import HOME, NodeKey
 from sfos.protocol import ROOT_NODE, Entry, PasswordPolicy
 
 SortColumn = Literal["name", "size", "modified", "type"]
@@ -24,6 +25,12 @@ class Crumb:
 
     node: int
     name: str
+    space: str = HOME
+
+    @property
+    def key(self) -> NodeKey:
+        """The folder among those of all spaces."""
+        return NodeKey(self.space, self.node)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +45,22 @@ class FolderPath:
         return self.crumbs[-1].node
 
     @property
+    def key(self) -> NodeKey:
+        """The folder itself, among those of all spaces."""
+        return self.crumbs[-1].key
+
+    @property
     def path(self) -> str:
         """Its absolute path; `/` for the root."""
         return "/" + "/".join(crumb.name for crumb in self.crumbs[1:])
 
     def child(self, node: int, name: str) -> FolderPath:
-        """The folder `name` in this one."""
-        return FolderPath((*self.crumbs, Crumb(node, name)))
+        """The folder `name` in this one, of the same space."""
+        return FolderPath((*self.crumbs, Crumb(node, name, self.crumbs[-1].space)))
+
+    def into(self, entry: Entry) -> FolderPath:
+        """The folder `entry`, which is in this one."""
+        return FolderPath((*self.crumbs, Crumb(entry.node, entry.name, entry.space or HOME)))
 
     def parent(self) -> FolderPath | None:
         """The folder above; None above the root."""

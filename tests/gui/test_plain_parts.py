@@ -15,11 +15,12 @@ from sfos.gui.account.usage import usage_of, usage_text, used_share
 from sfos.gui.commands import readable, sequence
 from sfos.gui.files.list_keys import find_typed
 from sfos.gui.files.operations import deletion_text, name_problem, named
-from sfos.gui.files.ordering import SortedRows, key_of, natural
+from sfos.gui.files.ordering import SortedRows, natural, sort_key
 from sfos.gui.look import kinds
 from sfos.gui.look.palette import LIGHT, Palette, contrast, palette_for
 from sfos.gui.look.scaling import factor_for
 from sfos.gui.model import FolderPath, Selection, Sort
+from sfos.gui.nodes import HOME, NodeKey
 from sfos.gui.preview.presenter import details_of
 from sfos.gui.shell import choices
 from sfos.gui.shell.choices import Choices
@@ -146,8 +147,10 @@ def test_numbers_in_names_are_ordered_by_their_value() -> None:
 
 
 def rows_by_hand(entries: list[Entry], sort: Sort) -> list[int]:
-    folders = sorted((e for e in entries if e.kind == "folder"), key=lambda e: key_of(e, sort), reverse=sort.descending)
-    files = sorted((e for e in entries if e.kind != "folder"), key=lambda e: key_of(e, sort), reverse=sort.descending)
+    folders = sorted(
+        (e for e in entries if e.kind == "folder"), key=lambda e: sort_key(e, sort), reverse=sort.descending
+    )
+    files = sorted((e for e in entries if e.kind != "folder"), key=lambda e: sort_key(e, sort), reverse=sort.descending)
     return [e.node for e in (*folders, *files)]
 
 
@@ -177,7 +180,7 @@ def test_changed_rows_stand_where_sorting_anew_would_put_them(
         rows.put(each)
         truth[each.node] = each
     for node in removed:
-        assert rows.remove(node) == (truth.pop(node, None) is not None)
+        assert rows.remove(NodeKey(HOME, node)) == (truth.pop(node, None) is not None)
     assert [e.node for e in rows.rows()] == rows_by_hand(list(truth.values()), sort)
     assert len(rows) == len(truth)
 

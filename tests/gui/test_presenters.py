@@ -17,6 +17,7 @@ from sfos.gui.files.browser import BrowserPresenter
 from sfos.gui.files.folders import FoldersPresenter
 from sfos.gui.files.operations import OperationsPresenter
 from sfos.gui.model import Conflicting, FolderPath, Listing, Notice
+from sfos.gui.nodes import HOME, NodeKey, key_of
 from sfos.gui.preview.blocks import NothingBlock, TextBlock
 from sfos.gui.preview.presenter import PreviewPresenter, Shown
 from sfos.gui.shell.watching import WatchPresenter
@@ -34,7 +35,7 @@ class Browsing:
     browser: BrowserPresenter
     folder: FolderPath
     listings: list[Listing] = field(default_factory=list)
-    revealed: list[tuple[int, ...]] = field(default_factory=list)
+    revealed: list[tuple[NodeKey, ...]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
     @property
@@ -82,7 +83,7 @@ def test_going_back_forward_and_up_leads_where_one_was(
     assert browser.listing.can_back and not browser.listing.can_forward
     browser.go_up()
     settle(lambda: browser.folder.path == folder and browser.listing.phase == "ready")
-    assert browsing.revealed[-1] == (node,), "the folder one came from is selected"
+    assert browsing.revealed[-1] == (NodeKey(HOME, node),), "the folder one came from is selected"
     browser.go_back()
     settle(lambda: browser.folder.path == f"{folder}/sub" and browser.listing.phase == "ready")
     browser.go_forward()
@@ -148,7 +149,7 @@ def test_a_node_revealed_before_it_is_there_is_selected_when_it_comes(
     browsing: Browsing, session: Session, folder: str, settle: Settle
 ) -> None:
     since = session.info.home.cursor
-    node = session.api.make_folder(f"{folder}/new").node
+    node = NodeKey(HOME, session.api.make_folder(f"{folder}/new").node)
     browsing.browser.reveal(node)
     assert browsing.revealed == []
     browsing.browser.apply(changes_to(session, since))
@@ -162,17 +163,17 @@ def test_a_typed_path_to_a_file_shows_its_folder_with_the_file_selected(
     browsing.browser.go(FolderPath())
     browsing.browser.go_path(f"{folder}/note.txt")
     settle(lambda: browsing.browser.folder.path == folder and browsing.revealed)
-    assert browsing.revealed[-1] == (session.api.stat(f"{folder}/note.txt").node,)
+    assert browsing.revealed[-1] == (key_of(session.api.stat(f"{folder}/note.txt")),)
 
 
 def test_folders_are_read_once_and_kept_up_to_date(
     bridge: TaskBridge, session: Session, folder: str, settle: Settle
 ) -> None:
-    told: dict[int, list[str]] = {}
+    told: dict[NodeKey, list[str]] = {}
     folders = FoldersPresenter(
         bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
     )
-    node = session.api.stat(folder).node
+    node = key_of(session.api.stat(folder))
     since = session.info.home.cursor
     session.api.make_folder(f"{folder}/b2")
     folders.expand(node)

@@ -18,6 +18,7 @@ from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine, queue_file
 from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload
 from sfos.gui.model import Crumb, FolderPath, Notice, Transfer
+from sfos.gui.nodes import HOME, NodeKey
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from sfos.gui.transfers.conflicts import ConflictsPresenter
@@ -326,7 +327,7 @@ def test_what_is_offered_goes_on_as_it_is_now_and_what_is_gone_is_told(
     fetched = started[0]
     assert isinstance(fetched, Download)
     assert [(type(entry), entry.name) for entry in fetched.entries] == [(Entry, "renamed.txt")]
-    assert started[1] == Upload((Path("/x"),), 5, "/a")
+    assert started[1] == Upload((Path("/x"),), NodeKey(HOME, 5), "/a")
     assert "1 item" in notices[0].text
     assert presenter.kept == () and offers[-1] is None
 

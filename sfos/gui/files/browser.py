@@ -10,8 +10,9 @@ from sfos.client.api import Api
 from sfos.gui import wording
 from sfos.gui.files.ordering import SortedRows
 from sfos.gui.model import Crumb, FolderPath, Listing, Notice, Sort, SortColumn
+from sfos.gui.nodes import NodeKey, key_of, parent_of, ref_to
 from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
-from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, Ref, join_path, split_path
+from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, join_path, split_path
 
 SKELETON_S = 0.15  # shorter waits are not worth a flicker
 PATCH_S = 0.1  # changes of so long are shown together
@@ -28,22 +29,22 @@ class BrowserPresenter:
         api: Api,
         *,
         on_listing: Callable[[Listing], None],
-        on_reveal: Callable[[Sequence[int]], None],
+        on_reveal: Callable[[Sequence[NodeKey]], None],
         on_notice: Callable[[Notice], None],
     ) -> None:
         self._bridge, self._api = bridge, api
         self._on_listing, self._on_reveal, self._on_notice = on_listing, on_reveal, on_notice
         self.listing = Listing()
         self._rows = SortedRows((), Sort())
-        self._cache: OrderedDict[int, dict[int, Entry]] = OrderedDict()
+        self._cache: OrderedDict[NodeKey, dict[NodeKey, Entry]] = OrderedDict()
         self._back: list[FolderPath] = []
         self._forward: list[FolderPath] = []
         self._epoch = Epoch()
         self._token = CancelToken()
         self._skeleton: Timer | None = None
         self._patch: Timer | None = None
-        self._pending: dict[int, Change] = {}
-        self._reveal: tuple[int, ...] = ()
+        self._pending: dict[NodeKey, Change] = {}
+        self._reveal: tuple[NodeKey, ...] = ()
 
     # --- going somewhere -------------------------------------------------------------------------------------------
 
@@ -52,7 +53,7 @@ class BrowserPresenter:
         """The folder that is shown."""
         return self.listing.folder
 
-    def go(self, folder: FolderPath, *, reveal: Sequence[int] = ()) -> None:
+    def go(self, folder: FolderPath, *, reveal: Sequence[NodeKey] = ()) -> None:
         """Show `folder`, and remember where one was."""
         if self.listing.phase != "blank" and folder != self.folder:
             self._back.append(self.folder)
@@ -64,7 +65,7 @@ class BrowserPresenter:
         if self._back:
             came_from = self.folder
             self._forward.append(came_from)
-            self._open(self._back.pop(), (came_from.node,))
+            self._open(self._back.pop(), (came_from.key,))
 
     def go_forward(self) -> None:
         """Undo `go_back`."""
@@ -76,20 +77,20 @@ class BrowserPresenter:
         """Show the folder above, the one come from selected."""
         parent = self.folder.parent()
         if parent is not None:
-            self.go(parent, reveal=(self.folder.node,))
+            self.go(parent, reveal=(self.folder.key,))
 
     def go_path(self, text: str) -> None:
         """Show the folder at a typed path; for a file its folder with the file selected."""
 
-        def work(token: CancelToken) -> tuple[FolderPath, tuple[int, ...]]:
+        def work(token: CancelToken) -> tuple[FolderPath, tuple[NodeKey, ...]]:
             names = split_path("/" + text.strip().strip("/"))
             folder = FolderPath()
             for depth in range(1, len(names) + 1):
                 token.check()
                 entry = self._api.stat(join_path(*names[:depth]))
                 if entry.kind != "folder":
-                    return folder, (entry.node,)
-                folder = folder.child(entry.node, entry.name)
+                    return folder, (key_of(entry),)
+                folder = folder.into(entry)
             return folder, ()
 
         self._bridge.run_in_thread(
@@ -108,20 +109,20 @@ class BrowserPresenter:
         self._cache.clear()
         self.refresh()
 
-    def reveal(self, node: int) -> None:
+    def reveal(self, node: NodeKey) -> None:
         """Select `node` as soon as it is in the list."""
-        if node in self._rows.by_node:
+        if node in self._rows.by_key:
             self._on_reveal((node,))
         else:
             self._reveal = (node,)
 
-    def _open(self, folder: FolderPath, reveal: Sequence[int]) -> None:
+    def _open(self, folder: FolderPath, reveal: Sequence[NodeKey]) -> None:
         self._token.cancel()
         self._stop_timers()
         number = self._epoch.advance()
         self._reveal = tuple(reveal)
-        cached = self._cache.get(folder.node)
-        moved = folder.node != self.folder.node
+        cached = self._cache.get(folder.key)
+        moved = folder.key != self.folder.key
         if cached is not None and moved:
             # What is known is shown at once, and corrected when the server has answered.
             self._sorted(cached, number, lambda rows: self._show(folder, rows, "loading"))
@@ -138,14 +139,14 @@ class BrowserPresenter:
     def _read(self, folder: FolderPath) -> SortedRows:
         """In a thread: list and sort."""
         sort = self.listing.sort
-        return SortedRows(self._api.list_folder(Ref(node=folder.node)), sort)
+        return SortedRows(self._api.list_folder(ref_to(folder.key)), sort)
 
     def _read_done(self, folder: FolderPath, rows: SortedRows, number: int) -> None:
         if not self._epoch.is_current(number):
             return
-        self._keep(folder.node, rows.by_node)
+        self._keep(folder.key, rows.by_key)
         if rows.sort != self.listing.sort:  # another column was chosen while it was read
-            self._sorted(rows.by_node, number, lambda sorted_rows: self._show(folder, sorted_rows, "ready"))
+            self._sorted(rows.by_key, number, lambda sorted_rows: self._show(folder, sorted_rows, "ready"))
         else:
             self._show(folder, rows, "ready")
 
@@ -154,15 +155,11 @@ class BrowserPresenter:
             return
         self._stop_timers()
         if isinstance(error, NotFound):
-            self._cache.pop(folder.node, None)
+            self._cache.pop(folder.key, None)
             text = "This folder is no longer there: it was moved or deleted."
         else:
             text = wording.explain(error)
-        if (
-            self.listing.phase in ("loading", "ready")
-            and self.folder.node == folder.node
-            and folder.node in self._cache
-        ):
+        if self.listing.phase in ("loading", "ready") and self.folder.key == folder.key and folder.key in self._cache:
             # The rows on the screen are old, but better than nothing; the offline banner tells the rest.
             self._emit(replace(self.listing, phase="ready"))
             return
@@ -173,7 +170,7 @@ class BrowserPresenter:
         self._stop_timers()
         self._rows = rows
         self._reveal = self._reveal or ()
-        moved = folder.node != self.folder.node
+        moved = folder.key != self.folder.key
         listing = Listing(
             folder=folder,
             rows=rows.rows("" if moved else self.listing.filter),
@@ -186,7 +183,7 @@ class BrowserPresenter:
         self._reveal_now()
 
     def _reveal_now(self) -> None:
-        here = tuple(node for node in self._reveal if node in self._rows.by_node)
+        here = tuple(node for node in self._reveal if node in self._rows.by_key)
         if here:
             self._reveal = ()
             self._on_reveal(here)
@@ -200,8 +197,8 @@ class BrowserPresenter:
             self._skeleton.cancel()
             self._skeleton = None
 
-    def _keep(self, node: int, by_node: dict[int, Entry]) -> None:
-        self._cache[node] = by_node
+    def _keep(self, node: NodeKey, by_key: dict[NodeKey, Entry]) -> None:
+        self._cache[node] = by_key
         self._cache.move_to_end(node)
         while len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
@@ -214,12 +211,12 @@ class BrowserPresenter:
         new = Sort(column, descending=not old.descending if old.column == column else False)
         number = self._epoch.advance()
         self.listing = replace(self.listing, sort=new)
-        self._sorted(self._rows.by_node, number, lambda rows: self._show(self.folder, rows, self.listing.phase))
+        self._sorted(self._rows.by_key, number, lambda rows: self._show(self.folder, rows, self.listing.phase))
 
-    def _sorted(self, by_node: dict[int, Entry], number: int, then: Callable[[SortedRows], None]) -> None:
+    def _sorted(self, by_key: dict[NodeKey, Entry], number: int, then: Callable[[SortedRows], None]) -> None:
         """Sort; many rows in a thread."""
         sort = self.listing.sort
-        entries = tuple(by_node.values())
+        entries = tuple(by_key.values())
         if len(entries) <= _SMALL:
             then(SortedRows(entries, sort))
             return
@@ -240,7 +237,7 @@ class BrowserPresenter:
     def apply(self, changes: Sequence[Change]) -> None:
         """Take in what changed on the server; what comes within 100 ms is shown together."""
         for change in changes:
-            self._pending[change.entry.node] = change
+            self._pending[key_of(change.entry)] = change
         if self._patch is None and self._pending:
             self._patch = self._bridge.call_later(PATCH_S, self._apply_pending)
 
@@ -248,15 +245,16 @@ class BrowserPresenter:
         self._patch = None
         pending, self._pending = self._pending, {}
         touched = False
-        for change in pending.values():
+        for key, change in pending.items():
             entry = change.entry
+            parent = parent_of(entry)
             for node, kept in list(self._cache.items()):
-                if (node == entry.parent or entry.node in kept) and kept is not self._rows.by_node:
+                if (node == parent or key in kept) and kept is not self._rows.by_key:
                     del self._cache[node]
-            if entry.parent == self.folder.node and not change.deleted:
+            if parent == self.folder.key and not change.deleted:
                 self._rows.put(entry)
                 touched = True
-            elif self._rows.remove(entry.node):
+            elif self._rows.remove(key):
                 touched = True
         if self._way_changed(pending):
             return
@@ -265,36 +263,40 @@ class BrowserPresenter:
             self._emit(replace(listing, rows=self._rows.rows(listing.filter), total=len(self._rows)))
             self._reveal_now()
 
-    def _way_changed(self, pending: dict[int, Change]) -> bool:
+    def _way_changed(self, pending: dict[NodeKey, Change]) -> bool:
         """Whether the folder shown, or one above it, is gone or called differently; then one is taken along."""
         crumbs = self.folder.crumbs
         for index in range(1, len(crumbs)):
-            change = pending.get(crumbs[index].node)
+            change = pending.get(crumbs[index].key)
             if change is None:
                 continue
             if change.deleted:
                 self._on_notice(Notice(f"“{crumbs[index].name}” was deleted.", "warning"))
                 self._open(FolderPath(crumbs[:index]), ())
                 return True
-            if change.entry.parent != crumbs[index - 1].node:
-                self._follow(crumbs[-1].node)
+            if parent_of(change.entry) != crumbs[index - 1].key:
+                self._follow(crumbs[-1].key)
                 return True
             if change.entry.name != crumbs[index].name:
-                renamed = (*crumbs[:index], Crumb(change.entry.node, change.entry.name), *crumbs[index + 1 :])
+                renamed = (
+                    *crumbs[:index],
+                    Crumb(change.entry.node, change.entry.name, crumbs[index].space),
+                    *crumbs[index + 1 :],
+                )
                 self.listing = replace(self.listing, folder=FolderPath(renamed))
                 self._emit(self.listing)
         return False
 
-    def _follow(self, node: int) -> None:
+    def _follow(self, node: NodeKey) -> None:
         """The folder shown was moved with all that is in it: find the new way to it."""
 
         def work(_token: CancelToken) -> FolderPath:
             crumbs: list[Crumb] = []
             at = node
-            while at != ROOT_NODE and len(crumbs) < 300:
-                entry = self._api.stat(Ref(node=at))
-                crumbs.append(Crumb(entry.node, entry.name))
-                at = entry.parent
+            while at.node != ROOT_NODE and len(crumbs) < 300:
+                entry = self._api.stat(ref_to(at))
+                crumbs.append(Crumb(entry.node, entry.name, at.space))
+                at = NodeKey(at.space, entry.parent)
             return FolderPath((FolderPath().crumbs[0], *reversed(crumbs)))
 
         self._bridge.run_in_thread(

@@ -1,4 +1,6 @@
-"""The list of files: a Treeview filled in slices, with sortable columns. The model is the truth; item id = node id.
+"""The list of files: a Treeview filled in slices, with sortable columns. The model is the truth.
+
+The id of a row's item is made of its space and node.
 
 Values are written and never read back: Tcl turns '007' into 7.
 """
@@ -14,6 +16,7 @@ from sfos.gui.files.list_keys import ListKeys
 from sfos.gui.look import kinds, styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Sort, SortColumn
+from sfos.gui.nodes import NodeKey, item_of, key_of
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.slices import Slicer
 from sfos.gui.widgets.tooltip import Tooltip
@@ -29,6 +32,11 @@ _WIDEST = {"size": "999.9 MB\u2003", "modified": "2026-12-28 23:59", "type": "re
 _MIN_NAME = 180
 _ICON_GAP = 8
 _STEP = 50  # rows between two looks at the clock
+
+
+def _item(row: Entry) -> str:
+    """The id of its item."""
+    return item_of(key_of(row))
 
 
 class FileList(ttk.Frame):
@@ -48,16 +56,16 @@ class FileList(ttk.Frame):
         self._theme = theme
         self._on_open, self._on_select, self._on_sort, self._on_menu = on_open, on_select, on_sort, on_menu
         self._rows: tuple[Entry, ...] = ()
-        self._by_node: dict[int, Entry] = {}
-        self._in_tree: set[int] = set()
-        self._cut: frozenset[int] = frozenset()
-        self._drop_node: int | None = None
+        self._by_item: dict[str, Entry] = {}
+        self._in_tree: set[str] = set()
+        self._cut: frozenset[NodeKey] = frozenset()
+        self._drop_item: str | None = None
         self._sort = Sort()
         self._icons: dict[tuple[str, str], str] = {}
         self._slicer = Slicer(self)
         self._name_room = 0
         self._resized: str | None = None
-        self._wanted_selection: tuple[int, ...] = ()
+        self._wanted_selection: tuple[str, ...] = ()
         self.tree = ttk.Treeview(
             self, style=styles.FILES, columns=("size", "modified", "type"), show="tree headings", selectmode="extended"
         )
@@ -82,16 +90,16 @@ class FileList(ttk.Frame):
 
     def show(self, rows: Sequence[Entry], sort: Sort, *, same_place: bool) -> None:
         """Show `rows`. In the same folder selection, focus and scroll position stay where they are."""
-        old = self._by_node if same_place else {}
+        old = self._by_item if same_place else {}
         self._rows = tuple(rows)
-        self._by_node = {row.node: row for row in rows}
+        self._by_item = {_item(row): row for row in rows}
         if sort != self._sort:
             self._sort = sort
             self._headings()
         if same_place and not self._slicer.busy and self._in_tree:
             self._patch(old)
         else:
-            self._wanted_selection = tuple(int(item) for item in self.tree.selection()) if same_place else ()
+            self._wanted_selection = self.tree.selection() if same_place else ()
             self._fill()
 
     def _fill(self) -> None:
@@ -105,49 +113,51 @@ class FileList(ttk.Frame):
         wanted = set(self._wanted_selection)
         for index, row in enumerate(self._rows):
             # Straight to Tcl: the wrapper's formatting of options costs seven times the insertion itself.
-            call(path, "insert", "", "end", "-id", row.node, *self._row_options(row, index))
-            self._in_tree.add(row.node)
-            if row.node in wanted:
-                self.tree.selection_add(str(row.node))
+            item = _item(row)
+            call(path, "insert", "", "end", "-id", item, *self._row_options(row, index))
+            self._in_tree.add(item)
+            if item in wanted:
+                self.tree.selection_add(item)
             if index % _STEP == _STEP - 1:
                 yield
         self._wanted_selection = ()
 
-    def _patch(self, old: dict[int, Entry]) -> None:
+    def _patch(self, old: dict[str, Entry]) -> None:
         """Change only the rows that differ: relative order of the others is the same."""
-        gone = [node for node in self._in_tree if node not in self._by_node]
+        gone = [item for item in self._in_tree if item not in self._by_item]
         resorted = len(gone) + len(self._rows) == len(self._in_tree) and self._order_changed(gone)
-        changed = {row.node for row in self._rows if resorted or old.get(row.node) != row}
+        changed = {item for item, row in self._by_item.items() if resorted or old.get(item) != row}
         if not gone and not changed:
             return
         if len(changed) > 2_000 and len(changed) * 2 > len(self._rows):
-            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._wanted_selection = self.tree.selection()
             self._fill()
             return
         if gone:
-            self.tree.delete(*map(str, gone))
+            self.tree.delete(*gone)
             self._in_tree.difference_update(gone)
         call, path = self.tree.tk.call, str(self.tree)
         for index, row in enumerate(self._rows):
-            if row.node not in changed:
+            item = _item(row)
+            if item not in changed:
                 continue
-            if row.node in self._in_tree:
-                call(path, "item", row.node, *self._row_options(row, index))
-                call(path, "move", row.node, "", index)
+            if item in self._in_tree:
+                call(path, "item", item, *self._row_options(row, index))
+                call(path, "move", item, "", index)
             else:
-                call(path, "insert", "", index, "-id", row.node, *self._row_options(row, index))
-                self._in_tree.add(row.node)
+                call(path, "insert", "", index, "-id", item, *self._row_options(row, index))
+                self._in_tree.add(item)
         self._slicer.run(self._restripe())
 
-    def _order_changed(self, gone: Iterable[int]) -> bool:
-        dropped = set(map(str, gone))
+    def _order_changed(self, gone: Iterable[str]) -> bool:
+        dropped = set(gone)
         shown = [item for item in self.tree.get_children() if item not in dropped]
-        return any(item != str(row.node) for item, row in zip(shown, self._rows, strict=False))
+        return any(item != _item(row) for item, row in zip(shown, self._rows, strict=False))
 
     def _restripe(self) -> Iterator[None]:
         call, path = self.tree.tk.call, str(self.tree)
         for index, row in enumerate(self._rows):
-            call(path, "item", row.node, "-tags", self._row_tags(row, index))
+            call(path, "item", _item(row), "-tags", self._row_tags(row, index))
             if index % _STEP == _STEP - 1:
                 yield
 
@@ -170,7 +180,7 @@ class FileList(ttk.Frame):
 
     def _row_tags(self, row: Entry, index: int) -> tuple[str, ...]:
         stripe = "odd" if index % 2 else "even"
-        return (stripe, "cut") if row.node in self._cut else (stripe,)
+        return (stripe, "cut") if key_of(row) in self._cut else (stripe,)
 
     def _fitted(self, name: str) -> str:
         """`name`, shortened if the column is too narrow; names that surely fit are not measured."""
@@ -180,43 +190,43 @@ class FileList(ttk.Frame):
         width = self._theme.measure(name)
         return name if width <= room else self._theme.elide(name, room)
 
-    def show_cut(self, nodes: frozenset[int]) -> None:
+    def show_cut(self, nodes: frozenset[NodeKey]) -> None:
         """Show these rows as cut and waiting to be pasted."""
         touched = self._cut | nodes
         self._cut = nodes
         for index, row in enumerate(self._rows):
-            if row.node in touched and row.node in self._in_tree:
-                self.tree.item(str(row.node), tags=self._row_tags(row, index))
+            if key_of(row) in touched and _item(row) in self._in_tree:
+                self.tree.item(_item(row), tags=self._row_tags(row, index))
 
-    def mark_drop(self, node: int | None) -> None:
-        """Show that a drop now would go into the folder `node`; None ends that."""
-        if node == self._drop_node:
+    def mark_drop(self, folder: Entry | None) -> None:
+        """Show that a drop now would go into `folder`; None ends that."""
+        wanted = _item(folder) if folder is not None else None
+        if wanted == self._drop_item:
             return
-        for each in (self._drop_node, node):
-            row = self._by_node.get(each) if each is not None else None
-            if row is not None and row.node in self._in_tree:
-                self.tree.item(str(row.node), tags=("drop",) if each == node else ("even",))
-        self._drop_node = node
+        for item in (self._drop_item, wanted):
+            if item is not None and item in self._by_item and item in self._in_tree:
+                self.tree.item(item, tags=("drop",) if item == wanted else ("even",))
+        self._drop_item = wanted
 
     # --- selection -------------------------------------------------------------------------------------------------
 
     def selected(self) -> tuple[Entry, ...]:
         """The selected entries in the order of the list."""
-        chosen = {int(item) for item in self.tree.selection()}
-        return tuple(row for row in self._rows if row.node in chosen) if chosen else ()
+        chosen = set(self.tree.selection())
+        return tuple(row for row in self._rows if _item(row) in chosen) if chosen else ()
 
     def focused(self) -> Entry | None:
         """The entry under the keyboard."""
         item = self.tree.focus()
-        return self._by_node.get(int(item)) if item else None
+        return self._by_item.get(item) if item else None
 
-    def select(self, nodes: Iterable[int], *, focus: int | None = None) -> None:
+    def select(self, nodes: Iterable[NodeKey]) -> None:
         """Select these nodes; rows that are not inserted yet are selected as they come."""
-        wanted = tuple(nodes)
-        here = [str(node) for node in wanted if node in self._in_tree]
-        self._wanted_selection = tuple(node for node in wanted if node not in self._in_tree)
+        wanted = tuple(map(item_of, nodes))
+        here = [item for item in wanted if item in self._in_tree]
+        self._wanted_selection = tuple(item for item in wanted if item not in self._in_tree)
         self.tree.selection_set(here)
-        target = str(focus if focus is not None else wanted[0]) if wanted else ""
+        target = wanted[0] if wanted else ""
         if target and self.tree.exists(target):
             self.tree.focus(target)
             self.tree.see(target)
@@ -245,7 +255,7 @@ class FileList(ttk.Frame):
         if self.tree.identify_region(event.x, event.y) in ("tree", "cell"):
             item = self.tree.identify_row(event.y)
             if item:
-                self._on_open(self._by_node[int(item)])
+                self._on_open(self._by_item[item])
         return "break"
 
     def _context(self, event: tk.Event[ttk.Treeview]) -> None:
@@ -268,7 +278,7 @@ class FileList(ttk.Frame):
     def folder_at(self, y_root: int) -> Entry | None:
         """The folder shown at this height of the screen, if one is: where a drop would go."""
         item = self.tree.identify_row(y_root - self.tree.winfo_rooty())
-        row = self._by_node.get(int(item)) if item else None
+        row = self._by_item.get(item) if item else None
         return row if row is not None and row.kind == "folder" else None
 
     # --- columns ---------------------------------------------------------------------------------------------------
@@ -316,22 +326,22 @@ class FileList(ttk.Frame):
         if not self._slicer.busy:
             self._slicer.run(self._refit_names())
         else:
-            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._wanted_selection = self.tree.selection()
             self._fill()
 
     def _refit_names(self) -> Iterator[None]:
         call, path = self.tree.tk.call, str(self.tree)
         narrow = self._theme.measure("i")
         for index, row in enumerate(self._rows):
-            if len(row.name) * self._wide_char > self._name_room - narrow and row.node in self._in_tree:
-                call(path, "item", row.node, "-text", self._fitted(row.name))
+            if len(row.name) * self._wide_char > self._name_room - narrow and _item(row) in self._in_tree:
+                call(path, "item", _item(row), "-text", self._fitted(row.name))
             if index % _STEP == _STEP - 1:
                 yield
 
     def _tip_at(self, x: int, y: int) -> str | None:
         """The whole name, where the list shows a shortened one."""
         item = self.tree.identify_row(y)
-        row = self._by_node.get(int(item)) if item and self.tree.identify_column(x) == "#0" else None
+        row = self._by_item.get(item) if item and self.tree.identify_column(x) == "#0" else None
         if row is None or self._name_room <= 0 or self._fitted(row.name) == row.name:
             return None
         return row.name
@@ -350,7 +360,7 @@ class FileList(ttk.Frame):
         self._tags()
         self._headings()
         if self._slicer.busy:
-            self._wanted_selection = tuple(int(item) for item in self.tree.selection())
+            self._wanted_selection = self.tree.selection()
             self._fill()
         else:
             self._slicer.run(self._redraw_icons())
@@ -359,8 +369,8 @@ class FileList(ttk.Frame):
         """Each icon in its new colour, in place: rows, selection and scroll position stay."""
         call, path = self.tree.tk.call, str(self.tree)
         for index, row in enumerate(self._rows):
-            if row.node in self._in_tree:
-                call(path, "item", row.node, "-image", self._kind_icon(kinds.kind_of(row)))
+            if _item(row) in self._in_tree:
+                call(path, "item", _item(row), "-image", self._kind_icon(kinds.kind_of(row)))
             if index % _STEP == _STEP - 1:
                 yield
 

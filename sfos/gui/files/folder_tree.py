@@ -8,11 +8,13 @@ from tkinter import ttk
 
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
-from sfos.gui.model import FolderPath
+from sfos.gui.model import Crumb, FolderPath
+from sfos.gui.nodes import ROOT, NodeKey, item_of, key_of
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.tooltip import Tooltip
-from sfos.protocol import ROOT_NODE, Entry, printable
+from sfos.protocol import Entry, printable
 
+_ROOT = item_of(ROOT)
 _PENDING = "pending:"  # the child that stands for folders not read yet, so that the branch can be opened
 
 
@@ -25,15 +27,16 @@ class FolderTree(ttk.Frame):
         theme: Theme,
         *,
         on_go: Callable[[FolderPath], None],
-        on_expand: Callable[[int], None],
+        on_expand: Callable[[NodeKey], None],
     ) -> None:
         super().__init__(parent, style=styles.SIDE)
         self._theme = theme
         self._on_go, self._on_expand = on_go, on_expand
-        self._names: dict[int, str] = {}
-        self._shown: int | None = None
-        self._to_open: set[int] = set()  # branches on the way to the folder shown, not read yet
-        self._known: dict[int, tuple[Entry, ...]] = {}  # folders of branches that are read, some not in the tree yet
+        self._names: dict[str, str] = {}  # by item
+        self._keys: dict[str, NodeKey] = {_ROOT: ROOT}
+        self._shown: str | None = None
+        self._to_open: set[str] = set()  # branches on the way to the folder shown, not read yet
+        self._known: dict[str, tuple[Entry, ...]] = {}  # folders of branches that are read, some not in the tree yet
         self._refitting: str | None = None
         px = theme.px
         self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
@@ -56,44 +59,45 @@ class FolderTree(ttk.Frame):
     def clear(self) -> None:
         """Know nothing but the root."""
         self.tree.delete(*self.tree.get_children())
-        self._names = {ROOT_NODE: "My files"}
+        self._names, self._keys = {_ROOT: "My files"}, {_ROOT: ROOT}
         self._known = {}
         theme = self._theme
         self.tree.insert(
-            "", "end", iid=str(ROOT_NODE), text="My files", open=True,
+            "", "end", iid=_ROOT, text="My files", open=True,
             image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)),
         )  # fmt: skip
 
-    def set_folders(self, parent: int, folders: Sequence[Entry]) -> None:
+    def set_folders(self, parent: NodeKey, folders: Sequence[Entry]) -> None:
         """These are the folders in `parent`, sorted as they shall stand; deeper branches stay as they are."""
-        branch = str(parent)
-        self._known[parent] = tuple(folders)
+        branch = item_of(parent)
+        self._known[branch] = tuple(folders)
         if not self.tree.exists(branch):
             return
         if self.tree.exists(_PENDING + branch):
             self.tree.delete(_PENDING + branch)
-        wanted = {str(folder.node) for folder in folders}
+        wanted = {item_of(key_of(folder)) for folder in folders}
         for child in self.tree.get_children(branch):
             if child not in wanted:
                 self._forget(child)
         depth = self._depth(branch) + 1
         for index, folder in enumerate(folders):
-            item = str(folder.node)
+            item = item_of(key_of(folder))
+            self._keys[item] = key_of(folder)
             if self.tree.exists(item):
                 self.tree.move(item, branch, index)
-                if self._names.get(folder.node) != folder.name:
+                if self._names.get(item) != folder.name:
                     self.tree.item(item, text=self._fitted(folder.name, depth))
-                self._names[folder.node] = folder.name
+                self._names[item] = folder.name
                 continue
             text = self._fitted(folder.name, depth)
             self.tree.insert(branch, index, iid=item, text=text, image=self._folder_icon())
-            self._names[folder.node] = folder.name
-            if folder.node in self._known:
-                self.set_folders(folder.node, self._known[folder.node])
+            self._names[item] = folder.name
+            if item in self._known:
+                self.set_folders(key_of(folder), self._known[item])
             else:
                 self.tree.insert(item, "end", iid=_PENDING + item)
-        if parent in self._to_open:
-            self._to_open.discard(parent)
+        if branch in self._to_open:
+            self._to_open.discard(branch)
             self.tree.item(branch, open=True)
         self._select_shown()
 
@@ -116,23 +120,24 @@ class FolderTree(ttk.Frame):
 
     def _refit(self) -> None:
         self._refitting = None
-        for node, name in self._names.items():
-            if node != ROOT_NODE:
-                self.tree.item(str(node), text=self._fitted(name, self._depth(str(node))))
+        for item, name in self._names.items():
+            if item != _ROOT:
+                self.tree.item(item, text=self._fitted(name, self._depth(item)))
 
     def _tip_at(self, _x: int, y: int) -> str | None:
         """The whole name, where the tree shows a shortened one."""
         item = self.tree.identify_row(y)
-        if not item or item.startswith(_PENDING) or int(item) == ROOT_NODE:
+        if not item or item.startswith(_PENDING) or item == _ROOT:
             return None
-        name = self._names[int(item)]
+        name = self._names[item]
         return printable(name) if self._fitted(name, self._depth(item)) != printable(name) else None
 
     def _forget(self, item: str) -> None:
         for child in self.tree.get_children(item):
             self._forget(child)
         if not item.startswith(_PENDING):
-            self._names.pop(int(item), None)
+            self._names.pop(item, None)
+            self._keys.pop(item, None)
         self.tree.delete(item)
 
     def show_nothing(self) -> None:
@@ -142,20 +147,20 @@ class FolderTree(ttk.Frame):
 
     def show_folder(self, folder: FolderPath) -> None:
         """Select the folder that the list shows, opening the branches above it as far as they are known."""
-        if folder.node != self._shown:
-            self._shown = folder.node
+        if item_of(folder.key) != self._shown:
+            self._shown = item_of(folder.key)
             self._to_open.clear()
             for crumb in folder.crumbs[:-1]:
-                item = str(crumb.node)
+                item = item_of(crumb.key)
                 if self.tree.exists(item) and not self.tree.exists(_PENDING + item):
                     self.tree.item(item, open=True)
                 else:
-                    self._to_open.add(crumb.node)
+                    self._to_open.add(item)
         self._select_shown()
 
     def _select_shown(self) -> None:
-        item = str(self._shown)
-        if self._shown is not None and self.tree.exists(item):
+        item = self._shown
+        if item is not None and self.tree.exists(item):
             if self.tree.selection() != (item,):
                 self.tree.selection_set((item,))
                 self.tree.focus(item)
@@ -163,7 +168,7 @@ class FolderTree(ttk.Frame):
 
     def _selected(self, _event: object) -> None:
         chosen = self.tree.selection()
-        if not chosen or chosen[0].startswith(_PENDING) or int(chosen[0]) == self._shown:
+        if not chosen or chosen[0].startswith(_PENDING) or chosen[0] == self._shown:
             return
         self._on_go(self._folder_of(chosen[0]))
 
@@ -174,13 +179,14 @@ class FolderTree(ttk.Frame):
             item = self.tree.parent(item)
         folder = FolderPath()
         for step in reversed(way[:-1]):
-            folder = folder.child(int(step), self._names[int(step)])
+            key = self._keys[step]
+            folder = FolderPath((*folder.crumbs, Crumb(key.node, self._names[step], key.space)))
         return folder
 
     def _opened(self, _event: object) -> None:
         item = self.tree.focus()
         if item and self.tree.exists(_PENDING + item):
-            self._on_expand(int(item))
+            self._on_expand(self._keys[item])
 
     def _folder_icon(self) -> str:
         theme = self._theme
@@ -188,7 +194,7 @@ class FolderTree(ttk.Frame):
 
     def _recolour(self) -> None:
         theme = self._theme
-        for node in self._names:
-            if self.tree.exists(str(node)) and node != ROOT_NODE:
-                self.tree.item(str(node), image=self._folder_icon())
-        self.tree.item(str(ROOT_NODE), image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)))
+        for item in self._names:
+            if self.tree.exists(item) and item != _ROOT:
+                self.tree.item(item, image=self._folder_icon())
+        self.tree.item(_ROOT, image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)))

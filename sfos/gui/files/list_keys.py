@@ -30,7 +30,7 @@ def find_typed(names: Sequence[str], typed: str, start: int) -> int | None:
 
 
 class ListKeys:
-    """Binds those keys to a Treeview whose item ids are the nodes of `rows()`, in that order."""
+    """Binds those keys to a Treeview whose items are the `rows()`, in that order."""
 
     def __init__(
         self,
@@ -119,6 +119,6 @@ class ListKeys:
         here = self._tree.focus()
         start = self._tree.index(here) if here else -1
         found = find_typed([row.name for row in rows], self._typed, start)
-        if found is not None and self._tree.exists(str(rows[found].node)):
+        if found is not None and found < len(self._tree.get_children()):
             self._go(self._tree.get_children(), found, extend=False)
         return "break"

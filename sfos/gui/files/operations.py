@@ -10,15 +10,14 @@ from sfos.client.api import Api
 from sfos.client.local.names import numbered
 from sfos.gui import wording
 from sfos.gui.model import FolderPath, Notice
+from sfos.gui.nodes import NodeKey, in_folder, key_of, key_of_reply, parent_of, ref_to
 from sfos.gui.threads.bridge import CancelToken, TaskBridge
 from sfos.protocol import (
     AlreadyExists,
     DeleteItem,
     Entry,
     NameNotAllowed,
-    Ref,
     SfosError,
-    Target,
     check_name,
     fold_name,
     from_info,
@@ -35,7 +34,7 @@ class Clipboard:
 
     verb: Literal["move", "copy"]
     entries: tuple[Entry, ...]
-    source: int
+    source: NodeKey
 
 
 def name_problem(name: str, taken: Sequence[str], own: str = "") -> str | None:
@@ -80,7 +79,7 @@ class OperationsPresenter:
         api: Api,
         *,
         on_notice: Callable[[Notice], None],
-        on_done: Callable[[int | None], None],
+        on_done: Callable[[NodeKey | None], None],
     ) -> None:
         self._bridge, self._api = bridge, api
         self._on_notice, self._on_done = on_notice, on_done
@@ -89,7 +88,7 @@ class OperationsPresenter:
     def make_folder(self, folder: FolderPath, name: str) -> None:
         """Make the folder `name` in `folder`."""
         self._run(
-            lambda _token: self._api.make_folder(Target(parent=folder.node, name=check_name(name))).node,
+            lambda _token: key_of_reply(self._api.make_folder(in_folder(folder.key, check_name(name)))),
             lambda node: self._done(f"“{name}” was made.", node),
             f"“{name}” was not made",
         )
@@ -98,9 +97,9 @@ class OperationsPresenter:
         """Call `entry` by another name. A change by somebody else in the meantime is not lost by it."""
         if name == entry.name:
             return
-        target = Target(parent=entry.parent, name=check_name(name))
+        target = in_folder(parent_of(entry), check_name(name))
         self._run(
-            lambda _token: self._api.move(Ref(node=entry.node), target).node,
+            lambda _token: key_of_reply(self._api.move(entry, target)),
             lambda node: self._done(f"“{printable(entry.name)}” is now “{name}”.", node),
             f"“{printable(entry.name)}” was not renamed",
         )
@@ -111,7 +110,7 @@ class OperationsPresenter:
         def work(_token: CancelToken) -> list[tuple[Entry, Exception]]:
             items = [
                 # A folder's revision does not tell of what is inside, and may change by a rename alone.
-                DeleteItem(ref=Ref(node=e.node), if_revision=e.revision if e.kind != "folder" else None)
+                DeleteItem(ref=ref_to(key_of(e)), if_revision=e.revision if e.kind != "folder" else None)
                 for e in entries
             ]
             results = self._api.delete(items)
@@ -143,46 +142,46 @@ class OperationsPresenter:
 
     def _take(self, verb: Literal["move", "copy"], entries: Sequence[Entry]) -> None:
         if entries:
-            self.clipboard = Clipboard(verb, tuple(entries), entries[0].parent)
+            self.clipboard = Clipboard(verb, tuple(entries), parent_of(entries[0]))
             what = wording.count(len(entries), "item")
             self._on_notice(Notice(f"{what} {'cut' if verb == 'move' else 'copied'}. Ctrl+V pastes into a folder."))
 
     def paste(self, folder: FolderPath) -> None:
         """Move or copy what was taken into `folder`; a copy beside its original gets a number."""
         board = self.clipboard
-        if board is None or (board.verb == "move" and board.source == folder.node):
+        if board is None or (board.verb == "move" and board.source == folder.key):
             return
         if board.verb == "move":
             self.clipboard = None
 
-        def work(token: CancelToken) -> tuple[int | None, list[tuple[Entry, Exception]]]:
-            last: int | None = None
+        def work(token: CancelToken) -> tuple[NodeKey | None, list[tuple[Entry, Exception]]]:
+            last: NodeKey | None = None
             failed: list[tuple[Entry, Exception]] = []
             for entry in board.entries:
                 token.check()
                 try:
-                    last = self._paste_one(board.verb, entry, folder.node)
+                    last = self._paste_one(board.verb, entry, folder.key)
                 except Exception as error:  # each item has its own fate; all are reported below
                     failed.append((entry, error))
             return last, failed
 
         self._run(work, lambda found: self._pasted(board, found[0], found[1]), "Nothing was pasted")
 
-    def _paste_one(self, verb: str, entry: Entry, parent: int) -> int:
+    def _paste_one(self, verb: str, entry: Entry, parent: NodeKey) -> NodeKey:
         for number in range(1, _TRIES):
             name = entry.name if number == 1 else numbered(entry.name, number)
-            target = Target(parent=parent, name=name)
+            target = in_folder(parent, name)
             try:
                 if verb == "move":
-                    return self._api.move(Ref(node=entry.node), target).node
-                return self._api.copy(Ref(node=entry.node), target).node
+                    return key_of_reply(self._api.move(entry, target))
+                return key_of_reply(self._api.copy(entry, target))
             except AlreadyExists:
                 # Beside its original a copy is wanted; anywhere else the name belongs to something else.
-                if verb == "move" or parent != entry.parent:
+                if verb == "move" or parent != parent_of(entry):
                     raise
         raise AlreadyExists(subject=entry.name)
 
-    def _pasted(self, board: Clipboard, last: int | None, failed: list[tuple[Entry, Exception]]) -> None:
+    def _pasted(self, board: Clipboard, last: NodeKey | None, failed: list[tuple[Entry, Exception]]) -> None:
         done = len(board.entries) - len(failed)
         verb = "moved" if board.verb == "move" else "copied"
         if failed:
@@ -210,7 +209,7 @@ class OperationsPresenter:
 
         self._bridge.run_in_thread(work, worked, failed, name="gui-change")
 
-    def _done(self, text: str, node: int | None) -> None:
+    def _done(self, text: str, node: NodeKey | None) -> None:
         self._on_notice(Notice(text, "success"))
         self._on_done(node)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sfos.gui.look import kinds
 from sfos.gui.model import Sort
+from sfos.gui.nodes import HOME, NodeKey, key_of
 from sfos.protocol import Entry
 
 Key = tuple[object, ...]
@@ -30,16 +31,16 @@ def _number(match: re.Match[str]) -> str:
     return f"{len(digits):03}{digits}"
 
 
-def key_of(entry: Entry, sort: Sort) -> Key:
-    """By what `entry` is placed among its like; node last, so that no two keys are equal."""
+def sort_key(entry: Entry, sort: Sort) -> Key:
+    """By what `entry` is placed among its like; node and space last, so that no two keys are equal."""
     name = natural(entry.name)
     if sort.column == "size" and entry.kind != "folder":
-        return entry.size, name, entry.node
+        return entry.size, name, entry.node, entry.space or HOME
     if sort.column == "modified":
-        return entry.mtime_ns, name, entry.node
+        return entry.mtime_ns, name, entry.node, entry.space or HOME
     if sort.column == "type":
-        return kinds.kind_of(entry).label, name, entry.node
-    return name, entry.node
+        return kinds.kind_of(entry).label, name, entry.node, entry.space or HOME
+    return name, entry.node, entry.space or HOME
 
 
 class SortedRows:
@@ -49,16 +50,16 @@ class SortedRows:
         self.sort = sort
         self._folders = _Half(sort)
         self._files = _Half(sort)
-        self.by_node: dict[int, Entry] = {}
+        self.by_key: dict[NodeKey, Entry] = {}
         halves: tuple[list[Entry], list[Entry]] = ([], [])
         for entry in entries:
-            self.by_node[entry.node] = entry
+            self.by_key[key_of(entry)] = entry
             halves[entry.kind != "folder"].append(entry)
         self._folders.fill(halves[0])
         self._files.fill(halves[1])
 
     def __len__(self) -> int:
-        return len(self.by_node)
+        return len(self.by_key)
 
     def rows(self, wanted: str = "") -> tuple[Entry, ...]:
         """All entries in order; with `wanted`, those in whose name it occurs, ignoring case."""
@@ -70,13 +71,14 @@ class SortedRows:
 
     def put(self, entry: Entry) -> None:
         """Add `entry`, or let it take the place of what the node was before."""
-        self.remove(entry.node)
-        self.by_node[entry.node] = entry
+        key = key_of(entry)
+        self.remove(key)
+        self.by_key[key] = entry
         self._half(entry).add(entry)
 
-    def remove(self, node: int) -> bool:
-        """Take the entry of `node` out; whether there was one."""
-        old = self.by_node.pop(node, None)
+    def remove(self, key: NodeKey) -> bool:
+        """Take the entry of `key` out; whether there was one."""
+        old = self.by_key.pop(key, None)
         if old is None:
             return False
         self._half(old).discard(old)
@@ -95,7 +97,7 @@ class _Half:
         self._entries: list[Entry] = []
 
     def fill(self, entries: Sequence[Entry]) -> None:
-        pairs = [(key_of(entry, self._sort), entry) for entry in entries]
+        pairs = [(sort_key(entry, self._sort), entry) for entry in entries]
         slices = [sorted(pairs[start : start + _SLICE], key=_first) for start in range(0, len(pairs), _SLICE)]
         for key, entry in heapq.merge(*slices, key=_first):
             self._keys.append(key)
@@ -105,14 +107,14 @@ class _Half:
         return reversed(self._entries) if self._sort.descending else self._entries
 
     def add(self, entry: Entry) -> None:
-        key = key_of(entry, self._sort)
+        key = sort_key(entry, self._sort)
         at = bisect_left(self._keys, key)
         self._keys.insert(at, key)
         self._entries.insert(at, entry)
 
     def discard(self, entry: Entry) -> None:
-        at = bisect_left(self._keys, key_of(entry, self._sort))
-        if at < len(self._entries) and self._entries[at].node == entry.node:
+        at = bisect_left(self._keys, sort_key(entry, self._sort))
+        if at < len(self._entries) and key_of(self._entries[at]) == key_of(entry):
             del self._keys[at], self._entries[at]
 
 

@@ -9,6 +9,7 @@ from sfos.gui.files.browser import BrowserPresenter
 from sfos.gui.files.operations import OperationsPresenter, deletion_text, name_problem, named
 from sfos.gui.files.views import FilesViews
 from sfos.gui.model import FolderPath, Notice, Selection
+from sfos.gui.nodes import key_of
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Viewer
 from sfos.gui.widgets.dialogs.ask import ask_name, confirm
@@ -43,7 +44,7 @@ class Orders:
     def open_entry(self, entry: Entry) -> None:
         """Go into a folder, or look at a file."""
         if entry.kind == "folder":
-            self.browser.go(self.browser.folder.child(entry.node, entry.name))
+            self.browser.go(self.browser.folder.into(entry))
         else:
             self._viewer.open_large(entry)
 
@@ -141,7 +142,7 @@ class Orders:
         verb(entries)
         board = self._operations.clipboard
         cut = board is not None and board.verb == "move"
-        self.views.list.show_cut(frozenset(entry.node for entry in entries) if cut else frozenset())
+        self.views.list.show_cut(frozenset(key_of(entry) for entry in entries) if cut else frozenset())
         self._renew()
 
     def paste(self) -> None:

@@ -12,6 +12,7 @@ from sfos.gui.files.operations import OperationsPresenter
 from sfos.gui.files.orders import Orders
 from sfos.gui.files.views import FilesViews
 from sfos.gui.model import FolderPath, Listing, Notice, Selection
+from sfos.gui.nodes import NodeKey, key_of
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Areas, Viewer
 from sfos.protocol import Change, Entry
@@ -24,7 +25,7 @@ class FilesSession:
         """`on_gone_to`: called when the person went to a folder, from wherever."""
         self._desk, self._views, self._on_gone_to = desk, views, on_gone_to
         self._closed = False
-        self._shown_node = FolderPath().node
+        self._shown_node = FolderPath().key
         bridge, api, room = desk.bridge, desk.session.api, views.room
         self.browser = BrowserPresenter(
             bridge, api, on_listing=self._listed, on_reveal=self._reveal, on_notice=self._say
@@ -36,7 +37,7 @@ class FilesSession:
             bridge, api, desk.settings.preview_max_bytes,
             listing=lambda: self.browser.listing,
             on_download=lambda entry: self.orders.download_entries((entry,)),
-            on_step=lambda entry: views.list.select((entry.node,)),
+            on_step=lambda entry: views.list.select((key_of(entry),)),
             on_closed=views.list.take_focus,
         )  # fmt: skip
         self.orders = Orders(
@@ -67,15 +68,15 @@ class FilesSession:
     def _listed(self, listing: Listing) -> None:
         if self._closed:
             return
-        if listing.folder.node != self._shown_node:
+        if listing.folder.key != self._shown_node:
             # What was selected is elsewhere, also where the new folder cannot be shown.
-            self._shown_node = listing.folder.node
+            self._shown_node = listing.folder.key
             self.orders.selection = Selection()
         self._views.show_listing(listing)
         if listing.phase == "ready" and not listing.filter:
-            self.folders.learn(listing.folder.node, listing.rows)
+            self.folders.learn(listing.folder.key, listing.rows)
             for crumb in listing.folder.crumbs[:-1]:
-                self.folders.expand(crumb.node)
+                self.folders.expand(crumb.key)
         self._renew_selection(listing)
         self._views.room.renew()
         self.viewer.show(self.orders.selection)
@@ -86,21 +87,21 @@ class FilesSession:
         old = self.orders.selection
         if not old.entries:
             return
-        chosen = {entry.node for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
-        now = {row.node: row for row in listing.rows if row.node in chosen}
-        entries = tuple(now.get(entry.node, entry) for entry in old.entries)
-        focus = now.get(old.focus.node, old.focus) if old.focus is not None else None
+        chosen = {key_of(entry) for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
+        now = {key_of(row): row for row in listing.rows if key_of(row) in chosen}
+        entries = tuple(now.get(key_of(entry), entry) for entry in old.entries)
+        focus = now.get(key_of(old.focus), old.focus) if old.focus is not None else None
         if entries != old.entries:
             self.orders.selection = Selection(entries, focus)
 
-    def _reveal(self, nodes: Sequence[int]) -> None:
+    def _reveal(self, nodes: Sequence[NodeKey]) -> None:
         self._views.list.select(nodes)
 
-    def _show_folders(self, parent: int, folders: Sequence[Entry]) -> None:
+    def _show_folders(self, parent: NodeKey, folders: Sequence[Entry]) -> None:
         if not self._closed:
             self._views.tree.set_folders(parent, folders)
 
-    def _changed_by_us(self, node: int | None) -> None:
+    def _changed_by_us(self, node: NodeKey | None) -> None:
         if self._closed:
             return
         self._views.list.show_cut(frozenset())
@@ -144,4 +145,4 @@ class FilesSession:
         """Upload what was dropped at this height of the screen: into the folder there, or the one that is shown."""
         target = self._views.list.folder_at(y)
         here = self.browser.folder
-        self.orders.upload(paths, here.child(target.node, target.name) if target is not None else here)
+        self.orders.upload(paths, here.into(target) if target is not None else here)

@@ -14,6 +14,7 @@ from sfos.gui.files.folder_tree import FolderTree
 from sfos.gui.files.placeholder import Placeholder
 from sfos.gui.look import styles
 from sfos.gui.model import FolderPath, Listing, SortColumn
+from sfos.gui.nodes import NodeKey
 from sfos.gui.page import Room
 from sfos.gui.preview.details import DetailsPane
 from sfos.protocol import Entry
@@ -29,7 +30,7 @@ class Reactions:
     open: Callable[[Entry], None]
     select: Callable[[tuple[Entry, ...], Entry | None], None]
     sort: Callable[[SortColumn], None]
-    expand: Callable[[int], None]
+    expand: Callable[[NodeKey], None]
     retry: Callable[[], None]
     upload: Callable[[], None]
     turn_page: Callable[[int], None]
@@ -81,7 +82,7 @@ class FilesViews:
 
     def show_listing(self, listing: Listing) -> None:
         """Show a folder, or why it cannot be shown."""
-        same_place = listing.folder.node == self._listing.folder.node
+        same_place = listing.folder.key == self._listing.folder.key
         self._listing = listing
         if listing.phase in ("ready", "loading"):
             self.list.show(listing.rows, listing.sort, same_place=same_place)
@@ -100,7 +101,7 @@ class FilesViews:
         target = self.list.folder_at(y)
         name = target.name if target is not None else folder.crumbs[-1].name or "My files"
         self.placeholder.announce_drop(f"Release to upload to “{name}”")
-        self.list.mark_drop(target.node if target is not None else None)
+        self.list.mark_drop(target)
 
     def end_drop(self) -> None:
         """Show that nothing is held over the list any more."""

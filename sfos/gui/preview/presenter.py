@@ -13,6 +13,7 @@ from sfos.gui import wording
 from sfos.gui.look import kinds
 from sfos.gui.look.kinds import Preview
 from sfos.gui.model import Selection
+from sfos.gui.nodes import NodeKey, key_of
 from sfos.gui.preview import host
 from sfos.gui.preview.blocks import AnyBlock, Job, NothingBlock, PictureBlock
 from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
@@ -63,8 +64,8 @@ class PreviewPresenter:
         self._epoch = Epoch()
         self._token = CancelToken()
         self._timers: list[Timer] = []
-        self._cache: OrderedDict[tuple[int, str, int], AnyBlock] = OrderedDict()
-        self._bytes: tuple[tuple[int, str], bytes] | None = None
+        self._cache: OrderedDict[tuple[NodeKey, str, int], AnyBlock] = OrderedDict()
+        self._bytes: tuple[tuple[NodeKey, str], bytes] | None = None
         self.shown = Shown(None)
 
     def show(self, entry: Entry | None, *, at_once: bool = False) -> None:
@@ -88,7 +89,7 @@ class PreviewPresenter:
             self._tell(_without_content(entry))
             return
         kind = kinds.kind_of(entry)
-        known = self._cache.get((entry.node, entry.revision, page))
+        known = self._cache.get((key_of(entry), entry.revision, page))
         if known is not None:
             self._tell(Shown(entry, kind.icon, kind.colour, known))
             return
@@ -112,7 +113,7 @@ class PreviewPresenter:
         return None
 
     def _fetch(self, entry: Entry, preview: Preview, page: int, number: int) -> None:
-        key = (entry.node, entry.revision)
+        key = (key_of(entry), entry.revision)
         kept = self._bytes[1] if self._bytes is not None and self._bytes[0] == key else None
 
         def work(token: CancelToken) -> tuple[AnyBlock, bytes]:
@@ -133,12 +134,12 @@ class PreviewPresenter:
         if not self._epoch.is_current(number):
             return
         block, data = found
-        self._cache[(entry.node, entry.revision, page)] = block
+        self._cache[(key_of(entry), entry.revision, page)] = block
         while len(self._cache) > _CACHED:
             self._cache.popitem(last=False)
         # Of a document the bytes are kept, so that turning a page fetches nothing.
         paged = isinstance(block, PictureBlock) and block.pages > 1
-        self._bytes = ((entry.node, entry.revision), data) if paged else None
+        self._bytes = ((key_of(entry), entry.revision), data) if paged else None
         kind = kinds.kind_of(entry)
         self._stop_and_tell(Shown(entry, kind.icon, kind.colour, block))
 

@@ -11,6 +11,7 @@ from sfos.gui import wording
 from sfos.gui.look import kinds
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Listing, Selection
+from sfos.gui.nodes import key_of
 from sfos.gui.preview.area import PreviewArea
 from sfos.gui.preview.details import DetailsPane
 from sfos.gui.preview.presenter import PreviewPresenter, Shown, details_of, with_picture_size
@@ -111,14 +112,14 @@ class Viewer:
         """Show the large preview's file as `listing` has it now."""
         shown = self.large.shown.entry
         if self._big is not None and shown is not None:
-            row = next((row for row in listing.rows if row.node == shown.node), None)
+            row = next((row for row in listing.rows if key_of(row) == key_of(shown)), None)
             if row is not None and row != shown:
                 self.large.show(row, at_once=True)
 
     def _step(self, step: int) -> None:
         files = [row for row in self._listing().rows if row.kind == "file"]
         shown = self.large.shown.entry
-        index = next((i for i, row in enumerate(files) if shown is not None and row.node == shown.node), None)
+        index = next((i for i, row in enumerate(files) if shown is not None and key_of(row) == key_of(shown)), None)
         if index is not None and 0 <= index + step < len(files):
             self._on_step(files[index + step])
             self.large.show(files[index + step], at_once=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from sfos.client.transfer import Conflict, ConflictAnswer, Direction, OnConflict
 from sfos.gui import wording
 from sfos.gui.model import Conflicting, Version
+from sfos.gui.nodes import key_of
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.protocol import printable
 
@@ -47,7 +48,7 @@ class Questions:
         if self._for_all is not None:
             return self._for_all
         # The two versions that the person has seen; a newer one of either is another question.
-        versions = (conflict.remote.node, conflict.remote.revision, conflict.local_size, conflict.local_mtime_ns)
+        versions = (key_of(conflict.remote), conflict.remote.revision, conflict.local_size, conflict.local_mtime_ns)
         key = (conflict.remote_path, versions)
         known = self._answers.get(key)
         if known is not None:

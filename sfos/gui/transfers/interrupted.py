@@ -9,6 +9,7 @@ from sfos.client.api import Api
 from sfos.client.transfer.queue_file import Kept, KeptUpload, path_of
 from sfos.gui import wording
 from sfos.gui.model import Notice
+from sfos.gui.nodes import HOME, NodeKey
 from sfos.gui.threads.bridge import CancelToken, TaskBridge
 from sfos.gui.transfers.work import Asked, Download, Upload
 from sfos.protocol import Entry, NotFound, Ref
@@ -72,7 +73,7 @@ class InterruptedPresenter:
         gone = 0
         for each in kept:
             if isinstance(each, KeptUpload):
-                asked.append(Upload(tuple(map(path_of, each.paths)), each.node, each.path))
+                asked.append(Upload(tuple(map(path_of, each.paths)), NodeKey(HOME, each.node), each.path))
                 continue
             entries: list[Entry] = []
             for node in each.nodes:

@@ -21,11 +21,12 @@ from sfos.client.transfer import (
 from sfos.client.transfer.queue_file import Kept
 from sfos.gui import wording
 from sfos.gui.model import FolderPath, Notice, Transfer, TransferBoard
+from sfos.gui.nodes import ref_to
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.gui.transfers.conflicts import Questions
 from sfos.gui.transfers.rows import Snapshot, failed_rows, job_of, sum_up
 from sfos.gui.transfers.work import Asked, Download, Upload, Work
-from sfos.protocol import Entry, LoginFailed, LoginRequired, Ref, ServerStopping, SessionEnded, SfosError
+from sfos.protocol import Entry, LoginFailed, LoginRequired, ServerStopping, SessionEnded, SfosError
 
 REFRESH_S = 0.1  # the panel is drawn anew at most ten times a second
 AGAIN_S, ATTEMPTS = 3.0, 3  # of a job that lost its connection to a server that is there
@@ -83,7 +84,7 @@ class TransfersPresenter:
         return tuple(
             work.asked.kept()
             for work in (*begun, *waiting)
-            if not work.job.state.over or _broke_off(work.job, (*_AWAY, *_SIGNED_OUT))
+            if work.asked.in_home and (not work.job.state.over or _broke_off(work.job, (*_AWAY, *_SIGNED_OUT)))
         )
 
     # --- starting --------------------------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ class TransfersPresenter:
     def upload(self, paths: Sequence[Path], place: FolderPath) -> None:
         """Put `paths`, folders with all they hold, into `place`."""
         if paths:
-            self.start(Upload(tuple(paths), place.node, place.path))
+            self.start(Upload(tuple(paths), place.key, place.path))
 
     def download(self, entries: Sequence[Entry], folder: Path) -> None:
         """Get `entries` into the local `folder`."""
@@ -104,7 +105,7 @@ class TransfersPresenter:
         if engine is None:
             return
         if isinstance(asked, Upload):
-            job = engine.upload(asked.paths, Ref(node=asked.node), questions.ask)
+            job = engine.upload(asked.paths, ref_to(asked.folder), questions.ask)
         else:
             job = engine.download(asked.entries, asked.folder, questions.ask)
         self._work[job.number] = Work(job, asked, questions)

@@ -8,6 +8,7 @@ from pathlib import Path
 from sfos.client.transfer import Direction, Job
 from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload, spelled
 from sfos.gui import wording
+from sfos.gui.nodes import HOME, NodeKey, key_of
 from sfos.gui.transfers.conflicts import Questions
 from sfos.gui.transfers.rows import Snapshot
 from sfos.protocol import Entry, printable
@@ -15,10 +16,10 @@ from sfos.protocol import Entry, printable
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Put `paths`, folders with all they hold, into the folder `node`, whose path is `path`."""
+    """Put `paths`, folders with all they hold, into `folder`, whose path is `path`."""
 
     paths: tuple[Path, ...]
-    node: int
+    folder: NodeKey
     path: str
 
     @property
@@ -31,9 +32,14 @@ class Upload:
         """What it is, for people."""
         return tuple(path.name for path in self.paths)
 
+    @property
+    def in_home(self) -> bool:
+        """Whether all of it is in the user's own space: what is written down says no other."""
+        return self.folder.space == HOME
+
     def kept(self) -> Kept:
         """As it is written down."""
-        return KeptUpload(tuple(map(spelled, self.paths)), self.node, self.path)
+        return KeptUpload(tuple(map(spelled, self.paths)), self.folder.node, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,11 @@ class Download:
     def names(self) -> tuple[str, ...]:
         """What it is, for people."""
         return tuple(entry.name for entry in self.entries)
+
+    @property
+    def in_home(self) -> bool:
+        """Whether all of it is in the user's own space."""
+        return all(key_of(entry).space == HOME for entry in self.entries)
 
     def kept(self) -> Kept:
         """As it is written down."""
