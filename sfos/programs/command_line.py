@@ -18,7 +18,7 @@ def run(home: str | None = None) -> NoReturn:
     gc.disable()
     import sfos.cli.front.lean  # noqa: F401 - before all others: see there
     from sfos import config
-    from sfos.cli.front.main import run
+    from sfos.cli.main import run
 
     def settings() -> config.Client:
         from pathlib import Path

@@ -17,7 +17,7 @@ from unittest import mock
 import pytest
 
 from sfos import config
-from sfos.cli.front.main import run as run_command
+from sfos.cli.main import run as run_command
 from tests.cli.terminal import Terminal, in_terminal
 from tests.support.server_process import CHECKOUT, ServerProcess, environment, prepare_home, run, running_server
 

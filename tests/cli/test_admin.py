@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sfos.cli.admin.options import AdminDisableOptions, AdminLiftOptions, AdminQuotaOptions, AdminUsersOptions
-from sfos.cli.admin.parser import quota_bytes
-from sfos.cli.front.parser import parse
+from sfos.cli.admin.disable import AdminDisableOptions
+from sfos.cli.admin.enable import AdminEnableOptions
+from sfos.cli.admin.lift import AdminLiftOptions
+from sfos.cli.admin.limits import quota_bytes
+from sfos.cli.admin.quota import AdminQuotaOptions
+from sfos.cli.admin.users import AdminUsersOptions
+from sfos.cli.parser import parse
 from tests.cli.conftest import Cli
 
 FIRST = "a first password 7"
@@ -53,13 +57,13 @@ def chooses_own(anna: Cli) -> Cli:
 
 def test_admin_commands_are_understood_with_the_options_of_all_commands_anywhere() -> None:
     invocation = parse(["--user", "root", "admin", "users", "--json", "--server", "host:1"])
-    assert invocation.command == AdminUsersOptions(json=True)
+    assert invocation.options == AdminUsersOptions(json=True)
     assert (invocation.connection.user, invocation.connection.server) == ("root", "host:1")
-    assert parse(["admin", "enable", "anna"]).command == AdminDisableOptions("anna", disabled=False)
-    assert parse(["admin", "disable", "anna"]).command == AdminDisableOptions("anna", disabled=True)
-    assert parse(["admin", "quota", "anna", "default"]).command == AdminQuotaOptions("anna", None)
-    assert parse(["admin", "quota", "anna", "--files", "1,000"]).command == AdminQuotaOptions("anna", files=1000)
-    assert parse(["admin", "lift", "--account", "anna"]).command == AdminLiftOptions(account="anna")
+    assert parse(["admin", "enable", "anna"]).options == AdminEnableOptions("anna")
+    assert parse(["admin", "disable", "anna"]).options == AdminDisableOptions("anna")
+    assert parse(["admin", "quota", "anna", "default"]).options == AdminQuotaOptions("anna", None)
+    assert parse(["admin", "quota", "anna", "--files", "1,000"]).options == AdminQuotaOptions("anna", files=1000)
+    assert parse(["admin", "lift", "--account", "anna"]).options == AdminLiftOptions(account="anna")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +186,15 @@ def test_the_last_administrator_stays_and_the_reason_is_said(admin: Cli) -> None
         done = admin("admin", *words)
         assert done.code == 77
         assert "only enabled administrator" in done.err
+
+
+def test_a_user_becomes_an_administrator_and_a_user_again(admin: Cli, anna: Cli) -> None:
+    own = chooses_own(anna)
+    done = admin("admin", "role", own.user, "admin")
+    assert (done.code, done.out, done.err) == (0, "", f"{own.user} is now: admin.\n")
+    assert own("admin", "users").code == 0
+    assert json.loads(admin.ok("admin", "role", own.user, "user", "--json"))["role"] == "user"
+    assert own("admin", "users").code == 77
 
 
 def test_a_password_that_will_not_do_is_refused_here(admin: Cli) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from sfos.cli.front.foreseen import questions
-from sfos.cli.front.parser import parse
+from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.foreseen import Question
+from sfos.cli.parser import parse
 from sfos.client.net.connection import Answer
 from sfos.client.session.ahead import AnswersAhead
 from sfos.protocol import Request, StatRequest
 from tests.cli.conftest import Cli
+
+
+def questions(words: Sequence[str]) -> list[Question]:
+    invocation = parse(words)
+    assert isinstance(invocation.command, SessionCommand)
+    return invocation.command.foreseen(invocation.options)
 
 
 @pytest.mark.parametrize(
@@ -62,15 +71,15 @@ def test_an_answer_of_the_first_flight_is_an_error_as_any_other(cli: Cli) -> Non
 
 
 def test_only_a_few_short_paths_are_asked_about_at_once() -> None:
-    assert len(questions(parse(["stat", *map(str, range(100))]).command)) == 16
+    assert len(questions(["stat", *map(str, range(100))])) == 16
     long = "x" * 200
-    asked = questions(parse(["rm", *(f"{long}{number}" for number in range(16))]).command)
+    asked = questions(["rm", *(f"{long}{number}" for number in range(16))])
     assert 1 < len(asked) < 16
     assert all(isinstance(request, StatRequest) for _, request in asked)
-    assert questions(parse(["ls", *map(str, range(100))]).command) == []
+    assert questions(["ls", *map(str, range(100))]) == []
     for names, count in ((9, 2), (15, 1), (100, 0)):
-        assert len(questions(parse(["put", "local", "/".join(["x" * 100] * names)]).command)) == count
+        assert len(questions(["put", "local", "/".join(["x" * 100] * names)])) == count
 
 
 def test_paths_that_make_no_sense_ask_nothing() -> None:
-    assert questions(parse(["cat", "good", "a\\b"]).command) == []
+    assert questions(["cat", "good", "a\\b"]) == []

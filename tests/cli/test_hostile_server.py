@@ -13,8 +13,12 @@ from typing import cast
 
 import pytest
 
-from sfos.cli.commands import changing, listing, watching
-from sfos.cli.front.options import ListOptions, MoveOptions, RemoveOptions, StatOptions, WatchOptions
+from sfos.cli.commands import ls, mv, rm, stat, watch
+from sfos.cli.commands.ls import ListOptions
+from sfos.cli.commands.mv import MoveOptions
+from sfos.cli.commands.rm import RemoveOptions
+from sfos.cli.commands.stat import StatOptions
+from sfos.cli.commands.watch import WatchOptions
 from sfos.cli.front.shell import Shell
 from sfos.client.listing import Listing, NameListing
 from sfos.client.session.session import Session
@@ -131,7 +135,7 @@ def said(shell: Shell) -> list[str]:
      ListOptions(json=True), ListOptions(json=True, recursive=True)],
 )  # fmt: skip
 def test_listings_are_escaped(session: Session, shell: Shell, options: ListOptions) -> None:
-    listing.run(session, shell, options)
+    ls.run(session, shell, options)
     lines = said(shell)
     assert any("\\x1b" in line or "\\u001b" in line for line in lines)
     if options.json:
@@ -140,22 +144,22 @@ def test_listings_are_escaped(session: Session, shell: Shell, options: ListOptio
 
 @pytest.mark.parametrize("json_wanted", [False, True])
 def test_stat_is_escaped(session: Session, shell: Shell, json_wanted: bool) -> None:
-    listing.run(session, shell, StatOptions(paths=("/x",), json=json_wanted))
+    stat.run(session, shell, StatOptions(paths=("/x",), json=json_wanted))
     assert "x1b" in "".join(said(shell)) or "u001b" in "".join(said(shell))
 
 
 def test_errors_of_the_server_are_one_escaped_line(session: Session, shell: Shell) -> None:
-    assert changing.run(session, shell, RemoveOptions(paths=("/x",))) == 1
+    assert rm.run(session, shell, RemoveOptions(paths=("/x",))) == 1
     assert next(line for line in said(shell) if line).startswith("sfos: /x: a\\x1b")
 
 
 def test_what_is_said_of_a_move_is_escaped(session: Session, shell: Shell) -> None:
-    assert changing.run(session, shell, MoveOptions(paths=("/x", "/y"))) == 0
+    assert mv.run(session, shell, MoveOptions(paths=("/x", "/y"))) == 0
     assert "-> /y" in "".join(said(shell))
 
 
 @pytest.mark.parametrize("json_wanted", [False, True])
 def test_watched_changes_are_escaped(session: Session, shell: Shell, json_wanted: bool) -> None:
-    assert watching.watch(session, shell, WatchOptions(json=json_wanted)) == 0
+    assert watch.run(session, shell, WatchOptions(json=json_wanted)) == 0
     lines = [line for line in said(shell) if "deleted" in line or "changed" in line]
     assert len(lines) == 3

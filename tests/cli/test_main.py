@@ -16,9 +16,9 @@ from keyring.backend import KeyringBackend
 from keyring.compat.properties import classproperty
 
 from sfos import config
-from sfos.cli.front.main import run
 from sfos.cli.front.password import Origin, candidates
 from sfos.cli.front.shell import Shell
+from sfos.cli.main import run
 from sfos.client.address import Address
 from sfos.client.errors import LocalAccess
 from sfos.client.session import keyring_store
@@ -96,16 +96,16 @@ def test_help_needs_no_configuration_and_loads_neither_tls_nor_bars(words: list[
 
 def test_a_session_is_loaded_without_what_only_seldom_is_needed() -> None:
     seldom = ("cryptography.x509.name", "platformdirs", "keyring", "sfos.client.transfer", "email", "rich")
-    done = python(session_that_loads("import sfos.cli.front.signing_in, sfos.cli.commands.listing", *seldom))
+    done = python(session_that_loads("import sfos.cli.front.signing_in, sfos.cli.commands.ls", *seldom))
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> None:
     imports = (
         "import sfos.cli.front.lean\n"
-        "from sfos.cli.front.main import run\n"
+        "from sfos.cli.main import run\n"
         "with sfos.cli.front.lean.lean_imports():\n    import sfos.client.net.tls\n"
-        "import sfos.cli.front.signing_in, sfos.cli.commands.putting"
+        "import sfos.cli.front.signing_in, sfos.cli.commands.put, sfos.cli.files.transferring"
     )
     seldom = [
         "inspect",

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from sfos.cli.front.options import (
-    Conflict,
-    ConnectionOptions,
-    CopyOptions,
-    GetOptions,
-    ListOptions,
-    MakeFolderOptions,
-    PutOptions,
-    RemoveOptions,
-    SortBy,
-    WatchOptions,
-)
-from sfos.cli.front.parser import make_parser, parse
+from sfos.cli.commands.cp import CopyOptions
+from sfos.cli.commands.get import GetOptions
+from sfos.cli.commands.ls import ListOptions
+from sfos.cli.commands.mkdir import MakeFolderOptions
+from sfos.cli.commands.put import PutOptions
+from sfos.cli.commands.rm import RemoveOptions
+from sfos.cli.commands.watch import WatchOptions
+from sfos.cli.files.conflicts import Conflict
+from sfos.cli.front.options import ConnectionOptions, SortBy
+from sfos.cli.parser import make_parser, parse
 
 
 def command(*words: str) -> object:
-    return parse(words).command
+    return parse(words).options
 
 
 def test_ls_without_a_path_lists_the_root() -> None:
@@ -75,7 +72,7 @@ def test_mkdir_cp_and_watch_know_their_options() -> None:
 
 def test_the_value_of_an_option_is_not_taken_for_the_command() -> None:
     taken = parse(["--user", "ls", "--server=stat", "-q", "--pin", "rm", "put", "get"])
-    assert (taken.command, taken.connection.user) == (PutOptions(paths=("get",)), "ls")
+    assert (taken.options, taken.connection.user) == (PutOptions(paths=("get",)), "ls")
 
 
 def test_the_parser_of_the_command_that_is_given_is_made_alone() -> None:

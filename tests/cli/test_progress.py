@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sfos.cli.commands.transferring import Outage, conflict_lines, summarise
-from sfos.cli.front import progress
+from sfos.cli.files import progress
+from sfos.cli.files.transferring import Outage, conflict_lines, summarise
 from sfos.cli.front.shell import Shell
 from sfos.client.transfer import Conflict, Direction, Item, ItemState, JobState, Progress, Tally
 from sfos.client.transfer.ledger import Ledger

@@ -6,18 +6,20 @@ import io
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
-from sfos.cli.admin import admin
-from sfos.cli.admin.options import AdminAuditOptions, AdminPenaltiesOptions, AdminSessionsOptions, AdminUsersOptions
-from sfos.cli.commands import changing, listing, sessions
-from sfos.cli.front.options import (
-    ListOptions,
-    MakeFolderOptions,
-    MoveOptions,
-    RemoveOptions,
-    SessionsOptions,
-    StatOptions,
-    UsageOptions,
-)
+from sfos.cli.admin import audit, penalties, users
+from sfos.cli.admin import sessions as admin_sessions
+from sfos.cli.admin.audit import AdminAuditOptions
+from sfos.cli.admin.penalties import AdminPenaltiesOptions
+from sfos.cli.admin.sessions import AdminSessionsOptions
+from sfos.cli.admin.users import AdminUsersOptions
+from sfos.cli.commands import ls, mkdir, mv, rm, sessions, stat, usage
+from sfos.cli.commands.ls import ListOptions
+from sfos.cli.commands.mkdir import MakeFolderOptions
+from sfos.cli.commands.mv import MoveOptions
+from sfos.cli.commands.rm import RemoveOptions
+from sfos.cli.commands.sessions import SessionsOptions
+from sfos.cli.commands.stat import StatOptions
+from sfos.cli.commands.usage import UsageOptions
 from sfos.cli.front.shell import Shell
 from sfos.client.api import Api
 from sfos.client.commands import Commands
@@ -30,15 +32,15 @@ from tests.torture.fuzz_samples import SESSION, SPACE
 from tests.torture.scenario import Context, Figures
 
 _COMMANDS: tuple[tuple[ModuleType, Any], ...] = (
-    *((listing, ListOptions(long=long, recursive=deep)) for long in (False, True) for deep in (False, True)),
-    *((listing, ListOptions(json=True, recursive=deep)) for deep in (False, True)),
-    *((listing, StatOptions(paths=("/x",), json=json)) for json in (False, True)),
-    *((listing, UsageOptions(json=json)) for json in (False, True)),
+    *((ls, ListOptions(long=long, recursive=deep)) for long in (False, True) for deep in (False, True)),
+    *((ls, ListOptions(json=True, recursive=deep)) for deep in (False, True)),
+    *((stat, StatOptions(paths=("/x",), json=json)) for json in (False, True)),
+    *((usage, UsageOptions(json=json)) for json in (False, True)),
     *((sessions, SessionsOptions(json=json)) for json in (False, True)),
-    *((admin, AdminUsersOptions(json=json)) for json in (False, True)),
-    *((admin, AdminSessionsOptions()), (admin, AdminPenaltiesOptions()), (admin, AdminAuditOptions())),
-    *((changing, RemoveOptions(paths=("/x",))), (changing, MoveOptions(paths=("/x", "/y")))),
-    (changing, MakeFolderOptions(paths=("/x",))),
+    *((users, AdminUsersOptions(json=json)) for json in (False, True)),
+    *((admin_sessions, AdminSessionsOptions()), (penalties, AdminPenaltiesOptions()), (audit, AdminAuditOptions())),
+    *((rm, RemoveOptions(paths=("/x",))), (mv, MoveOptions(paths=("/x", "/y")))),
+    (mkdir, MakeFolderOptions(paths=("/x",))),
 )  # fmt: skip
 
 

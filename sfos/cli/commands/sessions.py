@@ -1,92 +1,42 @@
-"""`sessions`, and how sessions are shown: from where, with what, since when."""
+"""`sessions`: where one is signed in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+import argparse
+from typing import TYPE_CHECKING
 
-from sfos.cli.front import output
-from sfos.cli.front.options import SessionsOptions
+import msgspec
+
+from sfos.cli.front import session_table
+from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.shell import Shell
-from sfos.client.session.session import Session
-from sfos.protocol import NotFound, SessionEntry, TreeError, printable
+from sfos.protocol import SessionsRequest
 
-_SHOWN_DIGITS = 8  # of an id: enough to tell one's sessions apart, and to name one
+if TYPE_CHECKING:
+    from sfos.client.session.session import Session
+
+
+class SessionsOptions(msgspec.Struct, frozen=True):
+    """`sessions`."""
+
+    json: bool = False
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
 
 
 def run(session: Session, shell: Shell, options: SessionsOptions) -> int:
     """The exit code."""
-    show(shell, session.api.sessions(), as_json=options.json)
+    session_table.show(shell, session.api.sessions(), as_json=options.json)
     return 0
 
 
-def show(shell: Shell, sessions: Sequence[SessionEntry], *, as_json: bool, with_user: bool = False) -> None:
-    """A line for each session."""
-    if as_json:
-        for entry in sessions:
-            shell.result(output.json_line(session_json(entry)))
-        return
-    for line in session_lines(sessions, with_user=with_user):
-        shell.result(line)
-
-
-def session_lines(
-    sessions: Sequence[SessionEntry], *, with_user: bool = False, zone: tzinfo | None = None
-) -> list[str]:
-    """A table for people."""
-    header = [
-        "session",
-        *(["user"] if with_user else []),
-        "address",
-        "program",
-        "since",
-        "last used",
-        "connections",
-        "",
-    ]
-    rows = [
-        [
-            entry.id[:_SHOWN_DIGITS],
-            *([entry.user] if with_user else []),
-            entry.address,
-            printable(entry.client),
-            output.moment(entry.since_ms * 1_000_000, zone),
-            output.moment(entry.last_used_ms * 1_000_000, zone),
-            str(entry.connections),
-            "this one" if entry.current else "",
-        ]
-        for entry in sessions
-    ]
-    return output.table([header, *rows])
-
-
-def session_json(entry: SessionEntry) -> dict[str, object]:
-    """A session for programs."""
-    return {
-        "session": entry.id,
-        "user": entry.user,
-        "address": entry.address,
-        "client": entry.client,
-        "since": iso(entry.since_ms),
-        "last_used": iso(entry.last_used_ms),
-        "connections": entry.connections,
-        "current": entry.current,
-    }
-
-
-def iso(unix_ms: int) -> str | None:
-    """Milliseconds since 1970 as ISO 8601 in UTC; None for none, or for what no calendar holds."""
-    try:
-        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if unix_ms else None
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def named(sessions: Sequence[SessionEntry], digits: str) -> SessionEntry:
-    """The one session whose id begins with `digits`. Raises: NotFound; TreeError, if there are several."""
-    found = [entry for entry in sessions if entry.id.startswith(digits.lower())]
-    if not found:
-        raise NotFound("There is no such session; see: sessions", subject=digits)
-    if len(found) > 1:
-        raise TreeError("Several sessions begin so; say more of it.", subject=digits)
-    return found[0]
+COMMAND = SessionCommand(
+    words="sessions",
+    summary="show where you are signed in",
+    options=SessionsOptions,
+    arguments=_arguments,
+    questions=lambda _: [("sessions", SessionsRequest())],
+    run=run,
+)

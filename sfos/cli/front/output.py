@@ -40,6 +40,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h" + (f" {minutes:02d} min" if minutes else "")
 
 
+def iso(unix_ms: int) -> str | None:
+    """Milliseconds since 1970 as ISO 8601 in UTC; None for none, or for what no calendar holds."""
+    try:
+        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if unix_ms else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def moment(time_ns: int, zone: tzinfo | None = None, *, seconds: bool = False) -> str:
     """Nanoseconds since 1970 as a local date and time; a dash for none or for what no calendar holds."""
     when = _moment(time_ns, zone)

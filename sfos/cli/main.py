@@ -12,26 +12,8 @@ from types import FrameType
 
 from sfos.cli.front import exit_codes
 from sfos.cli.front.lean import lean_imports
-from sfos.cli.front.options import (
-    CatOptions,
-    CopyOptions,
-    GetOptions,
-    Invocation,
-    ListOptions,
-    LoginOptions,
-    LogoutOptions,
-    MakeFolderOptions,
-    MoveOptions,
-    PasswordOptions,
-    PutOptions,
-    RemoveOptions,
-    SessionsOptions,
-    StatOptions,
-    UsageOptions,
-    WatchOptions,
-)
-from sfos.cli.front.parser import parse
 from sfos.cli.front.shell import PROGRAM, Shell, prepare_streams, standard_shell
+from sfos.cli.parser import Invocation, parse
 from sfos.config import Client as Settings
 from sfos.config import ConfigError
 from sfos.protocol import PasswordChangeRequired, SfosError
@@ -74,59 +56,18 @@ def _run(
     # Imported here, so that --help and usage errors need no TLS.
     with lean_imports():
         import sfos.client.net.tls  # noqa: F401
-    from sfos.cli.front.foreseen import questions
     from sfos.cli.front.signing_in import WrongUsage, entrance
 
     try:
         way_in = entrance(shell, load_settings(), environ, invocation.connection)
-        command = invocation.command
-        if isinstance(command, LoginOptions | LogoutOptions | PasswordOptions):
-            from sfos.cli.commands import account
-
-            return account.run(way_in, command)
-        # What moves content needs a connection of its own beside the session's; more are opened when they are needed.
-        ahead = int(isinstance(command, PutOptions | GetOptions))
-        with way_in.session(ahead=ahead, questions=questions(command)) as session:
-            match command:
-                case ListOptions() | StatOptions() | UsageOptions():
-                    from sfos.cli.commands import listing
-
-                    return listing.run(session, shell, command)
-                case CatOptions():
-                    from sfos.cli.commands import content
-
-                    return content.cat(session, shell, command)
-                case PutOptions():
-                    from sfos.cli.commands import putting
-
-                    return putting.put(session, shell, command)
-                case GetOptions():
-                    from sfos.cli.commands import getting
-
-                    return getting.get(session, shell, command)
-                case MakeFolderOptions() | MoveOptions() | CopyOptions() | RemoveOptions():
-                    from sfos.cli.commands import changing
-
-                    return changing.run(session, shell, command)
-                case SessionsOptions():
-                    from sfos.cli.commands import sessions
-
-                    return sessions.run(session, shell, command)
-                case WatchOptions():
-                    from sfos.cli.commands import watching
-
-                    return watching.watch(session, shell, command)
-                case _:
-                    from sfos.cli.admin import admin
-
-                    return admin.run(session, shell, command)
+        return invocation.command.execute(way_in, invocation.options)
     except WrongUsage as error:
         return shell.fail(str(error), exit_codes.USAGE)
 
 
 @contextmanager
 def _logging_to(shell: Shell, *, debug: bool) -> Iterator[None]:
-    """What the client library logs: its warnings in our form; with --debug everything, and where it comes from."""
+    """Messages of the client library: its warnings in our form; with --debug everything, and where it comes from."""
     form = "%(relativeCreated)6d ms %(levelname)s %(name)s: %(message)s" if debug else f"{PROGRAM}: %(message)s"
     handler = logging.StreamHandler(shell.stderr)
     handler.setFormatter(logging.Formatter(form))

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+import argparse
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from sfos.cli.front import output
-from sfos.cli.front.options import WatchOptions
+from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
-from sfos.client.session.session import Session
-from sfos.client.tree import KnownTree, Seen
-from sfos.client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
 from sfos.protocol import Change, SfosError
+
+if TYPE_CHECKING:
+    from sfos.client.session.session import Session
+    from sfos.client.tree import KnownTree, Seen
+    from sfos.client.watch import Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
 
 _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
 
 
-def watch(session: Session, shell: Shell, options: WatchOptions) -> int:
+class WatchOptions(msgspec.Struct, frozen=True):
+    """`watch`. `count`: stop after so many changes."""
+
+    paths: tuple[str, ...] = ("/",)
+    json: bool = False
+    count: int | None = None
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", default=["/"], help="only what is in these (default: /)")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--count", type=_positive, metavar="N", help="stop after N changes")
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number from 1 on")
+    return int(text)
+
+
+def run(session: Session, shell: Shell, options: WatchOptions) -> int:
     """Print changes until `options.count` of them are printed. Raises: KeyboardInterrupt; AccessError at the end."""
+    from sfos.client.tree import KnownTree  # here and below: --help needs none of it
+    from sfos.client.watch import Changed, Resync, WatchInterrupted, WatchResumed
+
     folders = tuple(RemotePath.parse(text).path.rstrip("/") for text in options.paths)
     tree = KnownTree(session.api)
     _learn(tree, folders)
@@ -63,7 +92,7 @@ def _is_in(path: str | None, folders: Sequence[str]) -> bool:
 
 
 def _notices(changes: Watch) -> Iterator[WatchNotice]:
-    """What `changes` tells, read in a thread of its own, so that Ctrl+C is heard at once on every system."""
+    """Notices of `changes`, read in a thread of its own, so that Ctrl+C is heard at once on every system."""
     inbox: SimpleQueue[WatchNotice | SfosError | None] = SimpleQueue()
 
     def read() -> None:
@@ -108,6 +137,8 @@ def _print(shell: Shell, options: WatchOptions, change: Change, seen: Seen) -> N
 
 
 def _tell(shell: Shell, options: WatchOptions, notice: Resync | WatchInterrupted | WatchResumed) -> None:
+    from sfos.client.watch import Resync, WatchInterrupted
+
     if isinstance(notice, Resync):
         if options.json:
             shell.result(output.json_line({"change": "resync"}))
@@ -117,3 +148,12 @@ def _tell(shell: Shell, options: WatchOptions, notice: Resync | WatchInterrupted
         shell.note(f"{output.error_line('', notice.error)} Trying again …")
     else:
         shell.note("Connected again; nothing was missed.")
+
+
+COMMAND = SessionCommand(
+    words="watch [PATH…]",
+    summary="show changes as they happen",
+    options=WatchOptions,
+    arguments=_arguments,
+    run=run,
+)

@@ -1,4 +1,4 @@
-"""What `put` and `get` share: run jobs to their end, show them, answer their questions, sum them up.
+"""Transfers of `put` and `get`: run jobs to their end, show them, answer their questions, sum them up.
 
 The engine works in threads of its own; they hand everything to the main thread through one queue, so that only the
 main thread writes, asks, and hears Ctrl+C.
@@ -16,9 +16,10 @@ from typing import Self
 
 import msgspec
 
-from sfos.cli.front import options, output
+from sfos.cli.files import conflicts
+from sfos.cli.files.progress import ProgressView, view
+from sfos.cli.front import output
 from sfos.cli.front.failures import Failures
-from sfos.cli.front.progress import ProgressView, view
 from sfos.cli.front.shell import Shell
 from sfos.client.session.session import Session
 from sfos.client.transfer import (
@@ -45,10 +46,10 @@ _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+
 _ALIKE_SHOWN = 20  # lines of one and the same reason; --verbose shows all
 
 _POLICIES = {
-    options.Conflict.REPLACE: OnConflict.REPLACE,
-    options.Conflict.SKIP: OnConflict.SKIP,
-    options.Conflict.NEWER: OnConflict.NEWER,
-    options.Conflict.KEEP_BOTH: OnConflict.KEEP_BOTH,
+    conflicts.Conflict.REPLACE: OnConflict.REPLACE,
+    conflicts.Conflict.SKIP: OnConflict.SKIP,
+    conflicts.Conflict.NEWER: OnConflict.NEWER,
+    conflicts.Conflict.KEEP_BOTH: OnConflict.KEEP_BOTH,
 }
 _ANSWERS = {
     "r": OnConflict.REPLACE,
@@ -116,9 +117,9 @@ class Transfers:
 
     # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def policy(self, conflict: options.Conflict, default: OnConflict | None = None) -> ConflictPolicy:
+    def policy(self, conflict: conflicts.Conflict, default: OnConflict | None = None) -> ConflictPolicy:
         """The engine's form of what the person wants; without `default`, an unsaid wish is asked for or refused."""
-        if conflict is not options.Conflict.DEFAULT:
+        if conflict is not conflicts.Conflict.DEFAULT:
             return _POLICIES[conflict]
         return default or self._ask_main_thread
 

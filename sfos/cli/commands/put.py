@@ -2,26 +2,71 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.commands.transferring import SAME_AGAIN, Transfers, going_on_with
+from sfos.cli.files.conflicts import Conflict, add_choices
+from sfos.cli.files.transfer_options import CHECKSUM, STANDARD_INPUT, check_sources
+from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.failures import Failures
-from sfos.cli.front.options import PutOptions
+from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from sfos.cli.front.shell import Shell
-from sfos.client.api import Api
 from sfos.client.errors import LocalAccess, LocalFileError
-from sfos.client.session.session import Session
-from sfos.client.transfer import OnConflict
 from sfos.protocol import Entry, IsAFolder, NotAFolder, NotFound
 
-_STANDARD_INPUT = "-"
+if TYPE_CHECKING:
+    from sfos.client.api import Api
+    from sfos.client.session.session import Session
+
+_DETAILS = """\
+As with cp: into a folder that is there, or under the new name that you give.
+  put a.txt                  a.txt into /
+  put a.txt b.txt /docs      both into /docs, which must be there
+  put a.txt /docs/new.txt    under a new name
+  put -r photos /            the folder, as /photos
+  put -r photos/. /album     what is in it, into /album
+  … | put - /log.txt         what comes from standard input
+What is there already is replaced (its history keeps it); what is equal is not sent again, so that running the same
+command after an interruption goes on where it stopped.
+"""
+
 _PIECE_BYTES = 1024 * 1024
+
+
+class PutOptions(msgspec.Struct, frozen=True):
+    """`put`. The last of several `paths` is the destination; of one path, it is the root folder."""
+
+    paths: tuple[str, ...]
+    recursive: bool = False
+    dereference: bool = False
+    checksum: bool = False
+    conflict: Conflict = Conflict.DEFAULT
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to (default: /)")
+    parser.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
+    parser.add_argument("-L", "--dereference", action="store_true", help="what symbolic links point to, not the links")
+    parser.add_argument("-c", "--checksum", action="store_true", help=CHECKSUM)
+    add_choices(parser, "the server")
+
+
+def _check(options: PutOptions) -> None:
+    check_sources(options.paths)
+    if options.paths == (STANDARD_INPUT,):
+        raise ValueError("standard input (“-”) needs a name on the server: put - /name")
+
+
+def _questions(options: PutOptions) -> list[Question]:
+    destination = RemotePath.parse(options.paths[-1] if len(options.paths) > 1 else "/")
+    return stats(list(dict.fromkeys((destination.path, destination.parent))))
 
 
 class LocalSource(msgspec.Struct, frozen=True):
@@ -33,12 +78,12 @@ class LocalSource(msgspec.Struct, frozen=True):
     contents: bool
 
 
-def put(session: Session, shell: Shell, options: PutOptions) -> int:
+def run(session: Session, shell: Shell, options: PutOptions) -> int:
     """The exit code. Raises: KeyboardInterrupt, after everything under way has stopped."""
     *texts, destination_text = options.paths if len(options.paths) > 1 else (*options.paths, "/")
     destination = RemotePath.parse(destination_text)
     failures = Failures(shell)
-    if texts == [_STANDARD_INPUT]:
+    if texts == [STANDARD_INPUT]:
         _put_standard_input(session, shell, options, destination, failures)
         return failures.exit_code
     sources = []
@@ -57,6 +102,9 @@ def put(session: Session, shell: Shell, options: PutOptions) -> int:
         if inside:
             session.api.make_folder(destination.path, parents=True)
         return failures.exit_code
+    from sfos.cli.files.transferring import SAME_AGAIN, Transfers, going_on_with
+    from sfos.client.transfer import OnConflict
+
     with Transfers(session, shell, failures) as transfers:
         transfers.run(
             transfers.engine.upload(
@@ -80,7 +128,7 @@ def _into(destination: RemotePath, standing: Standing, folder: Entry | None, *, 
 
 
 def _look(text: str, options: PutOptions) -> LocalSource:
-    """What `text` names. Raises: LocalAccess, LocalFileError, IsAFolder."""
+    """Source that `text` names. Raises: LocalAccess, LocalFileError, IsAFolder."""
     if not text:
         raise LocalFileError("A path cannot be empty.")
     path = Path(text)
@@ -151,6 +199,9 @@ def _put_standard_input(
     """Standard input as one file. It is kept in a temporary file first: a file's chunks are known only at its end."""
     import tempfile  # only now: it loads what packs archives
 
+    from sfos.cli.files.transferring import Transfers
+    from sfos.client.transfer import OnConflict
+
     standing, _ = _look_there(session.api, destination)
     if standing is Standing.FOLDER or destination.as_folder:
         raise IsAFolder("Standard input has no name: say the whole path that it is to get.", subject=destination.path)
@@ -165,3 +216,16 @@ def _put_standard_input(
         with Transfers(session, shell, failures) as transfers:
             policy = transfers.policy(options.conflict, OnConflict.REPLACE)
             transfers.run(transfers.engine.upload([path], destination.parent, policy, rename_to=destination.name))
+
+
+COMMAND = SessionCommand(
+    words="put LOCAL… [REMOTE]",
+    summary="upload files and folders",
+    options=PutOptions,
+    arguments=_arguments,
+    details=_DETAILS,
+    check=_check,
+    questions=_questions,
+    connections=1,  # content has one of its own; more are opened when they are needed
+    run=run,
+)

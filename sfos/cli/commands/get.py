@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.commands.content import write_content
-from sfos.cli.commands.transferring import SAME_AGAIN, Transfers, going_on_with
+from sfos.cli.files.conflicts import Conflict, add_choices
+from sfos.cli.files.content import write_content
+from sfos.cli.files.transfer_options import CHECKSUM, check_sources
+from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.failures import Failures
-from sfos.cli.front.options import GetOptions
+from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from sfos.cli.front.shell import Shell
-from sfos.client.api import Api
 from sfos.client.errors import LocalAccess
-from sfos.client.session.session import Session
 from sfos.protocol import Entry, IsAFolder, NotAFolder, Ref
 
+if TYPE_CHECKING:
+    from sfos.client.api import Api
+    from sfos.client.session.session import Session
+
+_DETAILS = """\
+As with cp: into a folder that is there, or under the new name that you give.
+  get /docs/a.txt            into the current directory
+  get /docs/a.txt new.txt    under a new name
+  get -r /docs /music .      both folders, into the current directory
+  get /docs/a.txt -          to standard output, as cat does
+Nothing of yours is replaced unless you say so: on a terminal you are asked, else the file is left as it is and the
+command fails with exit code 5. A file appears under its name when all of it has arrived and its hash is right. After
+an interruption what came of a large one lies beside it, as .sfos-….part: the same command goes on from there.
+"""
+
 _STANDARD_OUTPUT = "-"
+
+
+class GetOptions(msgspec.Struct, frozen=True):
+    """`get`. The last of several `paths` is the destination; of one path, it is the current directory."""
+
+    paths: tuple[str, ...]
+    recursive: bool = False
+    checksum: bool = False
+    conflict: Conflict = Conflict.DEFAULT
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="what, and at last where to (default: .)")
+    parser.add_argument("-r", "--recursive", action="store_true", help="folders with all that is in them")
+    parser.add_argument("-c", "--checksum", action="store_true", help=CHECKSUM)
+    add_choices(parser, "this computer")
+
+
+def _questions(options: GetOptions) -> list[Question]:
+    return stats(options.paths[:-1] or options.paths)
 
 
 class RemoteSource(msgspec.Struct, frozen=True):
@@ -31,7 +68,7 @@ class RemoteSource(msgspec.Struct, frozen=True):
     contents: bool
 
 
-def get(session: Session, shell: Shell, options: GetOptions) -> int:
+def run(session: Session, shell: Shell, options: GetOptions) -> int:
     """The exit code. Raises: KeyboardInterrupt, after everything under way has stopped."""
     *texts, destination = options.paths if len(options.paths) > 1 else (*options.paths, ".")
     failures = Failures(shell)
@@ -74,6 +111,8 @@ def _download(
         if inside:
             target.mkdir(exist_ok=True)
         return
+    from sfos.cli.files.transferring import SAME_AGAIN, Transfers, going_on_with
+
     with Transfers(session, shell, failures) as transfers:
         transfers.run(
             transfers.engine.download(
@@ -88,7 +127,7 @@ def _download(
 
 
 def _look(api: Api, text: str, options: GetOptions) -> RemoteSource:
-    """What `text` names. Raises: NotFound, NotAFolder, IsAFolder, NameNotAllowed."""
+    """Source that `text` names. Raises: NotFound, NotAFolder, IsAFolder, NameNotAllowed."""
     path = RemotePath.parse(text)
     entry = api.stat(path.path)
     if entry.kind == "folder" and not options.recursive:
@@ -141,3 +180,16 @@ def _entries(api: Api, sources: Sequence[RemoteSource], failures: Failures) -> l
                 taken.take(entry.name, entry.name)
                 entries.append(entry)
     return entries
+
+
+COMMAND = SessionCommand(
+    words="get REMOTE… [LOCAL]",
+    summary="download files and folders",
+    options=GetOptions,
+    arguments=_arguments,
+    details=_DETAILS,
+    check=lambda options: check_sources(options.paths),
+    questions=_questions,
+    connections=1,  # content has one of its own; more are opened when they are needed
+    run=run,
+)

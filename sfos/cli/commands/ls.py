@@ -1,62 +1,81 @@
-"""`ls`, `stat` and `usage`: what is there."""
+"""`ls`: what is in folders."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from sfos.cli.front import output
+from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.failures import Failures
-from sfos.cli.front.options import ListOptions, SortBy, StatOptions, UsageOptions
+from sfos.cli.front.foreseen import Question, short_paths
+from sfos.cli.front.options import SortBy
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
-from sfos.client.api import Api
 from sfos.client.listing import Listing, ListingT, NameListing
-from sfos.client.session.session import Session
-from sfos.protocol import Entry, NotAFolder, join_path, printable
+from sfos.protocol import MAX_PAGE_ENTRIES, Entry, ListRequest, NotAFolder, Ref, join_path, printable
+
+if TYPE_CHECKING:
+    from sfos.client.api import Api
+    from sfos.client.session.session import Session
+
+_SORTS = "name (default), size (largest first) or time (newest first)"
 
 
-def run(session: Session, shell: Shell, options: ListOptions | StatOptions | UsageOptions) -> int:
+class ListOptions(msgspec.Struct, frozen=True):
+    """`ls`."""
+
+    paths: tuple[str, ...] = ("/",)
+    long: bool = False
+    recursive: bool = False
+    json: bool = False
+    bytes: bool = False
+    folders_first: bool = False
+    sort: SortBy = SortBy.NAME
+    reverse: bool = False
+
+    @property
+    def names_only(self) -> bool:
+        """Whether names are all that is shown and looked at."""
+        return not self.long and not self.json and self.sort is SortBy.NAME
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", default=["/"], help="files and folders (default: /)")
+    parser.add_argument("-l", "--long", action="store_true", help="kind, size, time and name in columns")
+    parser.add_argument("-R", "--recursive", action="store_true", help="with all that is below")
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--bytes", action="store_true", help="sizes in bytes, exactly")
+    parser.add_argument("--folders-first", action="store_true", help="folders before files")
+    parser.add_argument("--sort", type=_sort_by, default=SortBy.NAME, metavar="BY", help=_SORTS)
+    parser.add_argument("--reverse", action="store_true", help="the other way round")
+
+
+def _sort_by(text: str) -> SortBy:
+    try:
+        return SortBy(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text}” is none of name, size, time") from None
+
+
+def _questions(options: ListOptions) -> list[Question]:
+    paths = short_paths(options.paths)
+    if len(paths) < len(options.paths):
+        return []
+    folders = tuple(Ref(path=path) for path in paths)
+    return [("list", ListRequest(folders=folders, limit=MAX_PAGE_ENTRIES, names_only=options.names_only))]
+
+
+def run(session: Session, shell: Shell, options: ListOptions) -> int:
     """The exit code."""
-    if isinstance(options, ListOptions):
-        return _list(session.api, shell, options)
-    if isinstance(options, StatOptions):
-        return _stat(session.api, shell, options)
-    usage = session.api.usage()
-    if options.json:
-        shell.result(output.json_line(output.usage_json(usage)))
-    else:
-        for line in output.usage_lines(usage, in_bytes=options.bytes):
-            shell.result(line)
-    return 0
-
-
-def _stat(api: Api, shell: Shell, options: StatOptions) -> int:
-    failures = Failures(shell)
-    first = True
-    for text in options.paths:
-        with failures.of(text):
-            place = RemotePath.parse(text)
-            entry = api.stat(place.path)
-            path = entry.path or place.path
-            if options.json:
-                shell.result(output.json_line(output.entry_json(entry, path)))
-                continue
-            if not first:
-                shell.result("")
-            first = False
-            for line in output.stat_lines(entry, path):
-                shell.result(line)
-    return failures.exit_code
-
-
-# ── ls ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _list(api: Api, shell: Shell, options: ListOptions) -> int:
-    if options.long or options.json or options.sort is not SortBy.NAME:
-        return _list_by(shell, options, api, api.list_folders, lambda path, first: api.walk(path, first=first))
-    return _list_by(shell, options, api, api.list_names, lambda path, first: api.walk_names(path, first=first))
+    api = session.api
+    if options.names_only:
+        return _list_by(shell, options, api, api.list_names, lambda path, first: api.walk_names(path, first=first))
+    return _list_by(shell, options, api, api.list_folders, lambda path, first: api.walk(path, first=first))
 
 
 def _list_by(
@@ -146,7 +165,7 @@ class _Printer:
         self._printed_any = True
 
     def folder(self, shown: str, path: str, listing: Listing | NameListing) -> None:
-        """What is in a folder."""
+        """Entries of a folder."""
         if self._options.json and isinstance(listing, Listing):
             self._json((entry, f"{path.rstrip('/')}/{entry.name}") for entry in self._arranged(listing.entries))
             return
@@ -190,3 +209,13 @@ class _Printer:
         import shutil  # only now: it loads four libraries, for who looks at a terminal
 
         self._shell.results(output.columns(shown, shutil.get_terminal_size().columns))
+
+
+COMMAND = SessionCommand(
+    words="ls [PATH…]",
+    summary="list folders",
+    options=ListOptions,
+    arguments=_arguments,
+    questions=_questions,
+    run=run,
+)

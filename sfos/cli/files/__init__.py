@@ -1,0 +1,1 @@
+"""Work on files and folders that several commands share."""

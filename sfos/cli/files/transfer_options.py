@@ -1,0 +1,15 @@
+"""Options and rules that `put` and `get` share; transferring is what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+STANDARD_INPUT = "-"
+CHECKSUM = "read what is there to see whether it is equal (otherwise: if size and time are)"
+
+
+def check_sources(paths: Sequence[str]) -> None:
+    """Raises: ValueError, where standard input is one of several sources. The last of several paths is none."""
+    sources = paths[:-1] or paths
+    if STANDARD_INPUT in sources and len(sources) > 1:
+        raise ValueError("standard input (“-”) is one source; nothing else can go with it")
