@@ -29,10 +29,14 @@ _SILENCE_HEARTBEATS = 2.5
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """These nodes changed; every `change.entry` is its latest state. `cursor`: how far this goes."""
+    """These nodes changed; every `change.entry` is its latest state. `cursor`: how far this goes.
+
+    `more`: others follow that belong to the same moment.
+    """
 
     changes: tuple[Change, ...]
     cursor: Cursor
+    more: bool = False
 
 
 class Resync(msgspec.Struct, frozen=True):
@@ -170,7 +174,7 @@ class Watch:
         event, body = self._connection.receive_event("watch", self._request_id, WatchEvent)
         changes = tuple(map(self._naming.own_change, decode_changes(body)))
         self.cursor = event.cursor
-        return Changed(changes, event.cursor) if changes else None
+        return Changed(changes, event.cursor, event.more) if changes else None
 
     def __enter__(self) -> Self:
         return self

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+import msgspec
+
 from sfos.cli.front import output
 from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
+<<<<<<< HEAD:sfos/cli/commands/watch.py
 from sfos.protocol import Change, SfosError
 
 if TYPE_CHECKING:
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
     from sfos.client.tree import KnownTree, Seen
     from sfos.client.watch import Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
 
+=======
+from sfos.client.api import Api
+from sfos.client.nodes import NodeKey
+from sfos.client.session.session import Session
+from sfos.client.tree import RemoteTree
+from sfos.client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
+from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, Ref, SfosError
+
+_MOST_KNOWN = 100_000  # some 50 MB; of what is renamed beyond that, only the new name is told
+>>>>>>> 7758d7c (Keep what is known of a space in one tree, filled by lists and kept up to date by changes, and let watch use it):sfos/cli/commands/watching.py
 _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
 
 
@@ -51,8 +64,8 @@ def run(session: Session, shell: Shell, options: WatchOptions) -> int:
     from sfos.client.watch import Changed, Resync, WatchInterrupted, WatchResumed
 
     folders = tuple(RemotePath.parse(text).path.rstrip("/") for text in options.paths)
-    tree = KnownTree(session.api)
-    _learn(tree, folders)
+    places = _Places(session.api)
+    _learn(places, folders)
     printed = 0
     interrupted = False
     # From the session's cursor on: what happens between here and the watch's beginning is not lost.
@@ -63,27 +76,92 @@ def run(session: Session, shell: Shell, options: WatchOptions) -> int:
         for notice in _notices(changes):
             if not isinstance(notice, Changed):
                 if isinstance(notice, Resync):
-                    _learn(tree, folders)
+                    _learn(places, folders)
                 if interrupted or not isinstance(notice, WatchResumed):  # the first notice: it has begun
                     _tell(shell, options, notice)
                 interrupted = isinstance(notice, WatchInterrupted)
                 continue
             for change in notice.changes:
-                seen = tree.see(change)
+                seen = places.see(change)
                 if not _is_in(seen.path, folders) and not (seen.before and _is_in(seen.before, folders)):
                     continue
                 _print(shell, options, change, seen)
                 printed += 1
                 if options.count is not None and printed >= options.count:
                     return 0
+            if not notice.more:
+                places.settle()
     return 0
 
 
-def _learn(tree: KnownTree, folders: Sequence[str]) -> None:
+class _Seen(msgspec.Struct, frozen=True):
+    """Where a change took place (None: in a folder that is gone), and where its node was before, if that is known."""
+
+    path: str | None
+    before: str | None = None
+
+
+class _Places:
+    """Where nodes are: from what was listed and told since; the paths of other folders are asked of the server."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._tree = RemoteTree(api.naming)
+        self._asked: dict[int, str] = {}
+
+    def learn(self, folder: str) -> None:
+        """Look at what is in the folder and below it, up to a bound. One that cannot be listed teaches nothing."""
+        for listing in self._api.walk(folder):
+            if len(self._tree) + len(listing.entries) > _MOST_KNOWN:
+                return
+            if listing.node is not None:
+                self._tree.take_list(NodeKey(listing.space or self._api.naming.home, listing.node), listing.entries)
+
+    def forget(self) -> None:
+        """Something was missed: nothing is known any more."""
+        self._tree.clear()
+        self._asked.clear()
+
+    def see(self, change: Change) -> _Seen:
+        """Take note of a change; where it took place."""
+        entry = change.entry
+        known = self._tree.get(self._api.naming.changed(change))
+        moved = known is not None and (known.parent, known.name) != (entry.parent, entry.name) and not change.deleted
+        before = self._path(known) if known is not None and moved else None
+        if entry.kind == "folder":
+            self._asked.clear()  # renamed, moved or deleted: paths below it are different now
+        if known is not None or change.deleted or len(self._tree) < _MOST_KNOWN:
+            self._tree.take(change)
+        return _Seen(self._path(entry), before)
+
+    def settle(self) -> None:
+        """All that belongs to one moment has been seen."""
+        self._tree.settle()
+
+    def _path(self, entry: Entry) -> str | None:
+        top, names = self._tree.trace(entry)
+        above = None if top is None else self._asked_path(top)
+        return None if above is None else "/".join((above, *names))
+
+    def _asked_path(self, node: int) -> str | None:
+        if node == ROOT_NODE:
+            return ""
+        if node not in self._asked:
+            try:
+                path = self._api.stat(Ref(node=node)).path
+            except NotFound:
+                return None
+            if path is None:
+                return None
+            self._asked[node] = path.rstrip("/")
+        return self._asked[node]
+
+
+def _learn(places: _Places, folders: Sequence[str]) -> None:
     """So that of what is in them a rename can be told. What cannot be listed is watched all the same."""
-    tree.forget()
+    places.forget()
     for folder in folders:
-        tree.learn(folder or "/")
+        places.learn(folder or "/")
 
 
 def _is_in(path: str | None, folders: Sequence[str]) -> bool:
@@ -121,7 +199,7 @@ def _notices(changes: Watch) -> Iterator[WatchNotice]:
         reader.join()
 
 
-def _print(shell: Shell, options: WatchOptions, change: Change, seen: Seen) -> None:
+def _print(shell: Shell, options: WatchOptions, change: Change, seen: _Seen) -> None:
     if options.json:
         value: dict[str, object] = {"change": "deleted" if change.deleted else "changed"}
         if seen.before is not None:
