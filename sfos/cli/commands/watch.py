@@ -11,30 +11,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-import msgspec
-
 from sfos.cli.front import output
 from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
-<<<<<<< HEAD:sfos/cli/commands/watch.py
-from sfos.protocol import Change, SfosError
-
-if TYPE_CHECKING:
-    from sfos.client.session.session import Session
-    from sfos.client.tree import KnownTree, Seen
-    from sfos.client.watch import Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
-
-=======
-from sfos.client.api import Api
-from sfos.client.nodes import NodeKey
-from sfos.client.session.session import Session
-from sfos.client.tree import RemoteTree
-from sfos.client.watch import Changed, Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
 from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, Ref, SfosError
 
+if TYPE_CHECKING:
+    from sfos.client.api import Api
+    from sfos.client.session.session import Session
+    from sfos.client.watch import Resync, Watch, WatchInterrupted, WatchNotice, WatchResumed
+
 _MOST_KNOWN = 100_000  # some 50 MB; of what is renamed beyond that, only the new name is told
->>>>>>> 7758d7c (Keep what is known of a space in one tree, filled by lists and kept up to date by changes, and let watch use it):sfos/cli/commands/watching.py
 _LOOK_S = 0.2  # on Windows a wait without an end cannot be interrupted by Ctrl+C
 
 
@@ -60,8 +48,7 @@ def _positive(text: str) -> int:
 
 def run(session: Session, shell: Shell, options: WatchOptions) -> int:
     """Print changes until `options.count` of them are printed. Raises: KeyboardInterrupt; AccessError at the end."""
-    from sfos.client.tree import KnownTree  # here and below: --help needs none of it
-    from sfos.client.watch import Changed, Resync, WatchInterrupted, WatchResumed
+    from sfos.client.watch import Changed, Resync, WatchInterrupted, WatchResumed  # here: --help needs none of it
 
     folders = tuple(RemotePath.parse(text).path.rstrip("/") for text in options.paths)
     places = _Places(session.api)
@@ -105,12 +92,16 @@ class _Places:
     """Where nodes are: from what was listed and told since; the paths of other folders are asked of the server."""
 
     def __init__(self, api: Api) -> None:
+        from sfos.client.tree import RemoteTree
+
         self._api = api
         self._tree = RemoteTree(api.naming)
         self._asked: dict[int, str] = {}
 
     def learn(self, folder: str) -> None:
         """Look at what is in the folder and below it, up to a bound. One that cannot be listed teaches nothing."""
+        from sfos.client.nodes import NodeKey
+
         for listing in self._api.walk(folder):
             if len(self._tree) + len(listing.entries) > _MOST_KNOWN:
                 return
