@@ -13,6 +13,7 @@ from tests.support.server_process import ServerProcess, prepare_home, running_se
 from tests.torture.fuzz_client import fuzz_replies
 from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names
 from tests.torture.fuzz_server import fuzz_server
+from tests.torture.fuzz_terminal import fuzz_terminal
 from tests.torture.network_cuts import Cut, cut_sessions, every_cut, travel_everywhere
 from tests.torture.network_model import two_clients
 from tests.torture.network_process import address_of
@@ -44,7 +45,13 @@ def sample(up: int, down: int) -> list[Cut]:
 
 @pytest.mark.parametrize(
     ("run", "goal"),
-    [(fuzz_frames, "frames"), (fuzz_logins, "sign-ins"), (fuzz_names, "names"), (fuzz_replies, "replies")],
+    [
+        (fuzz_frames, "frames"),
+        (fuzz_logins, "sign-ins"),
+        (fuzz_names, "names"),
+        (fuzz_replies, "replies"),
+        (fuzz_terminal, "outputs"),
+    ],
 )
 def test_three_thousand_damaged_messages_get_typed_errors(run: Run, goal: str, tmp_path: Path) -> None:
     figures = run(Context(1, _TIME_S, tmp_path, {goal: 3_000}))
