@@ -91,7 +91,7 @@ def test_a_store_without_counted_entries_gets_them_and_knows_its_small_chunks(
             row = read_space_row(tx)
         assert row.entries_current == len(tree)
         with closing(sqlite3.connect(context.directory / "small.db")) as small:
-            assert small.execute("SELECT max(location) FROM tokens").fetchone() == (row.small_mark,)
+            assert small.execute("SELECT max(location) FROM tokens").fetchone() == (row.store_mark,)
 
 
 def test_a_migrated_catalog_has_the_columns_of_a_new_one(

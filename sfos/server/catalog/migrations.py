@@ -72,7 +72,7 @@ def create_catalog(catalog: Catalog, epoch: bytes, rows: RowAuthenticator) -> No
                 "files_current": 0,
                 "bytes_stored": 0,
                 "entries_current": 0,
-                "small_mark": 0,
+                "store_mark": 0,
                 "digest": rows.seal_digest(rows.live([mac]), epoch, 0),
                 "schema_version": SCHEMA_VERSION,
                 "unidata_version": unicodedata.unidata_version,

@@ -10,8 +10,8 @@ sealed list refers to, for garbage collection), `spaces.digest`, the node in the
 comes out of it in order, also in the middle of a commit of 100,000 rows), and the index `past_moved`, without which a
 node that was moved into a folder and deleted with it would stay with whoever saw neither.
 
-Version 2 added `spaces.entries_current` (files, folders and links, for quotas) and `spaces.small_mark` (the highest
-location in small.db that the catalog has registered, so that an older copy of that file is noticed).
+Version 2 added `spaces.entries_current` (files, folders and links, for quotas) and `spaces.small_mark` (how far
+the chunk store had got, so that an older copy of it is noticed; in code `store_mark`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ spaces = Table(
     _integer("files_current"),
     _integer("bytes_stored"),
     _integer("entries_current"),
-    _integer("small_mark"),
+    Column("small_mark", BigInteger, nullable=False, key="store_mark"),  # so named in files since version 2
     Column("digest", LargeBinary(32), nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("unidata_version", String(16), nullable=False),

@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 class SpaceRow(NamedTuple):
     """`horizon`: the oldest commit from which `changes` can still start. `digest`: sealed (server.vault.rows).
 
-    `entries_current`: files, folders and links, without the root. `small_mark`: the highest location in small.db that
-    the catalog has ever registered: it may lag behind that file, and never leads.
+    `entries_current`: files, folders and links, without the root. `store_mark`: the highest mark
+    of the chunk store that the catalog has ever registered (ChunkStore.mark_of); it may lag behind, and never leads.
     """
 
     epoch: bytes
@@ -30,7 +30,7 @@ class SpaceRow(NamedTuple):
     files_current: int
     bytes_stored: int
     entries_current: int
-    small_mark: int
+    store_mark: int
     digest: bytes
 
 
@@ -69,10 +69,10 @@ _ADD_STORED = Statement(
     .where(spaces.c.space == bindparam("space"))
     .values(
         bytes_stored=spaces.c.bytes_stored + bindparam("more"),
-        small_mark=case((spaces.c.small_mark < bindparam("highest"), bindparam("highest")), else_=spaces.c.small_mark),
+        store_mark=case((spaces.c.store_mark < bindparam("mark"), bindparam("mark")), else_=spaces.c.store_mark),
     )
 )
-_SET_SMALL_MARK = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["small_mark"])
+_SET_STORE_MARK = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["store_mark"])
 _COMMIT_TIME = Statement(
     select(commits.c.time_ms).where(commits.c.space == bindparam("space"), commits.c.seq == bindparam("seq"))
 )
@@ -120,18 +120,18 @@ def end_commit(tx: Transaction, row: SpaceRow) -> None:
     )
 
 
-def add_stored_bytes(tx: Transaction, more: int, highest_small: int = 0) -> None:
+def add_stored_bytes(tx: Transaction, more: int, mark: int = 0) -> None:
     """Count sealed bytes that came (or went, if negative).
 
-    `highest_small`: the highest location in small.db among those that came; that file must have it from now on.
+    `mark`: the chunk store's for those that came; it must have got as far from now on.
     """
-    if more or highest_small:
-        tx.run(_ADD_STORED, more=more, highest=highest_small)
+    if more or mark:
+        tx.run(_ADD_STORED, more=more, mark=mark)
 
 
-def set_small_mark(tx: Transaction, highest: int) -> None:
-    """Take small.db as it is now for the right one."""
-    tx.run(_SET_SMALL_MARK, small_mark=highest)
+def set_store_mark(tx: Transaction, mark: int) -> None:
+    """Take the chunk store as it is now, at `mark`, for the right one."""
+    tx.run(_SET_STORE_MARK, store_mark=mark)
 
 
 def commit_time_ms(tx: Transaction, seq: int) -> int:

@@ -19,8 +19,8 @@ from types import TracebackType
 
 from sfos.protocol import Buffer
 from sfos.server.chunks.files import LocalFiles, SyncFailed
-from sfos.server.chunks.store import StoredChunk
-from sfos.server.disk.stopped_paths import stop, why_stopped
+from sfos.server.chunks.store import Behind, StoredChunk
+from sfos.server.disk.stopped_paths import refuse_if_stopped, stop
 from sfos.server.disk.storage_faults import StoreStopped
 
 # Fan-out: 256 directories keep each small enough for a million chunks.
@@ -53,7 +53,7 @@ class DiskStore:
 
     def batch(self) -> DiskBatch:
         """See ChunkStore."""
-        self._refuse_if_stopped()
+        refuse_if_stopped(self._root)
         return DiskBatch(self)
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:
@@ -93,6 +93,28 @@ class DiskStore:
                             status.st_mtime_ns // 1_000_000,
                         )
 
+    def mark_of(self, locations: Iterable[str]) -> int:  # noqa: ARG002 - files are not numbered
+        """See ChunkStore."""
+        return 0
+
+    def behind(self, mark: int) -> Behind | None:  # noqa: ARG002
+        """See ChunkStore."""
+        return None
+
+    def which_are_there(self, locations: Sequence[str]) -> set[str]:
+        """See ChunkStore."""
+        return {location for location in locations if self._is_there(location)}
+
+    def _is_there(self, location: str) -> bool:
+        try:
+            self.files.size_of(self._path(location))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def go_on_above(self, mark: int) -> None:
+        """See ChunkStore."""
+
     def compact(self) -> None:
         """See ChunkStore: files leave nothing behind."""
 
@@ -126,7 +148,7 @@ class DiskStore:
 
     def place(self, chunks: list[tuple[bytes, Path]]) -> list[str]:
         """Give synced temporary files their final names, and make the names durable. Raises: StoreStopped, OSError."""
-        self._refuse_if_stopped()  # another batch may have failed since this one was begun
+        refuse_if_stopped(self._root)  # another batch may have failed since this one was begun
         directory = self._random(1).hex()[:_DIRECTORY_HEX]
         if directory not in self._known_directories:
             self._durably(self.files.make_directory, self._root / directory)
@@ -149,10 +171,6 @@ class DiskStore:
                 raise  # no room for a directory, no descriptor left: nothing was promised and nothing lost
             self.stop(error)
             raise StoreStopped(str(error)) from error
-
-    def _refuse_if_stopped(self) -> None:
-        if (why := why_stopped(self._root)) is not None:
-            raise StoreStopped(why)
 
     def stop(self, error: OSError) -> None:
         """Take no more writes."""

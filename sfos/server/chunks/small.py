@@ -7,7 +7,7 @@ store, so this speaks to the standard library's module directly.
 Locations are numbers that grow with the time of day, so that none comes twice, not even after the file was lost or an
 old copy of it was put back: the milliseconds at which a store began to number, 17 random bits, and counting from there,
 but always above the highest that was ever given out (AUTOINCREMENT keeps it, whatever is deleted). So that number tells
-an older copy of the file from a newer one; the catalog remembers how high it was (`small_mark`).
+an older copy of the file from a newer one; the catalog remembers how high it was, as the mark of its store.
 """
 
 from __future__ import annotations
@@ -23,18 +23,27 @@ from types import TracebackType
 
 from sfos.protocol import Buffer
 from sfos.server.chunks.files import LocalFiles
-from sfos.server.chunks.store import StoredChunk
+from sfos.server.chunks.store import Behind, StoredChunk
 from sfos.server.disk.locks import locked
 from sfos.server.disk.number_runs import runs_of
 from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, is_failed_sync, is_full
-from sfos.server.disk.stopped_paths import stop, why_stopped
-from sfos.server.disk.storage_faults import SmallChunksUnreadable, StoreStopped, TokenDamaged
+from sfos.server.disk.stopped_paths import refuse_if_stopped, stop
+from sfos.server.disk.storage_faults import (
+    SmallChunksLost,
+    SmallChunksRolledBack,
+    SmallChunksUnreadable,
+    StoreStopped,
+    TokenDamaged,
+)
 
 _IDLE_CONNECTIONS = 2
 _LIST_PAGE = 1_000
 _READ_AT_ONCE = 256
 _INSERT_AT_ONCE = 20  # a third less than one by one; more gain nothing
 _LOCATION_DIGITS = 19
+# Marks are plain numbers that anybody can change who can write the catalog. Locations are below this until long after
+# the year 2200; to go on above one at the end of what SQLite counts would end all writing.
+_BEYOND = 2**62
 _RANDOM_BITS = 17  # behind the milliseconds; 18 digits until the year 2211
 
 # Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49
@@ -101,7 +110,7 @@ class SmallStore:
 
     def batch(self) -> SmallBatch:
         """See ChunkStore."""
-        self._refuse_if_stopped()
+        refuse_if_stopped(self.path)
         return SmallBatch(self)
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:  # noqa: ARG002 - SQLite makes bytes
@@ -177,20 +186,29 @@ class SmallStore:
         with self._connection() as connection:
             return _highest(connection)
 
-    def go_on_above(self, location: int) -> None:
-        """Give out no location up to this one, in no process and at no time. Raises: OSError, DatabaseError."""
+    def mark_of(self, locations: Iterable[str]) -> int:
+        """See ChunkStore. The highest of them, for locations grow."""
+        return max(map(int, locations), default=0)
+
+    def behind(self, mark: int) -> Behind | None:
+        """See ChunkStore."""
+        highest, possible = self.highest_location(), mark < _BEYOND
+        if highest >= mark and possible:
+            return None
+        return Behind(SmallChunksRolledBack if highest else SmallChunksLost, self.path, "", possible)
+
+    def go_on_above(self, mark: int) -> None:
+        """See ChunkStore."""
 
         def raise_it(connection: sqlite3.Connection) -> None:
-            raised = connection.execute(
-                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'tokens'", (location,)
-            )
+            raised = connection.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'tokens'", (mark,))
             if raised.rowcount == 0:
-                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tokens', ?)", (location,))
+                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('tokens', ?)", (mark,))
 
         self._write(raise_it)
 
     def which_are_there(self, locations: Sequence[str]) -> set[str]:
-        """Those of `locations` where something lies. Reads none of it. Raises: DatabaseError."""
+        """See ChunkStore."""
         found: set[str] = set()
         with self._connection() as connection:
             for at in range(0, len(locations), _READ_AT_ONCE):
@@ -252,7 +270,7 @@ class SmallStore:
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """A connection to write through, one at a time."""
         with self._writing, self._connection() as connection:
-            self._refuse_if_stopped()
+            refuse_if_stopped(self.path)
             try:
                 yield connection
             except sqlite3.Error as error:
@@ -262,10 +280,6 @@ class SmallStore:
                     stop(self.path, error)
                     raise StoreStopped(str(error)) from error
                 raise
-
-    def _refuse_if_stopped(self) -> None:
-        if (why := why_stopped(self.path)) is not None:
-            raise StoreStopped(why)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

@@ -16,10 +16,12 @@ Rules that every implementation holds, and `tests/storage/test_chunk_stores.py` 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Protocol
 
 from sfos.protocol import Buffer
+from sfos.server.disk.storage_faults import StorageFault
 
 
 class StoredChunk(NamedTuple):
@@ -29,6 +31,18 @@ class StoredChunk(NamedTuple):
     chunk_id: bytes | None
     sealed_len: int
     stored_ms: int
+
+
+class Behind(NamedTuple):
+    """A store that lacks tokens which it had, as its mark shows. `fault`: what to call it; `path`: the file.
+
+    `front`: only locations that begin so can be lost. `possible`: whether the store can ever have had that mark.
+    """
+
+    fault: type[StorageFault]
+    path: Path
+    front: str
+    possible: bool
 
 
 class Batch(Protocol):
@@ -77,6 +91,22 @@ class ChunkStore(Protocol):
 
     def list_stored(self) -> Iterator[StoredChunk]:
         """All that is stored, in no order; what comes or goes meanwhile may be missed."""
+
+    def mark_of(self, locations: Iterable[str]) -> int:
+        """How far a store has got that holds `locations`: its mark, opaque to all others, and never falling.
+
+        The catalog keeps the highest of those that it has registered. The store is durable first: so it may be ahead of
+        that after a crash, and never behind, unless it was lost or an older one was put back. 0: nothing is known.
+        """
+
+    def behind(self, mark: int) -> Behind | None:
+        """What is to be said if the store has not got as far as `mark`. Costs one look-up. Raises: DatabaseError."""
+
+    def which_are_there(self, locations: Sequence[str]) -> set[str]:
+        """Those of `locations` where something lies. Reads none of it. Raises: OSError, DatabaseError."""
+
+    def go_on_above(self, mark: int) -> None:
+        """Give out no location up to this mark, in no process and at no time. Raises: OSError, DatabaseError."""
 
     def compact(self) -> None:
         """Give back to the file system what deletions left unused."""

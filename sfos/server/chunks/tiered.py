@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from sfos.protocol import Buffer
-from sfos.server.chunks.store import Batch, ChunkStore, StoredChunk
+from sfos.server.chunks.store import Batch, Behind, ChunkStore, StoredChunk
 
 _SMALL = "small"
 _DISK = "disk"
@@ -64,6 +64,29 @@ class TieredStore:
         for name, store in self._stores.items():
             for stored in store.list_stored():
                 yield stored._replace(location=f"{name}:{stored.location}")
+
+    def mark_of(self, locations: Iterable[str]) -> int:
+        """See ChunkStore. The small store's: the disk's has none."""
+        front = f"{_SMALL}:"
+        return self._stores[_SMALL].mark_of([one[len(front) :] for one in locations if one.startswith(front)])
+
+    def behind(self, mark: int) -> Behind | None:
+        """See ChunkStore."""
+        found = self._stores[_SMALL].behind(mark)
+        return found and found._replace(front=f"{_SMALL}:{found.front}")
+
+    def which_are_there(self, locations: Sequence[str]) -> set[str]:
+        """See ChunkStore."""
+        found: set[str] = set()
+        for name, store in self._stores.items():
+            front = f"{name}:"
+            inner = [location.removeprefix(front) for location in locations if location.startswith(front)]
+            found |= {front + one for one in store.which_are_there(inner)} if inner else set()
+        return found
+
+    def go_on_above(self, mark: int) -> None:
+        """See ChunkStore."""
+        self._stores[_SMALL].go_on_above(mark)
 
     def compact(self) -> None:
         """See ChunkStore."""
@@ -131,9 +154,3 @@ def _split(location: str) -> tuple[str, str]:
     if name not in (_SMALL, _DISK):
         raise FileNotFoundError(f"no store holds {location!r}")
     return name, rest
-
-
-def highest_small(locations: Iterable[str]) -> int:
-    """The highest number among those of `locations` that lie in the small store; 0 if none does."""
-    front = f"{_SMALL}:"
-    return max([int(location[len(front) :]) for location in locations if location.startswith(front)], default=0)

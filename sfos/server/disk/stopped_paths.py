@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from sfos.server.disk.storage_faults import StoreStopped
+
 _log = logging.getLogger(__name__)
 
 _why: dict[Path, str] = {}  # never emptied; single operations on a dict are atomic
@@ -19,6 +21,12 @@ def stop(path: Path, error: Exception) -> None:
     if path.absolute() not in _why:
         _log.critical("%s takes no more writes until a restart: %s", path, error)
         _why[path.absolute()] = str(error)
+
+
+def refuse_if_stopped(path: Path) -> None:
+    """Raises: StoreStopped, with what failed there."""
+    if (why := why_stopped(path)) is not None:
+        raise StoreStopped(why)
 
 
 def why_stopped(path: Path) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfos.server.catalog.head import HEAD_FILE, Head
+from sfos.server.chunks.local import CHUNKS_DIRECTORY, SMALL_FILE
 from sfos.server.chunks.small_files import copy_small
 from sfos.server.disk.durable_files import sync_directory, write_durably
 from sfos.server.disk.locks import LockTaken, locked
@@ -36,7 +37,7 @@ from sfos.server.maintenance.backup_layout import (
 )
 from sfos.server.maintenance.lease import backup_lease
 from sfos.server.maintenance.prune import prune_backups
-from sfos.server.spaces.directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
+from sfos.server.spaces.directory import CATALOG_FILE, is_space_id
 from sfos.server.spaces.restore_mark import check_restored
 from sfos.server.vault.keyring import KEYS_FILE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from sfos.server.chunks.local import CHUNKS_DIRECTORY
 from sfos.server.chunks.small_files import prune_small
 from sfos.server.disk.durable_files import sync_directory
 from sfos.server.maintenance.backup_layout import (
@@ -15,7 +16,7 @@ from sfos.server.maintenance.backup_layout import (
     small_file,
     snapshots_in,
 )
-from sfos.server.spaces.directory import CATALOG_FILE, CHUNKS_DIRECTORY, is_space_id
+from sfos.server.spaces.directory import CATALOG_FILE, is_space_id
 
 _GOING = ".going-"
 

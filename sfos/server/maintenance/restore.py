@@ -16,8 +16,9 @@ from sfos.server.catalog.engine import Catalog
 from sfos.server.catalog.head import Head, write_head
 from sfos.server.catalog.migrations import migrate
 from sfos.server.catalog.schema import spaces
-from sfos.server.catalog.space_row import read_space_row, set_small_mark
+from sfos.server.catalog.space_row import read_space_row, set_store_mark
 from sfos.server.catalog.statement import Statement
+from sfos.server.chunks.local import CHUNKS_DIRECTORY, SMALL_FILE
 from sfos.server.chunks.small import SmallStore
 from sfos.server.chunks.small_files import copy_small
 from sfos.server.disk.durable_files import sync_directory
@@ -34,7 +35,7 @@ from sfos.server.maintenance.backup_layout import (
     small_file,
     snapshots_in,
 )
-from sfos.server.spaces.directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE, is_space_id
+from sfos.server.spaces.directory import CATALOG_FILE, is_space_id
 from sfos.server.spaces.restore_mark import clear_mark, read_mark, set_mark
 from sfos.server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys
 from sfos.server.vault.locks import master_kept
@@ -170,7 +171,7 @@ def _begin_epoch(directory: Path, keys: SpaceKeys, small_mark: int, lacking: Col
             epoch = secrets.token_bytes(16)
             digest = rows.seal_digest(rows.open_digest(row.digest, row.epoch, row.seq), epoch, row.seq)
             tx.run(_SET_EPOCH, epoch=epoch, digest=digest)
-            set_small_mark(tx, small_mark)
+            set_store_mark(tx, small_mark)
             for chunk in [ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS)] if lacking else []:
                 if chunk.location in lacking:
                     mark_hurt(tx, chunk)

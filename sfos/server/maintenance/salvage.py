@@ -17,9 +17,10 @@ from sfos.protocol import Buffer
 from sfos.server.catalog.chunk_rows import ChunkRow
 from sfos.server.catalog.statement import Row
 from sfos.server.catalog.states import State
+from sfos.server.chunks.local import CHUNKS_DIRECTORY, SMALL_FILE
 from sfos.server.chunks.scratch import SCRATCH_BYTES
 from sfos.server.disk.storage_faults import CatalogUnreadable, TokenDamaged
-from sfos.server.spaces.directory import CATALOG_FILE, CHUNKS_DIRECTORY, SMALL_FILE
+from sfos.server.spaces.directory import CATALOG_FILE
 from sfos.server.vault.keyring import SpaceKeys
 from sfos.server.vault.sealing import Sealer, TokenType
 

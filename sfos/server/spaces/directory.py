@@ -27,15 +27,13 @@ from sfos.server.catalog.head import Head, read_head, write_head
 from sfos.server.catalog.migrations import create_catalog, migrate
 from sfos.server.catalog.space_row import SpaceRow, read_space_row
 from sfos.server.catalog.wrong_values import check_space_row
-from sfos.server.chunks.disk import DiskStore
 from sfos.server.chunks.files import LocalFiles
+from sfos.server.chunks.local import CHUNKS_DIRECTORY, open_local_store
 from sfos.server.chunks.scratch import ScratchBuffers
-from sfos.server.chunks.small import SmallStore
-from sfos.server.chunks.tiered import TieredStore
 from sfos.server.disk.durable_files import Signature, signature_of, sync_directory
-from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged, StorageMisplaced
+from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged
 from sfos.server.spaces.commit_feed import CommitFeed
-from sfos.server.spaces.lost_chunks import find_lost_small_chunks
+from sfos.server.spaces.lost_chunks import find_lost_chunks
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.operations.entries import epoch_tag
 from sfos.server.spaces.operations.list_cache import ListCache
@@ -50,8 +48,6 @@ from sfos.server.vault.sealing import Sealer
 _log = logging.getLogger(__name__)
 
 CATALOG_FILE = "catalog.db"
-SMALL_FILE = "small.db"
-CHUNKS_DIRECTORY = "chunks"
 
 _SPACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -142,10 +138,18 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         catalog = Catalog(directory / CATALOG_FILE, space, busy_timeout_s=around.limits.busy_timeout_s)
         opened.callback(catalog.close)
         row = _checked_row(catalog, directory, rolled_back_too=rolled_back_too)
-        _check_chunk_directory(directory)
-        store, small = _open_store(around, directory, row)
+        store = open_local_store(
+            directory,
+            around.temp_dir,
+            around.now_ms,
+            around.syncing,
+            around.files,
+            small_token_bytes=around.limits.small_token_bytes,
+            busy_timeout_s=around.limits.busy_timeout_s,
+            mark=row.store_mark,
+        )
         opened.callback(store.close)
-        lost = find_lost_small_chunks(catalog, small, row.small_mark)
+        lost = find_lost_chunks(catalog, store, row.store_mark)
         opened.pop_all()
     return SpaceContext(
         space_id=space_id,
@@ -193,28 +197,6 @@ def _present_keys(around: Surroundings, directory: Path, in_use: SpaceKeys) -> S
 
 def _sealer(around: Surroundings, directory: Path, keys: SpaceKeys) -> Sealer:
     return Sealer(keys, lambda: around.now_ms() // 1_000, lambda: _present_keys(around, directory, keys))
-
-
-def _check_chunk_directory(directory: Path) -> None:
-    """Raises: StorageMisplaced, OSError."""
-    chunks_directory = directory / CHUNKS_DIRECTORY
-    try:
-        chunks_directory.mkdir(mode=0o700, exist_ok=True)
-    except FileExistsError:
-        raise StorageMisplaced(f"{chunks_directory} is no directory") from None
-
-
-def _open_store(around: Surroundings, directory: Path, row: SpaceRow) -> tuple[TieredStore, SmallStore]:
-    limits = around.limits
-    small = SmallStore(
-        directory / SMALL_FILE,
-        around.now_ms,
-        busy_timeout_s=limits.busy_timeout_s,
-        files=around.files,
-        above=row.small_mark,
-    )
-    disk = DiskStore(directory / CHUNKS_DIRECTORY, around.temp_dir, around.syncing, files=around.files)
-    return TieredStore(small, disk, limits.small_token_bytes), small
 
 
 def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) -> SpaceRow:

@@ -43,8 +43,7 @@ from sfos.server.catalog.chunk_rows import (
 )
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
-from sfos.server.chunks.store import Batch
-from sfos.server.chunks.tiered import highest_small
+from sfos.server.chunks.store import Batch, ChunkStore
 from sfos.server.disk.storage_faults import TokenDamaged
 from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.vault.sealing import TokenType, sealed_size
@@ -103,6 +102,7 @@ def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: me
 class Upload:
     """Chunks that are durable, and whose rows are not written yet."""
 
+    store: ChunkStore
     rows: dict[bytes, PlainChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
@@ -120,7 +120,7 @@ class Upload:
         with context.catalog.write() as tx:
             healed = [(old, new) for old, new in hurt if replace_chunk(tx, old, new)]
             more = sum(new.sealed_len - old.sealed_len for old, new in healed)
-            add_stored_bytes(tx, more, highest_small(new.location for _, new in healed))
+            add_stored_bytes(tx, more, context.store.mark_of(new.location for _, new in healed))
         self._healed = {old.id for old, _ in healed}
         self._registered |= self._healed
         context.store.delete([old.location for old, _ in healed])
@@ -151,7 +151,7 @@ class Upload:
         more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
         if more:
             _check_quota(caller, tx, more)
-        add_stored_bytes(tx, more, highest_small([location for _, _, location, _, _, _ in new.values()]))
+        add_stored_bytes(tx, more, self.store.mark_of([location for _, _, location, _, _, _ in new.values()]))
         self._registered.update(new)
         return len(new)
 
@@ -182,7 +182,7 @@ class Upload:
 def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Upload:
     """Seal `pieces` and make them durable. Raises: StorageFull, QuotaExceeded."""
     if not pieces:
-        return Upload({})
+        return Upload(context.store, {})
     more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
     if context.store.free_bytes() - more < context.limits.free_floor_bytes:
         raise StorageFull
@@ -196,10 +196,11 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
         locations = batch.finish()
     key_no = context.sealer.key_no
     upload = Upload(
+        context.store,
         {
             one: (one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
-        }
+        },
     )
     upload.heal(context)
     return upload
