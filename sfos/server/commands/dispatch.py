@@ -38,7 +38,6 @@ from sfos.protocol import (
 )
 from sfos.server.commands.calls import Call, Continuation, Handler, Peer, Services
 from sfos.server.identity.credential_file import CredentialsUnreadable
-from sfos.server.net.memory_budget import Lease
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
 
 _log = logging.getLogger(__name__)
@@ -63,15 +62,6 @@ class Response:
     error: str | None = None
     then: Continuation | None = None
     request_id: int = UNKNOWN_ID
-    lease: Lease | None = None
-    room: ReplyRoom | None = None
-
-    def release(self) -> None:
-        """The body has been sent, or never will be: nobody looks at it any more. May be called twice."""
-        if self.room is not None:
-            self.room.release()
-        if self.lease is not None:
-            self.lease.release()
 
 
 class _Turns:
@@ -101,8 +91,14 @@ class Dispatcher:
         self._memory_timeout_s = memory_timeout_s
         self._buffers = ReplyBuffers()
 
-    def answer(self, peer: Peer, frame: Frame) -> Response:
+    def room(self) -> ReplyRoom:
+        """Memory for one reply: `with` it around `answer` and the sending."""
+        return self._buffers.room()
+
+    def answer(self, peer: Peer, frame: Frame, room: ReplyRoom) -> Response:
         """The reply to the request in `frame`, whatever it is. Sets `peer.leaving` if the connection is of no more use.
+
+        What its body takes is lent by `room`.
 
         Never raises: a mistake of this program is logged with its traceback under an id, and the client gets that id.
         """
@@ -112,7 +108,7 @@ class Dispatcher:
             peer.leaving = True
             return Response("?", encode_error(UNKNOWN_ID, error), error=error.code)
         try:
-            return self._carry_out(peer, envelope, frame.body)
+            return self._carry_out(peer, envelope, frame.body, room)
         except SfosError as error:
             return _failed(envelope, error)
         except CredentialsUnreadable:  # the watchdog's sweep has it in the log, once
@@ -121,7 +117,7 @@ class Dispatcher:
             fault = _unexpected(peer, envelope.command, error)
             return _failed(envelope, fault)
 
-    def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview) -> Response:
+    def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview, room: ReplyRoom) -> Response:
         spec = COMMANDS.get(envelope.command)
         if spec is None:
             raise UnknownCommand(subject=envelope.command[:64])
@@ -133,23 +129,18 @@ class Dispatcher:
             raise FrameTooLong(f"{spec.name} takes a body of at most {spec.request_body} bytes.")
         args = decode_args(spec.request, envelope.args)
         handler = self._handlers[spec.name]
-        lease = None
         if size_bytes := handler.reply_bytes(args):
             owner = peer.session.user_id if peer.session is not None else ""
-            lease = self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s)
+            room.charge(self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s))
         peer.core.about_to(handler.short)
-        room = self._buffers.room()
         try:
             answer = handler.run(Call(self._services, peer, args, body, self._turns, room))
         except BaseException:
-            room.release()
-            if lease is not None:
-                lease.release()
+            room.release()  # who reads the error slowly shall hold nothing of the budget
             raise
-        if lease is not None:
-            lease.keep(max(room.held_bytes, sum(map(len, answer.body))))
+        room.settle(answer.body)
         header = encode_result(envelope.id, answer.reply)
-        return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id, lease, room)
+        return Response(spec.name, header, tuple(answer.body), None, answer.then, envelope.id)
 
     @staticmethod
     def _check_order(peer: Peer, spec: CommandSpec) -> None:

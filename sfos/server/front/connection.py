@@ -136,16 +136,16 @@ class Connection:
                 self._errors += 1
                 return
             begun, size_bytes = time.monotonic(), len(frame.body)
-            outcome = around.dispatcher.answer(peer, frame)
-            del frame  # its body, before the next one is allocated
-            self._note(outcome, size_bytes, begun)
-            if peer.session is not None and stream.resting_deadline != _NEVER:
-                self._welcome(peer.session.user_id)
-            try:
-                self._reply(outcome)
-            finally:
-                outcome.release()
-                stream.release()
+            with around.dispatcher.room() as room:
+                outcome = around.dispatcher.answer(peer, frame, room)
+                del frame  # its body, before the next one is allocated
+                self._note(outcome, size_bytes, begun)
+                if peer.session is not None and stream.resting_deadline != _NEVER:
+                    self._welcome(peer.session.user_id)
+                try:
+                    self._reply(outcome)
+                finally:
+                    stream.release()
             if outcome.then is not None:
                 then, request_id = outcome.then, outcome.request_id
                 del outcome

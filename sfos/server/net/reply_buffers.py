@@ -1,13 +1,16 @@
-"""Memory for the bodies of long replies, used again and again: to clear fresh megabytes for each, and to push others
-out of the processor's caches by that, cost the server a twelfth of a large download (measured).
+"""Memory for the bodies of long replies, used again and again (server.process.memory_pool).
 
 How many are lent at a time is limited by the budget of outgoing bytes (memory_budget), which is charged with what a
-reply holds, not with what it sends; only a few idle ones are kept. `server.chunks.scratch` does the same for tokens.
+reply holds, not with what it sends; only a few idle ones are kept.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
+
+from sfos.protocol import Buffer
+from sfos.server.net.memory_budget import Lease
+from sfos.server.process.memory_pool import MemoryPool
 
 _KIB = 1024
 # What a client asks for at a time as a rule: a chunk of the largest size, with some room for lengths.
@@ -20,39 +23,57 @@ class ReplyBuffers:
 
     def __init__(self, keep: int = 2) -> None:
         """At most `keep` idle ones are kept."""
-        self.idle: deque[bytearray] = deque(maxlen=keep)
+        self.idle = MemoryPool(BUFFER_BYTES, keep)
 
     def room(self) -> ReplyRoom:
         """For one reply."""
-        return ReplyRoom(self)
+        return ReplyRoom(self.idle)
 
 
 class ReplyRoom:
-    """What the body of one reply is made in; for one thread."""
+    """Memory for the body of one reply, and what of the budget it takes; for one thread.
 
-    __slots__ = ("_buffers", "_lent")
+    `with` it: lent until the block is left, which is when the reply has been sent, or never will be.
+    """
 
-    def __init__(self, buffers: ReplyBuffers) -> None:
-        self._buffers = buffers
+    __slots__ = ("_lease", "_lent", "_pool")
+
+    def __init__(self, pool: MemoryPool) -> None:
+        self._pool = pool
         self._lent: list[bytearray] = []
+        self._lease: Lease | None = None
+
+    def __enter__(self) -> ReplyRoom:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def charge(self, lease: Lease) -> None:
+        """Hold `lease`, taken for the most that the reply can be, as long as the memory is lent."""
+        self._lease = lease
+
+    def settle(self, body: Sequence[Buffer]) -> None:
+        """Give back what was charged beyond what `body` holds."""
+        if self._lease is not None:
+            self._lease.keep(max(self.held_bytes, sum(map(len, body))))
 
     def take(self, size_bytes: int) -> memoryview:
         """So many bytes until `release`. What is in them may be another user's: send none that you did not write."""
         if not _SHORT_BYTES <= size_bytes <= BUFFER_BYTES:
             return memoryview(bytearray(size_bytes))
-        try:
-            buffer = self._buffers.idle.pop()
-        except IndexError:
-            buffer = bytearray(BUFFER_BYTES)
+        buffer = self._pool.take()
         self._lent.append(buffer)
         return memoryview(buffer)[:size_bytes]
 
     @property
     def held_bytes(self) -> int:
-        """What is lent now, whether the reply fills it or not."""
+        """The memory that is lent now, whether the reply fills it or not."""
         return sum(map(len, self._lent))
 
     def release(self) -> None:
-        """The reply has been sent, or never will be. May be called twice."""
+        """Let go of all before the block is left: no reply will be made in it. May be called twice."""
         while self._lent:
-            self._buffers.idle.append(self._lent.pop())
+            self._pool.give_back(self._lent.pop())
+        if self._lease is not None:
+            self._lease.release()

@@ -2,20 +2,19 @@
 
 Fresh megabytes are cleared, and each of their pages is made anew by the kernel, under Python's lock: for the 8 MiB of
 a `put_chunks` that took 3 to 7 ms, in which no other connection got on, and up to a quarter of the time of a large
-upload (measured). `server.net.reply_buffers` does the same for replies.
+upload (measured).
 """
 
 from __future__ import annotations
 
-from collections import deque
-
 from sfos.protocol import MAX_BODY
+from sfos.server.process.memory_pool import MemoryPool
 
 _SHORTEST = 2 * 1024 * 1024
 
 
 class RequestBodies:
-    """Where such memory waits for its next use: of one length, MAX_BODY, so that all kinds of requests share it.
+    """Such memory (server.process.memory_pool) of one length, MAX_BODY, so that all kinds of requests share it.
     Thread-safe.
 
     What is lent is charged to the budget of incoming bytes as a whole (`held_bytes`), as it is held as a whole.
@@ -23,7 +22,7 @@ class RequestBodies:
 
     def __init__(self, keep: int = 2) -> None:
         """At most `keep` idle ones are kept: as many as there are cores to fill them, as a rule."""
-        self._idle: deque[bytearray] = deque(maxlen=keep)
+        self._pool = MemoryPool(MAX_BODY, keep)
 
     @staticmethod
     def held_bytes(size_bytes: int) -> int:
@@ -36,12 +35,7 @@ class RequestBodies:
         To be filled before anybody looks at it: another user's data may be in it.
         """
         held = self.held_bytes(size_bytes)
-        if held == MAX_BODY:
-            try:
-                return self._idle.pop()
-            except IndexError:
-                pass
-        return bytearray(held)
+        return self._pool.take() if held == MAX_BODY else bytearray(held)
 
     def give_back(self, memory: bytearray) -> None:
         """What answered the request has been sent. Memory that somebody still has a view of is not used again."""
@@ -51,8 +45,8 @@ class RequestBodies:
             memory.append(memory.pop())  # which a bytearray refuses as long as there is a view of it
         except BufferError:
             return
-        self._idle.append(memory)
+        self._pool.give_back(memory)
 
     def forget(self) -> None:
         """Let go of what is idle."""
-        self._idle.clear()
+        self._pool.forget()

@@ -29,9 +29,9 @@ from sfos.server.catalog.space_row import SpaceRow, read_space_row
 from sfos.server.catalog.wrong_values import check_space_row
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.local import CHUNKS_DIRECTORY, open_local_store
-from sfos.server.chunks.scratch import ScratchBuffers
 from sfos.server.disk.durable_files import Signature, signature_of, sync_directory
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged
+from sfos.server.process.memory_pool import MemoryPool
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.lost_chunks import find_lost_chunks
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
@@ -62,7 +62,7 @@ class Surroundings:
     limits: StoreLimits
     now_ms: Callable[[], int]
     syncing: ThreadPoolExecutor
-    scratch: ScratchBuffers
+    scratch: MemoryPool
     lists: ListCache
     opened: Opened
     commit_feed: CommitFeed

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sfos.protocol import ServerStopping
 from sfos.server.chunks.files import LocalFiles
-from sfos.server.chunks.scratch import ScratchBuffers
+from sfos.server.chunks.scratch import SCRATCH_BYTES
 from sfos.server.disk.durable_files import Signature
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import (
@@ -29,6 +29,7 @@ from sfos.server.disk.storage_faults import (
     StorageFault,
     StorageMisplaced,
 )
+from sfos.server.process.memory_pool import MemoryPool
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.directory import (
     Surroundings,
@@ -110,7 +111,7 @@ class SpaceRegistry:
             limits=limits or StoreLimits(),
             now_ms=now_ms,
             syncing=ThreadPoolExecutor(sync_threads, thread_name_prefix="fsync"),
-            scratch=ScratchBuffers(),
+            scratch=MemoryPool(SCRATCH_BYTES),
             lists=ListCache(),
             opened=Opened(),
             commit_feed=CommitFeed() if commit_feed is None else commit_feed,

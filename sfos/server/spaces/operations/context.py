@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sfos.server.catalog.engine import Catalog
-from sfos.server.chunks.scratch import ScratchBuffers
 from sfos.server.chunks.store import ChunkStore
 from sfos.server.disk.storage_faults import StorageFault
+from sfos.server.process.memory_pool import MemoryPool
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.operations.list_cache import ListCache
 from sfos.server.vault.keyring import SpaceKeys
@@ -63,7 +63,7 @@ class SpaceContext:
     rows: RowAuthenticator
     now_ms: Callable[[], int]
     limits: StoreLimits
-    scratch: ScratchBuffers
+    scratch: MemoryPool
     lists: ListCache
     commit_feed: CommitFeed
     faults: tuple[StorageFault, ...] = ()
