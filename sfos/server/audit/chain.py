@@ -23,8 +23,8 @@ from pathlib import Path
 
 import msgspec
 
-from sfos.protocol import decoder_of
 from sfos.server.disk.durable_files import write_durably
+from sfos.server.disk.private_json import read_private_json, write_private_json
 
 KEY_FILE = "audit.key"
 MARK_FILE = "audit.mark"
@@ -97,16 +97,13 @@ class ChainKey:
     def save_mark(self, path: Path, mark: Mark) -> None:
         """Durable once this returns. Raises: OSError."""
         stored = _StoredMark(mark.first, mark.last, mark.last_mac, self._mac(b"mark", _mark_bytes(mark)))
-        write_durably(path, msgspec.json.encode(stored) + b"\n", mode=0o600)
+        write_private_json(path, stored)
 
     def load_mark(self, path: Path) -> Mark | None:
         """The mark; None if there is none. Raises: ValueError, if it is not one that this key made; OSError."""
-        try:
-            stored = decoder_of(_StoredMark).decode(path.read_bytes())
-        except FileNotFoundError:
+        stored = read_private_json(path, _StoredMark)
+        if stored is None:
             return None
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from error
         mark = Mark(stored.first, stored.last, stored.last_mac)
         if not hmac.compare_digest(stored.mac.encode(), self._mac(b"mark", _mark_bytes(mark)).encode()):
             raise ValueError(f"{path} was not written by this server")

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from sfos.protocol import decoder_of
-from sfos.server.disk.durable_files import write_durably
+from sfos.server.disk.private_json import FileDamaged, read_private_json, write_private_json
 from sfos.server.identity.penalties import Penalties, PenaltyState
 
 _log = logging.getLogger(__name__)
@@ -44,11 +43,11 @@ class PenaltyFile:
     def load(self) -> None:
         """Take over what an earlier run has left. Raises: OSError."""
         try:
-            stored = decoder_of(_Stored).decode(self._path.read_bytes())
-        except FileNotFoundError:
+            stored = read_private_json(self._path, _Stored)
+        except FileDamaged as error:
+            _log.warning("%s cannot be read, and all wrong sign-ins are forgotten: %s", self._path, error.__cause__)
             return
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            _log.warning("%s cannot be read, and all wrong sign-ins are forgotten: %s", self._path, error)
+        if stored is None:
             return
         if stored.format != FORMAT:
             _log.warning("%s is of another version, and all wrong sign-ins are forgotten", self._path)
@@ -63,5 +62,5 @@ class PenaltyFile:
             if changes == self._saved:
                 return
             stored = _Stored(FORMAT, self._clock(), self._penalties.state())
-            write_durably(self._path, msgspec.json.encode(stored) + b"\n", mode=0o600)
+            write_private_json(self._path, stored)
             self._saved = changes
