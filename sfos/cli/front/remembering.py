@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
+from sfos.client.errors import LocalFileError
 from sfos.client.local.directories import state_directory
-from sfos.client.local.private_files import write_private
+from sfos.client.local.private_files import PrivateJson
 from sfos.config import Client as Settings
-from sfos.protocol import decoder_of
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -23,14 +23,14 @@ class Remembered(msgspec.Struct, frozen=True):
 def remembered(settings: Settings) -> Remembered:
     """What there is to remember; a file that cannot be read is nothing: whoever names server and user does without."""
     try:
-        return decoder_of(Remembered).decode(_file(settings).read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return PrivateJson(_file(settings), Remembered).read() or Remembered()
+    except LocalFileError:
         return Remembered()
 
 
 def remember(settings: Settings, what: Remembered) -> None:
     """Keep this instead of what was kept. Raises: LocalAccess."""
-    write_private(_file(settings), msgspec.json.encode(what) + b"\n")
+    PrivateJson(_file(settings), Remembered).write(what, newline=True)
 
 
 def _file(settings: Settings) -> Path:

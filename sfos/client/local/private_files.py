@@ -1,4 +1,7 @@
-"""Small files that only their owner may read: written whole or not at all, locked against other processes."""
+"""Small files that only their owner may read: written whole or not at all, locked against other processes.
+
+PrivateJson is the one way to keep a value in such a file, and to read it back, though the file may be damaged.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,56 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from sfos.client.errors import LocalAccess
+import msgspec
+
+from sfos.client.errors import LocalAccess, LocalFileError
+from sfos.protocol import decoder_of
 
 if sys.platform != "win32":
     import fcntl
 
 MAX_BYTES = 1024 * 1024
+
+T = TypeVar("T")
+
+
+class DamagedFile(LocalFileError):
+    """This file cannot be read; it is damaged, or others can read it."""
+
+    code = "damaged_file"
+
+
+class PrivateJson(Generic[T]):
+    """A value as JSON in a small private file. Blocks on the disk."""
+
+    def __init__(self, path: Path, kind: type[T], *, secret: bool = False) -> None:
+        """`secret`: a file that others than its owner can read is not used."""
+        self._path = path
+        self._kind = kind
+        self._secret = secret
+
+    def read(self) -> T | None:
+        """The value, or None when there is no such file. Raises: LocalAccess, DamagedFile."""
+        content = read_private(self._path)
+        if content is None:
+            return None
+        try:
+            if self._secret and not is_private(self._path):
+                raise DamagedFile("This file can be read by others and is not used.", subject=str(self._path))
+            return decoder_of(self._kind).decode(content)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise DamagedFile(f"This file cannot be read: {error}.", subject=str(self._path)) from error
+        except FileNotFoundError:  # gone since
+            return None
+
+    def write(self, value: T, *, pretty: bool = False, newline: bool = False) -> None:
+        """Keep `value` in place of what is there. `pretty`: for people too. Raises: LocalAccess."""
+        content = msgspec.json.encode(value)
+        if pretty:
+            content = msgspec.json.format(content, indent=2)
+        write_private(self._path, content + b"\n" if newline else content)
 
 
 def make_private_directory(path: Path) -> None:

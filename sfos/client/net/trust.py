@@ -20,9 +20,9 @@ import msgspec
 
 from sfos.client.address import Address
 from sfos.client.errors import CertificateFacts, ChangedServerKey, LocalFileError, UnknownServerKey
-from sfos.client.local.private_files import locked, read_private, write_private
+from sfos.client.local.private_files import DamagedFile, PrivateJson, locked
 from sfos.client.net.tls import SSL, crypto, load_x509
-from sfos.protocol import Fingerprint, RemoteProtocolError, decoder_of, printable
+from sfos.protocol import Fingerprint, RemoteProtocolError, printable
 
 if TYPE_CHECKING:  # see client.net.tls
     from cryptography import x509
@@ -112,6 +112,7 @@ class TrustStore:
 
     def __init__(self, path: Path, now: Callable[[], datetime] = _now) -> None:
         self._path = path
+        self._file = PrivateJson(path, _PinFile)
         self._now = now
         self._lock = threading.Lock()
 
@@ -152,16 +153,15 @@ class TrustStore:
             return found
 
     def _read(self) -> dict[str, Pin]:
-        content = read_private(self._path)
-        if content is None:
-            return {}
         try:
-            stored = decoder_of(_PinFile).decode(content).pins
+            stored = self._file.read()
+            if stored is None:
+                return {}
             return {
                 address: Pin(Fingerprint.parse(pin.fingerprint), pin.since, pin.origin)
-                for address, pin in stored.items()
+                for address, pin in stored.pins.items()
             }
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        except (DamagedFile, ValueError) as error:
             # Going on as if nothing were pinned would turn a damaged file into trust in anybody.
             raise LocalFileError(
                 "The list of trusted servers cannot be read; restore it, or remove it to trust anew.",
@@ -172,7 +172,7 @@ class TrustStore:
         stored = {
             address: _StoredPin(pin.fingerprint.hex, pin.since, pin.origin) for address, pin in sorted(pins.items())
         }
-        write_private(self._path, msgspec.json.format(msgspec.json.encode(_PinFile(1, stored)), indent=2) + b"\n")
+        self._file.write(_PinFile(1, stored), pretty=True, newline=True)
 
 
 class Trust(msgspec.Struct, frozen=True):

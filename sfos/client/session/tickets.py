@@ -14,8 +14,8 @@ import msgspec
 
 from sfos.client.address import Address
 from sfos.client.local.directories import runtime_directory
-from sfos.client.local.private_files import is_private, read_private, write_private
-from sfos.protocol import TICKET_BYTES, Fingerprint, decoder_of, sha256
+from sfos.client.local.private_files import DamagedFile, PrivateJson
+from sfos.protocol import TICKET_BYTES, Fingerprint, sha256
 
 _log = logging.getLogger(__name__)
 
@@ -54,17 +54,13 @@ class TicketStore:
     def load(self, address: Address, user: str) -> StoredTicket | None:
         """The ticket, unless there is none, it is past its time, or its file is not the user's alone."""
         path = self._path(address, user)
-        content = read_private(path)
-        if content is None:
-            return None
-        if not is_private(path):
-            _log.warning("%s can be read by others and is not used", path)
-            return None
         try:
-            stored = decoder_of(_File).decode(content)
+            stored = PrivateJson(path, _File, secret=True).read()
+            if stored is None:
+                return None
             fingerprint = Fingerprint.parse(stored.fingerprint)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-            _log.warning("%s cannot be read and is not used", path)
+        except (DamagedFile, ValueError) as error:
+            _log.warning("the kept session is not used: %s", error if isinstance(error, DamagedFile) else path)
             return None
         same = stored.host == address.host and stored.port == address.port and stored.user == user
         if not same or stored.expires_unix_s <= time.time() or len(stored.ticket) != TICKET_BYTES:
@@ -82,7 +78,7 @@ class TicketStore:
             ticket.fingerprint.hex,
             ticket.expires_unix_s,
         )
-        write_private(self._path(ticket.address, ticket.user), msgspec.json.encode(stored))
+        PrivateJson(self._path(ticket.address, ticket.user), _File, secret=True).write(stored)
 
     def forget(self, address: Address, user: str) -> None:
         """Remove it, if it is there."""

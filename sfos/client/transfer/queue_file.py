@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.address import Address
-from sfos.client.local.private_files import MAX_BYTES, is_private, read_private, write_private
-from sfos.protocol import SfosError, decoder_of
+from sfos.client.errors import LocalFileError
+from sfos.client.local.private_files import MAX_BYTES, PrivateJson
 
 _log = logging.getLogger(__name__)
 
@@ -75,24 +75,18 @@ def file_for(directory: Path, address: Address, user: str) -> Path:
 def load(path: Path) -> tuple[Kept, ...]:
     """What was kept, in its order. A file that cannot be read, or that others may have written, counts as none."""
     try:
-        content = read_private(path)
-        if content is None:
-            return ()
-        if not is_private(path):
-            _log.warning("%s can be read by others and is not used", path)
-            return ()
-        kept = decoder_of(_File).decode(content)
-    except (SfosError, OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        kept = PrivateJson(path, _File, secret=True).read()
+    except (LocalFileError, OSError) as error:
         _log.warning("the unfinished transfers cannot be read: %s", error)
         return ()
-    return kept.transfers if kept.version == 1 else ()
+    return kept.transfers if kept is not None and kept.version == 1 else ()
 
 
 def save(path: Path, transfers: Sequence[Kept]) -> None:
     """Keep `transfers` in place of what was kept before. Blocks on the disk. Raises: SfosError, OSError."""
     kept = _what_fits(tuple(transfers))
     if kept:
-        write_private(path, msgspec.json.encode(_File(transfers=kept)))
+        PrivateJson(path, _File, secret=True).write(_File(transfers=kept))
     else:
         path.unlink(missing_ok=True)
 

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sfos.client.local.private_files import write_private
+from sfos.client.errors import LocalFileError
+from sfos.client.local.private_files import PrivateJson
 from sfos.gui.look.palette import Mode
-from sfos.protocol import decoder_of
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +35,12 @@ class Choices(msgspec.Struct, frozen=True, omit_defaults=True):
 def load(directory: Path) -> Choices:
     """What was remembered; a file that is not there or cannot be read is nothing to complain about."""
     try:
-        return decoder_of(Choices).decode((directory / _FILE).read_bytes())
-    except FileNotFoundError:
-        return Choices()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return PrivateJson(directory / _FILE, Choices).read() or Choices()
+    except LocalFileError as error:
         _log.warning("the window's choices cannot be read: %s", error)
         return Choices()
 
 
 def save(directory: Path, choices: Choices) -> None:
     """Remember `choices`. Blocks on the disk. Raises: SfosError, OSError."""
-    write_private(directory / _FILE, msgspec.json.format(msgspec.json.encode(choices)))
+    PrivateJson(directory / _FILE, Choices).write(choices, pretty=True)
