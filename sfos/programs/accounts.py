@@ -33,7 +33,7 @@ exit codes: 0 done · 1 refused, with the reason · 2 wrong arguments or setting
 
 
 class _RefusedError(Exception):
-    """What was asked for cannot be done."""
+    """Refusal of what was asked for; its text says why."""
 
 
 class _Commands:

@@ -1,4 +1,4 @@
-"""What the doors at the top of a checkout print: the settings in force, and the commands of the protocol."""
+"""Prints the settings in force, and the commands of the protocol: for the doors at the top of a checkout."""
 
 from __future__ import annotations
 

@@ -48,15 +48,15 @@ def script_name(program: Program) -> str:
 
 
 def spelled(program: Program) -> str:
-    """What a person types to run it."""
+    """Command that a person types to run it."""
     return f"python {script_name(program)}" if checkout() else script_name(program)
 
 
 def launched(program: Program) -> str:
-    """What starts it with all that it needs: through `./run.sh` in a checkout."""
+    """Command that starts it with all that it needs: through `./run.sh` in a checkout."""
     return f"./run.sh {_WORDS[program]}".rstrip() if checkout() else spelled(program)
 
 
 def version_line(program: Program, protocol_version: int) -> str:
-    """What `--version` prints."""
+    """Line that `--version` prints."""
     return f"{_SCRIPTS[program][1]} {sfos.__version__} (protocol {protocol_version})"

@@ -23,7 +23,7 @@ class ConfigError(Exception):
 
 
 class Rule(NamedTuple):
-    """What a setting is: its sentence for people, and what is allowed (both bounds inclusive)."""
+    """Sentence for people about a setting, and the values allowed (both bounds inclusive)."""
 
     doc: str
     low: float | None = None
@@ -71,7 +71,7 @@ def _defaults(section: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def allowed_values(setting: Setting) -> str:
-    """What a setting may be, as a phrase: "a whole number from 0 to 65535"."""
+    """Phrase for the values a setting may have: "a whole number from 0 to 65535"."""
     _, low, high, choices = setting.rule
     if choices:
         return "one of " + ", ".join(choices)
@@ -86,7 +86,7 @@ def allowed_values(setting: Setting) -> str:
 
 
 def given_in_file(path: Path, sections: Sections) -> dict[str, Given]:
-    """What a TOML file says, by key; nothing if there is no such file. Raises: ConfigError."""
+    """Settings of a TOML file, by key; none if there is no such file. Raises: ConfigError."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def given_in_file(path: Path, sections: Sections) -> dict[str, Given]:
 def given_in_environment(
     environ: Mapping[str, str], sections: Sections, prefix: str, other_variables: Iterable[str]
 ) -> dict[str, Given]:
-    """What the variables with `prefix` say, by key; `other_variables` have it too, and are no settings.
+    """Settings from the variables with `prefix`, by key; `other_variables` have it too, and are no settings.
 
     Raises: ConfigError.
     """
@@ -171,7 +171,7 @@ def section_of(name: str, kind: type[msgspec.Struct], given: Mapping[str, Given]
 
 
 def check_values(given: Mapping[str, Given], sections: Sections) -> None:
-    """That each value is one that its setting may have. Raises: ConfigError."""
+    """Check that each setting may have its value. Raises: ConfigError."""
     for key, entry in given.items():
         section, name = key.split(".", 1)
         _checked(key, settings_of(sections[section])[name], entry)

@@ -150,7 +150,7 @@ def _look(text: str, options: PutOptions) -> LocalSource:
 
 
 def _look_there(api: Api, destination: RemotePath) -> tuple[Standing, Entry | None]:
-    """What is at the destination; and the folder there, or that it would be in. Raises: NotFound, if both are missing;
+    """Standing of the destination, and the folder it is or would be in. Raises: NotFound, if neither is there;
     NotAFolder."""
     try:
         there = api.exists(destination.path)
@@ -165,7 +165,7 @@ def _look_there(api: Api, destination: RemotePath) -> tuple[Standing, Entry | No
 
 
 def _no_folder_above(api: Api, path: RemotePath) -> str:
-    """What stands in the way of `path`: the highest path above it that is no folder."""
+    """The highest path above `path` that is no folder, and so stands in its way."""
     above = RemotePath(path.parent)
     try:
         api.exists(above.path)

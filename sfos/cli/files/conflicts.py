@@ -1,4 +1,4 @@
-"""What to do where something of that name is already there: the choices, and how they are given."""
+"""Choices for a name that is already taken, and how they are given."""
 
 from __future__ import annotations
 

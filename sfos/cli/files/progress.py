@@ -133,7 +133,7 @@ def rows(progress: Progress) -> list[Row]:
 
 
 def bars(progress: Progress, columns: int) -> Table:
-    """What is drawn in a terminal of that width: where it is narrow, bars get shorter and go, then names do."""
+    """Draw progress for a terminal of that width: where it is narrow, bars get shorter and go, then names do."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text

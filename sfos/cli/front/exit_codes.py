@@ -1,4 +1,4 @@
-"""What the program's exit code says. The codes of errors stand with their classes; here is what people read of them."""
+"""Exit codes of the program, as people read of them. The code of each error stands with its class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What failed while a command went through several things: each is reported at once, the others go on."""
+"""Failures of a command that goes through several things: each is reported at once, and the others go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command will ask of the server first, as far as its words alone say it: it travels with the first flight.
+"""Questions that a command will ask the server, as far as its words alone tell: they travel with the first flight.
 
 Nothing depends on it being right: what was not foreseen is asked for later, what was foreseen in vain is thrown away.
 Only questions, never changes.
@@ -28,5 +28,5 @@ def short_paths(texts: Sequence[str]) -> list[str]:
 
 
 def stats(texts: Sequence[str]) -> list[Question]:
-    """What is there, asked for each of the first few paths. Raises: NameNotAllowed."""
+    """Ask for the entry at each of the first few paths. Raises: NameNotAllowed."""
     return [("stat", StatRequest(ref=Ref(path=path))) for path in short_paths(texts)]

@@ -1,4 +1,4 @@
-"""What the command line's libraries load and no command uses, left out: import this module before all others.
+"""Leaves out what the command line's libraries load and no command uses: import this module before all others.
 pyOpenSSL is loaded in the same way, where a command needs it.
 
 A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 389 million):
@@ -30,7 +30,7 @@ _LATER = ("calendar", "ipaddress", "msgspec.inspect", "ntpath", "random", "selec
 
 
 def _stand_in(name: str, *absent: str, **content: object) -> ModuleType:
-    """It has `content`, lacks what is to be `absent`, and loads the real module when anything else is asked of it."""
+    """A module that has `content`, lacks what is `absent`, and loads the real one when anything else is asked of it."""
 
     def look(attribute: str) -> object:
         if attribute in absent or attribute.startswith("__"):  # those are what an import wants to know

@@ -1,4 +1,4 @@
-"""What can be said with every command, as plain data. A command's own options stand in its file.
+"""Options of every command, as plain data. A command's own stand in its file.
 
 Structs, because fifteen dataclasses cost 15 ms of every command's start (measured).
 """

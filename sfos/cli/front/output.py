@@ -1,4 +1,4 @@
-"""What the commands print, as text: sizes, times, tables, JSON lines. Pure; names pass through `printable` here.
+"""Output of the commands as text: sizes, times, tables, JSON lines. Pure; names pass through `printable` here.
 
 A listing in a terminal is for people (columns, a “/” after folders); in a pipe it is one name a line, for programs.
 """
@@ -162,7 +162,7 @@ def display_name(entry: Entry, name: str | None = None) -> str:
 
 
 def marked_name(name: str, *, is_folder: bool) -> str:
-    """The same of a name alone."""
+    """A name alone, escaped, with a “/” behind a folder's."""
     shown = printable(name)
     return shown + "/" if is_folder and not shown.endswith("/") else shown
 

@@ -74,7 +74,7 @@ class RemotePath(msgspec.Struct, frozen=True):
 
 
 class Standing(Enum):
-    """What is at a destination now."""
+    """Kind of thing at a destination now."""
 
     MISSING = "missing"
     FILE = "file"

@@ -1,4 +1,4 @@
-"""What the command line remembers from one command to the next: who signed in where."""
+"""Memory of the command line from one command to the next: who signed in where."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Remembered(msgspec.Struct, frozen=True):
 
 
 def remembered(settings: Settings) -> Remembered:
-    """What there is to remember; a file that cannot be read is nothing: whoever names server and user does without."""
+    """Server and user of the last sign-in. Empty if the file cannot be read: whoever names both does without."""
     try:
         return PrivateJson(_file(settings), Remembered).read() or Remembered()
     except LocalFileError:

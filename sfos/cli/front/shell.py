@@ -1,4 +1,4 @@
-"""What the command line speaks through: its three streams, and questions to the person at the terminal.
+"""Streams of the command line, and its questions to the person at the terminal.
 
 Results go to standard output; everything else (errors, summaries, questions, progress) to standard error, so that a
 pipe carries results alone. Every line is escaped here, whatever it was made of. A question is asked only where someone
@@ -47,7 +47,7 @@ class Shell(msgspec.Struct, frozen=True):
             self.stdout.write("\n".join(lines) + "\n")
 
     def flush(self) -> None:
-        """What was written is on its way. Raises: BrokenPipeError."""
+        """Send on all that was written. Raises: BrokenPipeError."""
         self.stdout.flush()
 
     def note(self, line: str) -> None:
@@ -124,7 +124,7 @@ class Shell(msgspec.Struct, frozen=True):
         return line.strip()
 
     def ask_secret(self, question: str) -> str:
-        """The same without echo. Blocks. Raises: EOFError for Ctrl+D."""
+        """Ask without echo. Blocks. Raises: EOFError for Ctrl+D."""
         import getpass
 
         return getpass.getpass(question)

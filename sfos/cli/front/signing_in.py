@@ -27,7 +27,7 @@ class WrongUsage(Exception):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """Whose files, and where."""
+    """A user of a server."""
 
     address: Address
     user: str
@@ -180,7 +180,7 @@ class Entrance(msgspec.Struct, frozen=True):
 
 
 def unknown_key_lines(unknown: UnknownServerKey, *, can_ask: bool) -> list[str]:
-    """What a person needs in order to decide about a server that is seen for the first time."""
+    """Text for a person who has to decide about a server that is seen for the first time."""
     lines = [
         f"The server {unknown.address} is not known yet. It proved that it knows your account. Its key's fingerprint:",
         *_fingerprint_lines(unknown.fingerprint),
@@ -196,7 +196,7 @@ def unknown_key_lines(unknown: UnknownServerKey, *, can_ask: bool) -> list[str]:
 
 
 def changed_key_lines(changed: ChangedServerKey) -> list[str]:
-    """What a person needs to know about a server whose key is not the trusted one."""
+    """Text for a person whose server shows another key than the trusted one."""
     since = f", trusted since {changed.pinned_since:%Y-%m-%d}" if changed.pinned_since else ", given with --pin"
     return [
         f"The key that is trusted{since}:",

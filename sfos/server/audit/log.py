@@ -39,7 +39,8 @@ AuditValue = str | int | float | bool | None
 
 
 class AuditLog:
-    """Who did what: sign-ins good and bad, sessions, passwords, refused connections. Thread-safe; one writer at a time.
+    """Log of who did what: sign-ins good and bad, sessions, passwords, refused connections. Thread-safe; one writer at
+    a time.
 
     A server's home lock sees to the latter.
     """

@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(slots=True)
 class AuditVerified:
-    """What a verification found. `findings` are in the order of the log, the first one first; `notes` are no harm."""
+    """Result of a verification. `findings` are in the order of the log; `notes` are no harm."""
 
     lines: int = 0
     first: int = 0

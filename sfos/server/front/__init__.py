@@ -1,1 +1,1 @@
-"""Who comes in: listener, connections, their gate and watchdog."""
+"""Front of the server: listener, connections, their gate and watchdog."""

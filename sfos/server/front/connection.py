@@ -47,7 +47,7 @@ _TRANSFERS_AND_CHANGES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ServerSurroundings:
-    """What all connections of a server share."""
+    """Parts of a server that all its connections share."""
 
     dispatcher: Dispatcher
     sessions: Sessions

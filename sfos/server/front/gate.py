@@ -41,7 +41,7 @@ class Place:
         """Why it is only here to be told that there is no room; None: it is welcome."""
 
     def authenticated(self) -> None:
-        """It no longer counts as a stranger."""
+        """Stop counting it as a stranger."""
         if self._unauthenticated and self.refusal is None:
             self._unauthenticated = False
             self._gate.recognise(self._group)

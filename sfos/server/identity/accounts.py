@@ -1,4 +1,4 @@
-"""What accounts are, and what is allowed of them; where they are kept is `server.identity.credential_file`' affair.
+"""Accounts and the rules for changing them. `server.identity.credential_file` keeps them.
 
 Errors:
 
@@ -127,7 +127,7 @@ def _new_id(accounts: AccountTable) -> str:
 
 
 def check_administrator_left(before: Mapping[str, Account], after: Mapping[str, Account], name: str) -> None:
-    """That a change to the account `name` leaves somebody who may administer. Raises: LastAdministrator."""
+    """Check that somebody may still administer after a change to the account `name`. Raises: LastAdministrator."""
 
     def administrators(accounts: Mapping[str, Account]) -> bool:
         return any(account.role == "admin" and not account.disabled for account in accounts.values())

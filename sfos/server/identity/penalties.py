@@ -38,7 +38,8 @@ PenaltyKind = Literal["address", "account"]
 
 
 def address_group(address: str) -> str:
-    """What counts as one address: itself for IPv4 (also when written as IPv6), the /64 for IPv6."""
+    """Text that stands for all addresses counted as one: itself for IPv4 (also when written as IPv6), the /64 for
+    IPv6."""
     parsed = ipaddress.ip_address(address.split("%", 1)[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:
@@ -93,7 +94,7 @@ class Penalty(msgspec.Struct, frozen=True):
 
 
 class PenaltyState(msgspec.Struct, frozen=True):
-    """What a restart must not forget. `known`: by account, the addresses where its user has signed in."""
+    """Penalties that a restart must not forget. `known`: by account, the addresses where its user has signed in."""
 
     failures: list[Penalty]
     known: dict[str, list[str]]
@@ -183,7 +184,7 @@ class Penalties:
             return lifted
 
     def state(self) -> PenaltyState:
-        """What `restore` takes, as of now."""
+        """Penalties as of now, for `restore`."""
         with self._lock:
             known = {account: list(groups) for account, groups in list(self._known.items())[-_MAX_SAVED:]}
             return PenaltyState(self._unsorted()[-_MAX_SAVED:], known)

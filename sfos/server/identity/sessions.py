@@ -68,7 +68,7 @@ class Session:
     revoked: bool = False
     """Ended by a person: a program does not sign in again by itself."""
     coming_verifier: Verifier | None = field(default=None, repr=False)
-    """What this session itself is about to make its account's verifier."""
+    """Verifier that this session itself is about to give its account."""
     members: set[Member] = field(default_factory=set, repr=False)
 
     def farewell(self) -> SessionEnded:
@@ -125,7 +125,7 @@ class Sessions:
         return self.ticket_named(session.ticket_id)
 
     def ticket_named(self, ticket_id: str) -> bytes:
-        """The same by the session's id, whether there is such a session or not."""
+        """Ticket of the session with this id, whether there is such a session or not."""
         return hmac.digest(self._key, ticket_id.encode(), "sha256")
 
     def find(self, ticket_id: str) -> Session:
@@ -144,7 +144,7 @@ class Sessions:
             raise session.farewell()
 
     def revoked(self, ticket_id: str) -> SessionEnded | None:
-        """What to say to who still has the ticket of a session that a person has ended; None for all others."""
+        """Answer to the holder of a ticket whose session a person has ended; None for all others."""
         session = self._revoked.get(ticket_id)
         return session.farewell() if session is not None else None
 

@@ -54,7 +54,8 @@ class BackupRunning(StorageFault):
 
 @dataclass(slots=True)
 class BackedUp:
-    """What a backup did. `snapshot`: where it can be found. `losses`: what could not be backed up."""
+    """Result of a backup. `snapshot`: where it can be found. `losses`: a sentence for each thing that could not be
+    backed up."""
 
     snapshot: Path
     spaces: int = 0

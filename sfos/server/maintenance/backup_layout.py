@@ -1,4 +1,4 @@
-"""What a backup directory looks like, and copying in and out of it durably.
+"""Layout of a backup directory, and copying in and out of it durably.
 
     sfos-backup                                      says that this is one
     stores/<space>/chunks/<xx>/<chunk id>-<8 hex>    chunks, shared by all snapshots, under the names they always had
@@ -40,7 +40,7 @@ class NoBackup(StorageFault):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a catalog names. `on_disk`: path below chunks/ → bytes. `small`: number → (chunk id, bytes)."""
+    """Chunks that a catalog names. `on_disk`: path below chunks/ → bytes. `small`: number → (chunk id, bytes)."""
 
     epoch: bytes
     seq: int

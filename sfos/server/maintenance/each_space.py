@@ -120,7 +120,8 @@ def _do_each(
 
 
 def _explained(do: Callable[[SpaceContext], str], context: SpaceContext) -> str:
-    """What `do` returns. Raises: what it does, and TokenDamaged for an error that values in the rows explain."""
+    """Run `do` on the space. Raises: what `do` raises; TokenDamaged instead, for an error that a wrong value in a row
+    explains."""
     try:
         return do(context)
     except (*SHOWN_AS, *NUMBERS_SHOWN_AS) as error:
@@ -143,7 +144,7 @@ def _chosen(registry: SpaceRegistry, space: str | None) -> Sequence[str]:
 
 
 def _users(config: Config) -> dict[str, str]:
-    """Whose home each space is, as far as the accounts can be read."""
+    """Names of users by the id of their home space; none if the accounts cannot be read."""
     try:
         accounts = CredentialFile(config.server.credentials_file).accounts()
     except (CredentialError, OSError):

@@ -40,14 +40,14 @@ _MOVE_HORIZON = Statement(update(spaces).where(spaces.c.space == bindparam("spac
 
 
 class BatchExpired(Reply, frozen=True):
-    """What one batch did."""
+    """Result of one batch."""
 
     states: int
 
 
 @dataclass(slots=True)
 class Expired:
-    """What an expiry did in one space. `horizon`: the oldest commit from which `changes` can still start."""
+    """Result of an expiry in one space. `horizon`: the oldest commit from which `changes` can still start."""
 
     states: int = 0
     horizon: int = 0

@@ -1,4 +1,4 @@
-"""What a verification finds, and which files it hurts."""
+"""Findings of a verification, and the files they hurt."""
 
 from __future__ import annotations
 

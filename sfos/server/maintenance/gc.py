@@ -83,7 +83,7 @@ _FORGET_REPLIES = Statement(
 
 @dataclass(slots=True)
 class Collected:
-    """What a collection did in one space."""
+    """Result of a collection in one space."""
 
     lists: int = 0
     chunks: int = 0

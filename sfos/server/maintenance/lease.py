@@ -1,4 +1,4 @@
-"""Who may take stored chunks away: garbage collection, but not while a backup copies what a snapshot names.
+"""Right to take stored chunks away: garbage collection has it, but not while a backup copies what a snapshot names.
 
 A lock of the system on a file in the space's directory, so that it holds between processes and ends with them.
 """

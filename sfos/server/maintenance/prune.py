@@ -43,7 +43,7 @@ def prune_backups(directory: Path, keep: int) -> int:
 
 
 def _all_named(directory: Path) -> dict[str, list[Named]]:
-    """What all snapshots that are there name, by space."""
+    """Chunks that the snapshots there name, by space."""
     found: dict[str, list[Named]] = {}
     for snapshot in snapshots_in(directory):
         for path in sorted(snapshot.iterdir()):

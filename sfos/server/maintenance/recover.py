@@ -45,7 +45,7 @@ class NotEmpty(StorageFault):
 
 @dataclass(slots=True)
 class Recovered:
-    """What came out. `losses`: a sentence for each thing that did not, or not as it was."""
+    """Result of a recovery. `losses`: a sentence for each thing that did not come out, or not as it was."""
 
     files: int = 0
     incomplete: int = 0

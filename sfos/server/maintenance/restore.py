@@ -52,7 +52,8 @@ class HomeNotEmpty(StorageFault):
 
 @dataclass(slots=True)
 class Restored:
-    """What a restoration did. `losses`: what the backup did not have, or could not give back."""
+    """Result of a restoration. `losses`: a sentence for each thing that the backup did not have or could not give
+    back."""
 
     snapshot: Path
     spaces: int = 0

@@ -33,7 +33,7 @@ class OldKeysNeeded(StorageFault):
 
 @dataclass(slots=True)
 class Rotated:
-    """What a rotation did. `begun`: whether it made a new master key (or went on with one). `losses`: what it left."""
+    """Result of a rotation. `begun`: whether it made a new master key (or went on with one). `losses`: what it left."""
 
     begun: bool = False
     spaces: int = 0

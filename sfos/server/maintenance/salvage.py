@@ -1,4 +1,4 @@
-"""What can still be read of a space's directory, however damaged it is. Writes nothing there.
+"""Reads whatever can still be read of a space's directory, however damaged it is. Writes nothing there.
 
 Tables are read forwards and backwards, so that one damaged page costs the rows on it and not all behind it. A chunk
 whose row is lost is found by its id, which its file's name bears and the table of small ones too.
@@ -206,7 +206,7 @@ def _open_unchanged(path: Path, scratch: Path) -> sqlite3.Connection:
 
 
 def _signatures(path: Path) -> list[tuple[int, int] | None]:
-    """What a write to the database at `path` changes: length and time of the file and of its write-ahead log."""
+    """Length and time of the database at `path` and of its write-ahead log: every write to it changes one of them."""
     found: list[tuple[int, int] | None] = []
     for one in (path, path.with_name(path.name + "-wal")):
         try:

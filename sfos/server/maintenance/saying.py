@@ -1,4 +1,4 @@
-"""What maintenance says at a terminal: lines on standard output, and how far it is on the error output."""
+"""Lines of maintenance at a terminal: results on standard output, and how far it is on the error output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server does to its store now and then, in a thread of its own: old history goes, then what nobody needs."""
+"""Chores of a server in its store, in a thread of their own: old history goes, then whatever nobody needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIRST_AFTER_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """What is done to each space, every so often; 0 is never."""
+    """A chore that is done to each space every so often; 0 is never."""
 
     name: str
     every_s: float

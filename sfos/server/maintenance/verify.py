@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]  # what is looked at, how much of it 
 
 @dataclass(slots=True)
 class Verified:
-    """What a verification found, and how much it looked at.
+    """Result of a verification, and how much it looked at.
 
     `orphans`: files without a row, which gc will remove. `newer`: those of them newer than all that the catalog knows.
     `packed`: chunks and lists that a newer version of this program has packed; nothing is known to be wrong with them.

@@ -82,7 +82,7 @@ def _check_list(
 
 
 def _check_references(tx: Transaction, listed: dict[bytes, set[bytes]], packed: set[bytes], findings: Findings) -> None:
-    """That garbage collection knows what the lists refer to."""
+    """Check that garbage collection knows all chunks that the lists refer to."""
     references: dict[bytes, set[bytes]] = {}
     for content, chunk in tx.each(_ALL_REFERENCES):
         references.setdefault(content, set()).add(chunk)

@@ -104,7 +104,7 @@ class _Live:
             self._findings.add("row", f"node {state.node} began with a commit that was not made yet")
 
     def _check_tree(self) -> None:
-        """That every node is in a folder, and every folder below the root."""
+        """Check that every node is in a folder, and every folder below the root."""
         if self._folders.get(ROOT_NODE) != ROOT_PARENT:
             self._findings.add("row", "the root folder is not there")
             return
@@ -171,7 +171,7 @@ class _Past:
 
 
 def _check_state(context: SpaceContext, state: State, findings: Findings, contents: dict[bytes, int]) -> None:
-    """That a row is authentic, and its name is of its place."""
+    """Check that a row is authentic, and that its name belongs to its folder."""
     try:
         check_row(context, state)
         name = name_of(context, state)

@@ -1,4 +1,4 @@
-"""Which stored space somebody at the command line means: by its id, or by the name of the user whose home it is."""
+"""Finds the stored space meant at the command line: by its id, or by the name of the user whose home it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sfos.server.spaces.directory import is_space_id
 
 
 class NoSuchSpace(Exception):
-    """What was asked for is not stored here."""
+    """No space stored here is the one asked for."""
 
 
 def find_space(named: str, storage_dir: Path, accounts: CredentialFile) -> str:

@@ -82,7 +82,7 @@ def parse_host(text: str) -> str:
 
 
 def local_names() -> tuple[str, ...]:
-    """What this machine is called, by itself and on its networks, localhost first. May block on a slow resolver."""
+    """Names and addresses of this machine, localhost first. May block on a slow resolver."""
     found = ["localhost", "127.0.0.1", "::1"]
     host = socket.gethostname()
     for candidate in (host, socket.getfqdn(host)):

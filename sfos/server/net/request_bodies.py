@@ -38,7 +38,7 @@ class RequestBodies:
         return self._pool.take() if held == MAX_BODY else bytearray(held)
 
     def give_back(self, memory: bytearray) -> None:
-        """What answered the request has been sent. Memory that somebody still has a view of is not used again."""
+        """Take back memory whose request is answered. Memory that somebody still has a view of is not used again."""
         if len(memory) != MAX_BODY:
             return
         try:

@@ -146,7 +146,7 @@ class TlsStream:
         self._step_deadline = math.inf
 
     def exporter(self) -> bytes:
-        """What both ends of this TLS session know and nobody else (RFC 9266)."""
+        """Secret that both ends of this TLS session know and nobody else (RFC 9266)."""
         return self._tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
 
     def raise_limits(self, max_header: int, max_body: int, take: Callable[[int], Lease], bodies: RequestBodies) -> None:

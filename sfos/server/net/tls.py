@@ -33,7 +33,7 @@ class TlsIdentity:
 
 
 def load_identity(certificate_file: Path, private_key_file: Path) -> TlsIdentity:
-    """What these files say. The context is frozen by its first use: see server.net.tls_reload.
+    """Identity that these files hold. Its context is frozen by its first use: see server.net.tls_reload.
 
     Raises: CertificateUnusable, in one line that names the file and the script that makes it.
     """

@@ -108,7 +108,8 @@ class CurrentIdentity:
 
 
 def end_is_near(identity: TlsIdentity, now: dt.datetime) -> str | None:
-    """What to say of a certificate whose date is past, comes soon, or is yet to come; None if there is nothing."""
+    """Warning about a certificate that has expired, expires soon, or is not valid yet; None if there is nothing to
+    say."""
     begin, end = identity.certificate.not_valid_before_utc, identity.certificate.not_valid_after_utc
     if now < begin:
         return f"the certificate is valid from {begin:%Y-%m-%d} on only; is this machine's clock right?"

@@ -1,4 +1,4 @@
-"""What has to reach the disk now and then, in a thread of its own: a slow disk holds nobody up but this."""
+"""Writes to disk now and then whatever has to get there, in a thread of its own: a slow disk holds up nobody else."""
 
 from __future__ import annotations
 

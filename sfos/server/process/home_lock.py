@@ -32,7 +32,7 @@ class HomeTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has a home. `process`: its number, empty if it has not said so yet.
+    """Process that has a home. `process`: its number, empty if it has not said so yet.
 
     `key_file`: where it reads the master key, and sees it change; empty if it does not.
     """
@@ -64,7 +64,8 @@ class HomeLock:
 
 
 def holder_of(home: Path) -> Holder | None:
-    """Who has the lock of a home, None if nobody has. It is held here for a moment, which a start could meet."""
+    """Holder of a home's lock, None if nobody has it. Takes the lock for a moment, in which a starting server could
+    meet it."""
     try:
         with locked(home / LOCK_FILE, shared=True, wait=False):
             return None

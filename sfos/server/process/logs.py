@@ -1,4 +1,4 @@
-"""What is written down for those who run the server: `server.log`. Who did what is in the audit log (server.audit)."""
+"""Log for those who run the server: `server.log`. Who did what is in the audit log (server.audit)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What the C library keeps of the memory that was used and is free again. Only glibc can be told; others give back more
-by themselves."""
+"""Gives free memory back to the system. Only glibc has to be told to; other C libraries do so by themselves."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class MasterKey:
         return self._fernet.encrypt(plain)
 
     def unwrap(self, token: bytes) -> bytes | None:
-        """What is in `token`, or None if no key opens it."""
+        """Content of `token`, or None if no key opens it."""
         try:
             return self._fernet.decrypt(token)
         except InvalidToken:

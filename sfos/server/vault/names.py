@@ -40,7 +40,7 @@ class NameSealer:
         self._hash_key = blake3(keys.catalog, derive_key_context="secure file orchestration 2026 name key v1").digest()
 
     def key(self, parent: int, name: str) -> bytes:
-        """What is unique in the folder `parent`: equal for names that differ in case or Unicode form alone."""
+        """Key that is unique in the folder `parent`: equal for names that differ in case or Unicode form alone."""
         return blake3(_NODE.pack(parent) + fold_name(name), key=self._hash_key).digest(length=NAME_KEY_BYTES)
 
     def keys(self, parent: int, names: Iterable[str]) -> list[bytes]:

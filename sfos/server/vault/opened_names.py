@@ -36,7 +36,7 @@ class Kept:
 
 
 class Opened:
-    """What all spaces of a process share."""
+    """Names and attributes that all spaces of a process share, once opened."""
 
     def __init__(self, most: int = MAX_OPENED) -> None:
         """`most`: names, and as many attributes; 0: nothing is kept."""

@@ -141,7 +141,7 @@ class RowAuthenticator:
         return self._ended(bytes(macs), bytes(tails))
 
     def ended_together(self, macs: Iterable[bytes], seq_to: int, ended_as: int) -> Digest:
-        """The same for rows that ended alike, as all below a deleted folder do."""
+        """Digest of rows that ended alike, as all below a deleted folder do."""
         joined = b"".join(macs)
         return self._ended(joined, _END.pack(seq_to, ended_as) * (len(joined) // ROW_MAC_BYTES))
 

@@ -1,4 +1,4 @@
-"""What a stored token holds: a header that binds it to its place, then the data.
+"""Layout of a stored token: a header that binds it to its place, then the data.
 
     "SFOS" | format 1 | type | codec | 0 | uint32 key number | space (16) | id (32) | uint32 plain length   64 bytes
 
@@ -33,7 +33,7 @@ _CODEC_NONE = 0
 
 
 class TokenType(IntEnum):
-    """What a token holds."""
+    """Kind of data that a token holds."""
 
     CHUNK = 1
     LIST = 2
