@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from msgspec import UNSET, UnsetType
 
-from sfos.client.commands import Commands
+from sfos.client.commands import Caller
 from sfos.protocol import (
     MAX_ITERATIONS,
     MIN_ITERATIONS,
@@ -54,9 +54,9 @@ class Accounts:
 class Administration:
     """One method for each thing; each blocks, and raises PermissionDenied for who is no administrator."""
 
-    def __init__(self, commands: Commands, policy: PasswordPolicy) -> None:
+    def __init__(self, caller: Caller, policy: PasswordPolicy) -> None:
         """`policy`: what the session says of new passwords."""
-        self._commands = commands
+        self._caller = caller
         self._policy = policy
 
     # ── accounts ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -65,7 +65,7 @@ class Administration:
         """In the order of their names."""
         entries: list[AccountEntry] = []
         while True:
-            reply = self._commands.admin_accounts(AccountsRequest(after=entries[-1].name if entries else ""))
+            reply = self._caller.call(AccountsRequest(after=entries[-1].name if entries else ""))[0]
             if any(entry.name <= entries[-1].name for entry in reply.accounts[:1] if entries):
                 raise RemoteProtocolError("The server's list of accounts has no order.")
             entries += reply.accounts
@@ -97,7 +97,7 @@ class Administration:
         request = AddAccountRequest(
             name=name, verifier=verifier, role=role, quota_bytes=quota_bytes, quota_files=quota_files
         )
-        return self._commands.admin_add_account(request).account
+        return self._caller.call(request)[0].account
 
     def reset_password(self, name: str, password: str) -> AccountEntry:
         """Give the account another password, which its user has to change at once; its sessions end.
@@ -105,15 +105,15 @@ class Administration:
         Raises: PasswordRefused, NotFound.
         """
         request = ChangeAccountRequest(name=name, verifier=self._verifier(name, password))
-        return self._commands.admin_change_account(request).account
+        return self._caller.call(request)[0].account
 
     def set_disabled(self, name: str, disabled: bool) -> AccountEntry:
         """Raises: NotFound; PermissionDenied for the last enabled administrator."""
-        return self._commands.admin_change_account(ChangeAccountRequest(name=name, disabled=disabled)).account
+        return self._caller.call(ChangeAccountRequest(name=name, disabled=disabled))[0].account
 
     def set_role(self, name: str, role: Role) -> AccountEntry:
         """Its sessions end. Raises: as `set_disabled`."""
-        return self._commands.admin_change_account(ChangeAccountRequest(name=name, role=role)).account
+        return self._caller.call(ChangeAccountRequest(name=name, role=role))[0].account
 
     def set_quota(
         self, name: str, quota_bytes: int | UnsetType | None = UNSET, quota_files: int | UnsetType | None = UNSET
@@ -126,11 +126,11 @@ class Administration:
             quota_files=quota_files if isinstance(quota_files, int) else None,
             default_quota_files=quota_files is None,
         )
-        return self._commands.admin_change_account(request).account
+        return self._caller.call(request)[0].account
 
     def remove(self, name: str) -> None:
         """Raises: as `set_disabled`."""
-        self._commands.admin_remove_account(RemoveAccountRequest(name=name))
+        self._caller.call(RemoveAccountRequest(name=name))[0]
 
     def check_password(self, name: str, password: str) -> None:
         """Raises: PasswordRefused with the reasons."""
@@ -149,7 +149,7 @@ class Administration:
 
     def _verifier(self, name: str, password: str) -> str:
         self.check_password(name, password)
-        wanted = self._commands.admin_accounts(AccountsRequest(limit=1)).iterations
+        wanted = self._caller.call(AccountsRequest(limit=1))[0].iterations
         iterations = min(max(wanted, MIN_ITERATIONS), MAX_ITERATIONS)  # a server can say any number
         return make_verifier(password, secrets.token_bytes(SALT_BYTES), iterations).format()
 
@@ -157,15 +157,15 @@ class Administration:
 
     def sessions(self, user: str | None = None) -> list[SessionEntry]:
         """Of one user or of everybody. Raises: NotFound."""
-        return list(self._commands.admin_sessions(AnySessionsRequest(user=user)).sessions)
+        return list(self._caller.call(AnySessionsRequest(user=user))[0].sessions)
 
     def end_sessions(self, user: str, session_id: str | None = None) -> int:
         """End one session of a user, or all but this one; how many. Raises: NotFound."""
-        return self._commands.admin_end_sessions(EndAnySessionsRequest(user=user, session=session_id)).ended
+        return self._caller.call(EndAnySessionsRequest(user=user, session=session_id))[0].ended
 
     def penalties(self) -> PenaltiesReply:
         """Who has signed in wrongly of late, who waits longest first."""
-        return self._commands.admin_penalties(PenaltiesRequest())
+        return self._caller.call(PenaltiesRequest())[0]
 
     def lift(self, *, address: str | None = None, user: str | None = None) -> int:
         """Forget the wrong sign-ins from an address or on an account; with neither, all. How many there were."""
@@ -175,9 +175,9 @@ class Administration:
             request = LiftPenaltiesRequest(kind="account", name=user)
         else:
             request = LiftPenaltiesRequest()
-        return self._commands.admin_lift_penalties(request).ended
+        return self._caller.call(request)[0].ended
 
     def audit_lines(self, count: int) -> list[str]:
         """The last lines of the audit log, each a JSON object, the oldest first."""
-        _, body = self._commands.admin_audit(AuditTailRequest(lines=count))
+        _, body = self._caller.call(AuditTailRequest(lines=count))
         return bytes(body).decode("utf-8", "replace").splitlines()

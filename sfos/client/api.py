@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from sfos.client.commands import Commands
+from sfos.client.commands import Caller
 from sfos.client.contents import read_pieces
 from sfos.client.listing import Folders, check_count
 from sfos.client.nodes import NodeKey, Place, SpaceNaming
@@ -65,7 +65,7 @@ class Api(Folders):
 
     def __init__(
         self,
-        commands: Commands,
+        caller: Caller,
         space: Callable[[], SpaceInfo],
         home: str | None = None,
         watch: Callable[[Cursor | None, str | None, float], Watch] | None = None,
@@ -74,7 +74,7 @@ class Api(Folders):
 
         `watch`: begins one of a space, after a cursor, with so many seconds between heartbeats.
         """
-        super().__init__(commands, SpaceNaming(home or space().space, space().space))
+        super().__init__(caller, SpaceNaming(home or space().space, space().space))
         self._space = space
         self._watch = watch
 
@@ -97,7 +97,7 @@ class Api(Folders):
     def stat(self, place: Place) -> Entry:
         """What is there. `entry.path` is set. Raises: NotFound."""
         ref = self.naming.ref(place)
-        return self.naming.own_entry(self.commands.stat(StatRequest(ref=ref)).entry, ref.space)
+        return self.naming.own_entry(self.caller.call(StatRequest(ref=ref))[0].entry, ref.space)
 
     def exists(self, place: Place) -> Entry | None:
         """What is there, or None."""
@@ -108,16 +108,14 @@ class Api(Folders):
 
     def usage(self) -> UsageReply:
         """Bytes and files of the space."""
-        return self.commands.usage(UsageRequest(space=self.naming.asked))
+        return self.caller.call(UsageRequest(space=self.naming.asked))[0]
 
     def changes(self, since: Cursor) -> tuple[list[Change], Cursor]:
         """All that changed since, and the cursor of now. Raises: ResyncRequired."""
         changes: list[Change] = []
         asked_for: set[Cursor] = set()
         while True:
-            reply, body = self.commands.changes(
-                ChangesRequest(space=self.naming.asked, since=since, limit=MAX_PAGE_ENTRIES)
-            )
+            reply, body = self.caller.call(ChangesRequest(space=self.naming.asked, since=since, limit=MAX_PAGE_ENTRIES))
             changes += map(self.naming.own_change, decode_changes(body))
             if not reply.more:
                 return changes, reply.cursor
@@ -141,7 +139,7 @@ class Api(Folders):
         `parents`: also what is missing above it, and accept that it is there.
         """
         request = MakeFolderRequest(op_id=new_op_id(), target=self.naming.target(place), parents=parents)
-        return self.naming.own_reply(self.commands.make_folder(request), request.target.space)
+        return self.naming.own_reply(self.caller.call(request)[0], request.target.space)
 
     def move(
         self, source: Place, target: Target | str, *, replace: bool = False, if_revision: Revision | None = None
@@ -154,7 +152,7 @@ class Api(Folders):
             replace=replace,
             if_revision=if_revision,
         )
-        return self.naming.own_reply(self.commands.move(request), request.target.space)
+        return self.naming.own_reply(self.caller.call(request)[0], request.target.space)
 
     def copy(
         self, source: Place, target: Target | str, *, replace: bool = False, if_revision: Revision | None = None
@@ -167,7 +165,7 @@ class Api(Folders):
             replace=replace,
             if_revision=if_revision,
         )
-        return self.naming.own_reply(self.commands.copy(request), request.target.space)
+        return self.naming.own_reply(self.caller.call(request)[0], request.target.space)
 
     def delete(self, items: Sequence[Place | DeleteItem], *, atomic: bool = False) -> list[ItemResult]:
         """Delete; folders go with all that is in them. One result each, in order (`result.error`).
@@ -185,7 +183,7 @@ class Api(Folders):
         results: list[ItemResult] = []
         for start in range(0, len(wanted), MAX_DELETE_ITEMS):
             part = tuple(wanted[start : start + MAX_DELETE_ITEMS])
-            reply, body = self.commands.delete(DeleteRequest(op_id=new_op_id(), items=part, atomic=atomic))
+            reply, body = self.caller.call(DeleteRequest(op_id=new_op_id(), items=part, atomic=atomic))
             found, _ = unpack_results(reply, body)
             if len(found) != len(part):
                 raise RemoteProtocolError("The server answered for another number of items than was asked for.")
@@ -196,14 +194,14 @@ class Api(Folders):
 
     def sessions(self) -> list[SessionEntry]:
         """One's own sessions, this one among them, the one used last first."""
-        return list(self.commands.sessions(SessionsRequest()).sessions)
+        return list(self.caller.call(SessionsRequest())[0].sessions)
 
     def end_sessions(self, session_id: str | None = None) -> int:
         """End one of one's own sessions, or all but this one; how many. Their connections are cut. Raises: NotFound.
 
         This one ends by `Session.logout`, which knows of it.
         """
-        return self.commands.end_sessions(EndSessionsRequest(session=session_id)).ended
+        return self.caller.call(EndSessionsRequest(session=session_id))[0].ended
 
     # ── contents ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -213,8 +211,8 @@ class Api(Folders):
         Raises: IsAFolder, NotFound, DataDamaged, BadChunk; TreeError if the file was changed meanwhile.
         """
         wanted = entry.size if length is None else length
-        return b"".join(read_pieces(self.commands, self._space(), entry, offset, wanted))
+        return b"".join(read_pieces(self.caller, self._space(), entry, offset, wanted))
 
     def read_stream(self, entry: Entry, offset: int = 0) -> Iterator[memoryview]:
         """The content from `offset` on in pieces of at most 4 MiB, each verified; valid until the next is asked for."""
-        return read_pieces(self.commands, self._space(), entry, offset, entry.size)
+        return read_pieces(self.caller, self._space(), entry, offset, entry.size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from sfos.client.commands import Commands
+from sfos.client.commands import Caller
 from sfos.client.errors import KindUnknown
 from sfos.protocol import (
     MAX_CHUNK_BYTES,
@@ -83,7 +83,7 @@ def manifest_page(entry: Entry, reply: ManifestReply, first: int, body: memoryvi
     return page
 
 
-def fetch_manifest(commands: Commands, space: SpaceInfo, entry: Entry) -> list[ChunkRecord]:
+def fetch_manifest(caller: Caller, space: SpaceInfo, entry: Entry) -> list[ChunkRecord]:
     """The chunks of a file, checked. Raises: BadChunk, RemoteProtocolError, what the server reports."""
     content = check_is_file(entry)
     known = single_chunk(entry)
@@ -92,7 +92,7 @@ def fetch_manifest(commands: Commands, space: SpaceInfo, entry: Entry) -> list[C
     records: list[ChunkRecord] = []
     while True:
         request = ManifestRequest(ref=Ref(space=space.space, node=entry.node), first=len(records), limit=MANIFEST_PAGE)
-        reply, body = commands.manifest(request)
+        reply, body = caller.call(request)
         if reply.content != content:
             raise TreeError("The file was changed in the meantime; look again.", subject=entry.name)
         records += manifest_page(entry, reply, len(records), body)
@@ -123,7 +123,7 @@ def unpack_chunks(
         yield piece
 
 
-def read_pieces(commands: Commands, space: SpaceInfo, entry: Entry, offset: int, length: int) -> Iterator[memoryview]:
+def read_pieces(caller: Caller, space: SpaceInfo, entry: Entry, offset: int, length: int) -> Iterator[memoryview]:
     """The bytes from `offset` on, in pieces of at most one chunk. Raises: as `fetch_manifest`; DataDamaged;
     ContentClosed.
     """
@@ -132,7 +132,7 @@ def read_pieces(commands: Commands, space: SpaceInfo, entry: Entry, offset: int,
     if offset >= end:
         return
     _ = space.chunk_key  # before anything is asked for that could not be checked
-    records = fetch_manifest(commands, space, entry)
+    records = fetch_manifest(caller, space, entry)
     ordinal, start = 0, 0
     while start + records[ordinal].length <= offset:
         start += records[ordinal].length
@@ -141,7 +141,7 @@ def read_pieces(commands: Commands, space: SpaceInfo, entry: Entry, offset: int,
         count = _fitting(records, ordinal, end - start)
         want = pack_wants([ChunkWant(entry.node, content, ordinal, count)])
         request = GetChunksRequest(space=space.space, wants=1, max_bytes=REPLY_BYTES)
-        reply, body = commands.get_chunks(request, want)
+        reply, body = caller.call(request, want)
         for piece in unpack_chunks(space, reply, body, records[ordinal : ordinal + count]):
             yield piece[max(0, offset - start) : max(0, end - start)]
             start += len(piece)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from sfos.client.beside import run_beside
-from sfos.client.commands import Commands
+from sfos.client.commands import Caller
 from sfos.client.nodes import NodeKey, Place, SpaceNaming
 from sfos.protocol import (
     MAX_DEPTH,
@@ -186,8 +186,8 @@ def _begin_listing(list_many: Callable[[Sequence[Place]], list[T]], refs: Sequen
 class Folders:
     """Folders of one space, as the server lists them."""
 
-    def __init__(self, commands: Commands, naming: SpaceNaming) -> None:
-        self.commands = commands
+    def __init__(self, caller: Caller, naming: SpaceNaming) -> None:
+        self.caller = caller
         self.naming = naming
 
     def list_folder(self, place: Place) -> list[Entry]:
@@ -267,7 +267,7 @@ class Folders:
         request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES, names_only=names_only, brief=brief)
         asked_for: set[Cursor] = set()
         while True:
-            reply, body = self.commands.list(request)
+            reply, body = self.caller.call(request)
             yield reply, body
             if reply.next is None:
                 return

@@ -161,7 +161,7 @@ class Watch:
             return None
         connection.set_timeout(self._heartbeat_s * _SILENCE_HEARTBEATS + 5)
         request = WatchRequest(space=self._naming.asked, since=self.cursor, heartbeat_s=self._heartbeat_s)
-        answer = connection.request("watch", request)
+        answer = connection.request(request)
         self._request_id = answer.request_id
         self.cursor = answer.expect(WatchReply).cursor
         self._interrupted = False
@@ -171,7 +171,7 @@ class Watch:
 
     def _next_event(self) -> WatchNotice | None:
         assert self._connection is not None
-        event, body = self._connection.receive_event("watch", self._request_id, WatchEvent)
+        event, body = self._connection.receive_event(self._request_id, WatchRequest, WatchEvent)
         changes = tuple(map(self._naming.own_change, decode_changes(body)))
         self.cursor = event.cursor
         return Changed(changes, event.cursor, event.more) if changes else None

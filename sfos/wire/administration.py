@@ -6,8 +6,31 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from sfos.wire.messages import Count, Reply, Request, Role, TimeMs
-from sfos.wire.sessions import SessionId
+from sfos.wire.commands import Access, Done, Reply, Request, command
+from sfos.wire.frames import MAX_BODY
+from sfos.wire.messages import Count, Role, TimeMs
+from sfos.wire.sessions import EndedReply, SessionId, SessionsReply
+
+__all__ = [
+    "MAX_ACCOUNTS_PAGE",
+    "MAX_AUDIT_LINES",
+    "NO_QUOTA",
+    "AccountEntry",
+    "AccountReply",
+    "AccountsReply",
+    "AccountsRequest",
+    "AddAccountRequest",
+    "AnySessionsRequest",
+    "AuditTailReply",
+    "AuditTailRequest",
+    "ChangeAccountRequest",
+    "EndAnySessionsRequest",
+    "LiftPenaltiesRequest",
+    "PenaltiesReply",
+    "PenaltiesRequest",
+    "PenaltyEntry",
+    "RemoveAccountRequest",
+]
 
 MAX_ACCOUNTS_PAGE = 1_000
 MAX_AUDIT_LINES = 10_000
@@ -17,13 +40,6 @@ UserName = Annotated[str, Meta(max_length=64)]
 VerifierText = Annotated[str, Meta(max_length=512)]
 GroupName = Annotated[str, Meta(max_length=256)]
 PenaltyKind = Literal["address", "account"]
-
-
-class AccountsRequest(Request, frozen=True, kw_only=True):
-    """The accounts in the order of their names. `after`: the last name of the page before."""
-
-    after: UserName = ""
-    limit: Annotated[int, Meta(ge=1, le=MAX_ACCOUNTS_PAGE)] = MAX_ACCOUNTS_PAGE
 
 
 class AccountEntry(Reply, frozen=True, kw_only=True):
@@ -54,7 +70,22 @@ class AccountsReply(Reply, frozen=True, kw_only=True):
     default_quota_files: Count = 0
 
 
-class AddAccountRequest(Request, frozen=True, kw_only=True):
+@command("admin_accounts", Access.ADMIN, "all accounts")
+class AccountsRequest(Request[AccountsReply], frozen=True, kw_only=True):
+    """The accounts in the order of their names. `after`: the last name of the page before."""
+
+    after: UserName = ""
+    limit: Annotated[int, Meta(ge=1, le=MAX_ACCOUNTS_PAGE)] = MAX_ACCOUNTS_PAGE
+
+
+class AccountReply(Reply, frozen=True, kw_only=True):
+    """The account as it is now."""
+
+    account: AccountEntry
+
+
+@command("admin_add_account", Access.ADMIN, "make an account")
+class AddAccountRequest(Request[AccountReply], frozen=True, kw_only=True):
     """Make an account, whose user has to choose another password at once. A repeat with the same verifier is fine.
 
     `verifier`: made by the client; the password does not travel.
@@ -67,7 +98,8 @@ class AddAccountRequest(Request, frozen=True, kw_only=True):
     quota_files: Count | None = None
 
 
-class ChangeAccountRequest(Request, frozen=True, kw_only=True):
+@command("admin_change_account", Access.ADMIN, "password, role, quota, on or off")
+class ChangeAccountRequest(Request[AccountReply], frozen=True, kw_only=True):
     """Change what is given. A new `verifier` makes its user choose another password at once, and ends their sessions.
 
     `default_quota`, `default_quota_files`: that quota is again what the server allows everybody.
@@ -83,33 +115,26 @@ class ChangeAccountRequest(Request, frozen=True, kw_only=True):
     default_quota_files: bool = False
 
 
-class AccountReply(Reply, frozen=True, kw_only=True):
-    """The account as it is now."""
-
-    account: AccountEntry
-
-
-class RemoveAccountRequest(Request, frozen=True, kw_only=True):
+@command("admin_remove_account", Access.ADMIN, "remove an account")
+class RemoveAccountRequest(Request[Done], frozen=True, kw_only=True):
     """Remove an account. Its files stay on the server's disk, where no account reaches them."""
 
     name: UserName
 
 
-class AnySessionsRequest(Request, frozen=True, kw_only=True):
+@command("admin_sessions", Access.ADMIN, "everybody's sessions")
+class AnySessionsRequest(Request[SessionsReply], frozen=True, kw_only=True):
     """The sessions of `user`, or of everybody."""
 
     user: UserName | None = None
 
 
-class EndAnySessionsRequest(Request, frozen=True, kw_only=True):
+@command("admin_end_sessions", Access.ADMIN, "end a user's sessions")
+class EndAnySessionsRequest(Request[EndedReply], frozen=True, kw_only=True):
     """End one session of `user`, or all of them but the one that asks."""
 
     user: UserName
     session: SessionId | None = None
-
-
-class PenaltiesRequest(Request, frozen=True, kw_only=True):
-    """Who has signed in wrongly of late?"""
 
 
 class PenaltyEntry(Reply, frozen=True, kw_only=True):
@@ -129,20 +154,27 @@ class PenaltiesReply(Reply, frozen=True, kw_only=True):
     total: Count = 0
 
 
-class LiftPenaltiesRequest(Request, frozen=True, kw_only=True):
+@command("admin_penalties", Access.ADMIN, "who signed in wrongly")
+class PenaltiesRequest(Request[PenaltiesReply], frozen=True, kw_only=True):
+    """Who has signed in wrongly of late?"""
+
+
+@command("admin_lift_penalties", Access.ADMIN, "forget wrong sign-ins")
+class LiftPenaltiesRequest(Request[EndedReply], frozen=True, kw_only=True):
     """Forget the wrong sign-ins of one address or account; without a `kind` all of them."""
 
     kind: PenaltyKind | None = None
     name: GroupName = ""
 
 
-class AuditTailRequest(Request, frozen=True, kw_only=True):
-    """The last lines of the audit log."""
-
-    lines: Annotated[int, Meta(ge=1, le=MAX_AUDIT_LINES)] = 50
-
-
 class AuditTailReply(Reply, frozen=True, kw_only=True):
     """Body: the lines, each a JSON object and a line feed, the oldest first."""
 
     lines: Count
+
+
+@command("admin_audit", Access.ADMIN, "the audit log's last lines", reply_body=MAX_BODY)
+class AuditTailRequest(Request[AuditTailReply], frozen=True, kw_only=True):
+    """The last lines of the audit log."""
+
+    lines: Annotated[int, Meta(ge=1, le=MAX_AUDIT_LINES)] = 50

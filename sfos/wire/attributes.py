@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+__all__ = [
+    "AttributesRead",
+]
+
 MAX_MODE = 0o7777  # the permission bits of POSIX
 MAX_SHORT_CHARS = 4096
 

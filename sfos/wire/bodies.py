@@ -30,6 +30,16 @@ from sfos.wire.messages import (
     ItemsReply,
 )
 
+__all__ = [
+    "CommitBody",
+    "decode_changes",
+    "encode_array",
+    "pack_commit",
+    "pack_results",
+    "unpack_commit",
+    "unpack_results",
+]
+
 T = TypeVar("T")
 
 _encoder = message_encoder()

@@ -21,6 +21,32 @@ from blake3 import blake3
 from sfos.wire.errors import LocalProtocolError, MalformedMessage
 from sfos.wire.frames import Buffer
 
+__all__ = [
+    "AVERAGE_CHUNK_BYTES",
+    "CHUNK_ID_BYTES",
+    "LENGTH",
+    "MAX_CHUNK_BYTES",
+    "MIN_CHUNK_BYTES",
+    "RECORD",
+    "WANT",
+    "ChunkRecord",
+    "ChunkWant",
+    "PlainRecord",
+    "chunk_id",
+    "chunk_ids",
+    "content_id",
+    "pack_ids",
+    "pack_lengths",
+    "pack_records",
+    "pack_wants",
+    "plain_records",
+    "split_data",
+    "unpack_ids",
+    "unpack_lengths",
+    "unpack_records",
+    "unpack_wants",
+]
+
 CHUNK_ID_BYTES = 32
 # Content-defined boundaries (FastCDC); frozen by the first stored byte of a space.
 MIN_CHUNK_BYTES = 256 * 1024

@@ -6,6 +6,10 @@ function imports what it needs, for a command that needs no TLS (--help) loads n
 
 from __future__ import annotations
 
+__all__ = [
+    "sha256",
+]
+
 
 def sha256(data: bytes) -> bytes:
     """32 bytes."""

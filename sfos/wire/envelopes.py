@@ -15,15 +15,31 @@ from typing import Any, TypeVar
 import msgspec
 
 from sfos.wire.attributes import AttributesRead, read_attributes
+from sfos.wire.commands import Reply, ReplyT, Request, spec_of
 from sfos.wire.errors import ErrorInfo, MalformedMessage, SfosError, from_info
-from sfos.wire.messages import Count, Reply, Request
+from sfos.wire.messages import Count
+
+__all__ = [
+    "ReplyEnvelope",
+    "RequestEnvelope",
+    "decode_args",
+    "decode_reply",
+    "decode_request",
+    "decode_result",
+    "decoder_of",
+    "encode_error",
+    "encode_event",
+    "encode_request",
+    "encode_result",
+    "message_encoder",
+    "raise_for_error",
+]
 
 # What msgspec lets through untyped: bad UTF-8 and deep nesting. Duplicate keys it accepts, and the last one counts:
 # both sides decode alike, so nothing can be smuggled past a check.
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-RequestT = TypeVar("RequestT", bound=Request)
-ReplyT = TypeVar("ReplyT", bound=Reply)
+RequestT = TypeVar("RequestT", bound=Request[Any])
 
 
 class RequestEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,9 +88,10 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _describing = threading.Lock()
 
 
-def encode_request(request_id: int, command: str, request: Request) -> bytes:
+def encode_request(request_id: int, request: Request[Any]) -> bytes:
     """The header of a request."""
-    return b'{"id":%d,"command":"%b","args":%b}' % (request_id, command.encode("ascii"), _encoder.encode(request))
+    name = spec_of(type(request)).name.encode("ascii")
+    return b'{"id":%d,"command":"%b","args":%b}' % (request_id, name, _encoder.encode(request))
 
 
 def decode_request(header: bytes) -> RequestEnvelope:

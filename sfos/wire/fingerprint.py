@@ -14,6 +14,10 @@ import msgspec
 
 from sfos.wire.digests import sha256
 
+__all__ = [
+    "Fingerprint",
+]
+
 DIGEST_BYTES = 32
 WORD_COUNT = 6
 _GROUP = 4

@@ -14,6 +14,17 @@ import msgspec
 
 from sfos.wire.errors import FrameTooLong, LocalProtocolError, MalformedMessage, RemoteProtocolError
 
+__all__ = [
+    "MAX_BODY",
+    "MAX_HEADER",
+    "MAX_HEADER_BEFORE_LOGIN",
+    "Buffer",
+    "Frame",
+    "FrameDecoder",
+    "encode_frame",
+    "encode_prefix",
+]
+
 PREFIX = struct.Struct(">II")
 
 # Before login a peer is nobody: a hello and a SCRAM message need a few hundred bytes, and no body.

@@ -29,6 +29,16 @@ from sfos.wire.messages import (
     NamesIn,
 )
 
+__all__ = [
+    "FILE_KIND",
+    "FolderEntries",
+    "FolderNames",
+    "pack_entries",
+    "pack_names",
+    "unpack_entries",
+    "unpack_names",
+]
+
 _encoder = message_encoder()
 
 _NO_CONTENT = bytes(CHUNK_ID_BYTES)  # stands for no content

@@ -15,8 +15,79 @@ import msgspec
 from msgspec import Meta
 
 from sfos.wire.attributes import MAX_MODE, MAX_SHORT_CHARS, AttributesRead
+from sfos.wire.chunks import CHUNK_ID_BYTES, WANT
+from sfos.wire.commands import Access, ChangingRequest, Done, Reply, Request, RequestPart, command
 from sfos.wire.errors import ContentClosed, ErrorInfo, SignInIncomplete
+from sfos.wire.frames import MAX_BODY
 from sfos.wire.passwords import PasswordPolicy
+
+__all__ = [
+    "KINDS",
+    "MAX_COMMIT_ITEMS",
+    "MAX_DELETE_ITEMS",
+    "MAX_HAVE_IDS",
+    "MAX_LIST_FOLDERS",
+    "MAX_PAGE_ENTRIES",
+    "MAX_WANTS",
+    "MUST_NOT_EXIST",
+    "OTHER_KIND",
+    "ROOT_NODE",
+    "AttachReply",
+    "AttachRequest",
+    "Attributes",
+    "Change",
+    "ChangePasswordRequest",
+    "ChangesReply",
+    "ChangesRequest",
+    "CommitItem",
+    "CommitRequest",
+    "CopyRequest",
+    "Cursor",
+    "DeleteItem",
+    "DeleteRequest",
+    "EntriesIn",
+    "Entry",
+    "GetChunksReply",
+    "GetChunksRequest",
+    "HaveReply",
+    "HaveRequest",
+    "HelloReply",
+    "HelloRequest",
+    "ItemResult",
+    "ItemsReply",
+    "Kind",
+    "KindRead",
+    "ListReply",
+    "ListRequest",
+    "ListedFolder",
+    "LoginFinishReply",
+    "LoginFinishRequest",
+    "LoginStartReply",
+    "LoginStartRequest",
+    "LogoutRequest",
+    "MakeFolderRequest",
+    "ManifestReply",
+    "ManifestRequest",
+    "MoveRequest",
+    "NamesIn",
+    "NodeReply",
+    "PutChunksReply",
+    "PutChunksRequest",
+    "Ref",
+    "Revision",
+    "Role",
+    "SessionInfo",
+    "SpaceInfo",
+    "StatReply",
+    "StatRequest",
+    "Target",
+    "UsageReply",
+    "UsageRequest",
+    "WatchEvent",
+    "WatchReply",
+    "WatchRequest",
+    "sent_back",
+]
 
 MAX_INT = 2**63 - 1
 MAX_LIST_FOLDERS = 256
@@ -32,7 +103,6 @@ Signed = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 TimeMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999: what calendars can show
 NodeId = Annotated[int, Meta(ge=1, le=MAX_INT)]
 SpaceId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-OpId = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Text = Annotated[str, Meta(max_length=64 * 1024)]
 ShortText = Annotated[str, Meta(max_length=MAX_SHORT_CHARS)]
@@ -50,22 +120,10 @@ ROOT_NODE = 1  # the id of a space's root folder
 MUST_NOT_EXIST: Revision = "0"  # as `if_revision`: nothing of that name may be there
 
 
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What a client asks for."""
-
-
-class Reply(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a server answers."""
-
-
-class Done(Reply, frozen=True, kw_only=True):
-    """It is done; there is nothing to add."""
-
-
 # ── references ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Ref(Request, frozen=True, kw_only=True):
+class Ref(RequestPart, frozen=True, kw_only=True):
     """A file or folder that is there: by `node` or by absolute `path` (exactly one), in `space` (default: home)."""
 
     space: SpaceId | None = None
@@ -73,7 +131,7 @@ class Ref(Request, frozen=True, kw_only=True):
     path: Text | None = None
 
 
-class Target(Request, frozen=True, kw_only=True):
+class Target(RequestPart, frozen=True, kw_only=True):
     """A place for a file or folder: an absolute `path`, or `name` in the folder `parent`."""
 
     space: SpaceId | None = None
@@ -82,7 +140,7 @@ class Target(Request, frozen=True, kw_only=True):
     name: Text | None = None
 
 
-class Attributes(Request, frozen=True, kw_only=True):
+class Attributes(RequestPart, frozen=True, kw_only=True):
     """What else a client needs back. `mode`: POSIX permission bits; `link`: where a symlink points."""
 
     mode: Annotated[int, Meta(ge=0, le=MAX_MODE)] | None = None
@@ -146,7 +204,17 @@ class Entry(Reply, frozen=True, kw_only=True):
 # ── before a session ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class HelloRequest(Request, frozen=True, kw_only=True):
+class HelloReply(Reply, frozen=True, kw_only=True):
+    """`time_ms`: the server's clock, milliseconds since 1970. `features`: as in the request."""
+
+    version: Count
+    server: str = ""
+    time_ms: TimeMs = 0
+    features: Annotated[tuple[FeatureName, ...], Meta(max_length=MAX_FEATURES)] = ()
+
+
+@command("hello", Access.ANYONE, "agree on the protocol's version")
+class HelloRequest(Request[HelloReply], frozen=True, kw_only=True):
     """The first message of every connection. `features`: what the client can do beyond version 1, by names.
 
     Unknown ones are ignored. What a feature adds to the protocol is sent only to who has named it.
@@ -157,29 +225,15 @@ class HelloRequest(Request, frozen=True, kw_only=True):
     features: Annotated[tuple[FeatureName, ...], Meta(max_length=MAX_FEATURES)] = ()
 
 
-class HelloReply(Reply, frozen=True, kw_only=True):
-    """`time_ms`: the server's clock, milliseconds since 1970. `features`: as in the request."""
-
-    version: Count
-    server: str = ""
-    time_ms: TimeMs = 0
-    features: Annotated[tuple[FeatureName, ...], Meta(max_length=MAX_FEATURES)] = ()
-
-
-class LoginStartRequest(Request, frozen=True, kw_only=True):
-    """SCRAM's client-first message (RFC 5802 §7). Also begins a re-authentication within a session."""
-
-    message: ShortText
-
-
 class LoginStartReply(Reply, frozen=True, kw_only=True):
     """SCRAM's server-first message."""
 
     message: str
 
 
-class LoginFinishRequest(Request, frozen=True, kw_only=True):
-    """SCRAM's client-final message."""
+@command("login_start", Access.ANYONE, "begin SCRAM-SHA-256-PLUS")
+class LoginStartRequest(Request[LoginStartReply], frozen=True, kw_only=True):
+    """SCRAM's client-first message (RFC 5802 §7). Also begins a re-authentication within a session."""
 
     message: ShortText
 
@@ -243,11 +297,11 @@ class LoginFinishReply(Reply, frozen=True, kw_only=True):
         return self.opened
 
 
-class AttachRequest(Request, frozen=True, kw_only=True):
-    """Join the session of a ticket. `proof`: see `attach_proof` in wire.tickets."""
+@command("login_finish", Access.ANYONE, "end it, and open a session")
+class LoginFinishRequest(Request[LoginFinishReply], frozen=True, kw_only=True):
+    """SCRAM's client-final message."""
 
-    ticket_id: Annotated[str, Meta(max_length=64)]
-    proof: Hash
+    message: ShortText
 
 
 class AttachReply(Reply, frozen=True, kw_only=True):
@@ -257,11 +311,21 @@ class AttachReply(Reply, frozen=True, kw_only=True):
     session: SessionInfo
 
 
-class LogoutRequest(Request, frozen=True, kw_only=True):
+@command("attach", Access.ANYONE, "join a session by its ticket")
+class AttachRequest(Request[AttachReply], frozen=True, kw_only=True):
+    """Join the session of a ticket. `proof`: see `attach_proof` in wire.tickets."""
+
+    ticket_id: Annotated[str, Meta(max_length=64)]
+    proof: Hash
+
+
+@command("logout", Access.USER, "end the session everywhere", with_temporary_password=True)
+class LogoutRequest(Request[Done], frozen=True, kw_only=True):
     """End the session, on all of its connections."""
 
 
-class ChangePasswordRequest(Request, frozen=True, kw_only=True):
+@command("change_password", Access.USER, "set a new password's verifier", with_temporary_password=True)
+class ChangePasswordRequest(Request[Done], frozen=True, kw_only=True):
     """Replace one's own password by the verifier of a new one. Needs a login on this connection just before."""
 
     verifier: Annotated[str, Meta(max_length=512)]
@@ -270,30 +334,17 @@ class ChangePasswordRequest(Request, frozen=True, kw_only=True):
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class StatRequest(Request, frozen=True, kw_only=True):
-    """What is there?"""
-
-    ref: Ref
-
-
 class StatReply(Reply, frozen=True, kw_only=True):
     """`entry.path` is filled in."""
 
     entry: Entry
 
 
-class ListRequest(Request, frozen=True, kw_only=True):
-    """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
+@command("stat", Access.USER, "what one path or node is", space_in=("ref",))
+class StatRequest(Request[StatReply], frozen=True, kw_only=True):
+    """What is there?"""
 
-    `names_only`: no more than names, and which of them are folders; for much less work.
-    `brief`: without the `attrs` of files and folders.
-    """
-
-    folders: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_LIST_FOLDERS)]
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
-    cursor: Annotated[str, Meta(max_length=200)] | None = None
-    names_only: bool = False
-    brief: bool = False
+    ref: Ref
 
 
 class ListedFolder(Reply, frozen=True, kw_only=True):
@@ -343,12 +394,19 @@ class ListReply(Reply, frozen=True, kw_only=True):
     head_bytes: Count = 0
 
 
-class ManifestRequest(Request, frozen=True, kw_only=True):
-    """The chunks of a file from ordinal `first` on, at the most `limit`."""
+@command("list", Access.USER, "what is in up to 256 folders", reply_body=MAX_BODY, space_in=("folders",))
+class ListRequest(Request[ListReply], frozen=True, kw_only=True):
+    """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
 
-    ref: Ref
-    first: Count = 0
-    limit: Annotated[int, Meta(ge=1, le=200_000)] = 100_000
+    `names_only`: no more than names, and which of them are folders; for much less work.
+    `brief`: without the `attrs` of files and folders.
+    """
+
+    folders: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_LIST_FOLDERS)]
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
+    cursor: Annotated[str, Meta(max_length=200)] | None = None
+    names_only: bool = False
+    brief: bool = False
 
 
 class ManifestReply(Reply, frozen=True, kw_only=True):
@@ -362,16 +420,13 @@ class ManifestReply(Reply, frozen=True, kw_only=True):
     first: Count = 0
 
 
-class GetChunksRequest(Request, frozen=True, kw_only=True):
-    """Body: `wants` records of 48 bytes (node uint64 | content | first uint32 | count uint32).
+@command("manifest", Access.USER, "a file's chunks", reply_body=MAX_BODY, space_in=("ref",))
+class ManifestRequest(Request[ManifestReply], frozen=True, kw_only=True):
+    """The chunks of a file from ordinal `first` on, at the most `limit`."""
 
-    Answered is the longest prefix that fits `max_bytes`, at least one chunk. A content can be read as long as the
-    node has or had it.
-    """
-
-    space: SpaceId | None = None
-    wants: Annotated[int, Meta(ge=1, le=MAX_WANTS)]
-    max_bytes: Annotated[int, Meta(ge=1, le=8 * 1024 * 1024)] = 4 * 1024 * 1024
+    ref: Ref
+    first: Count = 0
+    limit: Annotated[int, Meta(ge=1, le=200_000)] = 100_000
 
 
 class GetChunksReply(Reply, frozen=True, kw_only=True):
@@ -381,12 +436,25 @@ class GetChunksReply(Reply, frozen=True, kw_only=True):
     stopped: ErrorInfo | None = None
 
 
-class ChangesRequest(Request, frozen=True, kw_only=True):
-    """The latest state of each node that changed after `since`."""
+@command(
+    "get_chunks",
+    Access.USER,
+    "chunks of files",
+    request_body=MAX_WANTS * WANT.size,
+    reply_body=MAX_BODY,
+    transfers=True,
+    space_in=("space",),
+)
+class GetChunksRequest(Request[GetChunksReply], frozen=True, kw_only=True):
+    """Body: `wants` records of 48 bytes (node uint64 | content | first uint32 | count uint32).
+
+    Answered is the longest prefix that fits `max_bytes`, at least one chunk. A content can be read as long as the
+    node has or had it.
+    """
 
     space: SpaceId | None = None
-    since: Cursor
-    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
+    wants: Annotated[int, Meta(ge=1, le=MAX_WANTS)]
+    max_bytes: Annotated[int, Meta(ge=1, le=8 * 1024 * 1024)] = 4 * 1024 * 1024
 
 
 class Change(Reply, frozen=True, kw_only=True):
@@ -404,12 +472,13 @@ class ChangesReply(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
-class WatchRequest(Request, frozen=True, kw_only=True):
-    """From now on this connection carries only events of what changes after `since` (default: from now)."""
+@command("changes", Access.USER, "what changed since a cursor", reply_body=MAX_BODY, space_in=("space",))
+class ChangesRequest(Request[ChangesReply], frozen=True, kw_only=True):
+    """The latest state of each node that changed after `since`."""
 
     space: SpaceId | None = None
-    since: Cursor | None = None
-    heartbeat_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
+    since: Cursor
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_ENTRIES)] = 1_000
 
 
 class WatchReply(Reply, frozen=True, kw_only=True):
@@ -425,10 +494,13 @@ class WatchEvent(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
-class UsageRequest(Request, frozen=True, kw_only=True):
-    """How much is kept."""
+@command("watch", Access.USER, "be told of changes", reply_body=MAX_BODY, event=WatchEvent, space_in=("space",))
+class WatchRequest(Request[WatchReply], frozen=True, kw_only=True):
+    """From now on this connection carries only events of what changes after `since` (default: from now)."""
 
     space: SpaceId | None = None
+    since: Cursor | None = None
+    heartbeat_s: Annotated[float, Meta(ge=1, le=300)] = 20.0
 
 
 class UsageReply(Reply, frozen=True, kw_only=True):
@@ -445,6 +517,13 @@ class UsageReply(Reply, frozen=True, kw_only=True):
     quota_files: Count | None = None
 
 
+@command("usage", Access.USER, "how much is kept", space_in=("space",))
+class UsageRequest(Request[UsageReply], frozen=True, kw_only=True):
+    """How much is kept."""
+
+    space: SpaceId | None = None
+
+
 # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -454,43 +533,6 @@ class ItemResult(Reply, frozen=True, kw_only=True):
     node: NodeId | None = None
     revision: Revision | None = None
     error: ErrorInfo | None = None
-
-
-class ChangingRequest(Request, frozen=True, kw_only=True):
-    """A request that changes something, once however often it is sent under the same `op_id`.
-
-    `action`: of one act of a person or one run of a program, which may be many requests; with the feature "actions".
-    """
-
-    op_id: OpId
-    action: OpId | None = None
-
-
-class MakeFolderRequest(ChangingRequest, frozen=True, kw_only=True):
-    """`parents`: make what is missing above it, and accept that the folder itself is there."""
-
-    target: Target
-    parents: bool = False
-    mtime_ns: Signed = 0
-    attrs: Attributes | None = None
-
-
-class MoveRequest(ChangingRequest, frozen=True, kw_only=True):
-    """Rename or move. What is at the target stays unless `replace`; `if_revision` speaks of the source."""
-
-    source: Ref
-    target: Target
-    replace: bool = False
-    if_revision: Revision | None = None
-
-
-class CopyRequest(ChangingRequest, frozen=True, kw_only=True):
-    """Copy a file or a whole folder; no content is stored again."""
-
-    source: Ref
-    target: Target
-    replace: bool = False
-    if_revision: Revision | None = None
 
 
 class NodeReply(Reply, frozen=True, kw_only=True):
@@ -506,18 +548,41 @@ class NodeReply(Reply, frozen=True, kw_only=True):
     space: SpaceId | None = None
 
 
-class DeleteItem(Request, frozen=True, kw_only=True):
+@command("copy", Access.USER, "copy a file or folder", space_in=("source", "target"))
+class CopyRequest(ChangingRequest[NodeReply], frozen=True, kw_only=True):
+    """Copy a file or a whole folder; no content is stored again."""
+
+    source: Ref
+    target: Target
+    replace: bool = False
+    if_revision: Revision | None = None
+
+
+@command("move", Access.USER, "rename or move", space_in=("source", "target"))
+class MoveRequest(ChangingRequest[NodeReply], frozen=True, kw_only=True):
+    """Rename or move. What is at the target stays unless `replace`; `if_revision` speaks of the source."""
+
+    source: Ref
+    target: Target
+    replace: bool = False
+    if_revision: Revision | None = None
+
+
+@command("make_folder", Access.USER, "make a folder", space_in=("target",))
+class MakeFolderRequest(ChangingRequest[NodeReply], frozen=True, kw_only=True):
+    """`parents`: make what is missing above it, and accept that the folder itself is there."""
+
+    target: Target
+    parents: bool = False
+    mtime_ns: Signed = 0
+    attrs: Attributes | None = None
+
+
+class DeleteItem(RequestPart, frozen=True, kw_only=True):
     """One thing to delete; a folder goes with all that is in it."""
 
     ref: Ref
     if_revision: Revision | None = None
-
-
-class DeleteRequest(ChangingRequest, frozen=True, kw_only=True):
-    """`atomic`: all or nothing."""
-
-    items: Annotated[tuple[DeleteItem, ...], Meta(min_length=1, max_length=MAX_DELETE_ITEMS)]
-    atomic: bool = False
 
 
 class ItemsReply(Reply, frozen=True, kw_only=True):
@@ -532,22 +597,31 @@ class ItemsReply(Reply, frozen=True, kw_only=True):
     commit: Count | None = None
 
 
-class HaveRequest(Request, frozen=True, kw_only=True):
-    """Which of these does the space hold? Body: `ids` chunk ids."""
+@command("delete", Access.USER, "delete", reply_body=MAX_BODY, space_in=("items",))
+class DeleteRequest(ChangingRequest[ItemsReply], frozen=True, kw_only=True):
+    """`atomic`: all or nothing."""
 
-    space: SpaceId | None = None
-    ids: Annotated[int, Meta(ge=1, le=MAX_HAVE_IDS)]
+    items: Annotated[tuple[DeleteItem, ...], Meta(min_length=1, max_length=MAX_DELETE_ITEMS)]
+    atomic: bool = False
 
 
 class HaveReply(Reply, frozen=True, kw_only=True):
     """Body: a byte for each id: 1 the space holds it, 0 it does not."""
 
 
-class PutChunksRequest(Request, frozen=True, kw_only=True):
-    """Store chunks durably. Body: `chunks` records, then their data."""
+@command(
+    "have",
+    Access.USER,
+    "which chunks are there",
+    request_body=MAX_HAVE_IDS * CHUNK_ID_BYTES,
+    reply_body=MAX_HAVE_IDS,
+    space_in=("space",),
+)
+class HaveRequest(Request[HaveReply], frozen=True, kw_only=True):
+    """Which of these does the space hold? Body: `ids` chunk ids."""
 
     space: SpaceId | None = None
-    chunks: Annotated[int, Meta(ge=1, le=32_768)]
+    ids: Annotated[int, Meta(ge=1, le=MAX_HAVE_IDS)]
 
 
 class PutChunksReply(Reply, frozen=True, kw_only=True):
@@ -556,7 +630,15 @@ class PutChunksReply(Reply, frozen=True, kw_only=True):
     stored: Count
 
 
-class CommitItem(Request, frozen=True, kw_only=True):
+@command("put_chunks", Access.USER, "store chunks", request_body=MAX_BODY, transfers=True, space_in=("space",))
+class PutChunksRequest(Request[PutChunksReply], frozen=True, kw_only=True):
+    """Store chunks durably. Body: `chunks` records, then their data."""
+
+    space: SpaceId | None = None
+    chunks: Annotated[int, Meta(ge=1, le=32_768)]
+
+
+class CommitItem(RequestPart, frozen=True, kw_only=True):
     """One file, folder or symlink to be put in place; parents are made.
 
     A file's content is the next `chunks` records of the commit's body. `if_revision`: absent = whatever is there,
@@ -573,7 +655,8 @@ class CommitItem(Request, frozen=True, kw_only=True):
     if_revision: Revision | None = None
 
 
-class CommitRequest(ChangingRequest, frozen=True, kw_only=True):
+@command("commit", Access.USER, "put files in place", request_body=MAX_BODY, reply_body=MAX_BODY, space_in=("space",))
+class CommitRequest(ChangingRequest[ItemsReply], frozen=True, kw_only=True):
     """Up to 5,000 items in one transaction. Good items land, each bad one has its error; `atomic`: all or nothing.
 
     Body: JSON array of CommitItem (`items_bytes` long) | `records` records of the items' chunks, in order |

@@ -11,6 +11,15 @@ import unicodedata
 
 import msgspec
 
+__all__ = [
+    "MAX_ITERATIONS",
+    "MIN_ITERATIONS",
+    "PasswordPolicy",
+    "UnusablePassword",
+    "check_password",
+    "prepare_password",
+]
+
 # Chosen far above what people type, so that a pasted file is refused before it is normalised.
 MAX_PASSWORD_CHARS = 1024
 

@@ -11,6 +11,17 @@ import unicodedata
 
 from sfos.wire.errors import NameNotAllowed
 
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_NAME_BYTES",
+    "MAX_PATH_BYTES",
+    "check_name",
+    "fold_name",
+    "join_path",
+    "printable",
+    "split_path",
+]
+
 MAX_NAME_BYTES = 255  # what ext4, APFS and NTFS can hold in one component
 MAX_DEPTH = 256  # deeper than any tree seen, and shallow enough that every walk is bounded
 MAX_PATH_BYTES = 16 * 1024

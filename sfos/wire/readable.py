@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "counted",
+    "readable_size",
+]
+
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 

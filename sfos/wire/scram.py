@@ -37,6 +37,28 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sfos.wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, prepare_password
 
+__all__ = [
+    "MECHANISM",
+    "SALT_BYTES",
+    "BindingRefused",
+    "ClientExchange",
+    "ExchangeMisused",
+    "IterationsRefused",
+    "MalformedExchange",
+    "SaltedPassword",
+    "ScramError",
+    "ServerExchange",
+    "ServerNotProven",
+    "StaleSaltedPassword",
+    "Verifier",
+    "WrongProof",
+    "check_password_against",
+    "make_verifier",
+    "mock_verifier",
+    "salt_password",
+    "verifier_of",
+]
+
 MECHANISM = "SCRAM-SHA-256-PLUS"
 GS2_TLS_EXPORTER = "p=tls-exporter,,"
 

@@ -6,13 +6,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from sfos.wire.messages import Count, Reply, Request, TimeMs
+from sfos.wire.commands import Access, Reply, Request, command
+from sfos.wire.messages import Count, TimeMs
+
+__all__ = [
+    "EndSessionsRequest",
+    "EndedReply",
+    "SessionEntry",
+    "SessionsReply",
+    "SessionsRequest",
+]
 
 SessionId = Annotated[str, Meta(pattern="^[0-9a-f]{1,64}$")]
-
-
-class SessionsRequest(Request, frozen=True, kw_only=True):
-    """Which sessions does one have?"""
 
 
 class SessionEntry(Reply, frozen=True, kw_only=True):
@@ -37,13 +42,19 @@ class SessionsReply(Reply, frozen=True, kw_only=True):
     sessions: tuple[SessionEntry, ...] = ()
 
 
-class EndSessionsRequest(Request, frozen=True, kw_only=True):
-    """End one of one's own sessions on all of its connections; without an id all but the one that asks."""
-
-    session: SessionId | None = None
+@command("sessions", Access.USER, "one's own sessions")
+class SessionsRequest(Request[SessionsReply], frozen=True, kw_only=True):
+    """Which sessions does one have?"""
 
 
 class EndedReply(Reply, frozen=True, kw_only=True):
     """`ended`: how many there were to end."""
 
     ended: Count
+
+
+@command("end_sessions", Access.USER, "end one of them, or all others")
+class EndSessionsRequest(Request[EndedReply], frozen=True, kw_only=True):
+    """End one of one's own sessions on all of its connections; without an id all but the one that asks."""
+
+    session: SessionId | None = None

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from sfos.wire.digests import hmac_sha256, is_hmac_sha256
 
+__all__ = [
+    "EXPORTER_LABEL",
+    "EXPORTER_LENGTH",
+    "TICKET_BYTES",
+    "attach_answer",
+    "attach_proof",
+    "is_attach_answer",
+    "is_attach_proof",
+]
+
 TICKET_BYTES = 32
 
 # What both ends of a TLS session export from it: this proof is bound to it, and so is SCRAM's (RFC 9266 section 2).

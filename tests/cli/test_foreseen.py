@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -50,13 +51,13 @@ def test_a_command_asks_what_was_foreseen(cli: Cli, monkeypatch: pytest.MonkeyPa
     for folder in "ab":
         cli.ok("put", "local", f"{folder}/file")
     (cli.directory / "there").mkdir()
-    taken: list[str] = []
+    taken: list[Request[Any]] = []
     take = AnswersAhead.take
 
-    def taking(self: AnswersAhead, command: str, request: Request) -> Answer | None:
-        found = take(self, command, request)
+    def taking(self: AnswersAhead, request: Request[Any]) -> Answer | None:
+        found = take(self, request)
         if found is not None:
-            taken.append(command)
+            taken.append(request)
         return found
 
     monkeypatch.setattr(AnswersAhead, "take", taking)
@@ -75,7 +76,7 @@ def test_only_a_few_short_paths_are_asked_about_at_once() -> None:
     long = "x" * 200
     asked = questions(["rm", *(f"{long}{number}" for number in range(16))])
     assert 1 < len(asked) < 16
-    assert all(isinstance(request, StatRequest) for _, request in asked)
+    assert all(isinstance(request, StatRequest) for request in asked)
     assert questions(["ls", *map(str, range(100))]) == []
     for names, count in ((9, 2), (15, 1), (100, 0)):
         assert len(questions(["put", "local", "/".join(["x" * 100] * names)])) == count

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sfos.client.commands import Commands
-from sfos.protocol import ListReply, ListRequest
+from sfos.client.session.session import Session
+from sfos.protocol import Buffer, ListRequest, ReplyT, Request
 from tests.cli.conftest import Cli
 
 # What a transfer took; its speed is told from one second on, which a busy machine may need for six bytes.
@@ -79,13 +79,14 @@ def test_a_recursive_listing_has_a_header_for_each_folder(cli: Cli) -> None:
 def test_a_recursive_listing_asks_for_each_folder_once(cli: Cli, monkeypatch: pytest.MonkeyPatch, options: str) -> None:
     cli.ok("mkdir", "-p", "a/below", "b")
     asked: list[str | int | None] = []
-    ask = Commands.list
+    ask = Session.call
 
-    def asking(self: Commands, request: ListRequest) -> tuple[ListReply, memoryview]:
-        asked.extend(ref.path or ref.node for ref in request.folders)
-        return ask(self, request)
+    def asking(self: Session, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
+        if isinstance(request, ListRequest):
+            asked.extend(ref.path or ref.node for ref in request.folders)
+        return ask(self, request, *body)
 
-    monkeypatch.setattr(Commands, "list", asking)
+    monkeypatch.setattr(Session, "call", asking)
     said = cli.ok("ls", options, "a", "b")
     assert [line for line in said.splitlines() if line.endswith(":")] == ["a:", "a/below:", "b:"]
     assert asked[:2] == ["/a", "/b"]

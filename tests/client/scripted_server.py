@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -18,7 +19,7 @@ from OpenSSL import SSL
 
 from sfos.client.address import Address
 from sfos.protocol import (
-    COMMANDS,
+    COMMANDS_BY_NAME,
     EXPORTER_LABEL,
     EXPORTER_LENGTH,
     MAX_BODY,
@@ -29,6 +30,7 @@ from sfos.protocol import (
     Frame,
     FrameDecoder,
     HelloReply,
+    HelloRequest,
     LoginFinishReply,
     LoginFinishRequest,
     LoginStartReply,
@@ -72,7 +74,7 @@ class HonestAnswer(Exception):
 
 
 Answer = tuple[Reply, bytes]
-Handler = Callable[[Request, bytes], Answer]
+Handler = Callable[[Request[Any], bytes], Answer]
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
@@ -91,14 +93,14 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 class ScriptedServer:
-    """`handlers`: by command, what answers it. `requests`: the names of what was asked, in order.
+    """`handlers`: by the request's type, what answers it. `requests`: the types of what was asked, in order.
 
     `info`: of its sessions; None: a password alone opens none.
     """
 
-    def __init__(self, handlers: dict[str, Handler] | None = None) -> None:
+    def __init__(self, handlers: dict[type[Request[Any]], Handler] | None = None) -> None:
         self.handlers = handlers if handlers is not None else {}
-        self.requests: list[str] = []
+        self.requests: list[type[Request[Any]]] = []
         self.info: SessionInfo | None = session_info()
         self.stopping = threading.Event()
         self._tickets = {"t": secrets.token_bytes(32)}
@@ -141,9 +143,10 @@ class ScriptedServer:
 
     def _answer(self, tls: SSL.Connection, peer: _Peer, frame: Frame) -> None:
         envelope = decode_request(frame.header)
-        self.requests.append(envelope.command)
-        request = decode_args(COMMANDS[envelope.command].request, envelope.args)
-        handler = self.handlers.get(envelope.command)
+        kind = COMMANDS_BY_NAME[envelope.command].request
+        self.requests.append(kind)
+        request = decode_args(kind, envelope.args)
+        handler = self.handlers.get(kind)
         try:
             reply, body = self._reply(peer, handler, request, bytes(frame.body))
             tls.sendall(encode_frame(encode_result(envelope.id, reply), body))
@@ -160,13 +163,13 @@ class ScriptedServer:
                 tls.sendall(bytes([byte]))
                 self.stopping.wait(raw.drip_s)
 
-    def _reply(self, peer: _Peer, handler: Handler | None, request: Request, body: bytes) -> Answer:
+    def _reply(self, peer: _Peer, handler: Handler | None, request: Request[Any], body: bytes) -> Answer:
         if handler is not None:
             with suppress(HonestAnswer):
                 return handler(request, body)
         return self._honest(peer, request), b""
 
-    def _honest(self, peer: _Peer, request: Request) -> Reply:
+    def _honest(self, peer: _Peer, request: Request[Any]) -> Reply:
         if isinstance(request, LoginStartRequest):
             peer.exchange = ServerExchange(peer.exporter)
             peer.exchange.read_first(request.message)
@@ -180,7 +183,7 @@ class ScriptedServer:
             proof = attach_answer(self._tickets[request.ticket_id], peer.exporter)
             assert self.info is not None
             return AttachReply(proof=proof, session=self.info)
-        return HelloReply(version=1) if self.requests[-1] == "hello" else Done()
+        return HelloReply(version=1) if isinstance(request, HelloRequest) else Done()
 
     def __enter__(self) -> ScriptedServer:
         self._threads[0].start()

@@ -253,7 +253,7 @@ def test_sending_does_not_wait_for_a_server_that_waits_for_its_replies_to_be_tak
         assert connection.unanswered_bytes == ASKING_UNANSWERED_BYTES
         count = ASKING_UNANSWERED_BYTES // len(wants)
         for _ in range(count):  # 4 MiB are the answer to each: more than all buffers hold
-            connection.send("get_chunks", GetChunksRequest(wants=335), wants)
+            connection.send(GetChunksRequest(wants=335), wants)
         assert [connection.receive().expect(GetChunksReply).chunks for _ in range(count)] == [20] * count
 
 

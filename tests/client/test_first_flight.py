@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +21,11 @@ from sfos.protocol import (
     Entry,
     Fingerprint,
     HelloReply,
+    HelloRequest,
     LoginFailed,
+    LoginFinishRequest,
+    LoginStartRequest,
+    MakeFolderRequest,
     NodeReply,
     NotFound,
     Ref,
@@ -61,10 +66,10 @@ def ticket(scripted: ScriptedServer, trust: Trust) -> StoredTicket:
         return session.ticket
 
 
-def says(*parts: bytes | Callable[[int], bytes]) -> Callable[[Request, bytes], Answer]:
+def says(*parts: bytes | Callable[[int], bytes]) -> Callable[[Request[Any], bytes], Answer]:
     """A handler that sends just this; with nothing, it keeps silent."""
 
-    def handler(request: Request, body: bytes) -> Answer:
+    def handler(request: Request[Any], body: bytes) -> Answer:
         def data(request_id: int) -> bytes:
             return b"".join(part if isinstance(part, bytes) else part(request_id) for part in parts)
 
@@ -84,13 +89,13 @@ def refuses(error: SfosError, request_id: int | None = None) -> Callable[[int], 
 def test_attach_does_not_wait_for_the_answer_to_hello(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
 ) -> None:
-    scripted.handlers |= {"hello": says(), "attach": says(HELLO, refuses(SessionEnded()))}
+    scripted.handlers |= {HelloRequest: says(), AttachRequest: says(HELLO, refuses(SessionEnded()))}
     with pytest.raises(SessionEnded):
         Session.from_ticket(ticket, trust, IMPATIENT)
 
 
 def test_neither_does_a_login(scripted: ScriptedServer, trust: Trust) -> None:
-    scripted.handlers |= {"hello": says(), "login_start": says(HELLO, refuses(LoginFailed()))}
+    scripted.handlers |= {HelloRequest: says(), LoginStartRequest: says(HELLO, refuses(LoginFailed()))}
     with pytest.raises(LoginFailed):
         Session.sign_in(scripted.address, USER, PASSWORD, trust, IMPATIENT)
 
@@ -100,8 +105,8 @@ def test_a_server_that_refuses_the_hello_is_told_of_and_not_what_followed(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket, request_id: int | None
 ) -> None:
     scripted.handlers |= {
-        "hello": says(refuses(ServerBusy("There is no room.", retry_after_s=3.0), request_id)),
-        "attach": says(refuses(SessionRevoked())),
+        HelloRequest: says(refuses(ServerBusy("There is no room.", retry_after_s=3.0), request_id)),
+        AttachRequest: says(refuses(SessionRevoked())),
     }
     with pytest.raises(ServerBusy) as raised:
         Session.from_ticket(ticket, trust, IMPATIENT)
@@ -116,26 +121,26 @@ def test_a_server_that_refuses_the_hello_is_told_of_and_not_what_followed(
 def test_another_version_is_told_of_although_attach_was_sent_already(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket, answer: bytes | Callable[[int], bytes]
 ) -> None:
-    scripted.handlers |= {"hello": says(answer), "attach": says(b"\xff\xff what no version 1 would say")}
+    scripted.handlers |= {HelloRequest: says(answer), AttachRequest: says(b"\xff\xff what no version 1 would say")}
     with pytest.raises(UnsupportedVersion):
         Session.from_ticket(ticket, trust, IMPATIENT)
 
 
 def test_another_version_gets_no_proof_of_the_password(scripted: ScriptedServer, trust: Trust) -> None:
-    scripted.handlers["hello"] = says(encode_frame(encode_result(1, HelloReply(version=2))))
+    scripted.handlers[HelloRequest] = says(encode_frame(encode_result(1, HelloReply(version=2))))
     with pytest.raises(UnsupportedVersion):
         Session.sign_in(scripted.address, USER, PASSWORD, trust, IMPATIENT)
-    assert "login_finish" not in scripted.requests
+    assert LoginFinishRequest not in scripted.requests
     assert trust.store.pins() == {}
 
 
 def test_a_server_that_hangs_up_after_the_first_flight_is_lost(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
 ) -> None:
-    def hang_up(request: Request, body: bytes) -> Answer:
+    def hang_up(request: Request[Any], body: bytes) -> Answer:
         raise RawAnswer(b"")
 
-    scripted.handlers["hello"] = hang_up
+    scripted.handlers[HelloRequest] = hang_up
     with pytest.raises(ConnectionLost):
         Session.from_ticket(ticket, trust, IMPATIENT)
 
@@ -145,12 +150,12 @@ def test_a_proof_seen_on_one_connection_opens_no_other(
 ) -> None:
     proofs: list[bytes] = []
 
-    def note(request: Request, body: bytes) -> Answer:
+    def note(request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, AttachRequest)
         proofs.append(request.proof)
         raise RawAnswer(refuses(SessionEnded()), hang_up=False)
 
-    scripted.handlers["attach"] = note
+    scripted.handlers[AttachRequest] = note
     for _ in range(2):
         with pytest.raises(SessionEnded):
             Session.from_ticket(ticket, trust, IMPATIENT)
@@ -160,10 +165,10 @@ def test_a_proof_seen_on_one_connection_opens_no_other(
 # ── questions in the first flight ───────────────────────────────────────────────────────────────────────────────────
 
 HERE, THERE = StatRequest(ref=Ref(path="/here")), StatRequest(ref=Ref(path="/there"))
-QUESTIONS = (("stat", HERE), ("stat", THERE))
+QUESTIONS = (HERE, THERE)
 
 
-def tells_of_one_file(request: Request, body: bytes) -> Answer:
+def tells_of_one_file(request: Request[Any], body: bytes) -> Answer:
     assert isinstance(request, StatRequest)
     if request == THERE:
         raise NotFound(subject="/there")
@@ -174,15 +179,15 @@ def tells_of_one_file(request: Request, body: bytes) -> Answer:
 def asked(scripted: ScriptedServer, trust: Trust, ticket: StoredTicket) -> Iterator[Session]:
     """A session that begins with two questions."""
     scripted.handlers |= {
-        "stat": tells_of_one_file,
-        "make_folder": lambda *_: (NodeReply(node=9, revision="r", cursor="c"), b""),
+        StatRequest: tells_of_one_file,
+        MakeFolderRequest: lambda *_: (NodeReply(node=9, revision="r", cursor="c"), b""),
     }
     with Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS) as session:
         yield session
 
 
 def test_a_question_of_the_first_flight_is_not_asked_again_but_once(scripted: ScriptedServer, asked: Session) -> None:
-    assert scripted.requests == ["hello", "attach", "stat", "stat"]
+    assert scripted.requests == [HelloRequest, AttachRequest, StatRequest, StatRequest]
     assert asked.api.stat("/here").node == 7
     assert asked.api.exists("/there") is None
     assert len(scripted.requests) == 4
@@ -194,29 +199,29 @@ def test_a_question_of_the_first_flight_is_not_asked_again_but_once(scripted: Sc
 def test_a_change_makes_it_be_asked_again(scripted: ScriptedServer, asked: Session) -> None:
     asked.api.make_folder("/new")
     asked.api.stat("/here")
-    assert scripted.requests[4:] == ["make_folder", "stat"]
+    assert scripted.requests[4:] == [MakeFolderRequest, StatRequest]
 
 
 def test_another_connection_makes_it_be_asked_again(scripted: ScriptedServer, asked: Session) -> None:
     with asked.connect_more():
         asked.api.stat("/here")
-    assert scripted.requests[4:] == ["hello", "attach", "stat"]
+    assert scripted.requests[4:] == [HelloRequest, AttachRequest, StatRequest]
 
 
 def test_an_answer_that_passes_by_itself_is_asked_for_again(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
 ) -> None:
-    scripted.handlers["stat"] = says(refuses(ServerBusy()))
+    scripted.handlers[StatRequest] = says(refuses(ServerBusy()))
     with Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS) as session:
-        scripted.handlers["stat"] = tells_of_one_file
+        scripted.handlers[StatRequest] = tells_of_one_file
         assert session.api.stat("/here").node == 7
-    assert scripted.requests.count("stat") == 3
+    assert scripted.requests.count(StatRequest) == 3
 
 
 def test_a_session_that_has_ended_says_so_whatever_was_asked(
     scripted: ScriptedServer, trust: Trust, ticket: StoredTicket
 ) -> None:
-    scripted.handlers |= {"attach": says(refuses(SessionEnded())), "stat": says(refuses(NotFound()))}
+    scripted.handlers |= {AttachRequest: says(refuses(SessionEnded())), StatRequest: says(refuses(NotFound()))}
     with pytest.raises(SessionEnded):
         Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS)
 
@@ -226,7 +231,7 @@ def test_nothing_is_asked_of_a_server_that_has_not_proven_itself_and_is_not_pinn
 ) -> None:
     trust.store.forget(scripted.address)
     Session.from_ticket(ticket, trust, IMPATIENT, questions=QUESTIONS, ahead=1).close()
-    assert scripted.requests == ["hello", "attach"]
+    assert scripted.requests == [HelloRequest, AttachRequest]
 
 
 # ── ahead of need ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,7 +102,7 @@ def bytes_lacking(session: Session, path: Path) -> int:
         cut = Cutter(home.cut_seed).cut(source)
         chunks = [ChunkRecord(chunk_id(home.chunk_key, piece), len(piece)) for piece in cut]
     ids = [chunk.chunk_id for chunk in chunks]
-    _, there = session.api.commands.have(HaveRequest(ids=len(ids)), pack_ids(ids))
+    _, there = session.api.caller.call(HaveRequest(ids=len(ids)), pack_ids(ids))
     return sum(chunk.length for chunk, known in zip(chunks, there, strict=True) if not known)
 
 

@@ -21,6 +21,7 @@ from sfos.protocol import (
     NotFound,
     PasswordRefused,
     SessionEnded,
+    WatchRequest,
 )
 from tests.client.conftest import OPTIONS, PASSWORD, USER
 from tests.client.cutting_relay import CuttingRelay
@@ -322,9 +323,9 @@ def test_a_connection_that_was_aborted_tells_its_owner(session: Session, wait_un
 
     def wait() -> None:
         try:
-            connection.send("logout", LogoutRequest())
+            connection.send(LogoutRequest())
             connection.receive().expect(Done)
-            connection.receive_event("watch", 1, Done)
+            connection.receive_event(1, WatchRequest, Done)
         except ConnectionLost as error:
             raised.append(error)
 

@@ -51,8 +51,8 @@ def trust(tmp_path: Path) -> Trust:
 def admin(server: ServerProcess, trust: Trust) -> Iterator[Administration]:
     """An administrator of the server; what was held up is let go in the end."""
     with Session.sign_in(Address.parse(server.address), "admin", "admin123", trust, ClientOptions()) as session:
-        yield Administration(session.api.commands, session.info.password_policy)
-        Administration(session.api.commands, session.info.password_policy).lift()
+        yield Administration(session.api.caller, session.info.password_policy)
+        Administration(session.api.caller, session.info.password_policy).lift()
         session.logout()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ from sfos.protocol import (
     QuotaExceeded,
     Ref,
     RemoveAccountRequest,
+    Request,
     SessionEnded,
     SessionsRequest,
     StatRequest,
@@ -54,7 +56,7 @@ def verifier(password: str, iterations: int = MIN_ITERATIONS) -> str:
 
 
 def change(peer: WirePeer, name: str, **fields: object) -> AccountEntry:
-    account: AccountEntry = peer.call("admin_change_account", ChangeAccountRequest(name=name, **fields))[0].account  # type: ignore[arg-type]
+    account: AccountEntry = peer.call(ChangeAccountRequest(name=name, **fields))[0].account  # type: ignore[arg-type]
     return account
 
 
@@ -63,19 +65,20 @@ def change(peer: WirePeer, name: str, **fields: object) -> AccountEntry:
 
 def test_a_new_account_may_do_nothing_before_it_has_chosen_its_own_password(server: Running) -> None:
     root = server.signed_in("root")
-    root.call("admin_add_account", AddAccountRequest(name="carol", verifier=verifier(GIVEN)))
+    root.call(AddAccountRequest(name="carol", verifier=verifier(GIVEN)))
     peer = server.greeted()
     assert peer.login("carol", GIVEN).session.must_change_password
     folder = MakeFolderRequest(op_id=bytes(16), target=Target(path="/x"))
-    for command, request in (("stat", STAT), ("make_folder", folder), ("sessions", SessionsRequest())):
+    refused: tuple[Request[Any], ...] = (STAT, folder, SessionsRequest())
+    for request in refused:
         with pytest.raises(PasswordChangeRequired):
-            peer.call(command, request)
+            peer.call(request)
     attached = server.attached(peer)
     with pytest.raises(PasswordChangeRequired):
-        attached.call("stat", STAT)
-    peer.call("change_password", ChangePasswordRequest(verifier=verifier(OWN)))
+        attached.call(STAT)
+    peer.call(ChangePasswordRequest(verifier=verifier(OWN)))
     for one in (peer, attached):
-        assert one.call("stat", STAT)[0].entry.node
+        assert one.call(STAT)[0].entry.node
     again = server.greeted()
     assert not again.login("carol", OWN).session.must_change_password
 
@@ -90,12 +93,12 @@ def test_a_reset_password_ends_the_sessions_at_once_and_has_to_be_changed(server
     peer = server.greeted()
     peer.login("bob", GIVEN)
     with pytest.raises(PasswordChangeRequired):
-        peer.call("stat", STAT)
+        peer.call(STAT)
 
 
 def test_an_administrator_whose_password_was_given_administers_nothing(server: Running) -> None:
     root = server.signed_in("root")
-    root.call("admin_add_account", AddAccountRequest(name="second", verifier=verifier(GIVEN), role="admin"))
+    root.call(AddAccountRequest(name="second", verifier=verifier(GIVEN), role="admin"))
     peer = server.greeted()
     peer.login("second", GIVEN)
     with pytest.raises(PasswordChangeRequired):
@@ -104,7 +107,7 @@ def test_an_administrator_whose_password_was_given_administers_nothing(server: R
 
 def test_a_given_password_does_not_keep_the_server_from_the_network(server: Running) -> None:
     """Only the default accounts' do, which everybody knows."""
-    server.signed_in("root").call("admin_add_account", AddAccountRequest(name="carol", verifier=verifier(GIVEN)))
+    server.signed_in("root").call(AddAccountRequest(name="carol", verifier=verifier(GIVEN)))
     account = server.accounts.find("carol")
     assert account is not None
     assert (account.temporary, account.must_change) == (True, False)
@@ -117,7 +120,7 @@ def test_a_given_password_does_not_keep_the_server_from_the_network(server: Runn
 def test_a_verifier_that_protects_nobody_is_refused(text: str, error: type[Exception], server: Running) -> None:
     root = server.signed_in("root")
     with pytest.raises(error):
-        root.call("admin_add_account", AddAccountRequest(name="carol", verifier=text))
+        root.call(AddAccountRequest(name="carol", verifier=text))
     with pytest.raises(error):
         change(root, "bob", verifier=text)
     assert server.accounts.find("carol") is None
@@ -126,12 +129,12 @@ def test_a_verifier_that_protects_nobody_is_refused(text: str, error: type[Excep
 @pytest.mark.parametrize("name", ["", "Carol", "../carol", "a" * 64 + "b", "car ol"])
 def test_a_name_that_no_account_may_have_is_refused(name: str, server: Running) -> None:
     with pytest.raises((NameNotAllowed, MalformedMessage)):
-        server.signed_in("root").call("admin_add_account", AddAccountRequest(name=name, verifier=verifier(GIVEN)))
+        server.signed_in("root").call(AddAccountRequest(name=name, verifier=verifier(GIVEN)))
 
 
 def test_a_name_that_is_taken_is_refused(server: Running) -> None:
     with pytest.raises(AlreadyExists):
-        server.signed_in("root").call("admin_add_account", AddAccountRequest(name="bob", verifier=verifier(GIVEN)))
+        server.signed_in("root").call(AddAccountRequest(name="bob", verifier=verifier(GIVEN)))
 
 
 # --- The last administrator ---------------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ def test_the_last_enabled_administrator_is_not_disabled_demoted_or_removed(serve
         with pytest.raises(PermissionDenied, match="only enabled administrator"):
             change(root, "root", **fields)
     with pytest.raises(PermissionDenied, match="only enabled administrator"):
-        root.call("admin_remove_account", RemoveAccountRequest(name="root"))
+        root.call(RemoveAccountRequest(name="root"))
     account = server.accounts.find("root")
     assert account is not None
     assert (account.role, account.disabled, account.quota_bytes) == ("admin", False, None)
@@ -170,7 +173,7 @@ def test_who_is_demoted_or_disabled_is_out_at_once(server: Running) -> None:
     with pytest.raises(LoginFailed):
         server.greeted().login("alice", PASSWORDS["alice"])
     change(root, "alice", disabled=False)
-    assert server.signed_in("alice").call("stat", STAT)[0].entry.node
+    assert server.signed_in("alice").call(STAT)[0].entry.node
 
 
 # --- Quotas -------------------------------------------------------------------------------------------------------
@@ -186,15 +189,15 @@ def test_a_quota_holds_for_open_sessions_too_and_can_be_taken_back(
     assert change(root, "alice", quota_bytes=10_000).quota_bytes == 10_000
 
     def quota() -> int | None:
-        found: int | None = peer.call("usage", UsageRequest())[0].quota_bytes
+        found: int | None = peer.call(UsageRequest())[0].quota_bytes
         return found
 
     assert quota() == 10_000
     with pytest.raises(QuotaExceeded):
-        peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+        peer.call(PutChunksRequest(chunks=1), pack_records([record]) + data)
     change(root, "alice", quota_bytes=0)
     assert quota() is None
-    peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+    peer.call(PutChunksRequest(chunks=1), pack_records([record]) + data)
     assert change(root, "alice", default_quota=True).quota_bytes is None
 
 
@@ -202,15 +205,15 @@ def test_a_quota_of_files_holds_at_once_and_is_told(server: Running) -> None:
     root, peer = server.signed_in("root"), server.signed_in("alice")
 
     def make(name: str) -> None:
-        peer.call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{name}")))
+        peer.call(MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{name}")))
 
     assert change(root, "alice", quota_files=1).quota_files == 1
-    assert peer.call("usage", UsageRequest())[0].quota_files == 1
+    assert peer.call(UsageRequest())[0].quota_files == 1
     make("one")
     with pytest.raises(QuotaExceeded, match="files and folders"):
         make("two")
     assert change(root, "alice", default_quota_files=True).quota_files is None
-    assert peer.call("usage", UsageRequest())[0].quota_files is None
+    assert peer.call(UsageRequest())[0].quota_files is None
     make("two")
 
 
@@ -230,13 +233,13 @@ def test_a_quota_of_both_kinds_is_refused_and_unknown_names_are_not_found(server
 def test_each_thing_an_administrator_does_is_in_the_audit_log_with_their_name(server: Running) -> None:
     root = server.signed_in("root")
     given = verifier(GIVEN)
-    root.call("admin_add_account", AddAccountRequest(name="carol", verifier=given, role="admin"))
+    root.call(AddAccountRequest(name="carol", verifier=given, role="admin"))
     change(root, "carol", verifier=verifier(OWN))
     change(root, "carol", disabled=True)
-    root.call("admin_remove_account", RemoveAccountRequest(name="carol"))
-    root.call("admin_end_sessions", EndAnySessionsRequest(user="alice"))
-    root.call("admin_lift_penalties", LiftPenaltiesRequest())
-    root.call("admin_audit", AuditTailRequest(lines=5))
+    root.call(RemoveAccountRequest(name="carol"))
+    root.call(EndAnySessionsRequest(user="alice"))
+    root.call(LiftPenaltiesRequest())
+    root.call(AuditTailRequest(lines=5))
     lines = [json.loads(line) for line in server.audit().splitlines()]
     made = [line for line in lines if line.get("by") == "root"]
     assert [(line["event"], line.get("user")) for line in made] == [

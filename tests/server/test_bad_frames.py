@@ -38,7 +38,7 @@ def expect_refusal(peer: WirePeer, code: str, request_id: int) -> str:
 
 
 def serves_others(server: Running) -> None:
-    assert server.signed_in("bob").call("stat", STAT)[0].entry.node
+    assert server.signed_in("bob").call(STAT)[0].entry.node
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_length_beyond_the_limit_is_refused_when_its_prefix_has_come_and_the_c
 
 def test_before_login_a_header_of_8_kib_is_read_and_one_byte_more_is_not(server: Running) -> None:
     peer = server.greeted()
-    header = encode_request(9, "usage", UsageRequest())
+    header = encode_request(9, UsageRequest())
     peer.send_frame(header.ljust(MAX_HEADER_BEFORE_LOGIN))
     expect_refusal(peer, "login_required", 9)
     peer.tls.sendall(struct.pack(">II", MAX_HEADER_BEFORE_LOGIN + 1, 0) + header.ljust(MAX_HEADER_BEFORE_LOGIN + 1))
@@ -133,7 +133,7 @@ def test_wrong_arguments_are_answered_under_their_id_and_the_connection_goes_on(
     peer = server.signed_in()
     peer.send_frame(b'{"id": 77, "command": "stat", "args": ' + args + b"}")
     expect_refusal(peer, "malformed_message", 77)
-    assert peer.call("stat", STAT)[0].entry.node
+    assert peer.call(STAT)[0].entry.node
 
 
 def test_an_unknown_command_is_answered_under_its_id_and_the_connection_goes_on(server: Running) -> None:
@@ -146,7 +146,7 @@ def test_an_unknown_command_is_answered_under_its_id_and_the_connection_goes_on(
     for name in ("__class__", "hello ", "HELLO", "", "x" * 5000):
         peer.send_frame(b'{"id": 6, "command": "%b"}' % name.encode())
         expect_refusal(peer, "unknown_command", 6)
-    assert peer.call("stat", STAT)[0].entry.node
+    assert peer.call(STAT)[0].entry.node
 
 
 def test_a_body_where_none_belongs_or_one_too_long_for_its_command_is_refused_and_the_connection_goes_on(
@@ -154,17 +154,17 @@ def test_a_body_where_none_belongs_or_one_too_long_for_its_command_is_refused_an
 ) -> None:
     peer = server.signed_in()
     with pytest.raises(MalformedMessage):
-        peer.call("stat", STAT, b"body")
+        peer.call(STAT, b"body")
     with pytest.raises(FrameTooLong):
         peer.send_frame(b'{"id": 3, "command": "get_chunks", "args": {"wants": 1}}', bytes(MAX_BODY))
         raise_for_error(peer.receive()[0])
-    assert peer.call("stat", STAT)[0].entry.node
+    assert peer.call(STAT)[0].entry.node
 
 
 def test_requests_sent_together_are_answered_in_order(server: Running) -> None:
     peer = server.signed_in()
     together = b"".join(
-        encode_frame(encode_request(number, "stat", StatRequest(ref=Ref(path="/" if number % 3 else "/none"))))
+        encode_frame(encode_request(number, StatRequest(ref=Ref(path="/" if number % 3 else "/none"))))
         for number in range(100, 132)
     )
     peer.tls.sendall(together)
@@ -176,7 +176,7 @@ def test_requests_sent_together_are_answered_in_order(server: Running) -> None:
 
 def test_a_request_that_comes_byte_by_byte_is_answered(server: Running) -> None:
     peer = server.signed_in()
-    for byte in encode_frame(encode_request(1, "stat", STAT)):
+    for byte in encode_frame(encode_request(1, STAT)):
         peer.tls.sendall(bytes([byte]))
     assert peer.receive()[0].id == 1
 
@@ -192,7 +192,7 @@ def test_a_connection_cut_at_any_byte_of_a_request_harms_nobody(reset: bool, ser
             peer.reset()
         else:
             peer.sock.close()
-    assert owner.call("stat", STAT)[0].entry.node
+    assert owner.call(STAT)[0].entry.node
 
 
 def test_what_is_no_tls_at_all_is_dropped(server: Running) -> None:
@@ -220,7 +220,7 @@ def test_random_bytes_after_login_never_break_the_server(serve: Serve) -> None:
     dice = random.Random(7)
     for _ in range(60):
         peer = server.attached(owner)
-        header = bytearray(encode_request(1, "stat", STAT))
+        header = bytearray(encode_request(1, STAT))
         for _ in range(dice.randrange(1, 6)):
             header[dice.randrange(len(header))] = dice.randrange(256)
         peer.send_frame(bytes(header))
@@ -233,4 +233,4 @@ def test_random_bytes_after_login_never_break_the_server(serve: Serve) -> None:
         }
         peer.close()
     with pytest.raises(NotFound):
-        owner.call("stat", StatRequest(ref=Ref(path="/none")))
+        owner.call(StatRequest(ref=Ref(path="/none")))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from sfos.protocol import (
     COMMANDS,
+    COMMANDS_BY_NAME,
     MIN_ITERATIONS,
     ROOT_NODE,
     AccountsRequest,
     AddAccountRequest,
     AnySessionsRequest,
+    AttachRequest,
     AuditTailRequest,
     ChangeAccountRequest,
     ChangePasswordRequest,
@@ -21,6 +24,7 @@ from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     CommitItem,
+    CommitRequest,
     CopyRequest,
     DeleteItem,
     DeleteRequest,
@@ -29,8 +33,11 @@ from sfos.protocol import (
     EndSessionsRequest,
     GetChunksRequest,
     HaveRequest,
+    HelloRequest,
     LiftPenaltiesRequest,
     ListRequest,
+    LoginFinishRequest,
+    LoginStartRequest,
     LogoutRequest,
     MakeFolderRequest,
     ManifestRequest,
@@ -41,6 +48,7 @@ from sfos.protocol import (
     PutChunksRequest,
     Ref,
     RemoveAccountRequest,
+    Request,
     SessionEnded,
     SessionRevoked,
     SessionsRequest,
@@ -86,13 +94,13 @@ class Scene:
 
     def put(self) -> None:
         body = pack_records([self.record]) + DATA
-        assert self.peer.call("put_chunks", PutChunksRequest(chunks=1), body)[0].stored == 1
+        assert self.peer.call(PutChunksRequest(chunks=1), body)[0].stored == 1
 
     def commit(self, path: str = "/notes/fox.txt") -> int:
         self.put()
         item = CommitItem(target=Target(path=path), size=len(DATA), content=self.content, chunks=1)
         request, body = pack_commit(op_id(), [item], [self.record])
-        reply, reply_body = self.peer.call("commit", request, body)
+        reply, reply_body = self.peer.call(request, body)
         results, missing = unpack_results(reply, reply_body)
         assert not missing
         assert results[0].error is None
@@ -123,47 +131,47 @@ def do_attach(scene: Scene) -> None:
 
 
 def do_logout(scene: Scene) -> None:
-    reply, _ = scene.peer.call("logout", LogoutRequest())
+    reply, _ = scene.peer.call(LogoutRequest())
     assert reply == Done()
     scene.peer.expect_end()
 
 
 def do_change_password(scene: Scene) -> None:
     verifier = make_verifier("another long password", os.urandom(16), MIN_ITERATIONS)
-    scene.peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+    scene.peer.call(ChangePasswordRequest(verifier=verifier.format()))
     assert scene.server.accounts.find("alice").verifier == verifier  # type: ignore[union-attr]
 
 
 def do_sessions(scene: Scene) -> None:
-    (entry,) = scene.peer.call("sessions", SessionsRequest())[0].sessions
+    (entry,) = scene.peer.call(SessionsRequest())[0].sessions
     assert (entry.id, entry.user, entry.current) == (scene.peer.ticket_id, "alice", True)
 
 
 def do_end_sessions(scene: Scene) -> None:
     other = scene.server.signed_in("alice")
-    assert scene.peer.call("end_sessions", EndSessionsRequest())[0].ended == 1
+    assert scene.peer.call(EndSessionsRequest())[0].ended == 1
     with pytest.raises(SessionEnded):
         raise_for_error(other.receive()[0])
 
 
 def do_stat(scene: Scene) -> None:
     node = scene.commit()
-    entry = scene.peer.call("stat", StatRequest(ref=Ref(path="/notes/fox.txt")))[0].entry
+    entry = scene.peer.call(StatRequest(ref=Ref(path="/notes/fox.txt")))[0].entry
     assert (entry.node, entry.name, entry.size, entry.path) == (node, "fox.txt", len(DATA), "/notes/fox.txt")
     with pytest.raises(NotFound):
-        scene.peer.call("stat", StatRequest(ref=Ref(path="/nothing")))
+        scene.peer.call(StatRequest(ref=Ref(path="/nothing")))
 
 
 def do_list(scene: Scene) -> None:
     scene.commit()
-    reply, body = scene.peer.call("list", ListRequest(folders=(Ref(node=ROOT_NODE), Ref(path="/notes"))))
+    reply, body = scene.peer.call(ListRequest(folders=(Ref(node=ROOT_NODE), Ref(path="/notes"))))
     assert [folder.error for folder in reply.folders] == [None, None]
     assert sorted(entry.name for entry in unpacked(reply, body)) == ["fox.txt", "notes"]
 
 
 def do_manifest(scene: Scene) -> None:
     scene.commit()
-    reply, body = scene.peer.call("manifest", ManifestRequest(ref=Ref(path="/notes/fox.txt")))
+    reply, body = scene.peer.call(ManifestRequest(ref=Ref(path="/notes/fox.txt")))
     assert (reply.content, reply.size, reply.chunks) == (scene.content, len(DATA), 1)
     assert unpack_records(body) == [scene.record]
 
@@ -171,7 +179,7 @@ def do_manifest(scene: Scene) -> None:
 def do_get_chunks(scene: Scene) -> None:
     node = scene.commit()
     wants = pack_wants([ChunkWant(node, scene.content, 0, 1)])
-    reply, body = scene.peer.call("get_chunks", GetChunksRequest(wants=1), wants)
+    reply, body = scene.peer.call(GetChunksRequest(wants=1), wants)
     lengths, data = unpack_lengths(body, reply.chunks)
     assert lengths == [len(DATA)]
     assert data == DATA
@@ -179,14 +187,14 @@ def do_get_chunks(scene: Scene) -> None:
 
 def do_changes(scene: Scene) -> None:
     node = scene.commit()
-    reply, body = scene.peer.call("changes", ChangesRequest(since=scene.space.cursor))
+    reply, body = scene.peer.call(ChangesRequest(since=scene.space.cursor))
     assert node in [change.entry.node for change in decode_changes(body)]
     assert not reply.more
 
 
 def do_watch(scene: Scene) -> None:
     watcher = scene.server.attached(scene.peer)
-    watch_id = watcher.send("watch", WatchRequest())
+    watch_id = watcher.send(WatchRequest())
     envelope, _ = watcher.receive()
     assert (envelope.id, envelope.error) == (watch_id, None)
     node = scene.commit()
@@ -197,7 +205,7 @@ def do_watch(scene: Scene) -> None:
 
 def do_usage(scene: Scene) -> None:
     scene.commit()
-    usage = scene.peer.call("usage", UsageRequest())[0]
+    usage = scene.peer.call(UsageRequest())[0]
     assert (usage.bytes_current, usage.files_current) == (len(DATA), 1)
     assert usage.bytes_stored > len(DATA)
 
@@ -205,7 +213,7 @@ def do_usage(scene: Scene) -> None:
 def do_have(scene: Scene) -> None:
     scene.put()
     ids = [scene.record.chunk_id, bytes(32)]
-    assert bytes(scene.peer.call("have", HaveRequest(ids=2), pack_ids(ids))[1]) == b"\x01\x00"
+    assert bytes(scene.peer.call(HaveRequest(ids=2), pack_ids(ids))[1]) == b"\x01\x00"
 
 
 def do_put_chunks(scene: Scene) -> None:
@@ -215,7 +223,7 @@ def do_put_chunks(scene: Scene) -> None:
 def do_commit(scene: Scene) -> None:
     item = CommitItem(target=Target(path="/a.txt"), size=len(DATA), content=scene.content, chunks=1)
     request, body = pack_commit(op_id(), [item], [scene.record])
-    reply, reply_body = scene.peer.call("commit", request, body)
+    reply, reply_body = scene.peer.call(request, body)
     results, missing = unpack_results(reply, reply_body)
     assert results[0].error is not None
     assert results[0].error.code == "missing_chunks"
@@ -225,35 +233,35 @@ def do_commit(scene: Scene) -> None:
 
 
 def do_make_folder(scene: Scene) -> None:
-    made = scene.peer.call("make_folder", MakeFolderRequest(op_id=op_id(), target=Target(path="/new")))[0]
-    assert scene.peer.call("stat", StatRequest(ref=Ref(path="/new")))[0].entry.node == made.node
+    made = scene.peer.call(MakeFolderRequest(op_id=op_id(), target=Target(path="/new")))[0]
+    assert scene.peer.call(StatRequest(ref=Ref(path="/new")))[0].entry.node == made.node
 
 
 def do_move(scene: Scene) -> None:
     node = scene.commit()
     request = MoveRequest(op_id=op_id(), source=Ref(node=node), target=Target(path="/moved.txt"))
-    assert scene.peer.call("move", request)[0].node == node
-    assert scene.peer.call("stat", StatRequest(ref=Ref(path="/moved.txt")))[0].entry.node == node
+    assert scene.peer.call(request)[0].node == node
+    assert scene.peer.call(StatRequest(ref=Ref(path="/moved.txt")))[0].entry.node == node
 
 
 def do_copy(scene: Scene) -> None:
     node = scene.commit()
     request = CopyRequest(op_id=op_id(), source=Ref(node=node), target=Target(path="/copy.txt"))
-    copied = scene.peer.call("copy", request)[0]
+    copied = scene.peer.call(request)[0]
     assert copied.node != node
-    assert scene.peer.call("stat", StatRequest(ref=Ref(path="/copy.txt")))[0].entry.content == scene.content
+    assert scene.peer.call(StatRequest(ref=Ref(path="/copy.txt")))[0].entry.content == scene.content
 
 
 def do_delete(scene: Scene) -> None:
     scene.commit()
     items = (DeleteItem(ref=Ref(path="/notes")), DeleteItem(ref=Ref(path="/nothing")))
-    reply, body = scene.peer.call("delete", DeleteRequest(op_id=op_id(), items=items))
+    reply, body = scene.peer.call(DeleteRequest(op_id=op_id(), items=items))
     results, _ = unpack_results(reply, body)
     assert results[0].error is None
     assert results[1].error is not None
     assert results[1].error.code == "not_found"
     with pytest.raises(NotFound):
-        scene.peer.call("stat", StatRequest(ref=Ref(path="/notes/fox.txt")))
+        scene.peer.call(StatRequest(ref=Ref(path="/notes/fox.txt")))
 
 
 # --- Administrators ---
@@ -261,13 +269,13 @@ def do_delete(scene: Scene) -> None:
 
 def do_admin_accounts(scene: Scene) -> None:
     root = scene.server.signed_in("root")
-    reply = root.call("admin_accounts", AccountsRequest(limit=2))[0]
+    reply = root.call(AccountsRequest(limit=2))[0]
     assert [(entry.name, entry.role, entry.sessions) for entry in reply.accounts] == [
         ("alice", "user", 1),
         ("bob", "user", 0),
     ]
     assert reply.more
-    reply = root.call("admin_accounts", AccountsRequest(after="bob"))[0]
+    reply = root.call(AccountsRequest(after="bob"))[0]
     assert [(entry.name, entry.role, entry.sessions) for entry in reply.accounts] == [("root", "admin", 1)]
     assert not reply.more
 
@@ -277,13 +285,13 @@ def do_admin_add_account(scene: Scene) -> None:
     root = scene.server.signed_in("root")
     request = AddAccountRequest(name="carol", verifier=verifier, quota_bytes=5)
     for _ in range(2):  # a repeat after a lost reply
-        account = root.call("admin_add_account", request)[0].account
+        account = root.call(request)[0].account
         assert (account.name, account.role, account.must_change, account.quota_bytes) == ("carol", "user", True, 5)
 
 
 def do_admin_change_account(scene: Scene) -> None:
     root = scene.server.signed_in("root")
-    account = root.call("admin_change_account", ChangeAccountRequest(name="alice", disabled=True))[0].account
+    account = root.call(ChangeAccountRequest(name="alice", disabled=True))[0].account
     assert (account.disabled, account.role, account.sessions) == (True, "user", 0)
     with pytest.raises(SessionEnded):
         raise_for_error(scene.peer.receive()[0])
@@ -291,23 +299,23 @@ def do_admin_change_account(scene: Scene) -> None:
 
 def do_admin_remove_account(scene: Scene) -> None:
     root = scene.server.signed_in("root")
-    root.call("admin_remove_account", RemoveAccountRequest(name="alice"))
+    root.call(RemoveAccountRequest(name="alice"))
     assert scene.server.accounts.find("alice") is None
     with pytest.raises(NotFound):
-        root.call("admin_remove_account", RemoveAccountRequest(name="alice"))
+        root.call(RemoveAccountRequest(name="alice"))
 
 
 def do_admin_sessions(scene: Scene) -> None:
     root = scene.server.signed_in("root")
-    found = root.call("admin_sessions", AnySessionsRequest())[0].sessions
+    found = root.call(AnySessionsRequest())[0].sessions
     assert {(entry.user, entry.current) for entry in found} == {("alice", False), ("root", True)}
-    found = root.call("admin_sessions", AnySessionsRequest(user="alice"))[0].sessions
+    found = root.call(AnySessionsRequest(user="alice"))[0].sessions
     assert [entry.id for entry in found] == [scene.peer.ticket_id]
 
 
 def do_admin_end_sessions(scene: Scene) -> None:
     root = scene.server.signed_in("root")
-    assert root.call("admin_end_sessions", EndAnySessionsRequest(user="alice"))[0].ended == 1
+    assert root.call(EndAnySessionsRequest(user="alice"))[0].ended == 1
     with pytest.raises(SessionRevoked, match="administrator"):
         raise_for_error(scene.peer.receive()[0])
     scene.peer.expect_end()
@@ -315,7 +323,7 @@ def do_admin_end_sessions(scene: Scene) -> None:
 
 def do_admin_penalties(scene: Scene) -> None:
     scene.server.server.services.penalties.failed("192.0.2.1", "alice")
-    reply = scene.server.signed_in("root").call("admin_penalties", PenaltiesRequest())[0]
+    reply = scene.server.signed_in("root").call(PenaltiesRequest())[0]
     assert [(entry.kind, entry.name, entry.failures) for entry in reply.penalties] == [
         ("account", "alice", 1),
         ("address", "192.0.2.1", 1),
@@ -328,50 +336,50 @@ def do_admin_lift_penalties(scene: Scene) -> None:
     penalties.failed("2001:db8::/64", "alice")
     root = scene.server.signed_in("root")
     request = LiftPenaltiesRequest(kind="address", name="2001:db8::7")
-    assert [root.call("admin_lift_penalties", request)[0].ended for _ in range(2)] == [1, 0]
+    assert [root.call(request)[0].ended for _ in range(2)] == [1, 0]
     assert [entry.kind for entry in penalties.current()] == ["account"]
 
 
 def do_admin_audit(scene: Scene) -> None:
-    reply, body = scene.server.signed_in("root").call("admin_audit", AuditTailRequest(lines=2))
+    reply, body = scene.server.signed_in("root").call(AuditTailRequest(lines=2))
     lines = bytes(body).splitlines()
     assert reply.lines == len(lines) == 2
     assert b'"user":"alice"' in lines[0]
     assert b'"user":"root"' in lines[1]
 
 
-ONCE: dict[str, Callable[[Scene], None]] = {
-    "hello": do_hello,
-    "login_start": do_login,
-    "login_finish": do_login,
-    "attach": do_attach,
-    "logout": do_logout,
-    "change_password": do_change_password,
-    "sessions": do_sessions,
-    "end_sessions": do_end_sessions,
-    "admin_accounts": do_admin_accounts,
-    "admin_add_account": do_admin_add_account,
-    "admin_change_account": do_admin_change_account,
-    "admin_remove_account": do_admin_remove_account,
-    "admin_sessions": do_admin_sessions,
-    "admin_end_sessions": do_admin_end_sessions,
-    "admin_penalties": do_admin_penalties,
-    "admin_lift_penalties": do_admin_lift_penalties,
-    "admin_audit": do_admin_audit,
-    "stat": do_stat,
-    "list": do_list,
-    "manifest": do_manifest,
-    "get_chunks": do_get_chunks,
-    "changes": do_changes,
-    "watch": do_watch,
-    "usage": do_usage,
-    "have": do_have,
-    "put_chunks": do_put_chunks,
-    "commit": do_commit,
-    "make_folder": do_make_folder,
-    "move": do_move,
-    "copy": do_copy,
-    "delete": do_delete,
+ONCE: dict[type[Request[Any]], Callable[[Scene], None]] = {
+    HelloRequest: do_hello,
+    LoginStartRequest: do_login,
+    LoginFinishRequest: do_login,
+    AttachRequest: do_attach,
+    LogoutRequest: do_logout,
+    ChangePasswordRequest: do_change_password,
+    SessionsRequest: do_sessions,
+    EndSessionsRequest: do_end_sessions,
+    AccountsRequest: do_admin_accounts,
+    AddAccountRequest: do_admin_add_account,
+    ChangeAccountRequest: do_admin_change_account,
+    RemoveAccountRequest: do_admin_remove_account,
+    AnySessionsRequest: do_admin_sessions,
+    EndAnySessionsRequest: do_admin_end_sessions,
+    PenaltiesRequest: do_admin_penalties,
+    LiftPenaltiesRequest: do_admin_lift_penalties,
+    AuditTailRequest: do_admin_audit,
+    StatRequest: do_stat,
+    ListRequest: do_list,
+    ManifestRequest: do_manifest,
+    GetChunksRequest: do_get_chunks,
+    ChangesRequest: do_changes,
+    WatchRequest: do_watch,
+    UsageRequest: do_usage,
+    HaveRequest: do_have,
+    PutChunksRequest: do_put_chunks,
+    CommitRequest: do_commit,
+    MakeFolderRequest: do_make_folder,
+    MoveRequest: do_move,
+    CopyRequest: do_copy,
+    DeleteRequest: do_delete,
 }
 
 
@@ -379,6 +387,6 @@ def test_every_command_has_exactly_one_handler_and_no_handler_is_without_a_comma
     assert set(HANDLERS) == set(COMMANDS)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_does_its_work_through_the_wire(command: str, server: Running) -> None:
+@pytest.mark.parametrize("command", COMMANDS, ids=COMMANDS_BY_NAME)
+def test_every_command_does_its_work_through_the_wire(command: type[Request[Any]], server: Running) -> None:
     ONCE[command](Scene(server))

@@ -54,9 +54,9 @@ def store(server: Running) -> tuple[WirePeer, bytes, int]:
     """Someone who has stored one file, /file; its chunk's id; its node."""
     peer, login = server.login()
     record = ChunkRecord(chunk_id(login.session.home.chunk_key, DATA), len(DATA))
-    peer.call("put_chunks", PutChunksRequest(chunks=1), put_body(login.session.home.chunk_key))
+    peer.call(PutChunksRequest(chunks=1), put_body(login.session.home.chunk_key))
     item = CommitItem(target=Target(path="/folder/file"), size=len(DATA), content=record.chunk_id, chunks=1)
-    reply, body = peer.call("commit", *pack_commit(os.urandom(16), [item], [record]))
+    reply, body = peer.call(*pack_commit(os.urandom(16), [item], [record]))
     node = unpack_results(reply, body)[0][0].node
     assert node is not None
     return peer, record.chunk_id, node
@@ -79,11 +79,11 @@ def test_a_mistake_of_this_program_is_logged_under_an_id_that_the_client_gets_an
 
     monkeypatch.setattr(Space, "usage", broken)
     with caplog.at_level(logging.ERROR), pytest.raises(ServerFault) as fault:
-        peer.call("usage", UsageRequest())
+        peer.call(UsageRequest())
     assert "a detail" not in str(fault.value)
     error_id = str(fault.value).split("finds error ")[1].split()[0]
     assert any(error_id in record.getMessage() and record.exc_info for record in caplog.records)
-    assert peer.call("stat", STAT)[0].entry.node
+    assert peer.call(STAT)[0].entry.node
 
 
 @pytest.mark.allows_errors("a reply that is too long on purpose")
@@ -95,8 +95,8 @@ def test_a_reply_too_long_for_a_message_is_answered_with_a_fault_and_the_connect
     endless = Entry(node=1, parent=0, name=path, kind="folder", revision="1.a")
     monkeypatch.setattr(Space, "stat", lambda *_: StatReply(entry=endless))
     with pytest.raises(ServerFault, match="longer than a message"):
-        peer.call("stat", STAT)
-    assert peer.call("usage", UsageRequest())[0].files_current == 0
+        peer.call(STAT)
+    assert peer.call(UsageRequest())[0].files_current == 0
 
 
 def test_a_commit_of_the_most_items_with_the_longest_errors_is_answered_and_so_is_its_repetition(
@@ -109,7 +109,7 @@ def test_a_commit_of_the_most_items_with_the_longest_errors_is_answered_and_so_i
     items += [CommitItem(target=Target(path=longest), kind="folder")] * (MAX_COMMIT_ITEMS - 1)
     op_id = os.urandom(16)
     for _ in range(2):
-        results, _ = unpack_results(*peer.call("commit", *pack_commit(op_id, items, [])))
+        results, _ = unpack_results(*peer.call(*pack_commit(op_id, items, [])))
         assert results[0].error is None
         assert {found.error.code for found in results[1:] if found.error} == {"not_a_folder"}
         assert max(len(found.error.subject or "") for found in results[1:] if found.error) == 200
@@ -123,8 +123,8 @@ def test_a_stored_chunk_that_does_not_decrypt_is_an_error_of_its_own_and_loses_n
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
     with pytest.raises(DataDamaged):
-        peer.call("get_chunks", GetChunksRequest(wants=1), pack_wants([ChunkWant(node, content, 0, 1)]))
-    assert peer.call("stat", StatRequest(ref=Ref(node=node)))[0].entry.size == len(DATA)
+        peer.call(GetChunksRequest(wants=1), pack_wants([ChunkWant(node, content, 0, 1)]))
+    assert peer.call(StatRequest(ref=Ref(node=node)))[0].entry.size == len(DATA)
 
 
 def test_a_chunk_that_arrives_damaged_is_not_stored(server: Running) -> None:
@@ -132,19 +132,19 @@ def test_a_chunk_that_arrives_damaged_is_not_stored(server: Running) -> None:
     body = bytearray(put_body(login.session.home.chunk_key))
     body[-1] ^= 1
     with pytest.raises(BadChunk):
-        peer.call("put_chunks", PutChunksRequest(chunks=1), bytes(body))
+        peer.call(PutChunksRequest(chunks=1), bytes(body))
     with pytest.raises(MalformedMessage):
-        peer.call("put_chunks", PutChunksRequest(chunks=1), bytes(body[:-1]))
+        peer.call(PutChunksRequest(chunks=1), bytes(body[:-1]))
     with pytest.raises(MalformedMessage):
-        peer.call("put_chunks", PutChunksRequest(chunks=2), bytes(body))
+        peer.call(PutChunksRequest(chunks=2), bytes(body))
 
 
 def test_on_a_full_disk_uploads_are_refused_and_the_rest_goes_on(serve: Serve) -> None:
     server = serve({"storage.free_space_floor_bytes": str(2**40)})
     peer, login = server.login()
     with pytest.raises(StorageFull):
-        peer.call("put_chunks", PutChunksRequest(chunks=1), put_body(login.session.home.chunk_key))
-    assert peer.call("usage", UsageRequest())[0].files_current == 0
+        peer.call(PutChunksRequest(chunks=1), put_body(login.session.home.chunk_key))
+    assert peer.call(UsageRequest())[0].files_current == 0
 
 
 def test_a_folder_where_a_file_is_expected_and_the_other_way_round_and_bad_names_have_errors_of_their_own(
@@ -152,11 +152,11 @@ def test_a_folder_where_a_file_is_expected_and_the_other_way_round_and_bad_names
 ) -> None:
     peer, _, _ = store(server)
     with pytest.raises(IsAFolder):
-        peer.call("manifest", ManifestRequest(ref=Ref(path="/folder")))
+        peer.call(ManifestRequest(ref=Ref(path="/folder")))
     with pytest.raises(NotAFolder):
-        peer.call("stat", StatRequest(ref=Ref(path="/folder/file/below")))
+        peer.call(StatRequest(ref=Ref(path="/folder/file/below")))
     item = CommitItem(target=Target(path="/folder/\x01"), kind="folder")
-    reply, body = peer.call("commit", *pack_commit(os.urandom(16), [item], []))
+    reply, body = peer.call(*pack_commit(os.urandom(16), [item], []))
     error = unpack_results(reply, body)[0][0].error
     assert error is not None
     assert error.code == NameNotAllowed.code

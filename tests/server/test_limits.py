@@ -81,10 +81,10 @@ def test_at_its_limit_the_server_tells_newcomers_so_and_goes_on_serving_those_in
     inside = server.signed_in()
     other = server.attached(inside)
     assert said in busy_text(server.connect())
-    assert inside.call("stat", STAT)[0].entry.node
+    assert inside.call(STAT)[0].entry.node
     other.close()
     wait_until(lambda: server.server.connections() == 1)
-    assert server.signed_in("bob").call("stat", STAT)[0].entry.node
+    assert server.signed_in("bob").call(STAT)[0].entry.node
     assert "connection_refused" in server.audit()
 
 
@@ -93,7 +93,7 @@ def test_one_address_cannot_take_all_places_of_those_who_have_not_signed_in(serv
     owner = server.signed_in()
     strangers = [server.greeted() for _ in range(2)]
     assert "not signed in" in busy_text(server.connect())
-    assert owner.call("stat", STAT)[0].entry.node
+    assert owner.call(STAT)[0].entry.node
     strangers[0].login("bob", "tr0ub4dor and three")
     assert server.greeted()
 
@@ -106,7 +106,7 @@ def test_a_crowd_of_refused_newcomers_gets_a_closed_socket_without_a_handshake(s
     for _ in range(20):
         with pytest.raises((SSL.Error, OSError)):
             server.connect()
-    assert inside.call("stat", STAT)[0].entry.node
+    assert inside.call(STAT)[0].entry.node
     assert "connections in all" in busy_text(told[0])
 
 
@@ -165,7 +165,7 @@ def test_who_does_not_sign_in_is_cut_off_even_while_talking(serve: Serve) -> Non
             threading.Event().wait(0.05)
     silent.expect_cut()
     assert time.monotonic() - begun < STRUCK_S
-    assert owner.call("stat", STAT)[0].entry.node
+    assert owner.call(STAT)[0].entry.node
 
 
 def test_a_frame_that_drips_is_cut_off_though_something_comes_all_the_time(serve: Serve) -> None:
@@ -179,7 +179,7 @@ def test_a_frame_that_drips_is_cut_off_though_something_comes_all_the_time(serve
             peer.tls.sendall(b" ")
             threading.Event().wait(0.05)
     assert 0.3 < time.monotonic() - begun < STRUCK_S
-    assert owner.call("stat", STAT)[0].entry.node
+    assert owner.call(STAT)[0].entry.node
 
 
 def test_a_frame_that_stops_half_way_is_cut_off_and_gives_its_memory_back(serve: Serve, wait_until: Wait) -> None:
@@ -206,17 +206,17 @@ def test_a_client_that_does_not_read_its_replies_is_cut_off(serve: Serve, wait_u
     server = serve({**pace, "server.socket_buffer_bytes": "16 KiB"})
     owner, login = server.login()
     record, data = chunk_of(login, 300_000)
-    owner.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+    owner.call(PutChunksRequest(chunks=1), pack_records([record]) + data)
     item = CommitItem(target=Target(path="/large"), size=len(data), content=record.chunk_id, chunks=1)
-    reply, body = owner.call("commit", *pack_commit(os.urandom(16), [item], [record]))
+    reply, body = owner.call(*pack_commit(os.urandom(16), [item], [record]))
     node = unpack_results(reply, body)[0][0].node
     assert node is not None
     peer = server.attached(owner, receive_buffer=4096)
     for _ in range(8):
         wants = pack_wants([ChunkWant(node, record.chunk_id, 0, 1)])
-        peer.send("get_chunks", GetChunksRequest(wants=1), wants)
+        peer.send(GetChunksRequest(wants=1), wants)
     wait_until(lambda: server.server.connections() == 1, 30, what="the one who does not read to be cut off")
-    assert owner.call("stat", STAT)[0].entry.node
+    assert owner.call(STAT)[0].entry.node
 
 
 def test_two_users_who_do_not_read_leave_memory_for_the_replies_to_others(serve: Serve, wait_until: Wait) -> None:
@@ -225,11 +225,11 @@ def test_two_users_who_do_not_read_leave_memory_for_the_replies_to_others(serve:
     wants = {user: two_large_chunks(*server.login(user)) for user in ("alice", "root", "bob")}
     for user in ("alice", "root"):
         for _ in range(3):
-            server.attached(wants[user][0], receive_buffer=4096).send("get_chunks", *wants[user][1])
+            server.attached(wants[user][0], receive_buffer=4096).send(*wants[user][1])
     outgoing = server.server.services.outgoing
     wait_until(lambda: outgoing.used_bytes > 23 * MIB, 20, what="the slow ones to hold what they get")
     reader, request = wants["bob"]
-    reply, body = reader.call("get_chunks", *request)
+    reply, body = reader.call(*request)
     assert (reply.chunks, len(body)) == (2, 2 * (LARGE + 4))
 
 
@@ -238,7 +238,7 @@ def test_who_asks_for_one_byte_and_does_not_read_is_charged_with_the_chunk_that_
 ) -> None:
     server = serve()
     peer, (_, wants) = two_large_chunks(*server.login("alice"))
-    server.attached(peer, receive_buffer=4096).send("get_chunks", GetChunksRequest(wants=1, max_bytes=1), wants)
+    server.attached(peer, receive_buffer=4096).send(GetChunksRequest(wants=1, max_bytes=1), wants)
     outgoing = server.server.services.outgoing
     wait_until(lambda: outgoing.used_bytes >= LARGE, 20, what="the reply to be on its way")
 
@@ -248,10 +248,10 @@ def two_large_chunks(peer: WirePeer, login: LoginFinishReply) -> tuple[WirePeer,
     pieces = [chunk_of(login, LARGE) for _ in range(2)]
     records = [record for record, _ in pieces]
     for record, data in pieces:
-        peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+        peer.call(PutChunksRequest(chunks=1), pack_records([record]) + data)
     content = content_id(login.session.home.chunk_key, pack_records(records))
     item = CommitItem(target=Target(path="/large"), size=2 * LARGE, content=content, chunks=2)
-    reply, body = peer.call("commit", *pack_commit(os.urandom(16), [item], records))
+    reply, body = peer.call(*pack_commit(os.urandom(16), [item], records))
     node = unpack_results(reply, body)[0][0].node
     assert node is not None
     return peer, (GetChunksRequest(wants=1, max_bytes=8 * MIB), pack_wants([ChunkWant(node, content, 0, 2)]))
@@ -263,7 +263,7 @@ def test_an_idle_session_outlives_every_deadline_of_frames(serve: Serve) -> None
     )
     peer = server.signed_in()
     server.greeted().expect_cut()  # who came later has sat out the longest of the deadlines
-    assert peer.call("stat", STAT)[0].entry.node
+    assert peer.call(STAT)[0].entry.node
 
 
 def test_memory_for_bodies_is_shared_and_who_gets_none_in_time_is_told_to_try_again(serve: Serve) -> None:
@@ -293,7 +293,7 @@ def test_memory_for_bodies_is_shared_and_who_gets_none_in_time_is_told_to_try_ag
     thread.join()
     other = server.signed_in("bob")
     with pytest.raises(MalformedMessage):
-        other.call("get_chunks", GetChunksRequest(wants=1), b"short")
+        other.call(GetChunksRequest(wants=1), b"short")
 
 
 def test_the_server_survives_running_out_of_file_descriptors(serve: Serve, wait_until: Wait) -> None:
@@ -313,14 +313,14 @@ def test_the_server_survives_running_out_of_file_descriptors(serve: Serve, wait_
             newcomer.connect(server.server.address)
             newcomer.settimeout(10)
             assert newcomer.recv(1) == b""  # closed at once, instead of left waiting
-        assert owner.call("stat", STAT)[0].entry.node
+        assert owner.call(STAT)[0].entry.node
     finally:
         for fd in held:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         for newcomer in newcomers:
             newcomer.close()
-    assert server.signed_in("bob").call("stat", STAT)[0].entry.node
+    assert server.signed_in("bob").call(STAT)[0].entry.node
 
 
 # --- Many ------------------------------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ def test_among_idle_connections_and_drippers_a_transfer_completes_and_everything
 
     def put(peer: WirePeer, size: int) -> None:
         record, data = chunk_of(login, size)
-        assert peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)[0].stored == 1
+        assert peer.call(PutChunksRequest(chunks=1), pack_records([record]) + data)[0].stored == 1
 
     for _ in range(8):
         put(owner, MIB)  # starts the threads that sync
@@ -369,7 +369,7 @@ def test_among_idle_connections_and_drippers_a_transfer_completes_and_everything
         transfer = server.attached(owner)
         for _ in range(8):
             put(transfer, 4 * MIB)
-        assert all(peer.call("stat", STAT)[0].entry.node for peer in idle[::10])
+        assert all(peer.call(STAT)[0].entry.node for peer in idle[::10])
         wait_until(lambda: server.server.connections() == 52, 20, what="the drippers to be cut")
     finally:
         over.set()
@@ -446,7 +446,7 @@ def test_hello_is_answered_while_others_wait_for_their_spaces(serve: Serve, wait
     slots = [registry._slots[space] for _, space in asking]
     with slots[0].opening, slots[1].opening:
         for peer, _ in asking:
-            peer.send("stat", STAT)
+            peer.send(STAT)
         wait_until(lambda: all(slot.leases == 1 for slot in slots))
         hello = threading.Thread(target=server.connect().hello)
         hello.start()

@@ -42,7 +42,7 @@ def salt_and_iterations(server: Running, user: str) -> str:
     """What the server says of a user before any proof, without the nonce."""
     peer = server.greeted()
     first = ClientExchange(user, "x", peer.exporter).first()
-    message: str = peer.call("login_start", LoginStartRequest(message=first))[0].message
+    message: str = peer.call(LoginStartRequest(message=first))[0].message
     return message.split(",", 1)[1]
 
 
@@ -82,29 +82,29 @@ def test_disabling_an_account_does_not_show_in_its_salt(server: Running) -> None
 def test_a_proof_bound_to_another_connection_does_not_open_a_session(server: Running) -> None:
     peer, other = server.greeted(), server.greeted()
     exchange = ClientExchange("alice", PASSWORDS["alice"], other.exporter)
-    start = peer.call("login_start", LoginStartRequest(message=exchange.first()))[0].message
+    start = peer.call(LoginStartRequest(message=exchange.first()))[0].message
     with pytest.raises(ConnectionIntercepted):
-        peer.call("login_finish", LoginFinishRequest(message=exchange.final(start)))
+        peer.call(LoginFinishRequest(message=exchange.final(start)))
     assert "bound to another TLS session" in server.audit()
 
 
 @pytest.mark.parametrize("gs2", ["n,,", "y,,", "p=tls-unique,,", "p=tls-exporter,a=bob,"])
 def test_no_sign_in_without_our_channel_binding_is_begun(gs2: str, server: Running) -> None:
     with pytest.raises(MalformedMessage):
-        server.greeted().call("login_start", LoginStartRequest(message=f"{gs2}n=alice,r={'x' * 24}"))
+        server.greeted().call(LoginStartRequest(message=f"{gs2}n=alice,r={'x' * 24}"))
 
 
 def test_login_finish_without_login_start_is_out_of_order_and_a_start_serves_one_finish(server: Running) -> None:
     peer = server.greeted()
     with pytest.raises(OutOfOrder):
-        peer.call("login_finish", LoginFinishRequest(message="c=x,r=y,p=z"))
+        peer.call(LoginFinishRequest(message="c=x,r=y,p=z"))
     exchange = ClientExchange("alice", "wrong", peer.exporter)
-    start = peer.call("login_start", LoginStartRequest(message=exchange.first()))[0].message
+    start = peer.call(LoginStartRequest(message=exchange.first()))[0].message
     final = LoginFinishRequest(message=exchange.final(start))
     with pytest.raises(LoginFailed):
-        peer.call("login_finish", final)
+        peer.call(final)
     with pytest.raises(OutOfOrder):
-        peer.call("login_finish", final)
+        peer.call(final)
 
 
 def test_after_a_wrong_password_the_right_one_opens_a_session_on_the_same_connection(server: Running) -> None:
@@ -131,12 +131,12 @@ def test_a_hundred_sign_ins_begun_in_advance_are_not_all_tried(serve: Serve) -> 
     for _ in range(4):
         peer = server.greeted()
         exchange = ClientExchange("alice", "wrong", peer.exporter)
-        start = peer.call("login_start", LoginStartRequest(message=exchange.first()))[0].message
+        start = peer.call(LoginStartRequest(message=exchange.first()))[0].message
         begun.append((peer, LoginFinishRequest(message=exchange.final(start))))
     outcomes = []
     for peer, final in begun:
         with pytest.raises((LoginFailed, TooManyAttempts)) as refused:
-            peer.call("login_finish", final)
+            peer.call(final)
         outcomes.append(refused.value.code)
     assert outcomes == ["login_failed", "login_failed", "too_many_attempts", "too_many_attempts"]
 
@@ -147,7 +147,7 @@ def test_an_account_that_changes_between_the_two_halves_of_a_sign_in_is_not_let_
 ) -> None:
     peer = server.greeted()
     exchange = ClientExchange("alice", PASSWORDS["alice"], peer.exporter)
-    start = peer.call("login_start", LoginStartRequest(message=exchange.first()))[0].message
+    start = peer.call(LoginStartRequest(message=exchange.first()))[0].message
     if change == "disabled":
         server.accounts.set_disabled("alice", True)
     elif change == "removed":
@@ -155,7 +155,7 @@ def test_an_account_that_changes_between_the_two_halves_of_a_sign_in_is_not_let_
     else:
         server.accounts.set_verifier("alice", new_verifier())
     with pytest.raises(LoginFailed):
-        peer.call("login_finish", LoginFinishRequest(message=exchange.final(start)))
+        peer.call(LoginFinishRequest(message=exchange.final(start)))
 
 
 def test_the_wait_ends_by_itself(serve: Serve, wait_until: Callable[..., None]) -> None:
@@ -177,7 +177,7 @@ def test_the_wait_ends_by_itself(serve: Serve, wait_until: Callable[..., None]) 
 
 
 def change(peer: WirePeer, verifier: Verifier) -> None:
-    peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+    peer.call(ChangePasswordRequest(verifier=verifier.format()))
 
 
 @pytest.mark.allows_errors("the accounts are away on purpose")
@@ -197,7 +197,7 @@ def test_accounts_that_cannot_be_read_for_a_moment_end_no_session_and_sign_ins_a
         with pytest.raises(ServerBusy, match="cannot check accounts just now") as told:
             stranger.login("alice", PASSWORDS["alice"])
         assert told.value.retryable and told.value.retry_after_s
-    assert inside.call("stat", StatRequest(ref=Ref(path="/")))[0].entry.node
+    assert inside.call(StatRequest(ref=Ref(path="/")))[0].entry.node
     path.write_bytes(kept)
     path.chmod(0o600)
     stranger.login("alice", PASSWORDS["alice"])
@@ -222,7 +222,7 @@ def test_changing_the_password_ends_the_users_other_sessions_at_once_and_keeps_t
     other.expect_cut()
     attached_to_other.expect_cut()
     for alive in (peer, companion, bob):
-        assert alive.call("stat", StatRequest(ref=Ref(path="/")))[0].entry.node
+        assert alive.call(StatRequest(ref=Ref(path="/")))[0].entry.node
     with pytest.raises(SessionEnded):
         server.attached(other)
 
@@ -250,7 +250,7 @@ def test_a_session_cannot_become_another_users(server: Running) -> None:
     peer = server.signed_in("alice")
     with pytest.raises(OutOfOrder):
         peer.login("bob", PASSWORDS["bob"])
-    assert peer.call("stat", StatRequest(ref=Ref(path="/")))[0].entry.node
+    assert peer.call(StatRequest(ref=Ref(path="/")))[0].entry.node
 
 
 def test_a_verifier_that_protects_badly_or_is_none_is_refused(server: Running) -> None:
@@ -265,5 +265,5 @@ def test_a_verifier_that_protects_badly_or_is_none_is_refused(server: Running) -
             change(peer, verifier)
     for text in ("", "md5abc", "SCRAM-SHA-256$600000:AAAA$BBBB:CCCC"):
         with pytest.raises(MalformedMessage):
-            peer.call("change_password", ChangePasswordRequest(verifier=text))
+            peer.call(ChangePasswordRequest(verifier=text))
     assert server.accounts.find("alice") == present

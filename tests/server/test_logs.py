@@ -130,11 +130,11 @@ def test_a_whole_session_leaves_its_traces_and_none_of_its_secrets(
         with pytest.raises(LoginFailed):
             server.greeted().login("alice", "a wrong password 77")
         peer, login = server.login()
-        peer.call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/a secret folder")))
-        peer.call("stat", StatRequest(ref=Ref(path="/a secret folder")))
+        peer.call(MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/a secret folder")))
+        peer.call(StatRequest(ref=Ref(path="/a secret folder")))
         verifier = make_verifier("the next password 88", os.urandom(16), MIN_ITERATIONS)
-        peer.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
-        peer.call("logout", LogoutRequest())
+        peer.call(ChangePasswordRequest(verifier=verifier.format()))
+        peer.call(LogoutRequest())
         for one in server.peers:
             one.close()
         wait_until(lambda: server.server.connections() == 0)

@@ -209,7 +209,7 @@ def test_one_space_that_does_not_open_is_a_warning_while_another_one_does(
     """The server serves the others, so it shall start; it is an error if nobody would be served."""
     running = serve()
     for user in ("alice", "bob"):
-        running.signed_in(user).call("stat", StatRequest(ref=Ref(path="/")))
+        running.signed_in(user).call(StatRequest(ref=Ref(path="/")))
     of_alice, of_bob = sorted((home / "server_storage").glob("*/keys"))
     of_alice.unlink()
     if keys is not None:
@@ -222,7 +222,7 @@ def test_one_space_that_does_not_open_is_a_warning_while_another_one_does(
 
 
 def test_one_known_space_that_is_not_there_is_a_warning_while_others_are(home: Path, serve: Serve) -> None:
-    serve().signed_in().call("stat", StatRequest(ref=Ref(path="/")))
+    serve().signed_in().call(StatRequest(ref=Ref(path="/")))
     with (home / "secrets" / "spaces").open("a") as file:
         file.write("ab" * 16 + "\n")
     assert found(home, "error") == {}

@@ -9,6 +9,7 @@ import pytest
 
 from sfos.protocol import (
     COMMANDS,
+    COMMANDS_BY_NAME,
     ERRORS,
     MAX_BODY,
     MAX_HEADER,
@@ -33,7 +34,7 @@ def size(count: int) -> str:
     return f"{count:,} B"
 
 
-@pytest.mark.parametrize("spec", COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize("spec", COMMANDS.values(), ids=COMMANDS_BY_NAME)
 def test_each_command_has_its_row_with_its_rights_and_limits(spec: CommandSpec) -> None:
     what = spec.summary + ("; bears an `op_id`" if spec.changes else "")
     row = f"| `{spec.name}` | {what} | {spec.access.value} | {size(spec.request_body)} | {size(spec.reply_body)} |"
@@ -41,7 +42,7 @@ def test_each_command_has_its_row_with_its_rights_and_limits(spec: CommandSpec) 
 
 
 def test_no_row_is_about_a_command_or_an_error_that_there_is_not() -> None:
-    assert set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)) == set(COMMANDS) | set(ERRORS)
+    assert set(re.findall(r"^\| `(\w+)` \|", DOCUMENT, re.MULTILINE)) == set(COMMANDS_BY_NAME) | set(ERRORS)
 
 
 @pytest.mark.parametrize("code", ERRORS)
@@ -66,7 +67,7 @@ def test_the_transcript_is_numbered_and_every_line_of_it_is_a_message_of_the_pro
         client = direction.replace("S", "").replace("→", "")
         if direction.endswith("S"):
             request = decode_request(header)
-            spec = asked[client, request.id] = COMMANDS[request.command]
+            spec = asked[client, request.id] = COMMANDS_BY_NAME[request.command]
             decode_args(spec.request, request.args)
             assert int(body_bytes) <= spec.request_body
             continue

@@ -52,7 +52,7 @@ def test_new_connections_see_a_renewed_certificate_and_open_ones_go_on(server: R
     after = server.attached(before)
     assert seen_by(after) == new.certificate.serial_number != seen_by(before)
     for peer in (before, after):
-        assert peer.call("stat", STAT)[0].entry.node
+        assert peer.call(STAT)[0].entry.node
     assert server.signed_in("bob")
     assert '"event":"certificate_changed"' in server.audit() and '"same_pin":true' in server.audit()
 
@@ -61,7 +61,7 @@ def test_renewed_files_are_taken_without_being_told(server: Running, home: Path,
     inside = server.signed_in()
     new = renew(home)
     wait_until(lambda: shown_to_a_newcomer(server.server.address) == new.certificate.serial_number, 20)
-    assert inside.call("stat", STAT)[0].entry.node
+    assert inside.call(STAT)[0].entry.node
 
 
 def test_a_key_and_a_certificate_that_come_one_after_the_other_are_taken_together(server: Running, home: Path) -> None:
@@ -167,7 +167,7 @@ def test_sighup_takes_the_renewed_certificate_at_once_and_does_not_stop_a_server
                 new = renew(home)
                 server.process.send_signal(signal.SIGHUP)
                 wait_until(lambda: shown_to_a_newcomer(address) == new.certificate.serial_number)  # noqa: B023
-            assert inside.call("stat", STAT)[0].entry.node
+            assert inside.call(STAT)[0].entry.node
         assert server.process.poll() is None
 
 

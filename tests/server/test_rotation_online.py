@@ -70,12 +70,12 @@ class Uploader:
     def put(self, data: bytes) -> None:
         path = f"/{len(self.files)}"
         record = ChunkRecord(chunk_id(self._key, data), len(data))
-        self._peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([record]) + data)
+        self._peer.call(PutChunksRequest(chunks=1), pack_records([record]) + data)
         item = CommitItem(
             target=Target(path=path), kind="file", size=len(data), content=record.chunk_id, chunks=1, mtime_ns=1
         )
         request, body = pack_commit(os.urandom(16), [item], [record], [])
-        reply, results = self._peer.call("commit", request, body)
+        reply, results = self._peer.call(request, body)
         ((result,), missing) = unpack_results(reply, memoryview(results))
         assert (result.error, missing) == (None, [])
         self.files[path] = data
@@ -111,10 +111,11 @@ class Reader:
             self.failure = error
 
     def get(self, path: str) -> bytes:
-        entry = self._peer.call("stat", StatRequest(ref=Ref(path=path)))[0].entry
+        entry = self._peer.call(StatRequest(ref=Ref(path=path)))[0].entry
+        assert entry.content is not None
         want = ChunkWant(node=entry.node, content=entry.content, first=0, chunks=1)
         request = GetChunksRequest(wants=1)
-        reply, body = self._peer.call("get_chunks", request, pack_wants([want]))
+        reply, body = self._peer.call(request, pack_wants([want]))
         assert (reply.chunks, reply.stopped) == (1, None)
         _, data = unpack_lengths(memoryview(body), 1)
         return bytes(data)
@@ -158,7 +159,7 @@ def test_keys_are_rotated_and_the_rotation_killed_at_every_step_while_someone_up
     assert len(key_file.read_text().split()) == 1
     assert first.strip() not in key_file.read_text()
 
-    server.signed_in("bob").call("stat", StatRequest(ref=Ref(path="/")))  # whose space is made only now
+    server.signed_in("bob").call(StatRequest(ref=Ref(path="/")))  # whose space is made only now
     fingerprint = MasterKey.parse(key_file.read_text()).fingerprints()[0]
     spaces = server.server.services.spaces
     assert {wrapped_under(storage / one) for one in spaces.space_ids()} == {fingerprint}

@@ -166,8 +166,8 @@ def test_a_changed_password_ends_the_others_before_any_sweep_looks() -> None:
 def test_logout_ends_the_session_on_all_of_its_connections_and_its_ticket_opens_no_more(server: Running) -> None:
     peer, again = server.signed_in(), server.signed_in()
     idle, watching = server.attached(peer), server.attached(peer)
-    watching.call("watch", WatchRequest())
-    peer.call("logout", LogoutRequest())
+    watching.call(WatchRequest())
+    peer.call(LogoutRequest())
     peer.expect_end()
     for other in (idle, watching):
         with pytest.raises(SessionEnded, match="logout"):
@@ -175,14 +175,14 @@ def test_logout_ends_the_session_on_all_of_its_connections_and_its_ticket_opens_
         other.expect_end()
     with pytest.raises(SessionEnded):
         server.attached(peer)
-    assert again.call("stat", STAT)[0].entry.node
+    assert again.call(STAT)[0].entry.node
 
 
 def test_an_idle_session_ends_by_itself_though_it_watches(serve: Serve) -> None:
     server = serve({"security.session_idle_timeout_s": "1"})
     peer = server.signed_in()
     watching = server.attached(peer)
-    watching.call("watch", WatchRequest(heartbeat_s=1))
+    watching.call(WatchRequest(heartbeat_s=1))
     for other in (peer, watching):
         with pytest.raises(SessionEnded, match="idle"):
             while True:
@@ -199,7 +199,7 @@ def test_an_account_that_is_disabled_or_removed_is_out_within_seconds(how: str, 
     with pytest.raises(SessionEnded, match=how):
         raise_for_error(bob.receive()[0])
     bob.expect_end()
-    assert alice.call("stat", STAT)[0].entry.node
+    assert alice.call(STAT)[0].entry.node
 
 
 # --- Seen and ended by their user ---------------------------------------------------------------------------------
@@ -209,8 +209,8 @@ def test_a_user_sees_all_of_their_sessions_and_nobody_elses(server: Running) -> 
     first, second = server.signed_in("alice"), server.signed_in("alice")
     server.signed_in("bob")
     server.attached(second)
-    first.call("stat", STAT)
-    found = first.call("sessions", SessionsRequest())[0].sessions
+    first.call(STAT)
+    found = first.call(SessionsRequest())[0].sessions
     assert [entry.id for entry in found] == [first.ticket_id, second.ticket_id]
     assert [entry.current for entry in found] == [True, False]
     assert [entry.connections for entry in found] == [1, 2]
@@ -222,13 +222,13 @@ def test_a_user_sees_all_of_their_sessions_and_nobody_elses(server: Running) -> 
 def test_a_session_that_is_ended_from_another_is_cut_on_all_of_its_connections_at_once(server: Running) -> None:
     lost, mine = server.signed_in(), server.signed_in()
     idle, watching = server.attached(lost), server.attached(lost)
-    watching.call("watch", WatchRequest())
-    assert mine.call("end_sessions", EndSessionsRequest(session=lost.ticket_id))[0].ended == 1
+    watching.call(WatchRequest())
+    assert mine.call(EndSessionsRequest(session=lost.ticket_id))[0].ended == 1
     for peer in (lost, idle, watching):
         with pytest.raises(SessionRevoked, match="ended by its user"):
             raise_for_error(peer.receive()[0])
         peer.expect_end()
-    assert mine.call("stat", STAT)[0].entry.node
+    assert mine.call(STAT)[0].entry.node
     assert "ended by its user" in server.audit()
 
 
@@ -237,21 +237,21 @@ def test_a_connection_that_is_busy_sending_is_cut_as_well(server: Running) -> No
     desk, laptop = server.signed_in(), server.signed_in()
     header = b'{"id":9,"command":"put_chunks","args":{"chunks":1}}'
     laptop.tls.sendall(len(header).to_bytes(4) + (8 * 2**20).to_bytes(4) + header)
-    desk.call("end_sessions", EndSessionsRequest(session=laptop.ticket_id))
+    desk.call(EndSessionsRequest(session=laptop.ticket_id))
     begun = time.monotonic()
     with pytest.raises((SSL.Error, OSError)):
         while time.monotonic() - begun < 30:
             laptop.tls.sendall(bytes(1024))
             threading.Event().wait(0.02)
     assert time.monotonic() - begun < 30
-    assert desk.call("stat", STAT)[0].entry.node
+    assert desk.call(STAT)[0].entry.node
 
 
 def test_who_has_the_ticket_of_a_session_that_was_ended_on_purpose_is_told_so_and_a_stranger_is_not(
     server: Running,
 ) -> None:
     lost, mine = server.signed_in(), server.signed_in()
-    mine.call("end_sessions", EndSessionsRequest(session=lost.ticket_id))
+    mine.call(EndSessionsRequest(session=lost.ticket_id))
     with pytest.raises(SessionRevoked):
         server.attached(lost)
     lost.ticket = bytes(32)
@@ -262,36 +262,36 @@ def test_who_has_the_ticket_of_a_session_that_was_ended_on_purpose_is_told_so_an
 
 def test_all_other_sessions_end_at_once_and_the_one_that_asked_goes_on(server: Running) -> None:
     mine, others, bob = server.signed_in(), [server.signed_in() for _ in range(3)], server.signed_in("bob")
-    assert mine.call("end_sessions", EndSessionsRequest())[0].ended == 3
+    assert mine.call(EndSessionsRequest())[0].ended == 3
     for other in others:
         with pytest.raises(SessionRevoked):
             raise_for_error(other.receive()[0])
-    assert [entry.id for entry in mine.call("sessions", SessionsRequest())[0].sessions] == [mine.ticket_id]
-    assert bob.call("stat", STAT)[0].entry.node
+    assert [entry.id for entry in mine.call(SessionsRequest())[0].sessions] == [mine.ticket_id]
+    assert bob.call(STAT)[0].entry.node
 
 
 def test_nobody_ends_the_session_of_another_user(server: Running) -> None:
     alice, bob = server.signed_in("alice"), server.signed_in("bob")
     for wanted in (alice.ticket_id, "0" * 32):
         with pytest.raises(NotFound):
-            bob.call("end_sessions", EndSessionsRequest(session=wanted))
-    assert alice.call("stat", STAT)[0].entry.node
+            bob.call(EndSessionsRequest(session=wanted))
+    assert alice.call(STAT)[0].entry.node
 
 
 def test_ending_the_very_session_that_asks_is_a_logout(server: Running) -> None:
     peer = server.signed_in()
-    assert peer.call("end_sessions", EndSessionsRequest(session=peer.ticket_id))[0].ended == 1
+    assert peer.call(EndSessionsRequest(session=peer.ticket_id))[0].ended == 1
     peer.expect_end()
 
 
 def test_a_changed_password_ends_the_other_sessions_at_once_and_keeps_its_own(server: Running) -> None:
     mine, other = server.signed_in(), server.signed_in()
     verifier = make_verifier("another long password", b"t" * 16, MIN_ITERATIONS)
-    mine.call("change_password", ChangePasswordRequest(verifier=verifier.format()))
+    mine.call(ChangePasswordRequest(verifier=verifier.format()))
     with pytest.raises(SessionEnded, match="password changed"):
         raise_for_error(other.receive()[0])
     other.expect_end()
-    assert mine.call("stat", STAT)[0].entry.node
+    assert mine.call(STAT)[0].entry.node
 
 
 def test_what_was_ended_on_purpose_is_forgotten_when_its_time_would_have_been_over() -> None:

@@ -61,7 +61,7 @@ def stoppable(home: Path) -> Iterator[Running]:
 def test_idle_connections_and_watches_are_told_and_closed_cleanly_and_nobody_is_cut_off(stoppable: Running) -> None:
     idle = [stoppable.signed_in() for _ in range(3)]
     watching = stoppable.attached(idle[0])
-    watching.call("watch", WatchRequest())
+    watching.call(WatchRequest())
     stranger = stoppable.greeted()
     begun = time.monotonic()
     stopping = stopped(stoppable)
@@ -85,7 +85,7 @@ def test_a_command_that_runs_when_the_server_stops_is_answered(
         held.execute("BEGIN IMMEDIATE")
         before = bytes_read(stoppable)
         request = MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/made while stopping"))
-        peer.send("make_folder", request)
+        peer.send(request)
         wait_until(lambda: bytes_read(stoppable) > before)
         stopping = stopped(stoppable)
         wait_until(lambda: not listens(stoppable.server.address))
@@ -353,12 +353,12 @@ def test_commands_that_run_on_after_the_grace_period_end_with_the_process_and_th
         for peer in peers:
             peer.hello()
             login = peer.login("alice", PASSWORDS["alice"])
-        peers[0].call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/acknowledged")))
+        peers[0].call(MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/acknowledged")))
         catalog = home / "server_storage" / login.session.home.space / "catalog.db"
         with closing(sqlite3.connect(catalog, isolation_level=None)) as held:
             held.execute("BEGIN IMMEDIATE")
             for number, peer in enumerate(peers):
-                peer.send("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{number}")))
+                peer.send(MakeFolderRequest(op_id=os.urandom(16), target=Target(path=f"/{number}")))
             wait_until(lambda: all(has_been_read(peer) for peer in peers), what="the commands to begin")
             running.send_signal(signal.SIGTERM)
             wait_until(lambda: is_free(home), timeout_s=30)
@@ -371,7 +371,7 @@ def test_commands_that_run_on_after_the_grace_period_end_with_the_process_and_th
     with process(home, "--port", "0") as running, WirePeer(ready(running)) as peer:
         peer.hello()
         peer.login("alice", PASSWORDS["alice"])
-        assert peer.call("stat", StatRequest(ref=Ref(path="/acknowledged")))[0].entry.kind == "folder"
+        assert peer.call(StatRequest(ref=Ref(path="/acknowledged")))[0].entry.kind == "folder"
 
 
 def has_been_read(peer: WirePeer) -> bool:
@@ -397,7 +397,7 @@ def ask_without_reading(peer: WirePeer) -> None:
 
     try:
         while True:
-            peer.send("stat", StatRequest(ref=Ref(path="/" + "x" * 50_000)))
+            peer.send(StatRequest(ref=Ref(path="/" + "x" * 50_000)))
     except (SSL.Error, OSError, ServerBusy):
         return
 

@@ -47,7 +47,7 @@ def test_no_tls_session_is_resumed_so_nothing_can_be_sent_early(server: Running)
     """Early data (0-RTT) needs a session to go on with; and SCRAM's binding needs keys of its own each time."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    hello = encode_frame(encode_request(1, "hello", HelloRequest(version=VERSION, client="a test")))
+    hello = encode_frame(encode_request(1, HelloRequest(version=VERSION, client="a test")))
     earlier: ssl.SSLSession | None = None
     for _ in range(2):
         with (
@@ -87,7 +87,7 @@ def test_a_master_key_from_the_environment_is_nowhere_in_the_home(
     key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     monkeypatch.setenv("SFOS_MASTER_KEY", key)
     peer = serve().signed_in()
-    peer.call("make_folder", MakeFolderRequest(op_id=secrets.token_bytes(16), target=Target(path="/sealed")))
+    peer.call(MakeFolderRequest(op_id=secrets.token_bytes(16), target=Target(path="/sealed")))
     files = [path for path in home.rglob("*") if path.is_file()]
     assert any(path.name == "catalog.db" for path in files)
     for path in files:
@@ -125,9 +125,9 @@ def test_what_looks_like_sql_is_a_name_like_any_other(server: Running) -> None:
     peer = server.signed_in()
     for name in HOSTILE:
         target = Target(path=f"/{name}")
-        peer.call("make_folder", MakeFolderRequest(op_id=secrets.token_bytes(16), target=target))
+        peer.call(MakeFolderRequest(op_id=secrets.token_bytes(16), target=target))
     for name in HOSTILE:
-        assert peer.call("stat", StatRequest(ref=Ref(path=f"/{name}")))[0].entry.name == name
+        assert peer.call(StatRequest(ref=Ref(path=f"/{name}")))[0].entry.name == name
 
 
 # What may be put into the text of a statement: numbers of this program, and as many question marks as there are values.
@@ -186,6 +186,6 @@ def test_have_tells_nobody_what_is_in_the_space_of_another(server: Running) -> N
     assert homes[0].chunk_key != homes[1].chunk_key
     ids = [chunk_id(home.chunk_key, data) for home in homes]
     body = pack_records([ChunkRecord(ids[0], len(data))]) + data
-    alice[0].call("put_chunks", PutChunksRequest(chunks=1), body)
-    assert bytes(alice[0].call("have", HaveRequest(ids=2), pack_ids(ids))[1]) == b"\1\0"
-    assert bytes(bob[0].call("have", HaveRequest(ids=2), pack_ids(ids))[1]) == b"\0\0"
+    alice[0].call(PutChunksRequest(chunks=1), body)
+    assert bytes(alice[0].call(HaveRequest(ids=2), pack_ids(ids))[1]) == b"\1\0"
+    assert bytes(bob[0].call(HaveRequest(ids=2), pack_ids(ids))[1]) == b"\0\0"

@@ -31,7 +31,7 @@ from tests.support.wire_peer import WirePeer
 
 
 def make(peer: WirePeer, path: str) -> None:
-    peer.call("make_folder", MakeFolderRequest(op_id=os.urandom(16), target=Target(path=path), parents=True))
+    peer.call(MakeFolderRequest(op_id=os.urandom(16), target=Target(path=path), parents=True))
 
 
 class Watcher:
@@ -39,7 +39,7 @@ class Watcher:
 
     def __init__(self, server: Running, owner: WirePeer, request: WatchRequest) -> None:
         self.peer = server.attached(owner)
-        self.watch_id = self.peer.send("watch", request)
+        self.watch_id = self.peer.send(request)
         envelope, _ = self.peer.receive()
         raise_for_error(envelope)
         self.cursor = decode_result(WatchReply, envelope.result).cursor
@@ -118,7 +118,7 @@ def test_deletions_are_told(server: Running) -> None:
     owner = server.signed_in()
     make(owner, "/gone")
     watcher = Watcher(server, owner, WatchRequest())
-    owner.call("delete", DeleteRequest(op_id=os.urandom(16), items=(DeleteItem(ref=Ref(path="/gone")),)))
+    owner.call(DeleteRequest(op_id=os.urandom(16), items=(DeleteItem(ref=Ref(path="/gone")),)))
     _, changes = watcher.event()
     assert [(change.entry.name, change.deleted) for change in changes] == [("gone", True)]
 
@@ -130,7 +130,7 @@ def test_a_cursor_that_the_server_does_not_know_is_refused_in_the_reply(server: 
     with pytest.raises(ResyncRequired):
         Watcher(server, owner, WatchRequest(since=of_another_epoch))
     with pytest.raises(MalformedMessage):
-        owner.call("watch", WatchRequest(since="yesterday"))
+        owner.call(WatchRequest(since="yesterday"))
 
 
 def test_a_client_that_goes_away_frees_its_watch(server: Running, wait_until: Callable[..., None]) -> None:
@@ -147,7 +147,7 @@ def test_a_client_that_goes_away_frees_its_watch(server: Running, wait_until: Ca
 
 def test_a_client_that_says_something_on_a_watch_is_cut_off(server: Running) -> None:
     watcher = Watcher(server, server.signed_in(), WatchRequest())
-    watcher.peer.send("stat", StatRequest(ref=Ref(path="/")))
+    watcher.peer.send(StatRequest(ref=Ref(path="/")))
     watcher.peer.expect_cut()
 
 

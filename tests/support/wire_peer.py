@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from OpenSSL import SSL
 
 from sfos.protocol import (
-    COMMANDS,
     EXPORTER_LABEL,
     EXPORTER_LENGTH,
     MAX_BODY,
@@ -28,8 +27,8 @@ from sfos.protocol import (
     LoginFinishRequest,
     LoginStartReply,
     LoginStartRequest,
-    Reply,
     ReplyEnvelope,
+    ReplyT,
     Request,
     attach_answer,
     attach_proof,
@@ -38,9 +37,8 @@ from sfos.protocol import (
     encode_frame,
     encode_request,
     raise_for_error,
+    reply_type,
 )
-
-ReplyT = TypeVar("ReplyT", bound=Reply)
 
 _PATIENCE_S = 30  # a server that says nothing for so long hangs
 _RECORD = 16 * 1024
@@ -84,9 +82,9 @@ class WirePeer:
     def send_frame(self, header: bytes, body: Buffer = b"") -> None:
         self.tls.sendall(encode_frame(header, body))
 
-    def send(self, command: str, request: Request, body: Buffer = b"") -> int:
+    def send(self, request: Request[Any], body: Buffer = b"") -> int:
         request_id, self.next_id = self.next_id, self.next_id + 1
-        self.send_frame(encode_request(request_id, command, request), body)
+        self.send_frame(encode_request(request_id, request), body)
         return request_id
 
     def receive_frame(self) -> Frame:
@@ -100,13 +98,13 @@ class WirePeer:
         frame = self.receive_frame()
         return decode_reply(frame.header), frame.body
 
-    def call(self, command: str, request: Request, body: Buffer = b"") -> tuple[Any, memoryview]:
+    def call(self, request: Request[ReplyT], body: Buffer = b"") -> tuple[ReplyT, memoryview]:
         """The typed reply and its body. Raises: the error that the server answers."""
-        request_id = self.send(command, request, body)
+        request_id = self.send(request, body)
         envelope, reply_body = self.receive()
         raise_for_error(envelope)
         assert envelope.id == request_id
-        return decode_result(COMMANDS[command].reply, envelope.result), reply_body
+        return decode_result(reply_type(request), envelope.result), reply_body
 
     def expect_end(self) -> None:
         """Return if the server says close_notify and nothing else."""
@@ -133,15 +131,15 @@ class WirePeer:
         return self.tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
 
     def hello(self, version: int = VERSION) -> HelloReply:
-        reply: HelloReply = self.call("hello", HelloRequest(version=version, client="a test"))[0]
+        reply: HelloReply = self.call(HelloRequest(version=version, client="a test"))[0]
         return reply
 
     def login(self, user: str, password: str) -> LoginFinishReply:
         """Sign in; hello must have been said."""
         exchange = ClientExchange(user, password, self.exporter)
-        start: LoginStartReply = self.call("login_start", LoginStartRequest(message=exchange.first()))[0]
+        start: LoginStartReply = self.call(LoginStartRequest(message=exchange.first()))[0]
         message = exchange.final(start.message)
-        finish: LoginFinishReply = self.call("login_finish", LoginFinishRequest(message=message))[0]
+        finish: LoginFinishReply = self.call(LoginFinishRequest(message=message))[0]
         exchange.verify(finish.message)
         self.ticket, self.ticket_id = finish.ticket, finish.ticket_id
         return finish
@@ -149,7 +147,7 @@ class WirePeer:
     def attach(self, other: WirePeer) -> AttachReply:
         """Join the session of `other`; hello must have been said."""
         proof = attach_proof(other.ticket, self.exporter)
-        reply: AttachReply = self.call("attach", AttachRequest(ticket_id=other.ticket_id, proof=proof))[0]
+        reply: AttachReply = self.call(AttachRequest(ticket_id=other.ticket_id, proof=proof))[0]
         assert reply.proof == attach_answer(other.ticket, self.exporter)
         self.ticket, self.ticket_id = other.ticket, other.ticket_id
         return reply

@@ -8,24 +8,30 @@ import struct
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from sfos.client.administration import Administration
 from sfos.client.api import Api
-from sfos.client.commands import Commands
 from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.options import ClientOptions, ConnectionOptions, TransferOptions
 from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine
 from sfos.protocol import (
     COMMANDS,
+    AttachRequest,
     Buffer,
     Entry,
+    HelloRequest,
+    ListRequest,
     LocalProtocolError,
+    LoginFinishRequest,
+    LoginStartRequest,
     NotFound,
     Reply,
+    ReplyT,
     Request,
     SfosError,
+    StatRequest,
     decode_reply,
     decode_result,
     encode_error,
@@ -33,16 +39,16 @@ from sfos.protocol import (
     encode_request,
     encode_result,
     raise_for_error,
+    reply_type,
 )
 from tests.client.scripted_server import PASSWORD, USER, Answer, Handler, HonestAnswer, RawAnswer, ScriptedServer
 from tests.support.retrying import for_s, times
+from tests.support.sample_messages import FILE, FOLDER, LARGE, LINK, REPLIES, REQUESTS, SESSION, SPACE
 from tests.torture.fuzz_decoders import Cases
 from tests.torture.fuzz_mutator import Mutator
-from tests.torture.fuzz_samples import FILE, FOLDER, LARGE, LINK, REPLIES, REQUESTS, SESSION, SPACE
 from tests.torture.scenario import Context, Figures
 
 _PREFIX = struct.Struct(">II")
-ReplyT = TypeVar("ReplyT", bound=Reply)
 
 _REFUSED = encode_error(7, NotFound("No.", subject="/x", retry_after_s=0.5))
 _HEADERS = {
@@ -57,7 +63,7 @@ class Liar:
         self._mutator = mutator
         self._choose = choose
 
-    def reply(self, command: str) -> tuple[bytes, bytes]:
+    def reply(self, command: type[Request[Any]]) -> tuple[bytes, bytes]:
         """The header and the body of an answer."""
         header, body = _HEADERS[command], REPLIES[command].body
         how = self._choose(8)
@@ -69,21 +75,21 @@ class Liar:
             body = self._mutator.json(body) if body[:1] == b"[" else self._mutator.data(body)
         return header, body
 
-    def call(self, command: str, request: Request, kind: type[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
-        """For `Commands`, as a Connection would do it."""
-        encode_prefix(encode_request(7, command, request), sum(map(len, body)))
-        header, reply_body = self.reply(command)
+    def call(self, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
+        """As a Connection would do it."""
+        encode_prefix(encode_request(7, request), sum(map(len, body)))
+        header, reply_body = self.reply(type(request))
         envelope = decode_reply(header)
         raise_for_error(envelope)
-        return decode_result(kind, envelope.result), memoryview(reply_body)
+        return decode_result(reply_type(request), envelope.result), memoryview(reply_body)
 
 
 def fuzz_replies(context: Context) -> Figures:
     """Replies as the client's own code reads them: lists, changes, manifests, chunks, results, accounts."""
     chance = context.random
     liar = Liar(Mutator(chance), chance.randrange)
-    api = Api(Commands(liar), lambda: SPACE)
-    administration = Administration(api.commands, SESSION.password_policy)
+    api = Api(liar, lambda: SPACE)
+    administration = Administration(api.caller, SESSION.password_policy)
     told: list[Entry] = [FILE, LARGE, FOLDER]
 
     def some() -> Entry:
@@ -97,10 +103,9 @@ def fuzz_replies(context: Context) -> Figures:
 
     def answers() -> None:
         """Those whose answers are only decoded."""
-        name = chance.choice(tuple(COMMANDS))
-        asked = REQUESTS[name]
+        asked = REQUESTS[chance.choice(tuple(COMMANDS))]
         assert isinstance(asked.message, Request)
-        liar.call(name, asked.message, COMMANDS[name].reply, asked.body)
+        liar.call(asked.message, asked.body)
 
     ways: list[Callable[[], object]] = [
         *(listed, changed),
@@ -155,27 +160,30 @@ def fuzz_hostile_server(context: Context) -> Figures:
     trust = Trust(TrustStore(context.workplace / "trust/pins.json"), ACCEPT_NEW)
     try:
         with ScriptedServer() as server, Session.sign_in(server.address, USER, PASSWORD, trust, _IMPATIENT) as session:
-            for name in COMMANDS:
-                server.handlers[name] = _lying(liar, name, chance)
+            for command in COMMANDS:
+                server.handlers[command] = _lying(liar, command, chance)
             _bother(context, session)
     finally:
         logging.getLogger().removeHandler(errors)
     return context.figures()
 
 
-def _lying(liar: Liar, name: str, chance: random.Random) -> Handler:
-    often = 0.05 if name in ("hello", "attach", "login_start", "login_finish", "stat", "list") else 1.0
+_SIGNING_IN = (HelloRequest, AttachRequest, LoginStartRequest, LoginFinishRequest)
+
+
+def _lying(liar: Liar, command: type[Request[Any]], chance: random.Random) -> Handler:
+    often = 0.05 if command in (*_SIGNING_IN, StatRequest, ListRequest) else 1.0
 
     def answer(request_id: int) -> bytes:
-        header, body = liar.reply(name)
+        header, body = liar.reply(command)
         header = header.replace(b'"id":7', b'"id":%d' % request_id, 1)
         return _PREFIX.pack(len(header), len(body)) + header + body
 
-    def handler(request: Request, body: bytes) -> Answer:
+    def handler(request: Request[Any], body: bytes) -> Answer:
         if chance.random() < often:
             raise RawAnswer(answer, hang_up=chance.random() < 0.1)
-        sample = REPLIES[name]
-        if name in ("hello", "attach", "login_start", "login_finish"):
+        sample = REPLIES[command]
+        if command in _SIGNING_IN:
             raise HonestAnswer
         assert isinstance(sample.message, Reply)
         return sample.message, sample.body

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from sfos.client.local.names import to_local, to_remote
 from sfos.protocol import (
-    COMMANDS,
+    COMMANDS_BY_NAME,
     MAX_BODY,
     MAX_HEADER,
     ClientExchange,
@@ -43,8 +43,8 @@ from sfos.protocol import (
     unpack_wants,
     verifier_of,
 )
+from tests.support.sample_messages import REQUESTS
 from tests.torture.fuzz_mutator import NASTY_TEXTS, Mutator
-from tests.torture.fuzz_samples import REQUESTS
 from tests.torture.scenario import Context, Figures
 
 _BATCH = 250  # cases between two looks at the clock
@@ -91,9 +91,7 @@ class Cases:
 # --- Frames -------------------------------------------------------------------------------------------------------
 
 _PREFIX = struct.Struct(">II")
-_HEADERS = [
-    encode_request(7, name, sample.message) for name, sample in REQUESTS.items() if isinstance(sample.message, Request)
-]
+_HEADERS = [encode_request(7, sample.message) for sample in REQUESTS.values() if isinstance(sample.message, Request)]
 _BODIES = [sample.body for sample in REQUESTS.values()]
 
 
@@ -129,7 +127,7 @@ def _allocate(size_bytes: int) -> bytearray:
 def read_request(frame: Frame) -> None:
     """All that is read of a request before anything is done. Raises: SfosError."""
     envelope = decode_request(frame.header)
-    spec = COMMANDS.get(envelope.command)
+    spec = COMMANDS_BY_NAME.get(envelope.command)
     if spec is None:
         return
     args = decode_args(spec.request, envelope.args)

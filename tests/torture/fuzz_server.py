@@ -7,14 +7,29 @@ import random
 import struct
 import threading
 from pathlib import Path
+from typing import Any
 
 from OpenSSL import SSL
 
-from sfos.protocol import MalformedMessage, Request, SessionEnded, decode_reply, encode_request
+from sfos.protocol import (
+    AttachRequest,
+    ChangePasswordRequest,
+    CommitRequest,
+    HelloRequest,
+    LoginFinishRequest,
+    LoginStartRequest,
+    LogoutRequest,
+    MalformedMessage,
+    Request,
+    SessionEnded,
+    StatRequest,
+    decode_reply,
+    encode_request,
+)
+from tests.support.sample_messages import REQUESTS
 from tests.support.server_process import prepare_home, running_server
 from tests.support.wire_peer import WirePeer
 from tests.torture.fuzz_mutator import Mutator
-from tests.torture.fuzz_samples import REQUESTS
 from tests.torture.network_process import Watched, address_of
 from tests.torture.scenario import Context, Figures
 
@@ -91,27 +106,40 @@ def _owner(address: tuple[str, int]) -> WirePeer:
     return owner
 
 
+_BEFORE_A_SESSION: tuple[type[Request[Any]], ...] = (
+    LoginStartRequest,
+    LoginStartRequest,
+    LoginFinishRequest,
+    AttachRequest,
+    HelloRequest,
+    StatRequest,
+    CommitRequest,
+)
+
+
 def _as_stranger(context: Context, peer: WirePeer, mutator: Mutator, chance: random.Random) -> None:
     if chance.random() < 0.8:
         peer.hello()
     for _ in range(70):
-        command = chance.choice(("login_start", "login_start", "login_finish", "attach", "hello", "stat", "commit"))
+        command = chance.choice(_BEFORE_A_SESSION)
         if not _ask(context, peer, command, mutator, chance):
             return
 
 
 def _as_user(context: Context, peer: WirePeer, mutator: Mutator, chance: random.Random) -> None:
-    commands = [name for name in REQUESTS if name not in ("logout", "change_password")]
+    commands = [kind for kind in REQUESTS if kind not in (LogoutRequest, ChangePasswordRequest)]
     for _ in range(_IN_ONE_SESSION):
         if not context.going() or not _ask(context, peer, chance.choice(commands), mutator, chance):
             return
 
 
-def _ask(context: Context, peer: WirePeer, command: str, mutator: Mutator, chance: random.Random) -> bool:
+def _ask(
+    context: Context, peer: WirePeer, command: type[Request[Any]], mutator: Mutator, chance: random.Random
+) -> bool:
     """Send one damaged request and judge what comes back; whether the connection goes on."""
     sample = REQUESTS[command]
     assert isinstance(sample.message, Request)
-    header, body = encode_request(1, command, sample.message), sample.body
+    header, body = encode_request(1, sample.message), sample.body
     how = chance.randrange(10)
     if how:
         header = mutator.json(header)[: 2**20] or b" "

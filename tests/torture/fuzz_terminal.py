@@ -22,13 +22,12 @@ from sfos.cli.commands.stat import StatOptions
 from sfos.cli.commands.usage import UsageOptions
 from sfos.cli.front.shell import Shell
 from sfos.client.api import Api
-from sfos.client.commands import Commands
 from sfos.client.session.session import Session
 from sfos.protocol import SfosError
+from tests.support.sample_messages import SESSION, SPACE
 from tests.torture.fuzz_client import Liar
 from tests.torture.fuzz_decoders import Cases
 from tests.torture.fuzz_mutator import Mutator
-from tests.torture.fuzz_samples import SESSION, SPACE
 from tests.torture.scenario import Context, Figures
 
 _COMMANDS: tuple[tuple[ModuleType, Any], ...] = (
@@ -54,7 +53,7 @@ class _Screen(io.StringIO):
 def fuzz_terminal(context: Context) -> Figures:
     """Every line that a command prints is one that no terminal obeys."""
     chance = context.random
-    api = Api(Commands(Liar(Mutator(chance), chance.randrange)), lambda: SPACE)
+    api = Api(Liar(Mutator(chance), chance.randrange), lambda: SPACE)
     session = cast("Session", SimpleNamespace(api=api, user="user1", address="host:1", info=SESSION))
 
     def one() -> None:

@@ -177,7 +177,7 @@ def _greeting_nobody(server: ServerProcess, stack: ExitStack) -> None:
 
 
 def _half_a_frame(server: ServerProcess, stack: ExitStack) -> None:
-    header = encode_request(9, "list", ListRequest(folders=(Ref(path="/"),)))
+    header = encode_request(9, ListRequest(folders=(Ref(path="/"),)))
     for peer in _attached(server, stack, CROWD):
         peer.tls.sendall(len(header).to_bytes(4) + bytes(4) + header[:10])
 
@@ -196,7 +196,7 @@ def _drip_handshake(server: ServerProcess, stack: ExitStack) -> Callable[[], obj
 
 
 def _drip_frame(server: ServerProcess, stack: ExitStack) -> Callable[[], object]:
-    header = encode_request(9, "list", ListRequest(folders=(Ref(path="/"),)))
+    header = encode_request(9, ListRequest(folders=(Ref(path="/"),)))
     peers = _attached(server, stack, CROWD)
     for peer in peers:
         peer.tls.sendall(len(header).to_bytes(4) + bytes(4))
@@ -216,12 +216,12 @@ def _reading_nothing(server: ServerProcess, stack: ExitStack) -> None:
         key = owner.login(USER, PASSWORD).session.home.chunk_key
         record = ChunkRecord(chunk_id(key, _UNREAD), len(_UNREAD))
         item = CommitItem(target=Target(path="/unread"), size=len(_UNREAD), content=record.chunk_id, chunks=1)
-        reply, body = owner.call("commit", *pack_commit(os.urandom(16), [item], [record], [(record, _UNREAD)]))
+        reply, body = owner.call(*pack_commit(os.urandom(16), [item], [record], [(record, _UNREAD)]))
     node = unpack_results(reply, body)[0][0].node
     assert node is not None
     request = GetChunksRequest(wants=1, max_bytes=len(_UNREAD))
     for peer in _attached(server, stack, CROWD, receive_buffer=4096):
-        peer.send("get_chunks", request, pack_wants([ChunkWant(node, record.chunk_id, 0, 1)]))
+        peer.send(request, pack_wants([ChunkWant(node, record.chunk_id, 0, 1)]))
 
 
 # --- Many ---------------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ def _transfer(context: Context, session: Session, source: Path, number: int) -> 
 
 def _still_there(peer: WirePeer) -> bool:
     try:
-        peer.call("list", ListRequest(folders=(Ref(path="/"),)))
+        peer.call(ListRequest(folders=(Ref(path="/"),)))
     except (SSL.Error, OSError):
         return False
     return True

@@ -178,15 +178,15 @@ def play(peer: CountedPeer, change: Change) -> None:
     peer.tls.do_handshake()
     peer.hello()
     peer.login(USER, PASSWORD)
-    peer.call("have", HaveRequest(ids=1), change.record.chunk_id)
-    peer.call("put_chunks", PutChunksRequest(chunks=1), pack_records([change.record]) + change.content)
-    reply, body = peer.call("commit", change.request, change.body)
+    peer.call(HaveRequest(ids=1), change.record.chunk_id)
+    peer.call(PutChunksRequest(chunks=1), pack_records([change.record]) + change.content)
+    reply, body = peer.call(change.request, change.body)
     (result,), _ = unpack_results(reply, body)
     assert result.error is None, result.error
     assert result.node is not None
-    peer.call("list", ListRequest(folders=(Ref(path="/cut"),)))
+    peer.call(ListRequest(folders=(Ref(path="/cut"),)))
     wants = pack_wants([ChunkWant(result.node, change.record.chunk_id, 0, 1)])
-    _, chunks = peer.call("get_chunks", GetChunksRequest(wants=1), wants)
+    _, chunks = peer.call(GetChunksRequest(wants=1), wants)
     assert bytes(chunks[4:]) == change.content, "what was stored reads back otherwise"
     peer.tls.shutdown()
 
@@ -201,11 +201,11 @@ class Judge:
         self._last: Change | None = None
 
     def commits(self) -> int:
-        reply, _ = self.peer.call("list", ListRequest(folders=(Ref(path="/"),)))
+        reply, _ = self.peer.call(ListRequest(folders=(Ref(path="/"),)))
         return int(reply.at.split(".")[0])
 
     def _content(self) -> bytes | None:
-        reply, _ = self.peer.call("stat", StatRequest(ref=Ref(path="/cut/file")))
+        reply, _ = self.peer.call(StatRequest(ref=Ref(path="/cut/file")))
         content: bytes | None = reply.entry.content
         return content
 
@@ -215,7 +215,7 @@ class Judge:
         known = {change.record.chunk_id} | ({self._last.record.chunk_id} if self._last else set())
         if self._last is not None and self._content() not in known:
             wrong.append("the file is neither the old one nor the new one")
-        reply, body = self.peer.call("commit", change.request, change.body)
+        reply, body = self.peer.call(change.request, change.body)
         (result,), _ = unpack_results(reply, body)
         if result.error is not None:
             wrong.append(f"the repeated commit gives {result.error}")
@@ -311,7 +311,7 @@ class Traveller:
             target=target, size=len(content), content=record.chunk_id, chunks=1, if_revision=self._revision
         )
         request, body = pack_commit(os.urandom(16), [item], [record], [(record, content)])
-        (result,), _ = unpack_results(*session.api.commands.commit(request, body))
+        (result,), _ = unpack_results(*session.api.caller.call(request, body))
         assert result.error is None, result.error
         assert result.revision is not None
         self._revision = result.revision

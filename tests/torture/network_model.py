@@ -48,7 +48,7 @@ class Client:
         item = CommitItem(
             target=Target(path=path), size=len(content), content=record.chunk_id, chunks=len(records), mtime_ns=1
         )
-        (result,), _ = unpack_results(*self.api.commands.commit(*pack_commit(os.urandom(16), [item], records, inline)))
+        (result,), _ = unpack_results(*self.api.caller.call(*pack_commit(os.urandom(16), [item], records, inline)))
         if result.error is not None:
             raise from_info(result.error)
 

@@ -151,7 +151,7 @@ class Writer:
         inline = list(zip(records, pieces, strict=True)) if size < 100_000 else []
         if not inline and pieces:
             body = pack_records(records) + content
-            self._api.commands.put_chunks(PutChunksRequest(chunks=len(records)), body)
+            self._api.caller.call(PutChunksRequest(chunks=len(records)), body)
         revision = self.files[name][1] if name in self.files else MUST_NOT_EXIST
         item = CommitItem(
             target=Target(path=f"{self.folder}/{name}"),
@@ -160,7 +160,7 @@ class Writer:
             chunks=len(records),
             if_revision=revision,
         )
-        reply, results_body = self._api.commands.commit(*pack_commit(os.urandom(16), [item], records, inline))
+        reply, results_body = self._api.caller.call(*pack_commit(os.urandom(16), [item], records, inline))
         (result,), missing = unpack_results(reply, results_body)
         if result.error is not None or result.revision is None:
             raise Doubt(f"putting {name} of {revision} gives {result.error}, missing {len(missing)}")

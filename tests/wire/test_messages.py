@@ -14,7 +14,7 @@ OP = bytes(16)
 
 
 def test_a_request_has_these_bytes_on_the_wire() -> None:
-    header = p.encode_request(7, "stat", p.StatRequest(ref=p.Ref(path="/é")))
+    header = p.encode_request(7, p.StatRequest(ref=p.Ref(path="/é")))
     assert header == '{"id":7,"command":"stat","args":{"ref":{"path":"/é"}}}'.encode()
     envelope = p.decode_request(header)
     assert (envelope.id, envelope.command) == (7, "stat")
@@ -77,15 +77,16 @@ def test_a_reply_is_exactly_one_of_result_error_and_event(header: bytes) -> None
 
 
 def test_every_command_has_a_request_that_forbids_unknown_fields_and_a_reply_that_ignores_them() -> None:
-    for name, spec in p.COMMANDS.items():
-        assert name == spec.name
-        assert spec.request.__struct_config__.forbid_unknown_fields, name
-        assert not spec.reply.__struct_config__.forbid_unknown_fields, name
-        assert spec.summary, name
-        assert 0 <= spec.request_body <= p.MAX_BODY, name
-        assert spec.changes == ("op_id" in spec.request.__struct_fields__), name
+    for request, spec in p.COMMANDS.items():
+        assert request is spec.request
+        assert p.COMMANDS_BY_NAME[spec.name] is spec
+        assert spec.request.__struct_config__.forbid_unknown_fields, spec.name
+        assert not spec.reply.__struct_config__.forbid_unknown_fields, spec.name
+        assert spec.summary, spec.name
+        assert 0 <= spec.request_body <= p.MAX_BODY, spec.name
+        assert spec.changes == ("op_id" in spec.request.__struct_fields__), spec.name
         if spec.access is p.Access.ANYONE:
-            assert spec.request_body == 0, name
+            assert spec.request_body == 0, spec.name
 
 
 def test_every_error_has_a_code_of_its_own_a_sentence_and_comes_back_as_itself() -> None:

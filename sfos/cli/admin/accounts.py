@@ -18,7 +18,7 @@ def administration(session: Session) -> Administration:
     """The client's commands for administrators, in `session`."""
     from sfos.client.administration import Administration  # it loads what passwords are checked with
 
-    return Administration(session.api.commands, session.info.password_policy)
+    return Administration(session.api.caller, session.info.password_policy)
 
 
 def add_name(parser: argparse.ArgumentParser) -> None:

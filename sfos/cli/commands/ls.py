@@ -67,7 +67,7 @@ def _questions(options: ListOptions) -> list[Question]:
     if len(paths) < len(options.paths):
         return []
     folders = tuple(Ref(path=path) for path in paths)
-    return [("list", ListRequest(folders=folders, limit=MAX_PAGE_ENTRIES, names_only=options.names_only))]
+    return [ListRequest(folders=folders, limit=MAX_PAGE_ENTRIES, names_only=options.names_only)]
 
 
 def run(session: Session, shell: Shell, options: ListOptions) -> int:

@@ -37,6 +37,6 @@ COMMAND = SessionCommand(
     summary="show where you are signed in",
     options=SessionsOptions,
     arguments=_arguments,
-    questions=lambda _: [("sessions", SessionsRequest())],
+    questions=lambda _: [SessionsRequest()],
     run=run,
 )

@@ -44,6 +44,6 @@ COMMAND = SessionCommand(
     summary="show how much is kept",
     options=UsageOptions,
     arguments=_arguments,
-    questions=lambda _: [("usage", UsageRequest())],
+    questions=lambda _: [UsageRequest()],
     run=run,
 )

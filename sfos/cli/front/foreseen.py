@@ -7,11 +7,12 @@ Only questions, never changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sfos.cli.front.paths import RemotePath
 from sfos.protocol import Ref, Request, StatRequest
 
-Question = tuple[str, Request]
+Question = Request[Any]
 
 _MOST = 16
 _MOST_CHARACTERS = 2_000  # of all paths: the questions stay far below what may be unanswered (16 KiB)
@@ -29,4 +30,4 @@ def short_paths(texts: Sequence[str]) -> list[str]:
 
 def stats(texts: Sequence[str]) -> list[Question]:
     """Ask for the entry at each of the first few paths. Raises: NameNotAllowed."""
-    return [("stat", StatRequest(ref=Ref(path=path))) for path in short_paths(texts)]
+    return [StatRequest(ref=Ref(path=path)) for path in short_paths(texts)]

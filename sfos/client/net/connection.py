@@ -20,7 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
@@ -32,7 +32,6 @@ from sfos.client.net.trust import ServerKey, read_certificate
 from sfos.client.options import ConnectionOptions
 from sfos.protocol import (
     ACTIONS,
-    COMMANDS,
     EXPORTER_LABEL,
     EXPORTER_LENGTH,
     MAX_HEADER,
@@ -47,6 +46,7 @@ from sfos.protocol import (
     OutOfOrder,
     Reply,
     ReplyEnvelope,
+    ReplyT,
     Request,
     SfosError,
     decode_reply,
@@ -54,6 +54,8 @@ from sfos.protocol import (
     encode_prefix,
     encode_request,
     from_info,
+    reply_type,
+    spec_of,
 )
 
 _log = logging.getLogger(__name__)
@@ -71,8 +73,6 @@ _BODY_STEP_BYTES = 1024 * 1024
 _CLOSE_TIMEOUT_S = 2.0
 _SSL_MODE_ENABLE_PARTIAL_WRITE = 0x1  # OpenSSL's ssl.h; pyOpenSSL sets it and has no name for it
 
-ReplyT = TypeVar("ReplyT", bound=Reply)
-
 
 class Answer(msgspec.Struct, frozen=True):
     """The reply to a request: its content, or the error that the server reports (not raised). `body`: see `receive`."""
@@ -88,6 +88,10 @@ class Answer(msgspec.Struct, frozen=True):
             raise self.error
         assert isinstance(self.reply, kind)
         return self.reply
+
+    def reply_to(self, request: Request[ReplyT]) -> ReplyT:
+        """The content, as the type of `request` says it. Raises: the server's error."""
+        return self.expect(reply_type(request))
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -223,28 +227,28 @@ class Connection:
 
     # ── requests and replies ────────────────────────────────────────────────────────────────────────────────────
 
-    def request(self, command: str, request: Request, *body: Buffer) -> Answer:
+    def request(self, request: Request[Any], *body: Buffer) -> Answer:
         """Send one request and wait for its reply. Raises: ConnectionLost, RemoteProtocolError."""
         if self._asked:
             raise LocalProtocolError("a single request while others are under way")
-        self.send(command, request, *body)
+        self.send(request, *body)
         return self.receive()
 
-    def call(self, command: str, request: Request, kind: type[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
+    def call(self, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
         """The same, typed. Raises: also what the server reports."""
-        answer = self.request(command, request, *body)
-        return answer.expect(kind), answer.body
+        answer = self.request(request, *body)
+        return answer.reply_to(request), answer.body
 
-    def send(self, command: str, request: Request, *body: Buffer) -> int:
+    def send(self, request: Request[Any], *body: Buffer) -> int:
         """Send a request and return its id. `body`: pieces, sent one after the other. Raises: ConnectionLost."""
-        spec = COMMANDS[command]
+        spec = spec_of(type(request))
         body_bytes = sum(len(piece) for piece in body)
         if len(self._asked) >= MAX_DEPTH or body_bytes > spec.request_body:
-            raise LocalProtocolError(f"{command}: too many requests under way, or a body of {body_bytes} bytes")
+            raise LocalProtocolError(f"{spec.name}: too many requests under way, or a body of {body_bytes} bytes")
         if isinstance(request, ChangingRequest):
             request = self._of_its_action(request)
         request_id, self._next_id = self._next_id, self._next_id + 1
-        front = encode_prefix(encode_request(request_id, command, request), body_bytes)
+        front = encode_prefix(encode_request(request_id, request), body_bytes)
         with self._network_errors():
             if body_bytes <= _JOINED_BYTES:
                 self._tls.sendall(b"".join((front, *body)))
@@ -256,7 +260,7 @@ class Connection:
         self._asked.append(_Asked(request_id, spec))
         return request_id
 
-    def _of_its_action(self, request: ChangingRequest) -> ChangingRequest:
+    def _of_its_action(self, request: ChangingRequest[ReplyT]) -> ChangingRequest[ReplyT]:
         """The request with its action, or without for a server that has not named this feature."""
         action = (request.action or self._action) if ACTIONS in self.features else None
         return request if action == request.action else msgspec.structs.replace(request, action=action)
@@ -288,10 +292,12 @@ class Connection:
             return Answer(asked.request_id, None, from_info(envelope.error), frame.body)
         return Answer(asked.request_id, self._decode(asked.spec.reply, envelope.result), None, frame.body)
 
-    def receive_event(self, command: str, request_id: int, kind: type[ReplyT]) -> tuple[ReplyT, memoryview]:
+    def receive_event(
+        self, request_id: int, watch: type[Request[Any]], kind: type[ReplyT]
+    ) -> tuple[ReplyT, memoryview]:
         """The next event of a watch. Raises: ConnectionLost, RemoteProtocolError, and an error that ends the watch."""
         self._has_events = True
-        frame = self._receive_frame(COMMANDS[command].reply_body)
+        frame = self._receive_frame(spec_of(watch).reply_body)
         envelope = self._envelope(frame)
         if envelope.error is not None:
             self._failed = True

@@ -10,12 +10,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sfos.client.beside import run_beside
 from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Answer, Connection
-from sfos.protocol import COMMANDS, Request, ServerBusy, ServerStopping, SfosError
+from sfos.protocol import ChangingRequest, Request, ServerBusy, ServerStopping, SfosError
 
 if TYPE_CHECKING:  # where something is done beside, it is imported: most commands need none of it
     from concurrent.futures import Future
@@ -79,9 +79,9 @@ class AnswersAhead:
     """Answers to questions that travelled with the first flight: each good for one call, until something is changed."""
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, Request], Answer] = {}
+        self._answers: dict[Request[Any], Answer] = {}
 
-    def receive(self, connection: Connection, questions: Sequence[tuple[str, Request]]) -> None:
+    def receive(self, connection: Connection, questions: Sequence[Request[Any]]) -> None:
         """Take the answers as far as they come; what is missing is asked again. Blocks. Raises: RemoteProtocolError."""
         try:
             for question in questions:
@@ -91,13 +91,13 @@ class AnswersAhead:
         except (ConnectionFailed, ServerBusy, ServerStopping) as error:
             _log.debug("answers are missing: %s", error)
 
-    def take(self, command: str, request: Request) -> Answer | None:
+    def take(self, request: Request[Any]) -> Answer | None:
         """The answer, if there is one that is still good."""
         if not self._answers:
             return None
-        if COMMANDS[command].changes:
+        if isinstance(request, ChangingRequest):
             self.forget()
-        return self._answers.pop((command, request), None)
+        return self._answers.pop(request, None)
 
     def forget(self) -> None:
         """From now on, things may have changed."""

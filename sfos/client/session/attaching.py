@@ -11,6 +11,7 @@ the ticket's proof, both bound to this TLS session.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sfos.client.errors import ServerNotGenuine
 from sfos.client.net.connection import Connection
@@ -31,7 +32,7 @@ from sfos.protocol import (
 
 def say_hello(connection: Connection, client_name: str) -> None:
     """The first message; what is said next may follow at once."""
-    connection.send("hello", HelloRequest(version=VERSION, client=client_name, features=FEATURES))
+    connection.send(HelloRequest(version=VERSION, client=client_name, features=FEATURES))
 
 
 def hear_hello(connection: Connection) -> None:
@@ -50,7 +51,7 @@ def attach(
     client_name: str,
     ticket_id: str,
     ticket: bytes,
-    questions: Sequence[tuple[str, Request]] = (),
+    questions: Sequence[Request[Any]] = (),
 ) -> SessionInfo:
     """Join a session on a new connection, whose server has the key that the session's server had.
 
@@ -59,9 +60,9 @@ def attach(
     """
     exporter = connection.exporter
     say_hello(connection, client_name)
-    connection.send("attach", AttachRequest(ticket_id=ticket_id, proof=attach_proof(ticket, exporter)))
-    for command, request in questions:
-        connection.send(command, request)
+    connection.send(AttachRequest(ticket_id=ticket_id, proof=attach_proof(ticket, exporter)))
+    for question in questions:
+        connection.send(question)
     hear_hello(connection)
     reply = connection.receive().expect(AttachReply)
     if not is_attach_answer(reply.proof, ticket, exporter):

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -178,7 +178,7 @@ def attach_by(
     ticket: StoredTicket,
     connection: Connection,
     options: ConnectionOptions,
-    questions: Sequence[tuple[str, Request]] = (),
+    questions: Sequence[Request[Any]] = (),
 ) -> SessionInfo:
     """Join the ticket's session on `connection`; see `attach`. Raises: ChangedServerKey, and what that does."""
     _check_same_key(ticket, connection.key)

@@ -69,14 +69,14 @@ def prove_password(connection: Connection, user: str, password: str) -> SaltedPa
 
 
 def _begin(connection: Connection, exchange: ClientExchange) -> None:
-    connection.send("login_start", LoginStartRequest(message=exchange.first()))
+    connection.send(LoginStartRequest(message=exchange.first()))
 
 
 def _finish(connection: Connection, exchange: ClientExchange) -> LoginFinishReply:
     """What the server says after it has proven itself."""
     try:
         final = exchange.final(connection.receive().expect(LoginStartReply).message)
-        finish, _ = connection.call("login_finish", LoginFinishRequest(message=final), LoginFinishReply)
+        finish, _ = connection.call(LoginFinishRequest(message=final))
         exchange.verify(finish.message)
     except UnusablePassword as error:
         raise PasswordRefused(f"This cannot be a password: {error}.") from error

@@ -16,11 +16,10 @@ import logging
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from sfos.client.address import Address
 from sfos.client.api import Api
-from sfos.client.commands import Commands
 from sfos.client.net.connection import Connection
 from sfos.client.net.trust import CertificateWarning, Trust
 from sfos.client.nodes import SpaceNaming
@@ -33,11 +32,10 @@ from sfos.protocol import (
     Buffer,
     ChangePasswordRequest,
     Cursor,
-    Done,
     LoginRequired,
     LogoutRequest,
     PasswordRefused,
-    Reply,
+    ReplyT,
     Request,
     SessionEnded,
     SessionInfo,
@@ -52,8 +50,6 @@ if TYPE_CHECKING:  # what watching, or signing in with a password, needs is load
     from sfos.protocol import SaltedPassword
 
 _log = logging.getLogger(__name__)
-
-ReplyT = TypeVar("ReplyT", bound=Reply)
 
 _CLOSING_S = 2.0  # for a command that is under way
 
@@ -92,8 +88,7 @@ class Session:
         )
         self._watches: set[Watch] = set()
         self._answers = answers or AnswersAhead()
-        self._commands = Commands(self)
-        self.api = Api(self._commands, lambda: self.info.home, watch=self._begin_watch)
+        self.api = Api(self, lambda: self.info.home, watch=self._begin_watch)
         self._spaces: dict[str, Api] = {}
 
     # ── beginning ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -127,7 +122,7 @@ class Session:
                 trust.settle_after_login(address, connection.key)
             except SfosError:
                 with contextlib.suppress(SfosError):
-                    connection.call("logout", LogoutRequest(), Done)
+                    connection.call(LogoutRequest())
                 raise
         _log.info("%s: signed in as %s", address, user)
         info, fingerprint = signed_in.info, connection.key.fingerprint
@@ -151,7 +146,7 @@ class Session:
         *,
         reauthenticate: Reauthenticate | None = None,
         ahead: int = 0,
-        questions: Sequence[tuple[str, Request]] = (),
+        questions: Sequence[Request[Any]] = (),
     ) -> Self:
         """A session opened before, in this process or another. Raises: as `sign_in`; SessionEnded when it is over.
 
@@ -214,20 +209,20 @@ class Session:
 
     # ── commands on the control connection ──────────────────────────────────────────────────────────────────────
 
-    def call(self, command: str, request: Request, kind: type[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
+    def call(self, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
         """The reply to one command; a lost connection is opened again and the request repeated as `options` say.
 
         Raises: what the server reports; ConnectionLost or ServerUnreachable when that has failed; SessionEnded.
         """
-        ready = self._answers.take(command, request)
+        ready = self._answers.take(request)
         if ready is not None and not body:
-            return ready.expect(kind), ready.body
+            return ready.reply_to(request), ready.body
         policy = self.options.connection.retry
         retries: Retries | None = None
         while True:
             try:
                 with self._control_lock:
-                    reply = self._control_connection().call(command, request, kind, *body)
+                    reply = self._control_connection().call(request, *body)
                 self.note_used()
                 return reply
             except policy.passing as error:
@@ -281,7 +276,7 @@ class Session:
             return self.api
         if isinstance(space, SpaceInfo) or space_id not in self._spaces:
             info = space if isinstance(space, SpaceInfo) else SpaceInfo(space=space_id, cursor="")
-            self._spaces[space_id] = Api(self._commands, lambda: info, home, self._begin_watch)
+            self._spaces[space_id] = Api(self, lambda: info, home, self._begin_watch)
         return self._spaces[space_id]
 
     def watch(self, since: Cursor | None = None, *, space: str | None = None, heartbeat_s: float = 20.0) -> Watch:
@@ -321,7 +316,7 @@ class Session:
             iterations = prove_password(connection, self.user, old).iterations
             salted = salt_password(new, secrets.token_bytes(SALT_BYTES), iterations)
             request = ChangePasswordRequest(verifier=verifier_of(salted).format())
-            connection.call("change_password", request, Done)
+            connection.call(request)
         finally:
             connection.close()
         self._membership.note_password(salted)
@@ -330,7 +325,7 @@ class Session:
         """End the session on the server, on all its connections, and close. A server that is gone is no error."""
         self._end_watches()
         with self._control_lock, contextlib.suppress(SfosError):
-            self._control_connection().call("logout", LogoutRequest(), Done)
+            self._control_connection().call(LogoutRequest())
         self.close()
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from sfos.protocol import (
@@ -37,7 +36,7 @@ from sfos.protocol import (
     attach_answer,
     is_attach_proof,
 )
-from sfos.server.commands.calls import Answer, Call, Handler, PendingLogin
+from sfos.server.commands.calls import Answer, Call, Handler, Handlers, PendingLogin
 from sfos.server.commands.verifiers import acceptable
 from sfos.server.identity.credential_file import NoSuchAccount
 from sfos.server.identity.sessions import Session
@@ -223,13 +222,13 @@ def _session_info(call: Call[LoginFinishRequest] | Call[AttachRequest], session:
     )
 
 
-ACCESS: Mapping[str, Handler] = MappingProxyType(
+ACCESS: Handlers = MappingProxyType(
     {
-        "hello": Handler(hello, short=True),
-        "login_start": Handler(login_start),
-        "login_finish": Handler(login_finish),
-        "attach": Handler(attach),
-        "logout": Handler(logout),
-        "change_password": Handler(change_password),
+        HelloRequest: Handler(hello, short=True),
+        LoginStartRequest: Handler(login_start),
+        LoginFinishRequest: Handler(login_finish),
+        AttachRequest: Handler(attach),
+        LogoutRequest: Handler(logout),
+        ChangePasswordRequest: Handler(change_password),
     }
 )

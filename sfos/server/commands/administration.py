@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -39,7 +39,7 @@ from sfos.protocol import (
     SessionsReply,
 )
 from sfos.server.audit.reading import last_lines
-from sfos.server.commands.calls import Answer, Call, Handler
+from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.commands.own_sessions import end_chosen, entries
 from sfos.server.commands.verifiers import acceptable
 from sfos.server.identity.credential_file import (
@@ -242,16 +242,16 @@ def _audit_bytes(args: AuditTailRequest) -> int:
     return min(MAX_BODY, args.lines * _AUDIT_LINE_BYTES)
 
 
-ADMINISTRATION: Mapping[str, Handler] = MappingProxyType(
+ADMINISTRATION: Handlers = MappingProxyType(
     {
-        "admin_accounts": Handler(accounts),
-        "admin_add_account": Handler(add_account),
-        "admin_change_account": Handler(change_account),
-        "admin_remove_account": Handler(remove_account),
-        "admin_sessions": Handler(any_sessions),
-        "admin_end_sessions": Handler(end_any_sessions),
-        "admin_penalties": Handler(penalties),
-        "admin_lift_penalties": Handler(lift_penalties),
-        "admin_audit": Handler(audit_tail, _audit_bytes),
+        AccountsRequest: Handler(accounts),
+        AddAccountRequest: Handler(add_account),
+        ChangeAccountRequest: Handler(change_account),
+        RemoveAccountRequest: Handler(remove_account),
+        AnySessionsRequest: Handler(any_sessions),
+        EndAnySessionsRequest: Handler(end_any_sessions),
+        PenaltiesRequest: Handler(penalties),
+        LiftPenaltiesRequest: Handler(lift_penalties),
+        AuditTailRequest: Handler(audit_tail, _audit_bytes),
     }
 )

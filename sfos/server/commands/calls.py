@@ -6,7 +6,7 @@ says the reply. It never sees a socket or a frame. What went wrong it raises, as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -24,7 +24,7 @@ from sfos.server.net.stream import TlsStream
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.registry import SpaceRegistry
 
-RequestT = TypeVar("RequestT", bound=Request)
+RequestT = TypeVar("RequestT", bound=Request[Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +134,7 @@ class Handler:
     run: Callable[[Call[Any]], Answer]
     reply_bytes: Callable[[Any], int] = no_body
     short: bool = False
+
+
+Handlers = Mapping[type[Request[Any]], Handler]
+"""How commands are carried out, by the types of their requests."""

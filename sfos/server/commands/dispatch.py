@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 
 from sfos.protocol import (
-    COMMANDS,
+    COMMANDS_BY_NAME,
     Access,
     Buffer,
     CommandSpec,
     Frame,
     FrameTooLong,
+    HelloRequest,
     LoginRequired,
     MalformedMessage,
     OutOfOrder,
@@ -36,7 +36,7 @@ from sfos.protocol import (
     encode_error,
     encode_result,
 )
-from sfos.server.commands.calls import Call, Continuation, Handler, Peer, Services
+from sfos.server.commands.calls import Call, Continuation, Handlers, Peer, Services
 from sfos.server.identity.credential_file import CredentialsUnreadable
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
 
@@ -47,9 +47,6 @@ UNKNOWN_ID = 0
 
 _NO_ACCOUNTS = "The server cannot check accounts just now; try again shortly, or tell its administrator."
 _ACCOUNTS_AGAIN_S = 5.0
-
-# A password that an administrator has given lets its user choose another one, and nothing else.
-_WITH_A_TEMPORARY_PASSWORD = frozenset({"change_password", "logout"})
 
 
 @dataclass(slots=True)
@@ -82,9 +79,7 @@ class _Turns:
 class Dispatcher:
     """Answers requests. One for each server; called by the threads of all connections at once."""
 
-    def __init__(
-        self, services: Services, handlers: Mapping[str, Handler], slots: int, memory_timeout_s: float
-    ) -> None:
+    def __init__(self, services: Services, handlers: Handlers, slots: int, memory_timeout_s: float) -> None:
         self._services = services
         self._handlers = handlers
         self._turns = _Turns(slots)
@@ -118,7 +113,7 @@ class Dispatcher:
             return _failed(envelope, fault)
 
     def _carry_out(self, peer: Peer, envelope: RequestEnvelope, body: memoryview, room: ReplyRoom) -> Response:
-        spec = COMMANDS.get(envelope.command)
+        spec = COMMANDS_BY_NAME.get(envelope.command)
         if spec is None:
             raise UnknownCommand(subject=envelope.command[:64])
         self._check_order(peer, spec)
@@ -128,7 +123,7 @@ class Dispatcher:
                 raise MalformedMessage(f"{spec.name} takes no body.")
             raise FrameTooLong(f"{spec.name} takes a body of at most {spec.request_body} bytes.")
         args = decode_args(spec.request, envelope.args)
-        handler = self._handlers[spec.name]
+        handler = self._handlers[spec.request]
         if size_bytes := handler.reply_bytes(args):
             owner = peer.session.user_id if peer.session is not None else ""
             room.charge(self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s))
@@ -144,7 +139,7 @@ class Dispatcher:
 
     @staticmethod
     def _check_order(peer: Peer, spec: CommandSpec) -> None:
-        if not peer.greeted and spec.name != "hello":
+        if not peer.greeted and spec.request is not HelloRequest:
             raise OutOfOrder("Say hello first.")
 
     def _check_access(self, peer: Peer, spec: CommandSpec) -> None:
@@ -160,7 +155,7 @@ class Dispatcher:
             return
         if session is None:
             raise LoginRequired
-        if session.temporary and spec.name not in _WITH_A_TEMPORARY_PASSWORD:
+        if session.temporary and not spec.with_temporary_password:
             raise PasswordChangeRequired
         if spec.access is Access.ADMIN and session.role != "admin":
             raise PermissionDenied

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -26,8 +26,8 @@ from sfos.protocol import (
     StatRequest,
     UsageRequest,
 )
-from sfos.server.commands.calls import Answer, Call, Handler
-from sfos.server.commands.rights import caller, space_of, spaces_in
+from sfos.server.commands.calls import Answer, Call, Handler, Handlers
+from sfos.server.commands.rights import caller, space_of
 from sfos.server.net.reply_buffers import BUFFER_BYTES
 from sfos.server.spaces.space import Space
 
@@ -38,8 +38,8 @@ _RESULT_BYTES = 128
 
 
 @contextmanager
-def _opened(call: Call[Any], named: list[str | None]) -> Iterator[Space]:
-    with call.services.spaces.lease(space_of(call, named), create=False) as space:
+def _opened(call: Call[Any]) -> Iterator[Space]:
+    with call.services.spaces.lease(space_of(call), create=False) as space:
         yield space
 
 
@@ -47,41 +47,41 @@ def _opened(call: Call[Any], named: list[str | None]) -> Iterator[Space]:
 
 
 def stat(call: Call[StatRequest]) -> Answer:
-    with _opened(call, spaces_in(call.args.ref)) as space, call.turn:
+    with _opened(call) as space, call.turn:
         return Answer(space.stat(call.args))
 
 
 def list_folders(call: Call[ListRequest]) -> Answer:
-    with _opened(call, spaces_in(*call.args.folders)) as space:
+    with _opened(call) as space:
         reply, body = space.list_folders(call.args)
     return Answer(reply, (body,))
 
 
 def manifest(call: Call[ManifestRequest]) -> Answer:
-    with _opened(call, spaces_in(call.args.ref)) as space:
+    with _opened(call) as space:
         reply, body = space.manifest(call.args)
     return Answer(reply, (body,))
 
 
 def get_chunks(call: Call[GetChunksRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space:
+    with _opened(call) as space:
         reply, body = space.get_chunks(call.args, call.body, call.room.take)
     return Answer(reply, (body,))
 
 
 def changes(call: Call[ChangesRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space:
+    with _opened(call) as space:
         reply, body = space.changes(call.args)
     return Answer(reply, (body,))
 
 
 def usage(call: Call[UsageRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space, call.turn:
+    with _opened(call) as space, call.turn:
         return Answer(space.usage(caller(call)))
 
 
 def have(call: Call[HaveRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space:
+    with _opened(call) as space:
         reply, body = space.have(caller(call), call.args, call.body)
     return Answer(reply, (body,))
 
@@ -90,33 +90,33 @@ def have(call: Call[HaveRequest]) -> Answer:
 
 
 def put_chunks(call: Call[PutChunksRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space:
+    with _opened(call) as space:
         return Answer(space.put_chunks(caller(call), call.args, call.body))
 
 
 def commit(call: Call[CommitRequest]) -> Answer:
-    with _opened(call, [call.args.space]) as space:
+    with _opened(call) as space:
         reply, body = space.commit(caller(call), call.args, call.body)
     return Answer(reply, (body,))
 
 
 def make_folder(call: Call[MakeFolderRequest]) -> Answer:
-    with _opened(call, spaces_in(call.args.target)) as space:
+    with _opened(call) as space:
         return Answer(space.make_folder(caller(call), call.args))
 
 
 def move(call: Call[MoveRequest]) -> Answer:
-    with _opened(call, spaces_in(call.args.source, call.args.target)) as space:
+    with _opened(call) as space:
         return Answer(space.move(caller(call), call.args))
 
 
 def copy(call: Call[CopyRequest]) -> Answer:
-    with _opened(call, spaces_in(call.args.source, call.args.target)) as space:
+    with _opened(call) as space:
         return Answer(space.copy(caller(call), call.args))
 
 
 def delete(call: Call[DeleteRequest]) -> Answer:
-    with _opened(call, spaces_in(*(item.ref for item in call.args.items))) as space:
+    with _opened(call) as space:
         reply, body = space.delete(caller(call), call.args)
     return Answer(reply, (body,))
 
@@ -153,20 +153,20 @@ def _have_bytes(args: HaveRequest) -> int:
     return args.ids
 
 
-FILES: Mapping[str, Handler] = MappingProxyType(
+FILES: Handlers = MappingProxyType(
     {
-        "stat": Handler(stat, short=True),
-        "list": Handler(list_folders, _list_bytes),
-        "manifest": Handler(manifest, _manifest_bytes),
-        "get_chunks": Handler(get_chunks, _chunks_bytes),
-        "changes": Handler(changes, _changes_bytes),
-        "usage": Handler(usage, short=True),
-        "have": Handler(have, _have_bytes),
-        "put_chunks": Handler(put_chunks),
-        "commit": Handler(commit, _commit_bytes),
-        "make_folder": Handler(make_folder),
-        "move": Handler(move),
-        "copy": Handler(copy),
-        "delete": Handler(delete, _delete_bytes),
+        StatRequest: Handler(stat, short=True),
+        ListRequest: Handler(list_folders, _list_bytes),
+        ManifestRequest: Handler(manifest, _manifest_bytes),
+        GetChunksRequest: Handler(get_chunks, _chunks_bytes),
+        ChangesRequest: Handler(changes, _changes_bytes),
+        UsageRequest: Handler(usage, short=True),
+        HaveRequest: Handler(have, _have_bytes),
+        PutChunksRequest: Handler(put_chunks),
+        CommitRequest: Handler(commit, _commit_bytes),
+        MakeFolderRequest: Handler(make_folder),
+        MoveRequest: Handler(move),
+        CopyRequest: Handler(copy),
+        DeleteRequest: Handler(delete, _delete_bytes),
     }
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
 from sfos.server.commands.access import ACCESS
 from sfos.server.commands.administration import ADMINISTRATION
-from sfos.server.commands.calls import Handler
+from sfos.server.commands.calls import Handlers
 from sfos.server.commands.files import FILES
 from sfos.server.commands.own_sessions import OWN_SESSIONS
 from sfos.server.commands.watching import WATCHING
 
-HANDLERS: Mapping[str, Handler] = MappingProxyType({**ACCESS, **OWN_SESSIONS, **ADMINISTRATION, **FILES, **WATCHING})
+HANDLERS: Handlers = MappingProxyType({**ACCESS, **OWN_SESSIONS, **ADMINISTRATION, **FILES, **WATCHING})

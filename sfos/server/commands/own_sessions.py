@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
 
 from sfos.protocol import EndedReply, EndSessionsRequest, NotFound, SessionEntry, SessionsReply, SessionsRequest
-from sfos.server.commands.calls import Answer, Call, Handler
+from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.identity.sessions import Session
 
 
@@ -59,6 +59,6 @@ def entries(call: Call[Any], chosen: Iterable[Session]) -> tuple[SessionEntry, .
     )
 
 
-OWN_SESSIONS: Mapping[str, Handler] = MappingProxyType(
-    {"sessions": Handler(sessions, short=True), "end_sessions": Handler(end_sessions)}
+OWN_SESSIONS: Handlers = MappingProxyType(
+    {SessionsRequest: Handler(sessions, short=True), EndSessionsRequest: Handler(end_sessions)}
 )

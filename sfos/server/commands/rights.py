@@ -5,29 +5,23 @@ Now everybody has their home and nothing else; administrators too. Shared folder
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from sfos.protocol import PermissionDenied, Ref, Target
+from sfos.protocol import PermissionDenied, spaces_named
 from sfos.server.commands.calls import Call
 from sfos.server.spaces.operations.context import Caller
 
 
-def space_of(call: Call[Any], named: Iterable[str | None] = (None,)) -> str:
-    """The id of the one space that the request's references name; None is the home.
+def space_of(call: Call[Any]) -> str:
+    """The id of the one space that the request names, as its spec says.
 
     Raises: PermissionDenied, alike for a space of others and for one that does not exist.
     """
     home = call.session.user_id
-    wanted = {space or home for space in named}
+    wanted = {space or home for space in spaces_named(call.args)}
     if wanted != {home}:
         raise PermissionDenied
     return home
-
-
-def spaces_in(*references: Ref | Target) -> list[str | None]:
-    """The spaces that `references` name."""
-    return [reference.space for reference in references]
 
 
 def caller(call: Call[Any]) -> Caller:

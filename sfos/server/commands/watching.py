@@ -7,7 +7,6 @@ reader only lags, and what happens between two looks comes as one.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,7 +22,7 @@ from sfos.protocol import (
     encode_error,
     encode_event,
 )
-from sfos.server.commands.calls import Answer, Call, Handler
+from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.commands.rights import space_of
 from sfos.server.net.bell import Bell
 from sfos.server.net.stream import Interrupted, TlsStream
@@ -34,7 +33,7 @@ _MEMORY_TIMEOUT_S = 30.0
 
 
 def watch(call: Call[WatchRequest]) -> Answer:
-    space_id = space_of(call, [call.args.space])
+    space_id = space_of(call)
     with call.services.spaces.lease(space_id, create=False) as space:
         since = call.args.since
         if since is None:
@@ -92,4 +91,4 @@ class _Watch:
                 return True
 
 
-WATCHING: Mapping[str, Handler] = MappingProxyType({"watch": Handler(watch)})
+WATCHING: Handlers = MappingProxyType({WatchRequest: Handler(watch)})

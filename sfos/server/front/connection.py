@@ -40,9 +40,7 @@ _LINGER_S = 2.0
 _NEVER = math.inf
 # Signing in takes three messages, with a few wrong passwords some twenty. Who says more wants to keep us busy.
 _STRANGERS_COMMANDS = 64
-_TRANSFERS_AND_CHANGES = frozenset(
-    spec.name for spec in COMMANDS.values() if spec.changes or spec.name in ("put_chunks", "get_chunks")
-)
+_TRANSFERS_AND_CHANGES = frozenset(spec.name for spec in COMMANDS.values() if spec.changes or spec.transfers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -39,14 +40,14 @@ def sign_in(server: ScriptedServer, trust: Trust) -> None:
         pass
 
 
-def answering(*answers: Answer) -> Callable[[Request, bytes], Answer]:
+def answering(*answers: Answer) -> Callable[[Request[Any], bytes], Answer]:
     """A handler that gives these answers in turn, the last one again and again."""
     left = list(answers)
     return lambda request, body: left.pop(0) if len(left) > 1 else left[0]
 
 
-def raw(data: bytes, drip_s: float = 0.0) -> Callable[[Request, bytes], Answer]:
-    def handler(request: Request, body: bytes) -> Answer:
+def raw(data: bytes, drip_s: float = 0.0) -> Callable[[Request[Any], bytes], Answer]:
+    def handler(request: Request[Any], body: bytes) -> Answer:
         raise RawAnswer(data, drip_s=drip_s)
 
     return handler

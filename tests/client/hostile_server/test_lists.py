@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from sfos.client.session.session import Session
 from sfos.protocol import (
     MAX_DEPTH,
     ChangesReply,
+    ChangesRequest,
     Entry,
     ListedFolder,
     ListReply,
@@ -27,7 +29,7 @@ from tests.support.entry_lists import packed
 
 def test_entries_of_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
     stray = Entry(node=9, parent=5, name="stray", kind="file", revision="1")
-    server.handlers["list"] = answering(listing(file("fine"), stray))
+    server.handlers[ListRequest] = answering(listing(file("fine"), stray))
     with pytest.raises(RemoteProtocolError):
         session.api.list_folder("/")
 
@@ -38,7 +40,7 @@ def names(*runs: tuple[NamesIn, list[bytes]], more: str | None = None) -> Answer
 
 
 def test_names_in_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
-    server.handlers["list"] = answering(names((NamesIn(folder=5, count=1), [b"stray"])))
+    server.handlers[ListRequest] = answering(names((NamesIn(folder=5, count=1), [b"stray"])))
     with pytest.raises(RemoteProtocolError, match="not in the folders"):
         session.api.list_names(["/"])
 
@@ -47,12 +49,12 @@ def test_names_without_an_end_are_given_up(
     server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cursors = map(str, itertools.count())
-    server.handlers["list"] = lambda request, body: names(more=next(cursors))
+    server.handlers[ListRequest] = lambda request, body: names(more=next(cursors))
     with pytest.raises(RemoteProtocolError, match="no end"):
         session.api.list_names(["/"])
-    assert server.requests.count("list") == 2
+    assert server.requests.count(ListRequest) == 2
     monkeypatch.setattr("sfos.client.listing._MOST_ENTRIES", 1000)
-    server.handlers["list"] = lambda request, body: names(
+    server.handlers[ListRequest] = lambda request, body: names(
         (NamesIn(folder=1, count=100), [b"x"] * 100), more=next(cursors)
     )
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
@@ -61,12 +63,12 @@ def test_names_without_an_end_are_given_up(
 
 def test_a_tree_of_names_that_leads_into_itself_is_walked_once(server: ScriptedServer, session: Session) -> None:
     itself = NamesIn(folder=1, count=2, folders=((0, 1), (1, 1)))
-    server.handlers["list"] = lambda request, body: names((itself, [b"again", b"and again"]))
+    server.handlers[ListRequest] = lambda request, body: names((itself, [b"again", b"and again"]))
     assert [listing.path for listing in session.api.walk_names("/")] == [(), ("again",)]
 
 
 def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Session) -> None:
-    server.handlers["list"] = answering(listing(file("a"), more="x"), listing(more="x"))
+    server.handlers[ListRequest] = answering(listing(file("a"), more="x"), listing(more="x"))
     with pytest.raises(RemoteProtocolError, match="no end"):
         session.api.list_folder("/")
 
@@ -75,14 +77,14 @@ def test_a_list_that_goes_round_in_circles_is_given_up_at_the_first_page_that_co
     server: ScriptedServer, session: Session
 ) -> None:
     cursors = itertools.cycle("abc")
-    server.handlers["list"] = lambda request, body: listing(file("x"), more=next(cursors))
+    server.handlers[ListRequest] = lambda request, body: listing(file("x"), more=next(cursors))
     with pytest.raises(RemoteProtocolError, match="no end"):
         session.api.list_folder("/")
-    assert server.requests.count("list") == 4
-    server.handlers["changes"] = lambda request, body: (ChangesReply(cursor=next(cursors), more=True), b"[]")
+    assert server.requests.count(ListRequest) == 4
+    server.handlers[ChangesRequest] = lambda request, body: (ChangesReply(cursor=next(cursors), more=True), b"[]")
     with pytest.raises(RemoteProtocolError, match="no end"):
         session.api.changes("c")
-    assert server.requests.count("changes") == 2
+    assert server.requests.count(ChangesRequest) == 2
 
 
 def test_a_list_or_tree_that_would_fill_the_memory_is_given_up_with_a_reason(
@@ -91,15 +93,15 @@ def test_a_list_or_tree_that_would_fill_the_memory_is_given_up_with_a_reason(
     monkeypatch.setattr("sfos.client.listing._MOST_ENTRIES", 1000)
     numbers = itertools.count(10)
     entries = [file(f"x{number}", node=number) for number in range(10, 110)]
-    server.handlers["list"] = lambda request, body: listing(*entries, more=str(next(numbers)))
+    server.handlers[ListRequest] = lambda request, body: listing(*entries, more=str(next(numbers)))
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
         session.api.list_folder("/")
-    server.handlers["list"] = two_folders_in_each
+    server.handlers[ListRequest] = two_folders_in_each
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
         list(session.api.walk("/"))
 
 
-def two_folders_in_each(request: Request, body: bytes) -> Answer:
+def two_folders_in_each(request: Request[Any], body: bytes) -> Answer:
     assert isinstance(request, ListRequest)
     nodes = [ref.node or 1 for ref in request.folders]
     inside = [
@@ -112,25 +114,25 @@ def two_folders_in_each(request: Request, body: bytes) -> Answer:
 
 
 def test_a_tree_deeper_than_any_can_be_is_given_up(server: ScriptedServer, session: Session) -> None:
-    def deeper(request: Request, body: bytes) -> Answer:
+    def deeper(request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, ListRequest)
         node = request.folders[0].node or 1
         inside = Entry(node=node + 1, parent=node, name="f", kind="folder", revision="1")
         return listing(inside, node=node)
 
-    server.handlers["list"] = deeper
+    server.handlers[ListRequest] = deeper
     with pytest.raises(RemoteProtocolError, match="nested deeper"):
         list(session.api.walk("/"))
-    assert server.requests.count("list") <= MAX_DEPTH + 1
+    assert server.requests.count(ListRequest) <= MAX_DEPTH + 1
 
 
 def test_another_number_of_folders_than_asked_for_is_refused(server: ScriptedServer, session: Session) -> None:
-    server.handlers["list"] = answering((ListReply(at="c"), b""))
+    server.handlers[ListRequest] = answering((ListReply(at="c"), b""))
     with pytest.raises(RemoteProtocolError):
         session.api.list_folder("/")
 
 
 def test_a_folder_that_contains_itself_does_not_keep_a_walk_for_ever(server: ScriptedServer, session: Session) -> None:
     again = Entry(node=1, parent=1, name="again", kind="folder", revision="1")
-    server.handlers["list"] = answering(listing(again))
+    server.handlers[ListRequest] = answering(listing(again))
     assert len(list(session.api.walk("/"))) <= 2

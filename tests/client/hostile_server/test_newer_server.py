@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,15 +14,22 @@ from sfos.client.session.session import Session
 from sfos.client.transfer import JobState, OnConflict, TransferEngine
 from sfos.protocol import (
     ChangingRequest,
+    CommitRequest,
     ContentClosed,
     GetChunksReply,
+    GetChunksRequest,
+    HaveRequest,
     HelloReply,
     HelloRequest,
+    ListRequest,
+    MakeFolderRequest,
     NodeReply,
+    PutChunksRequest,
     Request,
     SignInIncomplete,
     SpaceInfo,
     StatReply,
+    StatRequest,
     pack_lengths,
 )
 from tests.client.conftest import Finish
@@ -35,18 +43,18 @@ class Changes:
     """The changing requests that the server got."""
 
     def __init__(self, server: ScriptedServer, *features: str) -> None:
-        self.seen: list[ChangingRequest] = []
+        self.seen: list[ChangingRequest[Any]] = []
         self.hello: list[HelloRequest] = []
-        server.handlers["hello"] = self._hello
-        server.handlers["make_folder"] = self._make_folder
+        server.handlers[HelloRequest] = self._hello
+        server.handlers[MakeFolderRequest] = self._make_folder
         self._features = features
 
-    def _hello(self, request: Request, _: bytes) -> Answer:
+    def _hello(self, request: Request[Any], _: bytes) -> Answer:
         assert isinstance(request, HelloRequest)
         self.hello.append(request)
         return HelloReply(version=1, features=self._features), b""
 
-    def _make_folder(self, request: Request, _: bytes) -> Answer:
+    def _make_folder(self, request: Request[Any], _: bytes) -> Answer:
         assert isinstance(request, ChangingRequest)
         self.seen.append(request)
         return NodeReply(node=2, revision="1", cursor="c"), b""
@@ -74,8 +82,8 @@ def test_a_server_that_names_no_features_gets_none_of_their_fields(server: Scrip
 def test_what_is_of_a_later_kind_is_left_out_of_a_download_by_name(
     server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
 ) -> None:
-    server.handlers["list"] = answering(listing(file("fine", node=8), LATER))
-    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
+    server.handlers[ListRequest] = answering(listing(file("fine", node=8), LATER))
+    server.handlers[GetChunksRequest] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
     job = engine.download([ROOT], tmp_path / "to")
     assert finish(job) is JobState.FAILED
     assert [(item.remote, type(item.error)) for item in job.failed_items()] == [("/later", KindUnknown)]
@@ -86,19 +94,19 @@ def test_what_is_of_a_later_kind_is_not_replaced_by_an_upload(
     server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
 ) -> None:
     (tmp_path / "later").write_bytes(b"mine")
-    server.handlers["stat"] = answering((StatReply(entry=LATER), b""))  # what is in the way
+    server.handlers[StatRequest] = answering((StatReply(entry=LATER), b""))  # what is in the way
     job = engine.upload([tmp_path / "later"], ROOT, OnConflict.REPLACE)
     assert finish(job) is JobState.FAILED
     assert [type(item.error) for item in job.failed_items()] == [KindUnknown]
-    assert "commit" not in server.requests
+    assert CommitRequest not in server.requests
 
 
 def test_a_space_that_gives_no_keys_can_be_listed_and_not_read(
     server: ScriptedServer, trust: Trust, tmp_path: Path, finish: Finish
 ) -> None:
     server.info = replace(session_info(), home=SpaceInfo(space="0" * 32, cursor="c"))
-    server.handlers["list"] = answering(listing(file("fine", node=8)))
-    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
+    server.handlers[ListRequest] = answering(listing(file("fine", node=8)))
+    server.handlers[GetChunksRequest] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
     (tmp_path / "mine").write_bytes(b"mine")
     with Session.sign_in(server.address, USER, PASSWORD, trust, HASTY) as session, TransferEngine(session) as engine:
         assert [entry.name for entry in session.api.list_folder("/")] == ["fine"]
@@ -108,7 +116,7 @@ def test_a_space_that_gives_no_keys_can_be_listed_and_not_read(
             assert finish(job) is JobState.FAILED
             assert {type(item.error) for item in job.failed_items()} == {ContentClosed}
     assert list((tmp_path / "to").iterdir()) == []
-    assert not {"have", "put_chunks", "commit"} & set(server.requests)
+    assert not {HaveRequest, PutChunksRequest, CommitRequest} & set(server.requests)
 
 
 def test_a_server_that_asks_for_more_than_a_password_is_not_taken_for_an_impostor(

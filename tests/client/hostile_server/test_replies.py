@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from secrets import token_urlsafe
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -20,11 +21,17 @@ from sfos.protocol import (
     AccountEntry,
     AccountReply,
     AccountsReply,
+    AccountsRequest,
     AttachReply,
+    AttachRequest,
+    ChangeAccountRequest,
     FrameTooLong,
     HelloReply,
+    HelloRequest,
     ListReply,
+    ListRequest,
     LoginFinishReply,
+    LoginFinishRequest,
     LoginStartReply,
     LoginStartRequest,
     MalformedMessage,
@@ -34,6 +41,7 @@ from sfos.protocol import (
     Request,
     ServerBusy,
     StatReply,
+    StatRequest,
     UnsupportedVersion,
     Verifier,
     encode_error,
@@ -59,40 +67,40 @@ def test_an_honest_server_is_believed(session: Session) -> None:
 def test_a_server_that_asks_for_too_little_or_too_much_work_gets_no_proof(
     server: ScriptedServer, trust: Trust, iterations: int
 ) -> None:
-    def start(request: Request, body: bytes) -> Answer:
+    def start(request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, LoginStartRequest)
         nonce = request.message.rpartition("r=")[2]
         return LoginStartReply(message=f"r={nonce}{'x' * 20},s=c2FsdHNhbHQ=,i={iterations}"), b""
 
-    server.handlers["login_start"] = start
+    server.handlers[LoginStartRequest] = start
     with pytest.raises(ServerNotGenuine):
         sign_in(server, trust)
-    assert "login_finish" not in server.requests
+    assert LoginFinishRequest not in server.requests
     assert trust.store.pins() == {}
 
 
 def test_a_server_that_cannot_prove_itself_is_not_believed_and_not_pinned(server: ScriptedServer, trust: Trust) -> None:
     reply = LoginFinishReply(message="v=" + "A" * 43 + "=", ticket_id="t", ticket=b"t" * 32, opened=session_info())
-    server.handlers["login_finish"] = answering((reply, b""))
+    server.handlers[LoginFinishRequest] = answering((reply, b""))
     with pytest.raises(ServerNotGenuine):
         sign_in(server, trust)
     assert trust.store.pins() == {}
 
 
 def test_a_server_that_does_not_know_the_ticket_is_not_believed(server: ScriptedServer, session: Session) -> None:
-    server.handlers["attach"] = answering((AttachReply(proof=b"\0" * 32, session=session_info()), b""))
+    server.handlers[AttachRequest] = answering((AttachReply(proof=b"\0" * 32, session=session_info()), b""))
     with pytest.raises(ServerNotGenuine):
         session.connect_more()
 
 
 def test_a_newer_server_says_so(server: ScriptedServer, trust: Trust) -> None:
-    server.handlers["hello"] = answering((HelloReply(version=2), b""))
+    server.handlers[HelloRequest] = answering((HelloReply(version=2), b""))
     with pytest.raises(UnsupportedVersion):
         sign_in(server, trust)
 
 
 def test_a_server_that_drips_is_given_up_in_time(server: ScriptedServer, trust: Trust) -> None:
-    server.handlers["hello"] = raw(encode_frame(encode_result(1, HelloReply(version=1))), drip_s=1.0)
+    server.handlers[HelloRequest] = raw(encode_frame(encode_result(1, HelloReply(version=1))), drip_s=1.0)
     hasty = replace(HASTY, connection=replace(HASTY.connection, login_timeout_s=1.0))
     begun = time.monotonic()
     with pytest.raises(ConnectionLost, match="within 1 s"):
@@ -101,7 +109,7 @@ def test_a_server_that_drips_is_given_up_in_time(server: ScriptedServer, trust: 
 
 
 def test_a_server_at_its_limit_says_so_before_anything_was_asked(server: ScriptedServer, trust: Trust) -> None:
-    server.handlers["hello"] = raw(encode_frame(encode_error(0, ServerBusy())))
+    server.handlers[HelloRequest] = raw(encode_frame(encode_error(0, ServerBusy())))
     with pytest.raises(ServerBusy):
         sign_in(server, trust)
 
@@ -128,7 +136,7 @@ def test_a_server_at_its_limit_says_so_before_anything_was_asked(server: Scripte
 def test_a_reply_that_is_none_is_a_typed_error(
     server: ScriptedServer, trust: Trust, data: bytes, error: type[Exception]
 ) -> None:
-    server.handlers["hello"] = raw(data)
+    server.handlers[HelloRequest] = raw(data)
     with pytest.raises(error):
         sign_in(server, trust)
 
@@ -140,11 +148,11 @@ def test_a_reply_that_is_none_is_a_typed_error(
 def test_a_reply_that_cannot_be_read_costs_the_connection_and_not_the_session(
     server: ScriptedServer, session: Session, nonsense: bytes
 ) -> None:
-    def once(request: Request, body: bytes) -> Answer:
-        server.handlers["stat"] = answering((StatReply(entry=ROOT), b""))
+    def once(request: Request[Any], body: bytes) -> Answer:
+        server.handlers[StatRequest] = answering((StatReply(entry=ROOT), b""))
         raise RawAnswer(encode_frame(nonsense), hang_up=False)
 
-    server.handlers["stat"] = once
+    server.handlers[StatRequest] = once
     with pytest.raises(MalformedMessage):
         session.api.stat("/")
     assert session.api.stat("/") == ROOT
@@ -156,14 +164,14 @@ def test_a_reply_that_cannot_be_read_costs_the_connection_and_not_the_session(
 def test_an_entry_with_what_no_entry_can_have_is_refused_when_it_is_read(
     server: ScriptedServer, session: Session, field: str
 ) -> None:
-    def one(request: Request, body: bytes) -> Answer:
+    def one(request: Request[Any], body: bytes) -> Answer:
         raise RawAnswer(lambda number: encode_frame(reply(number)), hang_up=False)
 
     def reply(number: int) -> bytes:
         entry = f'"node":7,"parent":1,"name":"x","kind":"file","revision":"1","size":7,{field}'
         return f'{{"id":{number},"result":{{"entry":{{{entry}}}}}}}'.encode()
 
-    server.handlers["stat"] = one
+    server.handlers[StatRequest] = one
     with pytest.raises(MalformedMessage):
         session.api.stat("/x")
 
@@ -184,7 +192,7 @@ def test_a_password_policy_that_asks_for_gigabytes_gets_no_more_than_a_password_
 
     monkeypatch.setattr("secrets.token_urlsafe", generate)
     with pytest.raises(PasswordRefused):
-        Administration(session.api.commands, PasswordPolicy(min_length=2**40)).generate_password("anna")
+        Administration(session.api.caller, PasswordPolicy(min_length=2**40)).generate_password("anna")
     assert 0 < max(asked) <= 1_024
 
 
@@ -199,14 +207,14 @@ def test_a_verifier_is_made_with_neither_too_little_nor_too_much_work_whatever_t
         return make_verifier(password, salt, MIN_ITERATIONS)
 
     monkeypatch.setattr("sfos.client.administration.make_verifier", make)
-    server.handlers["admin_accounts"] = lambda _request, _body: (AccountsReply(iterations=said), b"")
-    server.handlers["admin_change_account"] = lambda _request, _body: (AccountReply(account=ANNA), b"")
-    Administration(session.api.commands, PasswordPolicy()).reset_password("anna", "a good enough pass phrase")
+    server.handlers[AccountsRequest] = lambda _request, _body: (AccountsReply(iterations=said), b"")
+    server.handlers[ChangeAccountRequest] = lambda _request, _body: (AccountReply(account=ANNA), b"")
+    Administration(session.api.caller, PasswordPolicy()).reset_password("anna", "a good enough pass phrase")
     assert asked == [done]
 
 
 def test_a_body_larger_than_any_is_refused_before_it_is_read(server: ScriptedServer, session: Session) -> None:
     header = encode_result(4, ListReply(at="c"))
-    server.handlers["list"] = raw(struct.pack(">II", len(header), MAX_BODY + 1) + header)
+    server.handlers[ListRequest] = raw(struct.pack(">II", len(header), MAX_BODY + 1) + header)
     with pytest.raises(FrameTooLong):
         session.api.list_folder("/")

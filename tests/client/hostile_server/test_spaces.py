@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from msgspec.structs import replace
@@ -65,33 +65,33 @@ class TwoSpaces:
     """Both, honestly. `asked`: the requests; `tells`: whether replies say the space, as they need not."""
 
     def __init__(self, server: ScriptedServer, *, tells: bool) -> None:
-        self.asked: list[Request] = []
+        self.asked: list[Request[Any]] = []
         self._tells = tells
         server.handlers |= {
-            "stat": self._stat,
-            "list": self._list,
-            "usage": self._usage,
-            "changes": self._changes,
-            "watch": self._watch,
-            "move": self._changed,
-            "copy": self._changed,
-            "make_folder": self._changed,
-            "delete": self._delete,
+            StatRequest: self._stat,
+            ListRequest: self._list,
+            UsageRequest: self._usage,
+            ChangesRequest: self._changes,
+            WatchRequest: self._watch,
+            MoveRequest: self._changed,
+            CopyRequest: self._changed,
+            MakeFolderRequest: self._changed,
+            DeleteRequest: self._delete,
         }
 
-    def last(self, kind: type[Request]) -> Request:
+    def last(self, kind: type[Request[Any]]) -> Request[Any]:
         return next(request for request in reversed(self.asked) if isinstance(request, kind))
 
     def _said(self, space: str) -> str | None:
         return space if self._tells else None
 
-    def _stat(self, request: Request, body: bytes) -> Answer:
+    def _stat(self, request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, StatRequest)
         self.asked.append(request)
         space = request.ref.space or HOME
         return StatReply(entry=replace(entry(space, request.ref.node or 7), space=self._said(space))), b""
 
-    def _list(self, request: Request, body: bytes) -> Answer:
+    def _list(self, request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, ListRequest)
         self.asked.append(request)
         (space,) = {ref.space or HOME for ref in request.folders}
@@ -101,7 +101,7 @@ class TwoSpaces:
         folders = tuple(ListedFolder(node=node, space=self._said(space)) for node in nodes)
         return ListReply(at="c", folders=folders, head_bytes=head_bytes), columns
 
-    def _usage(self, request: Request, body: bytes) -> Answer:
+    def _usage(self, request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, UsageRequest)
         self.asked.append(request)
         return UsageReply(bytes_current=1, files_current=1, entries_current=2, bytes_stored=3), b""
@@ -109,12 +109,12 @@ class TwoSpaces:
     def _change(self, space: str) -> bytes:
         return encode_array([Change(entry=entry(space, 8), space=self._said(space))])
 
-    def _changes(self, request: Request, body: bytes) -> Answer:
+    def _changes(self, request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, ChangesRequest)
         self.asked.append(request)
         return ChangesReply(cursor="d"), self._change(request.space or HOME)
 
-    def _watch(self, request: Request, body: bytes) -> Answer:
+    def _watch(self, request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, WatchRequest)
         self.asked.append(request)
         event = self._change(request.space or HOME)
@@ -125,12 +125,12 @@ class TwoSpaces:
 
         raise RawAnswer(frames, hang_up=False)
 
-    def _changed(self, request: Request, body: bytes) -> Answer:
+    def _changed(self, request: Request[Any], body: bytes) -> Answer:
         self.asked.append(request)
         assert isinstance(request, MoveRequest | CopyRequest | MakeFolderRequest)
         return NodeReply(node=8, revision="2", cursor="d", space=self._said(request.target.space or HOME)), b""
 
-    def _delete(self, request: Request, body: bytes) -> Answer:
+    def _delete(self, request: Request[Any], body: bytes) -> Answer:
         self.asked.append(request)
         assert isinstance(request, DeleteRequest)
         results_bytes, missing, packed_results = pack_results([ItemResult() for _ in request.items])
@@ -255,25 +255,25 @@ def test_watches_tell_of_their_space(spaces: TwoSpaces, session: Session) -> Non
 
 
 def test_a_list_that_mixes_up_two_spaces_is_refused(server: ScriptedServer, session: Session) -> None:
-    def mixed(request: Request, body: bytes) -> Answer:
+    def mixed(request: Request[Any], body: bytes) -> Answer:
         head_bytes, columns = packed([entry(TEAM, 8)])
         folders = (ListedFolder(node=7), ListedFolder(node=7, space=TEAM))
         return ListReply(at="c", folders=folders, head_bytes=head_bytes), columns
 
-    server.handlers["list"] = mixed
+    server.handlers[ListRequest] = mixed
     with pytest.raises(RemoteProtocolError, match="two spaces"):
         session.api.list_folders(["/mine", "/mounted"])
 
 
 def test_what_lies_in_another_space_than_was_asked_keeps_it(server: ScriptedServer, session: Session) -> None:
-    def crossed(request: Request, body: bytes) -> Answer:
+    def crossed(request: Request[Any], body: bytes) -> Answer:
         head_bytes, columns = packed([entry(TEAM, 8)])
         return ListReply(at="c", folders=(ListedFolder(node=7, space=TEAM),), head_bytes=head_bytes), columns
 
-    server.handlers["list"] = crossed
+    server.handlers[ListRequest] = crossed
     (found,) = session.api.list_folder("/mounted")
     assert session.api.key_of(found) == NodeKey(TEAM, 8)
-    server.handlers["stat"] = lambda request, body: (StatReply(entry=replace(entry(HOME, 8), space=HOME)), b"")
+    server.handlers[StatRequest] = lambda request, body: (StatReply(entry=replace(entry(HOME, 8), space=HOME)), b"")
     assert session.space(TEAM_INFO).stat("/up").space is None  # back in the home, by whichever way
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,10 +14,15 @@ from sfos.client.transfer import JobState, TransferEngine
 from sfos.protocol import (
     BadChunk,
     ChunkRecord,
+    CommitRequest,
     Entry,
     GetChunksReply,
+    GetChunksRequest,
     HaveReply,
+    HaveRequest,
+    ListRequest,
     ManifestReply,
+    ManifestRequest,
     NameNotAllowed,
     NotFound,
     RemoteProtocolError,
@@ -47,8 +53,8 @@ def test_a_name_from_the_server_never_leads_out_of_the_destination(
     name: str,
 ) -> None:
     evil_folder = Entry(node=5, parent=1, name=name, kind="folder", revision="1")
-    server.handlers["list"] = answering(listing(file(name), evil_folder, file("fine", node=8)))
-    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
+    server.handlers[ListRequest] = answering(listing(file(name), evil_folder, file("fine", node=8)))
+    server.handlers[GetChunksRequest] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
     to = tmp_path / "deep/to"
     job = engine.download([ROOT], to)
     assert finish(job) is JobState.FAILED
@@ -69,8 +75,8 @@ def test_nor_does_a_file_alone_in_a_folder_that_the_download_makes(
     outside.write_bytes(b"mine")
     evil = name.replace("/etc/evil", str(outside)).replace("../evil", "../../../outside")
     folder = Entry(node=5, parent=1, name="new", kind="folder", revision="1")
-    server.handlers["list"] = answering(listing(file(evil)))
-    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
+    server.handlers[ListRequest] = answering(listing(file(evil)))
+    server.handlers[GetChunksRequest] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"content"))
     job = engine.download([folder], tmp_path / "deep/to")
     assert finish(job) is JobState.FAILED
     assert {type(item.error) for item in job.failed_items()} == {LocalNameNotAllowed}
@@ -84,7 +90,7 @@ def test_two_names_that_are_one_file_here_are_an_error_of_the_second(
 ) -> None:
     link = Entry(node=5, parent=1, name="sub", kind="symlink", revision="1")
     folder = Entry(node=6, parent=1, name="sub", kind="folder", revision="1")
-    server.handlers["list"] = answering(listing(link, folder))
+    server.handlers[ListRequest] = answering(listing(link, folder))
     job = engine.download([ROOT], tmp_path / "to")
     assert finish(job) is JobState.FAILED
     assert any(isinstance(item.error, NameNotAllowed) for item in job.failed_items())
@@ -93,7 +99,7 @@ def test_two_names_that_are_one_file_here_are_an_error_of_the_second(
 def test_a_content_that_is_not_what_its_name_says_is_not_written(
     server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
 ) -> None:
-    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"CONTENT"))
+    server.handlers[GetChunksRequest] = answering((GetChunksReply(chunks=1), pack_lengths([7]) + b"CONTENT"))
     job = engine.download([file("file")], tmp_path / "to")
     assert finish(job) is JobState.FAILED
     assert isinstance(job.failed_items()[0].error, BadChunk)
@@ -120,7 +126,7 @@ def test_chunks_that_were_not_asked_for_are_not_taken(
     reply: GetChunksReply,
     body: bytes,
 ) -> None:
-    server.handlers["get_chunks"] = answering((reply, body))
+    server.handlers[GetChunksRequest] = answering((reply, body))
     job = engine.download([file("file")], tmp_path / "to")
     assert finish(job) is JobState.FAILED
     assert list((tmp_path / "to").iterdir()) == []
@@ -161,13 +167,13 @@ def test_a_list_of_chunks_that_is_not_the_files_is_refused(
         manifest(entry, records[:1], chunks=3),
         manifest(entry, []),
     ):
-        server.handlers["manifest"] = answering(wrong)
+        server.handlers[ManifestRequest] = answering(wrong)
         job = engine.download([entry], tmp_path / "to")
         assert finish(job) is JobState.FAILED
         with pytest.raises((BadChunk, RemoteProtocolError)):
             session.api.read_range(entry)
-    assert "get_chunks" not in server.requests
-    assert server.requests.count("manifest") == 2 * 6, "a list that dribbles is given up with its first page"
+    assert GetChunksRequest not in server.requests
+    assert server.requests.count(ManifestRequest) == 2 * 6, "a list that dribbles is given up with its first page"
     assert list((tmp_path / "to").iterdir()) == []
 
 
@@ -181,7 +187,7 @@ def test_what_cannot_fit_is_not_begun_and_both_numbers_are_told(
     free = int(str(errors[0]).split("computer has ")[1].split()[0].replace(",", ""))
     assert f"{2**60 + 7:,} bytes are to come" in str(errors[0])
     assert 0 < free < 2**60
-    assert {"manifest", "get_chunks"}.isdisjoint(server.requests)
+    assert {ManifestRequest, GetChunksRequest}.isdisjoint(server.requests)
     assert list((tmp_path / "to").iterdir()) == []
 
 
@@ -189,9 +195,9 @@ def test_a_large_file_with_one_wrong_chunk_is_never_put_in_place(
     server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish
 ) -> None:
     entry, records, pieces = large()
-    server.handlers["manifest"] = answering(manifest(entry, records))
+    server.handlers[ManifestRequest] = answering(manifest(entry, records))
     body = pack_lengths([300_000] * 3) + pieces[0] + pieces[1] + pieces[1]
-    server.handlers["get_chunks"] = answering((GetChunksReply(chunks=3), body))
+    server.handlers[GetChunksRequest] = answering((GetChunksReply(chunks=3), body))
     job = engine.download([entry], tmp_path / "to")
     assert finish(job) is JobState.FAILED
     assert isinstance(job.failed_items()[0].error, BadChunk)
@@ -208,15 +214,15 @@ def test_an_answer_for_other_chunks_than_were_asked_about_ends_the_upload(
 ) -> None:
     (tmp_path / "file").write_bytes(b"x")
 
-    def stat(request: Request, body: bytes) -> Answer:
+    def stat(request: Request[Any], body: bytes) -> Answer:
         assert isinstance(request, StatRequest)
         if request.ref.path != "/":
             raise NotFound
         return StatReply(entry=ROOT), b""
 
-    server.handlers["stat"] = stat
-    server.handlers["have"] = answering((HaveReply(), b"\1\1\1"))
+    server.handlers[StatRequest] = stat
+    server.handlers[HaveRequest] = answering((HaveReply(), b"\1\1\1"))
     job = engine.upload([tmp_path / "file"], "/")
     assert finish(job) is JobState.FAILED
     assert isinstance(job.failed_items()[0].error, RemoteProtocolError)
-    assert "commit" not in server.requests
+    assert CommitRequest not in server.requests

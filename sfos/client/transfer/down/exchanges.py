@@ -76,7 +76,7 @@ class SmallFiles:
         """See `Exchange`."""
         wants = b"".join([WANT.pack(file.entry.node, file.content, 0, 1) for file in self._files])
         request = GetChunksRequest(wants=len(self._files), max_bytes=REPLY_BYTES)
-        connection.send("get_chunks", request, wants)
+        connection.send(request, wants)
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Write what has come; what did not fit is asked for again."""
@@ -123,7 +123,7 @@ class Manifest:
         """See `Exchange`."""
         file = self._file
         ref = Ref(node=file.entry.node)
-        connection.send("manifest", ManifestRequest(ref=ref, first=len(file.records), limit=MANIFEST_PAGE))
+        connection.send(ManifestRequest(ref=ref, first=len(file.records), limit=MANIFEST_PAGE))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Ask for its next page, or begin with the file."""
@@ -162,7 +162,7 @@ class Range:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         want = ChunkWant(self._file.entry.node, self._file.content, self._first, self._count)
-        connection.send("get_chunks", GetChunksRequest(wants=1, max_bytes=REPLY_BYTES), pack_wants([want]))
+        connection.send(GetChunksRequest(wants=1, max_bytes=REPLY_BYTES), pack_wants([want]))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Write what has come; what did not fit is asked for again."""

@@ -109,7 +109,7 @@ class HaveBlock:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         self._sent_at = time.monotonic()
-        connection.send("have", HaveRequest(ids=len(self._ids)), pack_ids(self._ids))
+        connection.send(HaveRequest(ids=len(self._ids)), pack_ids(self._ids))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Send what is lacking."""
@@ -156,7 +156,7 @@ class AskKnown:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         ref = Ref(space=self._space.space, node=self._earlier.node)
-        connection.send("manifest", ManifestRequest(ref=ref, limit=MANIFEST_PAGE))
+        connection.send(ManifestRequest(ref=ref, limit=MANIFEST_PAGE))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """The reader finds them at the file. Whatever is wrong with them, it can do without."""
@@ -192,7 +192,7 @@ class PutBlock:
         """See `Exchange`."""
         records = pack_records(record for record, _ in self._places)
         pieces = self._block.pieces(self._places)
-        connection.send("put_chunks", PutChunksRequest(chunks=len(self._places)), records, *pieces)
+        connection.send(PutChunksRequest(chunks=len(self._places)), records, *pieces)
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """The chunks are durable."""
@@ -233,12 +233,12 @@ class CommitFiles:
         items = [file.item() for file in self._files]
         request, body = pack_commit(self._op_id, items, [record for file in self._files for record in file.records])
         if self._block is None or not self._inline:
-            connection.send("commit", request, body)
+            connection.send(request, body)
             return
         # The contents go out from where they were read to: a copy of them all would cost as much as sealing them.
         request = replace(request, inline=len(self._inline))
         records = pack_records([record for record, _ in self._inline])
-        connection.send("commit", request, body, records, *self._block.pieces(self._inline))
+        connection.send(request, body, records, *self._block.pieces(self._inline))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Each file is there, or has its reason."""

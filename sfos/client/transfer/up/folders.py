@@ -120,7 +120,7 @@ class RemoteFolders:
                 for local, parent, _ in part
             ]
             request, body = pack_commit(new_op_id(), items, ())
-            reply, answer = self._api.commands.commit(request, body)
+            reply, answer = self._api.caller.call(request, body)
             results, _ = unpack_results(reply, answer)
             if len(results) != len(part):
                 raise RemoteProtocolError("The server answered for another number of folders than were to be made.")

@@ -12,7 +12,7 @@ import logging
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from blake3 import blake3
@@ -96,7 +96,7 @@ class Change:
             )
 
 
-def identify(caller: Caller, request: Request, body: Buffer = b"") -> bytes:
+def identify(caller: Caller, request: Request[Any], body: Buffer = b"") -> bytes:
     """What tells a request that is sent again from another one that bears the same op_id: kept with its reply."""
     asked = _encoder.encode((type(request).__name__, caller.actor, request))
     hasher = blake3(len(asked).to_bytes(4, "big") + asked)

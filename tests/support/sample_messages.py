@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sfos.protocol import (
     COMMANDS,
@@ -26,6 +27,7 @@ from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     CommitItem,
+    CommitRequest,
     CopyRequest,
     DeleteItem,
     DeleteRequest,
@@ -120,7 +122,7 @@ _VERIFIER = "SCRAM-SHA-256$600000:" + "A" * 22 + "==$" + "B" * 43 + "=:" + "B" *
 class Sample:
     """A valid message and its body."""
 
-    message: Request | Reply
+    message: Request[Any] | Reply
     body: bytes = b""
 
 
@@ -137,44 +139,44 @@ def _commit() -> Sample:
 
 _SCRAM_NONCE = "A" * 24
 
-REQUESTS: dict[str, Sample] = {
-    "hello": Sample(HelloRequest(version=1, client="fuzz")),
-    "login_start": Sample(LoginStartRequest(message=f"p=tls-exporter,,n=nobody,r={_SCRAM_NONCE}")),
-    "login_finish": Sample(LoginFinishRequest(message=f"c=cA==,r={_SCRAM_NONCE},p={'A' * 43}=")),
-    "attach": Sample(AttachRequest(ticket_id="0" * 32, proof=bytes(32))),
-    "logout": Sample(LogoutRequest()),
-    "change_password": Sample(ChangePasswordRequest(verifier=_VERIFIER)),
-    "sessions": Sample(SessionsRequest()),
-    "end_sessions": Sample(EndSessionsRequest(session="0" * 32)),
-    "admin_accounts": Sample(AccountsRequest(after="a", limit=10)),
-    "admin_add_account": Sample(AddAccountRequest(name="fuzzed", verifier=_VERIFIER, role="user", quota_bytes=10**6)),
-    "admin_change_account": Sample(ChangeAccountRequest(name="fuzzed", disabled=False, role="user", quota_bytes=5)),
-    "admin_remove_account": Sample(RemoveAccountRequest(name="fuzzed")),
-    "admin_sessions": Sample(AnySessionsRequest(user="fuzzed")),
-    "admin_end_sessions": Sample(EndAnySessionsRequest(user="fuzzed", session="0" * 32)),
-    "admin_penalties": Sample(PenaltiesRequest()),
-    "admin_lift_penalties": Sample(LiftPenaltiesRequest(kind="address", name="10.0.0.1")),
-    "admin_audit": Sample(AuditTailRequest(lines=3)),
-    "stat": Sample(StatRequest(ref=Ref(path="/fuzz/small"))),
-    "list": Sample(ListRequest(folders=(Ref(path="/"), Ref(node=1)), limit=10)),
-    "manifest": Sample(ManifestRequest(ref=Ref(path="/fuzz/small"), first=0, limit=10)),
-    "get_chunks": Sample(
+REQUESTS: dict[type[Request[Any]], Sample] = {
+    HelloRequest: Sample(HelloRequest(version=1, client="fuzz")),
+    LoginStartRequest: Sample(LoginStartRequest(message=f"p=tls-exporter,,n=nobody,r={_SCRAM_NONCE}")),
+    LoginFinishRequest: Sample(LoginFinishRequest(message=f"c=cA==,r={_SCRAM_NONCE},p={'A' * 43}=")),
+    AttachRequest: Sample(AttachRequest(ticket_id="0" * 32, proof=bytes(32))),
+    LogoutRequest: Sample(LogoutRequest()),
+    ChangePasswordRequest: Sample(ChangePasswordRequest(verifier=_VERIFIER)),
+    SessionsRequest: Sample(SessionsRequest()),
+    EndSessionsRequest: Sample(EndSessionsRequest(session="0" * 32)),
+    AccountsRequest: Sample(AccountsRequest(after="a", limit=10)),
+    AddAccountRequest: Sample(AddAccountRequest(name="fuzzed", verifier=_VERIFIER, role="user", quota_bytes=10**6)),
+    ChangeAccountRequest: Sample(ChangeAccountRequest(name="fuzzed", disabled=False, role="user", quota_bytes=5)),
+    RemoveAccountRequest: Sample(RemoveAccountRequest(name="fuzzed")),
+    AnySessionsRequest: Sample(AnySessionsRequest(user="fuzzed")),
+    EndAnySessionsRequest: Sample(EndAnySessionsRequest(user="fuzzed", session="0" * 32)),
+    PenaltiesRequest: Sample(PenaltiesRequest()),
+    LiftPenaltiesRequest: Sample(LiftPenaltiesRequest(kind="address", name="10.0.0.1")),
+    AuditTailRequest: Sample(AuditTailRequest(lines=3)),
+    StatRequest: Sample(StatRequest(ref=Ref(path="/fuzz/small"))),
+    ListRequest: Sample(ListRequest(folders=(Ref(path="/"), Ref(node=1)), limit=10)),
+    ManifestRequest: Sample(ManifestRequest(ref=Ref(path="/fuzz/small"), first=0, limit=10)),
+    GetChunksRequest: Sample(
         GetChunksRequest(wants=1, max_bytes=4096), pack_wants([ChunkWant(2, SMALL_RECORD.chunk_id, 0, 1)])
     ),
-    "changes": Sample(ChangesRequest(since="1.0.abcdefabcdef", limit=10)),
-    "watch": Sample(WatchRequest(since="1.0.abcdefabcdef", heartbeat_s=20.0)),
-    "usage": Sample(UsageRequest()),
-    "have": Sample(HaveRequest(ids=2), SMALL_RECORD.chunk_id + bytes(32)),
-    "put_chunks": Sample(PutChunksRequest(chunks=1), pack_records([SMALL_RECORD]) + SMALL),
-    "commit": _commit(),
-    "make_folder": Sample(
+    ChangesRequest: Sample(ChangesRequest(since="1.0.abcdefabcdef", limit=10)),
+    WatchRequest: Sample(WatchRequest(since="1.0.abcdefabcdef", heartbeat_s=20.0)),
+    UsageRequest: Sample(UsageRequest()),
+    HaveRequest: Sample(HaveRequest(ids=2), SMALL_RECORD.chunk_id + bytes(32)),
+    PutChunksRequest: Sample(PutChunksRequest(chunks=1), pack_records([SMALL_RECORD]) + SMALL),
+    CommitRequest: _commit(),
+    MakeFolderRequest: Sample(
         MakeFolderRequest(op_id=OP_ID, target=Target(path="/fuzz/d"), attrs=Attributes(mode=0o755), mtime_ns=1)
     ),
-    "move": Sample(
+    MoveRequest: Sample(
         MoveRequest(op_id=OP_ID, source=Ref(path="/fuzz/d"), target=Target(path="/fuzz/e"), if_revision="1.a")
     ),
-    "copy": Sample(CopyRequest(op_id=OP_ID, source=Ref(path="/fuzz/small"), target=Target(parent=1, name="copy"))),
-    "delete": Sample(DeleteRequest(op_id=OP_ID, items=(DeleteItem(ref=Ref(path="/fuzz/e")),), atomic=True)),
+    CopyRequest: Sample(CopyRequest(op_id=OP_ID, source=Ref(path="/fuzz/small"), target=Target(parent=1, name="copy"))),
+    DeleteRequest: Sample(DeleteRequest(op_id=OP_ID, items=(DeleteItem(ref=Ref(path="/fuzz/e")),), atomic=True)),
 }  # fmt: skip
 
 
@@ -192,44 +194,44 @@ def _list() -> Sample:
 _NODE = Sample(NodeReply(node=5, revision="5.abcdefabcdef", cursor="5.0.abcdefabcdef"))
 _SESSIONS = Sample(SessionsReply(sessions=(SessionEntry(id="0" * 32, user="user1", since_ms=10**12, current=True),)))
 
-REPLIES: dict[str, Sample] = {
-    "hello": Sample(HelloReply(version=1, server="sfos/1", time_ms=10**12)),
-    "login_start": Sample(LoginStartReply(message=f"r={_SCRAM_NONCE}BBBB,s=c2FsdHNhbHQ=,i=600000")),
-    "login_finish": Sample(
+REPLIES: dict[type[Request[Any]], Sample] = {
+    HelloRequest: Sample(HelloReply(version=1, server="sfos/1", time_ms=10**12)),
+    LoginStartRequest: Sample(LoginStartReply(message=f"r={_SCRAM_NONCE}BBBB,s=c2FsdHNhbHQ=,i=600000")),
+    LoginFinishRequest: Sample(
         LoginFinishReply(message=f"v={'A' * 43}=", ticket_id="0" * 32, ticket=bytes(32), opened=SESSION)
     ),
-    "attach": Sample(AttachReply(proof=bytes(32), session=SESSION)),
-    "logout": Sample(Done()),
-    "change_password": Sample(Done()),
-    "sessions": _SESSIONS,
-    "end_sessions": Sample(EndedReply(ended=1)),
-    "admin_accounts": Sample(AccountsReply(accounts=(_ACCOUNT,), more=False, iterations=600_000)),
-    "admin_add_account": Sample(AccountReply(account=_ACCOUNT)),
-    "admin_change_account": Sample(AccountReply(account=_ACCOUNT)),
-    "admin_remove_account": Sample(Done()),
-    "admin_sessions": _SESSIONS,
-    "admin_end_sessions": Sample(EndedReply(ended=2)),
-    "admin_penalties": Sample(
+    AttachRequest: Sample(AttachReply(proof=bytes(32), session=SESSION)),
+    LogoutRequest: Sample(Done()),
+    ChangePasswordRequest: Sample(Done()),
+    SessionsRequest: _SESSIONS,
+    EndSessionsRequest: Sample(EndedReply(ended=1)),
+    AccountsRequest: Sample(AccountsReply(accounts=(_ACCOUNT,), more=False, iterations=600_000)),
+    AddAccountRequest: Sample(AccountReply(account=_ACCOUNT)),
+    ChangeAccountRequest: Sample(AccountReply(account=_ACCOUNT)),
+    RemoveAccountRequest: Sample(Done()),
+    AnySessionsRequest: _SESSIONS,
+    EndAnySessionsRequest: Sample(EndedReply(ended=2)),
+    PenaltiesRequest: Sample(
         PenaltiesReply(penalties=(PenaltyEntry(kind="address", name="10.0.0.1", failures=7, wait_s=1.5),), total=1)
     ),
-    "admin_lift_penalties": Sample(EndedReply(ended=1)),
-    "admin_audit": Sample(AuditTailReply(lines=2), b'{"event":"login","n":1}\n{"event":"logout","n":2}\n'),
-    "stat": Sample(StatReply(entry=FILE)),
-    "list": _list(),
-    "manifest": Sample(
+    LiftPenaltiesRequest: Sample(EndedReply(ended=1)),
+    AuditTailRequest: Sample(AuditTailReply(lines=2), b'{"event":"login","n":1}\n{"event":"logout","n":2}\n'),
+    StatRequest: Sample(StatReply(entry=FILE)),
+    ListRequest: _list(),
+    ManifestRequest: Sample(
         ManifestReply(node=8, revision="5.abcdefabcdef", content=CONTENT, size=900_000, chunks=3), pack_records(RECORDS)
     ),
-    "get_chunks": Sample(GetChunksReply(chunks=1), pack_lengths([len(SMALL)]) + SMALL),
-    "changes": Sample(ChangesReply(cursor="7.0.abcdefabcdef"), encode_array(CHANGES)),
-    "watch": Sample(WatchReply(cursor="7.0.abcdefabcdef")),
-    "usage": Sample(UsageReply(bytes_current=5, files_current=1, bytes_stored=9, quota_bytes=100)),
-    "have": Sample(HaveReply(), b"\1\0"),
-    "put_chunks": Sample(PutChunksReply(stored=1)),
-    "commit": _items(),
-    "make_folder": _NODE,
-    "move": _NODE,
-    "copy": _NODE,
-    "delete": _items(),
+    GetChunksRequest: Sample(GetChunksReply(chunks=1), pack_lengths([len(SMALL)]) + SMALL),
+    ChangesRequest: Sample(ChangesReply(cursor="7.0.abcdefabcdef"), encode_array(CHANGES)),
+    WatchRequest: Sample(WatchReply(cursor="7.0.abcdefabcdef")),
+    UsageRequest: Sample(UsageReply(bytes_current=5, files_current=1, bytes_stored=9, quota_bytes=100)),
+    HaveRequest: Sample(HaveReply(), b"\1\0"),
+    PutChunksRequest: Sample(PutChunksReply(stored=1)),
+    CommitRequest: _items(),
+    MakeFolderRequest: _NODE,
+    MoveRequest: _NODE,
+    CopyRequest: _NODE,
+    DeleteRequest: _items(),
 }
 
 assert REQUESTS.keys() == REPLIES.keys() == COMMANDS.keys(), "a command has no sample"

@@ -1,0 +1,68 @@
+"""The table of commands: whole, and true of the types that it names."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from sfos import protocol as p
+from tests.support.sample_messages import REQUESTS
+
+SPACE = "ab" * 16
+
+
+def request_types(kind: type[Any] = p.Request) -> Iterator[type[p.Request[Any]]]:
+    for child in kind.__subclasses__():
+        if child is not p.ChangingRequest and child.__module__.startswith("sfos."):
+            yield child
+        yield from request_types(child)
+
+
+def test_every_type_of_request_is_a_command_and_of_one_alone() -> None:
+    assert set(request_types()) == set(p.COMMANDS)
+    assert len(p.COMMANDS) == len(p.COMMANDS_BY_NAME)
+
+
+@pytest.mark.parametrize("spec", p.COMMANDS.values(), ids=lambda spec: spec.name)
+def test_a_request_carries_the_type_of_its_reply(spec: p.CommandSpec) -> None:
+    assert issubclass(spec.reply, p.Reply) and spec.reply is not p.Reply
+    assert p.COMMANDS_BY_NAME[spec.name] is p.COMMANDS[spec.request] is spec
+    assert spec.changes == issubclass(spec.request, p.ChangingRequest)
+    message = REQUESTS[spec.request].message
+    assert isinstance(message, p.Request)
+    assert p.reply_type(message) is spec.reply
+
+
+def with_space(value: Any) -> tuple[Any, int]:
+    """`value` with SPACE in each of its fields called space, however deep, and how many there were."""
+    if isinstance(value, tuple):
+        pairs = [with_space(one) for one in value]
+        return tuple(one for one, _ in pairs), sum(count for _, count in pairs)
+    if not isinstance(value, msgspec.Struct):
+        return value, 0
+    changed, found = {}, 0
+    for name in value.__struct_fields__:
+        if name == "space":
+            changed[name], count = SPACE, 1
+        else:
+            changed[name], count = with_space(getattr(value, name))
+        found += count
+    return msgspec.structs.replace(value, **changed), found
+
+
+@pytest.mark.parametrize("spec", p.COMMANDS.values(), ids=lambda spec: spec.name)
+def test_the_table_knows_every_space_that_a_request_names(spec: p.CommandSpec) -> None:
+    request, found = with_space(REQUESTS[spec.request].message)
+    assert list(p.spaces_named(request)) == [SPACE] * found, f"{spec.name}: its spec says nothing of a field `space`"
+
+
+@pytest.mark.parametrize("spec", p.COMMANDS.values(), ids=lambda spec: spec.name)
+def test_types_of_replies_and_requests_can_be_read_by_the_decoder(spec: p.CommandSpec) -> None:
+    hints = typing.get_type_hints(spec.request)
+    assert set(spec.request.__struct_fields__) <= set(hints)
+    assert p.decoder_of(spec.request)
+    assert p.decoder_of(spec.reply)
