@@ -207,7 +207,7 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Logging(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written down, and where."""
+    """Logs: what is written down, and where."""
 
     level: Annotated[str, Rule("What goes into the log files.", choices=_LEVELS)] = "INFO"
     console_level: Annotated[str, Rule("What goes to the terminal as well.", choices=_LEVELS)] = "WARNING"

@@ -1,4 +1,4 @@
-"""What an administrator can do to accounts, sessions, penalties; and the audit log's end. None of it reaches files.
+"""Administration: accounts, sessions, penalties, and the end of the audit log. None of it reaches files.
 
 Passwords stay on this computer: what travels is the verifier made of one.
 """
@@ -164,7 +164,7 @@ class Administration:
         return self._caller.call(EndAnySessionsRequest(user=user, session=session_id))[0].ended
 
     def penalties(self) -> PenaltiesReply:
-        """Who has signed in wrongly of late, who waits longest first."""
+        """Users and addresses that signed in wrongly of late, whoever waits longest first."""
         return self._caller.call(PenaltiesRequest())[0]
 
     def lift(self, *, address: str | None = None, user: str | None = None) -> int:

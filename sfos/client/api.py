@@ -1,4 +1,4 @@
-"""What programs want of a space: list, walk, look, make, move, copy, delete, read a piece.
+"""Interface of a space for programs: list, walk, look, make, move, copy, delete, read a piece.
 
 Every method blocks for the network, may be called from any thread, and raises what the server reports (`protocol`'s
 errors) or ConnectionLost / ServerUnreachable once reconnecting has failed. Each logical change has one op_id that is
@@ -95,12 +95,12 @@ class Api(Folders):
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def stat(self, place: Place) -> Entry:
-        """What is there. `entry.path` is set. Raises: NotFound."""
+        """Entry at `place`, with `entry.path` set. Raises: NotFound."""
         ref = self.naming.ref(place)
         return self.naming.own_entry(self.caller.call(StatRequest(ref=ref))[0].entry, ref.space)
 
     def exists(self, place: Place) -> Entry | None:
-        """What is there, or None."""
+        """Entry at `place`, or None."""
         try:
             return self.stat(place)
         except NotFound:

@@ -1,4 +1,4 @@
-"""What only a client can run into; the errors a server reports are in `protocol`.
+"""Errors that only a client can run into; those that a server reports are in `protocol`.
 
     SfosError
     └── ClientError
@@ -71,7 +71,7 @@ class TrustError(ClientError):
 
 
 class CertificateFacts(msgspec.Struct, frozen=True):
-    """What the server's certificate says of itself; shown, never believed. Times are UTC."""
+    """Claims of the server's certificate about itself: shown, never believed. Times are UTC."""
 
     names: tuple[str, ...]
     issuer: str

@@ -112,7 +112,7 @@ def _check_page(page: int, size: int, before: int) -> None:
 
 
 def _check_asked(folders: Sequence[ListedFolder], found: Iterable[int]) -> None:
-    """That what was `found` is in these folders. Raises: RemoteProtocolError."""
+    """Check that all nodes in `found` are folders that were listed without error. Raises: RemoteProtocolError."""
     if not {folder.node for folder in folders if folder.error is None}.issuperset(found):
         raise RemoteProtocolError("The server listed what is not in the folders that were asked for.")
 
@@ -195,7 +195,8 @@ class Folders:
         return self.list_folder_at(place)[0]
 
     def list_folder_at(self, place: Place) -> tuple[list[Entry], Cursor]:
-        """The same, and the cursor of that moment, from which `watch` goes on without a gap."""
+        """All entries of a folder, in no order, and the cursor of that moment, from which `watch` goes on without a
+        gap."""
         folders, inside, at = self._list([self.naming.ref(place)])
         if folders[0].error is not None:
             raise from_info(folders[0].error)

@@ -62,7 +62,7 @@ class ClientOptions(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: config.Client, client_name: str = "sfos") -> Self:
-        """What the section `client` of the configuration says."""
+        """Options from the section `client` of the configuration."""
         return cls(
             ConnectionOptions(
                 connect_timeout_s=settings.connect_timeout_s,

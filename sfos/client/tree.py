@@ -17,7 +17,7 @@ from sfos.protocol import MAX_DEPTH, MAX_LIST_FOLDERS, ROOT_NODE, Change, Cursor
 
 
 class RemoteTree:
-    """What is known of one space. Paths are absolute; the root's is `/`."""
+    """Known part of one space. Paths are absolute; the root's is `/`."""
 
     def __init__(self, naming: SpaceNaming) -> None:
         self._naming = naming
@@ -36,7 +36,7 @@ class RemoteTree:
         return self.get(key) is not None
 
     def get(self, key: NodeKey) -> Entry | None:
-        """What is known of a node. The root, which is no change's, has no entry."""
+        """Known entry of a node, or None. The root never has one: no change is about it."""
         return self._entries.get(key.node) if key.space == self._naming.space else None
 
     def path(self, key: NodeKey) -> str | None:
@@ -69,7 +69,7 @@ class RemoteTree:
         return folder, names[::-1]
 
     def children(self, folder: NodeKey) -> list[Entry]:
-        """What is known to be in a folder, in no order."""
+        """Known entries of a folder, in no order."""
         if folder.space != self._naming.space:
             return []
         return [self._entries[node] for node in self._inside.get(folder.node, ())]

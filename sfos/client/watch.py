@@ -1,4 +1,4 @@
-"""What changes in a space, as it changes: a connection on which only the server writes."""
+"""Watch of a space's changes, as they happen: a connection on which only the server writes."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ class Watch:
             connection.close()
 
     def _step(self) -> WatchNotice | None:
-        """What happened, or None: a heartbeat, a wait before the next try, or that it is tried without a cursor."""
+        """Next notice, or None for a heartbeat, for a wait before the next try, or because the next try is without a
+        cursor."""
         try:
             if self._connection is None:
                 return self._begin()

@@ -1,4 +1,4 @@
-"""What the window shows, as plain frozen values: presenters make them, views draw them. No behaviour, no Tk."""
+"""Model of the window, as plain frozen values: presenters make them, views draw them. No behaviour, no Tk."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is selected in the list, in the order of the list; `focus` is the row under the keyboard."""
+    """Entries selected, in the order of the list; `focus` is the row under the keyboard."""
 
     entries: tuple[Entry, ...] = ()
     focus: Entry | None = None
@@ -206,10 +206,9 @@ class Conflicting:
 
 @dataclass(frozen=True, slots=True)
 class SignInState:
-    """What the form for signing in shows. `keep_refused`: why "keep me signed in" cannot be offered; None: it can.
+    """State of the form for signing in. `keep_refused`: why "keep me signed in" cannot be offered; None: it can.
     `wrong`: the field that `problem` is about. `notice`: why one is here again. `held_up`: the server lets nobody try
-    for a while.
-    """
+    for a while."""
 
     server: str = ""
     user: str = ""
@@ -224,7 +223,7 @@ class SignInState:
 
 @dataclass(frozen=True, slots=True)
 class NewPasswordState:
-    """What the form for a new password shows. `old`: the one that is to be replaced.
+    """State of the form for a new password. `old`: the one to be replaced.
 
     `forced`: an administrator has given the old one, and the server does nothing before there is another.
     """

@@ -113,7 +113,8 @@ def reason(error: SfosError) -> str:
 
 
 def explain(error: BaseException) -> str:
-    """What went wrong, as a sentence for a person. Errors of this project bear one; the rest are told by their kind."""
+    """Explanation of an error, as a sentence for a person. Errors of this project bear one; others are told by their
+    kind."""
     if isinstance(error, SfosError):
         text = reason(error)
         return f"“{error.subject}”: {text}" if error.subject else text

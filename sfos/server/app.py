@@ -127,7 +127,7 @@ class Server:
 
     @property
     def services(self) -> Services:
-        """What it works with, for tests and for whoever looks on."""
+        """Parts that the server works with, for tests and for whoever looks on."""
         return self._services
 
     def reload_certificate(self) -> bool:

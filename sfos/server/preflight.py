@@ -1,4 +1,4 @@
-"""What would keep a server from starting or from serving somebody, found without starting one and without a change.
+"""Checks for whatever would keep a server from starting or serving somebody, without starting one or changing anything.
 
 `ssl_server.py --check-config` prints it. What a start itself looks at is looked at here with the same functions.
 """
@@ -152,7 +152,7 @@ def _accounts(config: Config) -> Iterator[Finding]:
 
 
 def check_accounts(accounts: CredentialFile, host: str) -> None:
-    """That somebody can sign in, and not everybody. Raises: AccountsUnfit, CredentialError, CannotListen."""
+    """Check that somebody can sign in, and not everybody. Raises: AccountsUnfit, CredentialError, CannotListen."""
     known = accounts.accounts()
     if not known:
         raise AccountsUnfit(f"there are no accounts in {accounts.path}; make some: {spelled('accounts')}")
@@ -162,7 +162,7 @@ def check_accounts(accounts: CredentialFile, host: str) -> None:
 
 
 def _well_known(names: Sequence[str]) -> str:
-    """What to do about these accounts, whose password everybody knows."""
+    """Advice about these accounts, whose password everybody knows."""
     has, name = ("has", names[0]) if len(names) == 1 else ("have", "NAME")
     return (
         f"{', '.join(names)} still {has} the password that everybody knows;"

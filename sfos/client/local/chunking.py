@@ -84,7 +84,7 @@ class Cutter:
 
 
 class FileFacts(NamedTuple):
-    """What tells one state of a file from another."""
+    """Facts that tell one state of a file from another."""
 
     size: int
     mtime_ns: int
@@ -225,7 +225,7 @@ def name_whole(space: SpaceInfo, cutter: Cutter, source: SourceFile) -> tuple[by
 
 
 def explain_os_error(error: OSError | ValueError, path: Path) -> LocalAccess:
-    """What the operating system said, in words that name the file."""
+    """Error of the operating system, in words that name the file."""
     reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
     if isinstance(error, PermissionError):
         reason = "You may not read it" if sys.platform != "win32" else "It is in use, or you may not read it"

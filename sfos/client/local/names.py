@@ -58,7 +58,7 @@ def all_plain(names: Sequence[str]) -> bool:
 
 
 def to_remote(name: str, *, windows: bool = _WINDOWS) -> str:
-    """What the local `name` is called on the server. Raises: NameNotAllowed with the reason."""
+    """Name on the server for the local `name`. Raises: NameNotAllowed with the reason."""
     if windows:
         name = "".join(chr(ord(c) - _PRIVATE) if _PRIVATE < ord(c) < _PRIVATE + 0x80 else c for c in name)
     return check_name(name)

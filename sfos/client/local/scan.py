@@ -1,4 +1,4 @@
-"""What is to be uploaded: local folders walked level by level, without following links and without stopping at trouble.
+"""Scan of local folders to upload, level by level, without following links and without stopping at trouble.
 
 What cannot be taken (a name that is not Unicode, a device, a second name that differs only in case) is told with its
 reason, and the rest goes on.
@@ -43,13 +43,13 @@ class LocalEntry(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The same, for the system."""
+        """`path` as text, for the system."""
         return f"{self.folder}{os.sep}{self.leaf}" if self.leaf else str(self.folder)
 
 
 class LocalProblem(msgspec.Struct, frozen=True):
-    """What cannot be uploaded, and why. `name`: for people. `is_scanned`: it is the folder whose content was asked for,
-    and not something in it."""
+    """Thing that cannot be uploaded, and the reason. `name`: for people. `is_scanned`: it is the folder whose content
+    was asked for, and not something in it."""
 
     path: Path
     name: str
@@ -58,7 +58,7 @@ class LocalProblem(msgspec.Struct, frozen=True):
 
 
 def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = None) -> LocalEntry | LocalProblem:
-    """What `path` is. `name`: on the server, instead of its own."""
+    """Entry for `path`, or the reason why it cannot be uploaded. `name`: on the server, instead of its own."""
     shown = printable(path.name)
     try:
         status = path.stat() if follow_symlinks else path.lstat()
@@ -73,7 +73,8 @@ def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = Non
 def scan_folder(
     folder: Path, *, follow_symlinks: bool = False, settled: Callable[[os.DirEntry[str]], bool] | None = None
 ) -> Iterator[LocalEntry | LocalProblem]:
-    """What is in `folder`, sorted by name, but for what is `settled`. One that cannot be read is one problem."""
+    """Content of `folder`, sorted by name, without whatever is `settled`. A folder that cannot be read is one
+    problem."""
     try:
         with os.scandir(folder) as listing:
             found = sorted(listing, key=attrgetter("name"))
@@ -102,7 +103,7 @@ def scan_folder(
 def _look_at_plain(
     folder: Path, listed: Sequence[os.DirEntry[str]], follow_symlinks: bool
 ) -> Iterator[LocalEntry | LocalProblem]:
-    """The same where nothing is the matter with any name, and nothing is to be lost on each of many files."""
+    """Entries of a folder where nothing is the matter with any name: each of many files costs as little as it can."""
     for entry in listed:
         try:
             status = entry.stat(follow_symlinks=follow_symlinks)
@@ -119,7 +120,7 @@ def _look_at_plain(
 def _divided(
     found: list[os.DirEntry[str]], settled: Callable[[os.DirEntry[str]], bool] | None
 ) -> tuple[list[os.DirEntry[str]], list[str]]:
-    """What is to be looked at, and the names of what is settled."""
+    """Divide into the entries to look at, and the names of those that are settled."""
     if settled is None:
         return found, []
     left: list[os.DirEntry[str]] = []

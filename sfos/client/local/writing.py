@@ -49,7 +49,7 @@ def partial_name(content: bytes, name: str) -> str:
 
 
 def local_error(error: OSError, path: Path) -> LocalFileError:
-    """What went wrong when writing `path`."""
+    """Error for a person, from the system's own when writing `path`."""
     if error.errno in _FULL:
         return LocalDiskFull(subject=str(path))
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
@@ -72,7 +72,7 @@ class LocalFolder(msgspec.Struct, frozen=True):
     descriptor: int | None
 
     def at(self, name: str) -> str | Path:
-        """What to call `name` by, together with `dir_fd=descriptor`. Raises: LocalAccess for what leads elsewhere.
+        """Path to use together with `dir_fd=descriptor`. Raises: LocalAccess for a name that leads elsewhere.
 
         Names were looked at before they come here; a descriptor would not hold back one that is a path.
         """
@@ -81,7 +81,7 @@ class LocalFolder(msgspec.Struct, frozen=True):
         return name if self.descriptor is not None else self.path / name
 
     def look(self, name: str) -> os.stat_result | None:
-        """What `name` is (a link is a link), or None. Raises: LocalFileError."""
+        """Status of `name` (a link is a link), or None if it is not there. Raises: LocalFileError."""
         try:
             return os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
@@ -276,7 +276,7 @@ class Destination:
         self._made: set[tuple[str, ...]] = set()
 
     def free_bytes(self) -> int | None:
-        """What this user may still write there; None where the system does not say (some network drives)."""
+        """Bytes that this user may still write there; None where the system does not say (some network drives)."""
         try:
             found = shutil.disk_usage(self.root)
         except OSError:

@@ -235,7 +235,8 @@ class Connection:
         return self.receive()
 
     def call(self, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
-        """The same, typed. Raises: also what the server reports."""
+        """Send one request, and wait for its typed reply and body. Raises: like `request`, and whatever the server
+        reports."""
         answer = self.request(request, *body)
         return answer.reply_to(request), answer.body
 
@@ -310,7 +311,7 @@ class Connection:
         return event, frame.body
 
     def _envelope(self, frame: Frame) -> ReplyEnvelope:
-        """What the frame says it is. One that cannot be read answers nothing, so no request gets its reply any more."""
+        """Envelope of a frame. A frame that cannot be read answers nothing, so no request gets its reply any more."""
         try:
             return decode_reply(frame.header)
         except MalformedMessage:

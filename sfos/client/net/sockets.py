@@ -70,7 +70,7 @@ def is_ip(host: str) -> bool:
 
 
 def explain(error: Exception) -> str:
-    """What pyOpenSSL's errors mean; their own texts are tuples or empty."""
+    """Meaning of an error of pyOpenSSL, in words; its own texts are tuples or empty."""
     if isinstance(error, SSL.ZeroReturnError):
         return "the server closed it"
     if isinstance(error, (SSL.WantReadError, SSL.WantWriteError)):

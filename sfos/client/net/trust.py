@@ -1,4 +1,4 @@
-"""Which server keys are trusted: pins on disk, and what to do about a key that has none.
+"""Trust in server keys: pins on disk, and the policy for a key that has none.
 
 A pin is the SHA-256 of the key's SubjectPublicKeyInfo, by `host:port`. An unknown key is put before the user only
 after the server has proven by SCRAM, bound to this very TLS session, that it knows the account; a changed key stops
@@ -41,7 +41,7 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 class TrustMode(Enum):
-    """What happens to a key that has no pin."""
+    """Policy for a key that has no pin."""
 
     ASK = "ask"
     ACCEPT_NEW = "accept-new"
@@ -65,7 +65,7 @@ ACCEPT_NEW = TrustPolicy(TrustMode.ACCEPT_NEW)
 
 
 class ServerKey(msgspec.Struct, frozen=True):
-    """What a server showed in the TLS handshake: the key, and the certificate (DER) with its dates (UTC)."""
+    """Key that a server showed in the TLS handshake, and its certificate (DER) with its dates (UTC)."""
 
     fingerprint: Fingerprint
     not_before: datetime
@@ -74,7 +74,7 @@ class ServerKey(msgspec.Struct, frozen=True):
 
     @property
     def facts(self) -> CertificateFacts:
-        """What else the certificate says, for people; nothing, where it cannot be read. Some 25 ms."""
+        """Further claims of the certificate, for people; none if it cannot be read. Takes some 25 ms."""
         load_x509()
         from cryptography import x509
 
@@ -176,7 +176,7 @@ class TrustStore:
 
 
 class Trust(msgspec.Struct, frozen=True):
-    """Whom to trust: the pins, and the policy for what is not among them."""
+    """Trust in servers: the pins, and the policy for keys that are not among them."""
 
     store: TrustStore
     policy: TrustPolicy = ASK

@@ -1,4 +1,4 @@
-"""What a session has before somebody asks for it: connections, and answers.
+"""Connections and answers that a session has before somebody asks for them.
 
 A connection takes three round trips (TCP, TLS, attach) before it can be used. Whoever knows that one will be needed
 begins it early, and makes plans meanwhile. And whoever knows what will be asked first sends it with the first flight.

@@ -72,7 +72,7 @@ class Membership:
 
     @property
     def info(self) -> SessionInfo:
-        """What the server said last."""
+        """Latest word of the server on user, end, and home space."""
         return self._info
 
     def note_used(self) -> None:

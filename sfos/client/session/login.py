@@ -73,7 +73,7 @@ def _begin(connection: Connection, exchange: ClientExchange) -> None:
 
 
 def _finish(connection: Connection, exchange: ClientExchange) -> LoginFinishReply:
-    """What the server says after it has proven itself."""
+    """Finish the sign-in, and check that the server knows the account too."""
     try:
         final = exchange.final(connection.receive().expect(LoginStartReply).message)
         finish, _ = connection.call(LoginFinishRequest(message=final))

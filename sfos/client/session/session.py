@@ -185,12 +185,12 @@ class Session:
 
     @property
     def info(self) -> SessionInfo:
-        """Who one is, until when, and the home space, as the server said last."""
+        """User, end of the session, and home space, as the server said last."""
         return self._membership.info
 
     @property
     def ticket(self) -> StoredTicket:
-        """What `from_ticket` and a TicketStore take."""
+        """Ticket for `from_ticket` and a TicketStore."""
         return self._membership.ticket
 
     @property

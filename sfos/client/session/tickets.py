@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 
 
 class StoredTicket(msgspec.Struct, frozen=True):
-    """What opens another connection of a session. `expires_unix_s`: the session's absolute end, as far as known."""
+    """Ticket that opens another connection of a session. `expires_unix_s`: the session's absolute end, as far as
+    known."""
 
     address: Address
     user: str

@@ -1,4 +1,4 @@
-"""What one can do about one's own account: another password, and a look at where one is signed in."""
+"""Commands for one's own account: another password, and a look at where one is signed in."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class SessionsState:
-    """What the dialog shows. `rows` None: not known yet. `said`: what came of the last order, or went wrong."""
+    """State of the dialog. `rows` None: not known yet. `said`: what came of the last order, or went wrong."""
 
     rows: tuple[SessionRow, ...] | None = None
     said: str = ""

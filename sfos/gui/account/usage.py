@@ -8,7 +8,7 @@ from sfos.protocol import UsageReply
 
 
 def usage_of(reply: UsageReply) -> Usage:
-    """What the server says."""
+    """Usage, out of the server's reply."""
     return Usage(
         reply.bytes_current, reply.files_current, reply.bytes_stored, reply.quota_bytes,
         reply.entries_current, reply.quota_files,

@@ -71,7 +71,7 @@ class Breadcrumb(ttk.Frame):
                 self._chevron()
 
     def _shown(self, count: int) -> list[int]:
-        """Which crumbs there is room for: the last always, then the root, then from the last one upwards."""
+        """Crumbs that there is room for: the last always, then the root, then from the last one upwards."""
         theme = self._theme
         step = theme.px(10 + 16)
         widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]

@@ -30,7 +30,7 @@ PATIENCE_S = 1.0  # a change that takes longer says what it waits for
 
 @dataclass(frozen=True, slots=True)
 class Clipboard:
-    """What was cut or copied, and from where."""
+    """Entries that were cut or copied, and the folder they came from."""
 
     verb: Literal["move", "copy"]
     entries: tuple[Entry, ...]
@@ -59,7 +59,7 @@ def named(entries: Sequence[Entry]) -> str:
 
 
 def deletion_text(entries: Sequence[Entry]) -> str:
-    """What a deletion does, in full: until there is a restore command it must not sound harmless."""
+    """Warning of a deletion, in full: until there is a restore command it must not sound harmless."""
     folders = any(entry.kind == "folder" for entry in entries)
     what = f"{named(entries)} will be deleted"
     if folders:

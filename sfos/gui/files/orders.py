@@ -1,4 +1,4 @@
-"""What the person can do with files: each command with the question it asks first, if it asks one."""
+"""Orders of the person for files: each command with the question it asks first, if it asks one."""
 
 from __future__ import annotations
 

@@ -99,12 +99,12 @@ class FilesPage(Page):
 
     @property
     def listing(self) -> Listing:
-        """What the list shows."""
+        """Listing that the list shows."""
         return self.session.browser.listing if self.session is not None else Listing()
 
     @property
     def selection(self) -> Selection:
-        """What is selected in it."""
+        """Selection in it."""
         return self.session.orders.selection if self.session is not None else Selection()
 
     def shown(self) -> None:

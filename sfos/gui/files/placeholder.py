@@ -1,4 +1,4 @@
-"""What stands in the list's place when there is no list: empty, nothing found, still loading, or why it failed."""
+"""Placeholder where there is no list: empty, nothing found, still loading, or why it failed."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from sfos.protocol import Entry
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """What the views call when the person does something. All run in Tk's thread and return at once."""
+    """Calls of the views when the person does something. All run in Tk's thread and return at once."""
 
     go: Callable[[FolderPath], None]
     go_path: Callable[[str], None]

@@ -1,4 +1,4 @@
-"""What a file is by its name: what people call it, its icon, and how it can be previewed. No I/O.
+"""Kinds of files by their names: the word for people, the icon, and how it can be previewed. No I/O.
 
 The name decides nothing but what is shown and which decoder tries first; decoders trust only the bytes.
 """
@@ -27,7 +27,7 @@ class Preview(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """What the list shows for a file: `colour` is the name of a field of `gui.look.palette.Palette`."""
+    """Look of a file in the list. `colour` is the name of a field of `gui.look.palette.Palette`."""
 
     label: str
     icon: str
@@ -172,7 +172,7 @@ _KINDS = {extension: FileKind(label, *look) for extension, (label, look) in _BY_
 
 
 def kind_of(entry: Entry) -> FileKind:
-    """What `entry` is, by its kind and the end of its name."""
+    """Kind of `entry`, by its type and the end of its name."""
     if entry.kind == "folder":
         return FOLDER
     if entry.kind == "symlink":
@@ -181,7 +181,7 @@ def kind_of(entry: Entry) -> FileKind:
 
 
 def kind_of_name(name: str) -> FileKind:
-    """What a file of this name is."""
+    """Kind of a file of this name."""
     lower = name.lower()
     known = _BY_NAME.get(lower)
     if known is not None:

@@ -50,7 +50,7 @@ class StylePictures:
         return self._images[key]
 
     def thumb(self, fill: str) -> ImageTk.PhotoImage:
-        """What is dragged in a scroll bar, to be stretched."""
+        """Thumb of a scroll bar, to be stretched."""
         key = ("thumb", fill)
         if key not in self._images:
             # An empty rim keeps the thumb slim and away from the edge of the list, and the place to grab it wide.

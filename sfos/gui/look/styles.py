@@ -1,4 +1,4 @@
-"""What this project changes and adds on top of ttkbootstrap's styles, for one palette at a time.
+"""Styles of this project on top of ttkbootstrap's, for one palette at a time.
 
 ttkbootstrap builds a Tcl theme for light and one for dark; the styles here live inside whichever is in use, so `apply`
 runs again after every switch, any number of times. Names begin with `Sf`, which no style of ttkbootstrap does.

@@ -208,7 +208,7 @@ class Theme:
 
     @property
     def mode(self) -> Mode:
-        """Which of the two palettes is shown."""
+        """Mode of the palette that is shown."""
         return self.palette.mode
 
     def set_mode(self, mode: Mode) -> None:

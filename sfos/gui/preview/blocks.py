@@ -1,4 +1,4 @@
-"""What a preview is made of: frozen values that cross from the worker to the window as MessagePack."""
+"""Blocks that make up a preview: frozen values that cross from the worker to the window as MessagePack."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ AnyBlock = TextBlock | PictureBlock | TableBlock | FactsBlock | NothingBlock
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What the worker is asked for. The file's bytes follow it; `page` from 0."""
+    """Order to the worker. The file's bytes follow it; `page` from 0."""
 
     kind: Literal["text", "code", "markdown", "table", "picture", "pdf", "archive", "audio"]
     name: str

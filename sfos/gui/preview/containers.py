@@ -1,4 +1,4 @@
-"""What is inside an archive, and what an audio file says of itself. Nothing is unpacked. Runs in the worker."""
+"""Contents of archives, and the tags of audio files. Nothing is unpacked. Runs in the worker."""
 
 from __future__ import annotations
 

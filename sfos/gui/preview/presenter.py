@@ -46,7 +46,7 @@ _BEGINNING = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the preview shows. `block` None: `message` instead, and `working` while it is fetched."""
+    """State of the preview. `block` None: `message` instead, and `working` while it is fetched."""
 
     entry: Entry | None
     icon: str = ""
@@ -169,7 +169,7 @@ def _without_content(entry: Entry | None) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What stands below the preview."""
+    """Text below the preview."""
 
     title: str
     subtitle: str
@@ -177,7 +177,7 @@ class Details:
 
 
 def details_of(selection: Selection, folder: str, total: int, now: dt.datetime) -> Details:
-    """What is known of the selection; without one, of the folder shown."""
+    """Details of the selection; without one, of the folder shown."""
     entries = selection.entries
     if not entries:
         name = PurePosixPath(folder).name or "My files"

@@ -1,4 +1,4 @@
-"""What the window's own commands do."""
+"""Actions behind the window's own commands."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class App:
         root.iconphoto(True, str(icon))
 
     def _late(self) -> None:
-        """What the first picture of the window need not wait for."""
+        """Load whatever the first picture of the window need not wait for."""
         if not self._closing:
             self.bridge.call_later(_LOAD_S, self._load)
 

@@ -1,4 +1,4 @@
-"""What the window remembers by itself between two runs: where one was signed in, theme, size, panes. Never a secret."""
+"""Choices that the window remembers between two runs: where one was signed in, theme, size, panes. Never a secret."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Choices(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def load(directory: Path) -> Choices:
-    """What was remembered; a file that is not there or cannot be read is nothing to complain about."""
+    """Choices remembered; the usual ones if the file is missing or cannot be read, without complaint."""
     try:
         return PrivateJson(directory / _FILE, Choices).read() or Choices()
     except LocalFileError as error:

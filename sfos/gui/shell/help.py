@@ -1,4 +1,4 @@
-"""What the program is, and every key it knows: made from the commands."""
+"""Help: a word on the program, and every key it knows, made from the commands."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _ENTRY_CLASSES = ("TEntry", "Entry", "Text")
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """What the window calls when the person does something. All run in Tk's thread and return at once."""
+    """Calls of the window when the person does something. All run in Tk's thread and return at once."""
 
     transfer: Callable[[int, RowAction], None]
     pause_all: Callable[[bool], None]

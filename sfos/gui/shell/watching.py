@@ -90,7 +90,8 @@ class WatchPresenter:
             self._wait(interruption.error, math.ceil(retries.wait_after(interruption.error) or 0.0))
 
     def _follow(self, watch: Watch, token: CancelToken, *, missed: bool) -> WatchInterrupted | None:
-        """What broke it off. `missed`: it begins with what is to come, so all before that has to be read anew."""
+        """Follow the watch until it breaks off: the interruption, or None if it was cancelled. `missed`: the watch
+        begins with what is to come, so all before that has to be read anew."""
         try:
             for notice in watch:
                 if token.cancelled:

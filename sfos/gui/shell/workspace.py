@@ -131,7 +131,7 @@ class Workspace:
         self._bridge.run_in_thread(work, lambda _nothing: None, lambda _error: None, name="gui-session-end")
 
     def unfinished(self) -> tuple[queue_file.Kept, ...]:
-        """What is kept for the next time, if the session ends now."""
+        """Transfers kept for the next time, if the session ends now."""
         return (*self.transfers.unfinished_work(), *self.interrupted.kept)
 
     # --- what the presenters say -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What covers the window until somebody is signed in: one card in the middle."""
+"""Cover of the window until somebody is signed in: one card in the middle."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from sfos.protocol import PasswordPolicy, check_password
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be said of what was typed: `problems`, each a sentence; `good`: it can be handed in as it is."""
+    """Verdict on a password typed: `problems`, each a sentence; `good`: it can be handed in as it is."""
 
     problems: tuple[str, ...] = ()
     good: bool = False
 
 
 def requirements(policy: PasswordPolicy) -> tuple[str, ...]:
-    """What a new password must be, each in a sentence, before anything is typed."""
+    """Requirements for a new password, each in a sentence, before anything is typed."""
     different = f", {policy.min_distinct} of them different" if policy.min_distinct > 1 else ""
     sentences = [f"At least {policy.min_length} characters{different}."]
     if policy.min_classes > 1:
@@ -27,9 +27,9 @@ def requirements(policy: PasswordPolicy) -> tuple[str, ...]:
 
 
 def judge(new: str, again: str, *, user: str, policy: PasswordPolicy, old: str = "") -> Verdict:
-    """What is wrong with `new`, typed once more as `again`. `old`: the password that it replaces, if that is known.
+    """Judge `new`, typed once more as `again`. `old`: the password that it replaces, if that is known.
 
-    While the second field is being filled, that it is not yet the same is nothing to complain of.
+    While the second field is being filled, it may be the beginning of the first.
     """
     if not new:
         return Verdict()

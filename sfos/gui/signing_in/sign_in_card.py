@@ -103,7 +103,7 @@ class SignInCard(Card):
 
     @property
     def notice(self) -> Notice | None:
-        """What stands above the form: why one is here again."""
+        """Notice above the form: why one is here again."""
         return self._notice.notice
 
     def take_focus(self, wrong: Literal["server", "user", "password"] | None = None) -> None:

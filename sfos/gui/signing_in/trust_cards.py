@@ -1,4 +1,4 @@
-"""Who the server is: the first meeting with its key, and a key that has changed."""
+"""Cards about the server's key: its first meeting, and a key that has changed."""
 
 from __future__ import annotations
 

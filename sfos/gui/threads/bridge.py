@@ -86,7 +86,7 @@ class Timer:
         self.callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
-        """It will not be called; does nothing once it was."""
+        """Forget the call, unless it has been made already."""
         self.callback = None
 
 

@@ -84,7 +84,7 @@ class ConflictsPresenter:
         self._closed = False
 
     def for_job(self) -> Questions:
-        """What a new job asks through."""
+        """Questions of a new job, which waits for their answers."""
         return Questions(self)
 
     def ask(self, conflict: Conflict, questions: Questions) -> ConflictAnswer:

@@ -17,7 +17,7 @@ from sfos.protocol import Entry, NotFound, Ref
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What can go on, and how much of it is no longer on the server."""
+    """Transfers that can go on, and how much of them is no longer on the server."""
 
     asked: tuple[Asked, ...]
     gone: int
@@ -39,7 +39,7 @@ class InterruptedPresenter:
         self._bridge, self._api, self._start = bridge, api, start
         self._on_offer, self._on_notice, self._on_queue = on_offer, on_notice, on_queue
         self.kept: tuple[Kept, ...] = ()
-        """What is offered: not yet begun again, and not to be forgotten either."""
+        """Transfers on offer: not yet begun again, and not to be forgotten either."""
 
     def offer(self, kept: tuple[Kept, ...]) -> None:
         """Offer these to go on."""

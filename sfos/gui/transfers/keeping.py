@@ -72,7 +72,7 @@ class TransferKeeper:
         _log.warning("the unfinished transfers were not written down: %s", error)
 
     def last_words(self) -> Callable[[], None]:
-        """What to call, in a thread, to write down how things stand now; nothing is written after it."""
+        """Function to call in a thread, which writes down how things stand now; nothing is written after it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

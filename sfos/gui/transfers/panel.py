@@ -105,7 +105,7 @@ class TransferPanel(ttk.Frame):
 
     @property
     def tab(self) -> Tab:
-        """Which tab is open."""
+        """Tab that is open."""
         return self._tab
 
     def open(self, tab: Tab) -> None:

@@ -77,9 +77,8 @@ class TransfersPresenter:
         return sum(not work.job.state.over for work in self._work.values())
 
     def unfinished_work(self) -> tuple[Kept, ...]:
-        """What waits, runs, or broke off for want of the server or of the session, in its order: what could go on
-        another time.
-        """
+        """Transfers that could go on another time, in order: they wait, run, or broke off without the server or the
+        session."""
         begun, waiting = self._in_order()
         return tuple(
             work.asked.kept()
@@ -119,7 +118,7 @@ class TransfersPresenter:
     # --- the server goes away and comes back -----------------------------------------------------------------------
 
     def server_is_away(self) -> None:
-        """What fails from now on waits for `server_is_back`."""
+        """Let all that fails from now on wait for `server_is_back`."""
         self._away = True
 
     def server_is_back(self) -> None:
@@ -260,7 +259,7 @@ class TransfersPresenter:
             self._timer = self._bridge.call_later(REFRESH_S, self._draw)
 
     def _in_order(self) -> tuple[list[Work], list[Work]]:
-        """What has begun (or is over), and what waits for its turn, the next one first."""
+        """Transfers begun (or over), and those that wait for their turn, the next one first."""
         queue = [job.number for job in self._engine.waiting] if self._engine is not None else []
         begun = [work for number, work in self._work.items() if number not in queue]
         return begun, [self._work[number] for number in queue if number in self._work]

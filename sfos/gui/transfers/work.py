@@ -1,4 +1,4 @@
-"""What was asked to be transferred, and what the panel knows of each job beyond the job itself."""
+"""Transfers as they were asked for, and what the panel knows of each job beyond the job itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Upload:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is, for people."""
+        """Names of the things to upload, for people."""
         return tuple(path.name for path in self.paths)
 
     @property
@@ -59,7 +59,7 @@ class Download:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is, for people."""
+        """Names of the things to download, for people."""
         return tuple(entry.name for entry in self.entries)
 
     @property
@@ -94,13 +94,13 @@ class Work:
 
     @property
     def title(self) -> str:
-        """What was asked for: `report.pdf`, `14 items`."""
+        """Title of the transfer: `report.pdf`, `14 items`."""
         names = self.asked.names
         return wording.count(len(names), "item") if self.several else printable(names[0])
 
     @property
     def verb(self) -> str:
-        """What was done to it."""
+        """Verb for it, once done."""
         return "uploaded" if self.job.direction is Direction.UPLOAD else "downloaded"
 
     def snapshot(self, queued: int | None) -> Snapshot:

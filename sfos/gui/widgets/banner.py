@@ -82,7 +82,7 @@ class Banner(ttk.Frame):
 
     @property
     def notice(self) -> Notice | None:
-        """What is shown now."""
+        """Notice that is shown now."""
         return self._notice
 
     def invoke(self, *, other: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What one commit does to the tree: collected as it is decided, written in bulk.
+"""Changes of one commit to the tree: collected as they are decided, written in bulk.
 
 A commit of 5,000 items makes a handful of statements of it, each carried out many times. Nodes that the same commit
 touches twice end as one state; a state that began and ended in the same commit was never visible, and no row says it.
@@ -114,7 +114,7 @@ class ChangeSet:
     # --- looking, through what is not written yet ---------------------------------------------------------------
 
     def child(self, parent: int, name_key: bytes) -> State | None:
-        """What bears that name in the folder now."""
+        """State of the node with that name in the folder, with this commit's own changes; None if there is none."""
         place = (parent, name_key)
         if place in self._places:
             node = self._places[place]

@@ -176,7 +176,7 @@ def insert_live(tx: Transaction, rows: Sequence[PlainChunkRow]) -> int:
 
 
 def insert_pending(tx: Transaction, rows: Sequence[PlainChunkRow], *, since_ms: int, actor: str) -> int:
-    """The same of chunks that nothing refers to yet."""
+    """Insert rows of chunks that nothing refers to yet; the number of them that were not there before."""
     return tx.insert(_INSERT_PENDING, [(*row, since_ms, actor) for row in rows])
 
 
@@ -197,7 +197,7 @@ def find_list(tx: Transaction, content: bytes) -> tuple[int, int, bytes] | None:
 
 
 def known_lists(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
-    """Which of these contents have a list."""
+    """Those of these contents that have a list."""
     return {content for (content,) in tx.all_in(_KNOWN_LISTS, ids)}
 
 

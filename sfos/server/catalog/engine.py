@@ -183,7 +183,8 @@ class Catalog:
 
     @contextlib.contextmanager
     def core_reading(self) -> Iterator[Connection]:
-        """The same for what changes nothing, and waits for no writer. Raises: CatalogError, CatalogUnreadable."""
+        """Connection of SQLAlchemy that changes nothing and waits for no writer. Raises: CatalogError,
+        CatalogUnreadable."""
         with self._cores_errors(), self.engine.connect().execution_options(reads_only=True) as connection:
             yield connection
 
@@ -234,7 +235,7 @@ class Catalog:
             raise StorageFailed
 
     def _failed(self, error: sqlite3.Error) -> SfosError:
-        """What the caller is told. After a failed fsync the catalog takes no more writes, whoever opens it."""
+        """Error for the caller. After a failed fsync the catalog takes no more writes, whoever opens it."""
         if is_failed_sync(error):
             stop(self.path, error)
         told = as_wire_error(error, self.path)

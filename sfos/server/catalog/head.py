@@ -20,7 +20,7 @@ _MAGIC = "sfos-head-1"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a HEAD file says. `digest`: sealed to epoch and seq (server.vault.rows)."""
+    """Content of a HEAD file. `digest`: sealed to epoch and seq (server.vault.rows)."""
 
     epoch: bytes
     seq: int
@@ -46,7 +46,7 @@ def write_head(directory: Path, head: Head) -> None:
 
 
 def read_head(directory: Path) -> Head | None:
-    """What was noted last; None if there is no file. Raises: ValueError for one that cannot be read."""
+    """Read the HEAD noted last; None if there is no file. Raises: ValueError for one that cannot be read."""
     try:
         text = (directory / HEAD_FILE).read_text("ascii")
     except FileNotFoundError:

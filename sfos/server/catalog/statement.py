@@ -66,7 +66,7 @@ class Statement:
 
 
 def _bindable(value: object) -> object:
-    """The same value as sqlite3 takes it fastest.
+    """Value of the kind that sqlite3 takes fastest.
 
     For bytes, unlike bytearray, it first asks in vain for an adapter: 3,300 instructions each, against 600. (So it does
     for None: what is always NULL is best left out of an insert.)

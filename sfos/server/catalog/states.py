@@ -148,7 +148,7 @@ LIVE_CHANGED = Statement(
 
 
 def find_child(tx: Transaction, parent: int, name_key: bytes) -> State | None:
-    """What bears that name in the folder now."""
+    """Live state of the node with that name in the folder, or None."""
     row = tx.one(FIND_CHILD, parent=parent, name_key=name_key)
     return None if row is None else State(*row)
 
@@ -160,7 +160,7 @@ def find_node(tx: Transaction, node: int) -> State | None:
 
 
 def find_child_at(tx: Transaction, parent: int, name_key: bytes, at: int) -> State | None:
-    """What bore that name in the folder when `at` was the latest commit."""
+    """State of the node that had that name in the folder when `at` was the latest commit, or None."""
     live = find_child(tx, parent, name_key)
     if live is not None and live.seq_from <= at:
         return live

@@ -1,6 +1,5 @@
-"""What a request for contents needs of many nodes, asked for in one statement: their states now, and the chunks of
-those whose content is one chunk.
-"""
+"""Rows that a request for contents needs of many nodes, by one statement: their states now, and the chunks of those
+whose content is one chunk."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def wrong_values(tx: Transaction) -> Iterator[str]:
 
 
 def first_wrong_value(catalog: Catalog) -> str | None:
-    """What is wrong with one of them; None if there is none. Raises: SfosError."""
+    """The first catalog value that this program cannot have written, or None. Scans all tables. Raises: SfosError."""
     with catalog.read() as tx:
         return next(wrong_values(tx), None)
 
@@ -87,7 +87,7 @@ def _why_wrong(column: Column[object], value: object) -> str | None:
 
 
 def _key(table: Table, row: Row) -> str:
-    """What finds the row in the table, the space apart."""
+    """Primary key of the row as text, without the space."""
     values = [
         value for column, value in zip(table.c, row, strict=True) if column.primary_key and column.name != "space"
     ]

@@ -76,7 +76,7 @@ class LocalFiles:
             return None
 
     def free_bytes(self, path: Path) -> int:
-        """What an ordinary user may still write there."""
+        """Bytes that an ordinary user may still write there."""
         status = os.statvfs(path)
         return status.f_bavail * status.f_frsize
 

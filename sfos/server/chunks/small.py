@@ -325,7 +325,7 @@ def _row_of(location: str) -> int:
 
 
 def _tokens(connection: sqlite3.Connection, wanted: list[int]) -> Iterator[tuple[int, bytes]]:
-    """What lies at these rows."""
+    """Sealed chunks at these rows, each with its number; none for a row that is not there."""
     if (runs := runs_of(wanted)) is not None:
         for run in runs:
             yield from connection.execute("SELECT location, token FROM tokens WHERE location BETWEEN ? AND ?", run)

@@ -25,7 +25,7 @@ from sfos.server.disk.storage_faults import StorageFault
 
 
 class StoredChunk(NamedTuple):
-    """What a store holds. `stored_ms`: when it was put, milliseconds since 1970. `chunk_id`: None of a foreign file."""
+    """Chunk in a store. `stored_ms`: when it was put, milliseconds since 1970. `chunk_id`: None of a foreign file."""
 
     location: str
     chunk_id: bytes | None
@@ -100,7 +100,7 @@ class ChunkStore(Protocol):
         """
 
     def behind(self, mark: int) -> Behind | None:
-        """What is to be said if the store has not got as far as `mark`. Costs one look-up. Raises: DatabaseError."""
+        """Complaint if the store has not got as far as `mark`, else None. Costs one look-up. Raises: DatabaseError."""
 
     def which_are_there(self, locations: Sequence[str]) -> set[str]:
         """Those of `locations` where something lies. Reads none of it. Raises: OSError, DatabaseError."""

@@ -40,7 +40,8 @@ def sync_directory(directory: Path) -> None:
 
 
 def signature_of(path: Path) -> Signature | None:
-    """What is another one when a file has been replaced or written to; None if it is not there. Raises: OSError."""
+    """Signature that is another once the file has been replaced or written to; None if it is not there. Raises:
+    OSError."""
     try:
         found = path.stat()
     except FileNotFoundError:

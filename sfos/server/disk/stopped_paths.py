@@ -1,4 +1,4 @@
-"""What this process writes no more: a database or a directory of chunks after an fsync that failed there.
+"""Paths that this process writes no more: a database or a directory of chunks after an fsync that failed there.
 
 Kept by path and for the whole process: whoever opens the same again (upkeep does, and whoever comes after a space was
 closed for want of room) meets the same disk, of which nobody knows what is on it until a restart has read it anew.
@@ -30,5 +30,5 @@ def refuse_if_stopped(path: Path) -> None:
 
 
 def why_stopped(path: Path) -> str | None:
-    """What failed there; None if all may be written."""
+    """Failure that stopped this path; None if it may be written."""
     return _why.get(path.absolute()) if _why else None

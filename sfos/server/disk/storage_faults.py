@@ -1,4 +1,4 @@
-"""What can be wrong with a store itself. Administrators meet these; clients get `DataDamaged` or `StorageFailed`.
+"""Faults of a store itself. Administrators meet these; clients get `DataDamaged` or `StorageFailed`.
 
     StorageFault
     ├── MasterKeyMissing · MasterKeyUnreadable · MasterKeyWrong

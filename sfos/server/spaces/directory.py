@@ -54,7 +54,7 @@ _SPACE_ID = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What all spaces of a process share. `syncing` runs fsyncs. `files`: the layer below the disk store."""
+    """Parts that all spaces of a process share. `syncing` runs fsyncs. `files`: the layer below the disk store."""
 
     storage_dir: Path
     temp_dir: Path
@@ -172,7 +172,8 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
 
 
 def keys_signature(around: Surroundings, space_id: str) -> Signature | None:
-    """What is another one when the space's keys file has been replaced; None if there is none. Raises: OSError."""
+    """Signature that is another once the space's keys file has been replaced; None if there is none. Raises:
+    OSError."""
     return signature_of(directory_of(around, space_id) / KEYS_FILE)
 
 

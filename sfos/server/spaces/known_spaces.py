@@ -1,4 +1,4 @@
-"""Which spaces a home has ever had: one id a line, in a file that does not lie where the spaces do.
+"""List of the spaces a home has ever had: one id a line, in a file that does not lie where the spaces do.
 
 A space is made when its account first signs in. Without this list a storage directory that is not mounted would look
 like a home of new accounts, and everybody would find their files gone and an empty space in their place.
@@ -43,7 +43,8 @@ class KnownSpaces:
             self._ids.update(new)
 
     def forget(self, space_id: str) -> None:
-        """It is gone on purpose: nobody misses it any more. Durable. The home's lock is held. Raises: OSError."""
+        """Forget a space that is gone on purpose: nobody misses it any more. Durable. The home's lock is held. Raises:
+        OSError."""
         with self._lock:
             self._ids.discard(space_id)
             if self.path is not None and self.path.exists():

@@ -156,7 +156,7 @@ class SpaceRegistry:
 
     @contextlib.contextmanager
     def inspect(self, space_id: str, *, rolled_back_too: bool = False) -> Iterator[SpaceContext]:
-        """What is behind a stored space, opened on its own, for maintenance; see `open_space`.
+        """Open a stored space on its own, for maintenance: its context; see `open_space`.
 
         Raises: NotFound, StorageFault, OSError.
         """
@@ -281,7 +281,7 @@ def stored_ids(storage_dir: Path) -> list[str]:
 
 
 def _check_master(storage_dir: Path, master: LiveMasterKey) -> None:
-    """That at least one stored space opens with `master`. Raises: MasterKeyWrong."""
+    """Check that at least one stored space opens with `master`. Raises: MasterKeyWrong."""
     wrong: MasterKeyWrong | None = None
     for space_id in stored_ids(storage_dir):
         try:
@@ -297,7 +297,7 @@ def _check_master(storage_dir: Path, master: LiveMasterKey) -> None:
 
 
 def _check_directories(storage_dir: Path, temp_dir: Path) -> None:
-    """That both are there and on one device, or no file could be renamed into place. Raises: StorageMisplaced."""
+    """Check that both are there and on one device, or no file could be renamed into place. Raises: StorageMisplaced."""
     for directory in (storage_dir, temp_dir):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if storage_dir.stat().st_dev != temp_dir.stat().st_dev:

@@ -57,7 +57,7 @@ class Space:
         return self._context.space_id
 
     def wrong_value(self) -> str | None:
-        """Which value of which row is none that a program of ours writes; None if there is none. Reads everything."""
+        """The first catalog value that this program cannot have written, or None. Scans all tables."""
         return first_wrong_value(self._context.catalog)
 
     # --- reading ----------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ class Space:
 
     @guarded
     def usage(self, caller: Caller) -> UsageReply:
-        """What is kept, and the caller's quota."""
+        """Bytes and files kept, and the caller's quota."""
         return changes.usage(self._context, caller)
 
     @guarded
@@ -138,5 +138,5 @@ class Space:
 
     @guarded
     def delete(self, caller: Caller, request: DeleteRequest) -> tuple[ItemsReply, bytes]:
-        """What is deleted stays in the history. What is wrong with one item is said in its place."""
+        """Delete items; the history keeps them. An error of one item is said in its place."""
         return trees.delete(self._context, caller, request)

@@ -1,4 +1,4 @@
-"""What all dialogs share: over the window's middle, in its colours, closed by Escape, never waited for."""
+"""Base of all dialogs: over the window's middle, in its colours, closed by Escape, never waited for."""
 
 from __future__ import annotations
 
