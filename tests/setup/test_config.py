@@ -299,7 +299,7 @@ def test_the_module_says_in_one_line_which_setting_is_wrong(tmp_path: Path) -> N
 
 def test_the_door_to_the_protocol_prints_its_commands() -> None:
     run = subprocess.run([sys.executable, str(ROOT / "protocol.py")], capture_output=True, text=True, check=True)
-    assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == list(protocol.COMMANDS)
+    assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == list(protocol.COMMANDS_BY_NAME)
 
 
 @pytest.mark.parametrize("name", ["config", "protocol"])
