@@ -18,8 +18,6 @@ from sfos.cli.front import exit_codes
 from sfos.cli.front.command import AnyCommand, Group, load
 from sfos.cli.front.options import ConnectionOptions, SpeechOptions, taken
 from sfos.cli.front.shell import PROGRAM
-from sfos.protocol import VERSION
-from sfos.startup.programs import version_line
 
 _DESCRIPTION = "Files on your server, from the command line."
 
@@ -54,6 +52,16 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=110)
+
+
+class _Version(argparse.Action):
+    """Prints the versions, and ends; what it needs is loaded when somebody asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from sfos.protocol import VERSION
+        from sfos.startup.programs import version_line
+
+        parser.exit(message=version_line("command line", VERSION) + "\n")
 
 
 def parse(arguments: Sequence[str]) -> Invocation:
@@ -92,7 +100,7 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
         parents=[shared],
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=version_line("command line", VERSION))
+    parser.add_argument("--version", action=_Version, nargs=0, help="the program's version and the protocol's")
     named = commands.COMMANDS
     if command is not None and command in named:
         named = {command: named[command]}

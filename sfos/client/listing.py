@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from sfos.client.beside import run_beside
 from sfos.client.commands import Caller
 from sfos.client.nodes import NodeKey, Place, SpaceNaming
 from sfos.protocol import (
@@ -178,6 +177,8 @@ def _listed_ahead(
 def _begin_listing(list_many: Callable[[Sequence[Place]], list[T]], refs: Sequence[Place]) -> Future[list[T]] | None:
     """The listings of these, asked for in a thread; None if there are no more threads: it would only save time."""
     try:
+        from sfos.client.beside import run_beside  # only now: most listings are one request
+
         return run_beside(partial(list_many, refs), "list-ahead")
     except RuntimeError:
         return None

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sfos.client.beside import run_beside
 from sfos.client.errors import ConnectionFailed
 from sfos.client.net.connection import Answer, Connection
 from sfos.protocol import ChangingRequest, Request, ServerBusy, ServerStopping, SfosError
@@ -36,6 +35,8 @@ class ConnectionsAhead:
         with self._lock:
             if self._closed:
                 return
+            from sfos.client.beside import run_beside  # only now: most commands open none
+
             try:
                 future = run_beside(connect, "connect-ahead")
             except RuntimeError as error:  # it would only have saved time
