@@ -123,7 +123,7 @@ def workplace(parent: Path | None, *, keep: bool) -> Iterator[Path]:
 
 
 def interrupted_run(fresh: Results) -> Results:
-    """What the last run found, as far as it was whole; `fresh` unless code, sizes and machine are the same."""
+    """Results of the last run, as far as it was whole; `fresh` unless code, sizes and machine are the same."""
     try:
         found = read_json(RESULTS / "latest.json")
     except (OSError, ValidationError):

@@ -139,7 +139,7 @@ def checked_out(rev: str, place: Path) -> Iterator[Revision]:
 
 
 class Measurement:
-    """What all turns share. The data is the same in all, so that each does the same work."""
+    """Parts that all turns share. The data is the same in all, so that each does the same work."""
 
     def __init__(self, place: Path, counter: Counter, files: int, only: list[str]) -> None:
         self._place, self._counter, self._only = place, counter, only

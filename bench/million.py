@@ -219,7 +219,7 @@ def list_whole(space: Space, node: int) -> int:
 
 
 def list_names(space: Space, node: int) -> int:
-    """The same for names alone, as `ls` asks."""
+    """List the names of a folder page by page, as `ls` asks for them; how many there are."""
     found, cursor = 0, None
     while True:
         request = ListRequest(folders=(Ref(node=node),), limit=5_000, cursor=cursor, names_only=True)
@@ -250,7 +250,7 @@ def overwrite(space: Space, record: ChunkRecord, count: int) -> None:
 
 
 class Floor:
-    """What SQLite itself takes for the rows of a folder: one connection, no program around it."""
+    """Time that SQLite itself takes for the rows of a folder: one connection, no program around it."""
 
     _COLUMNS = ", ".join(State._fields)
 

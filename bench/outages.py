@@ -1,4 +1,4 @@
-"""What an outage does to each program: `python -m bench.outages [SECONDS ...]`. The table in docs/decisions/retry.md.
+"""Outages and their effect on each program: `python -m bench.outages [SECONDS ...]`. Table: docs/decisions/retry.md.
 
 A real server, and the real programs behind a relay of their own that is told, in the middle of their work, to cut
 everything and let nobody in (`cut`: as a server that was killed), or to hold all back (`silent`: as a network that
@@ -95,7 +95,7 @@ class Outage:
         place.mkdir()
 
     def run(self, kind: str) -> str:
-        """What came of it."""
+        """Carry out one outage; a sentence on what came of it."""
         with CuttingRelay(self._target) as relay:
             outcome: str = getattr(self, f"_{kind}")(relay, self._place / kind)
             return outcome

@@ -1,4 +1,4 @@
-"""What every test of this project stands on: nothing may leak, nothing may fail unseen, nobody sleeps.
+"""Foundation of every test of this project: nothing may leak, nothing may fail unseen, nobody sleeps.
 
 Around each test, without being asked:
 

@@ -1,4 +1,4 @@
-"""What the programs of bench/ stand on.
+"""Harness that the programs of bench/ stand on.
 
 processes   programs run, timed and watched        data    what they move, generated
 relay       a TCP link that delays and counts      machine what all of it ran on

@@ -69,7 +69,7 @@ class Sample:
 
 @dataclass
 class Series:
-    """What one side took for one work. `remark`: why there is no figure, or what a reader must know of it."""
+    """Samples of one side for one work. `remark`: why there is no figure, or what a reader must know of it."""
 
     samples: list[Sample] = field(default_factory=list)
     remark: str = ""
@@ -237,7 +237,8 @@ class Bench:
         return False
 
     def lose_patience(self, side: Side, *works: str) -> None:
-        """What took too long is not run again. Called at the end of a round, so that each round is whole."""
+        """Give up works that take too long: they are not run again. Called at the end of a round, so that each round is
+        whole."""
         for work in works:
             series = self.series(work, side)
             if series.samples and series.samples[-1].seconds > self._patience_s and not series.given_up:

@@ -49,6 +49,6 @@ class Ceiling(Side):
         return self._program("down", str(target), "--index", index, "--port", str(self.port))
 
     def get_file_synced(self, name: str, target: Path) -> Command:
-        """The same, synced at the end, as large downloads of this project are."""
+        """Download a file and sync it at the end, as this project does with large downloads."""
         plain = self.get_file(name, target)
         return Command((*plain.arguments, "--sync"), plain.environment)

@@ -1,4 +1,4 @@
-"""What is moved: generated from a seed, so that every run and every program gets the same bytes.
+"""Data to be moved: generated from a seed, so that every run and every program gets the same bytes.
 
 Content is the key stream of AES-128-CTR: as random as random data for all that compresses or deduplicates, and made
 ten times faster than the system makes it. Files are written in pieces, since this process has to stay small.
@@ -21,7 +21,7 @@ _PER_FOLDER = 100
 
 
 class NotEqual(Exception):
-    """What came back is not what was sent."""
+    """Content that came back is not the content sent."""
 
 
 def random_pieces(seed: str, size: int, piece_bytes: int = _PIECE) -> Iterator[memoryview]:

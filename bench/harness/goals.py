@@ -1,4 +1,4 @@
-"""What was to be reached, as ratios within one run on one machine."""
+"""Goals to be reached, as ratios within one run on one machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run ran on, as far as it matters to whoever reads the figures; nothing that names a machine or a person."""
+"""Machine of a run, as far as it matters to whoever reads the figures; nothing that names a machine or a person."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _SMALL_TOTAL = SMALL_FILES * SMALL_BYTES
 
 @dataclass(frozen=True)
 class Task:
-    """What the harness asks for. `place`: a directory of this client's own."""
+    """Task that the harness gives a client. `place`: a directory of this client's own."""
 
     number: int
     port: int

@@ -52,7 +52,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a program did, from its start to its exit.
+    """Result of a program, from its start to its exit.
 
     `cpu_s`: of the process and of the children that it waited for. `peak_bytes`: VmHWM, if it was asked for.
     """

@@ -19,7 +19,7 @@ _UNDER_WAY_BYTES = 256 * 1024 * 1024
 
 
 class _Pipe:
-    """What is under way in one direction: pieces, each with the time at which it arrives. An empty piece ends it."""
+    """Pieces under way in one direction, each with the time at which it arrives. An empty piece ends it."""
 
     def __init__(self, delay_s: float) -> None:
         self._delay_s = delay_s
@@ -74,7 +74,7 @@ class Relay:
 
     @property
     def passed_bytes(self) -> tuple[int, int]:
-        """What came from clients, and what from the server."""
+        """Bytes that came from clients, and bytes that came from the server."""
         with self._lock:
             return self._passed[0], self._passed[1]
 

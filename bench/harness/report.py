@@ -16,7 +16,7 @@ BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def titles(results: Results) -> dict[str, str]:
-    """What each work is called in a table."""
+    """Title of each work in a table."""
     sizes = results.sizes
     large = _bytes(sizes.large)
     small = f"{sizes.small_files:,} files of {_bytes(sizes.small_bytes)}"
@@ -212,7 +212,7 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def read_json(path: Path) -> Results:
-    """What `write_json` wrote. Raises: OSError, msgspec.ValidationError."""
+    """Read the results that `write_json` wrote. Raises: OSError, msgspec.ValidationError."""
     return msgspec.json.decode(path.read_bytes(), type=Results)
 
 

@@ -1,4 +1,4 @@
-"""What every program under test can be asked to do. A side only says how; the harness runs and times it."""
+"""Interface of every program under test. A side only says how each thing is done; the harness runs and times it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def program(name: str) -> str:
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a program finds around it: a home directory of its own, nothing of the user's settings, and `extra`."""
+    """Environment of a program: a home directory of its own, nothing of the user's settings, and `extra`."""
     # PYTHON…: programs of Python keep their bytecode and buffer what they write, as they do for people.
     # PYTHONPATH: run.sh puts its checkout on it, and a program may be one of another checkout.
     python = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH")

@@ -1,4 +1,4 @@
-"""What only this project is asked: many clients at once, memory, and how cost grows."""
+"""Works of this project alone: many clients at once, memory, and how cost grows."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Cli:
         return [str(CHECKOUT / "cli_client.py"), "--server", server or self.server.address, "--user", self.user, *words]
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-        """What the program finds around it."""
+        """Environment of the program."""
         own = {} if self.password is None else {"SFOS_PASSWORD": self.password}
         if self.person is not None:
             own |= {"HOME": str(self.person), "XDG_RUNTIME_DIR": str(self.person / "run")}

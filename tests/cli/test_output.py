@@ -1,4 +1,4 @@
-"""What is printed: sizes, times, tables, names that would steer a terminal, and JSON for programs."""
+"""Output: sizes, times, tables, names that would steer a terminal, and JSON for programs."""
 
 from __future__ import annotations
 

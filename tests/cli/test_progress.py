@@ -1,4 +1,4 @@
-"""What a transfer shows: numbers that never jump or pass their end, names that fit, and one sentence at the end."""
+"""Progress of a transfer: numbers that never jump or pass their end, names that fit, and one sentence at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered between commands is a convenience: a file that is damaged or old is none."""
+"""Memory between commands is a convenience: a file that is damaged or old counts as none."""
 
 from __future__ import annotations
 

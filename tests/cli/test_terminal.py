@@ -1,4 +1,4 @@
-"""What only a terminal gets: questions, bars, columns. And what it must not get: echoes of passwords."""
+"""Terminals only: they get questions, bars, columns, and never an echo of a password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to transfers when the network or the server goes away."""
+"""Transfers when the network or the server goes away."""
 
 from __future__ import annotations
 

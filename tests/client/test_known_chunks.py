@@ -145,7 +145,7 @@ def test_a_list_that_no_client_of_ours_made_is_not_followed(divider: Divider, co
 
 
 def test_the_last_chunk_of_what_has_grown_is_cut_anew(divider: Divider, content: bytes) -> None:
-    """It ended with its file: where there is more now, it ends elsewhere."""
+    """The old last chunk ended with its file: where there is more now, it ends elsewhere."""
     short = content[: 10 * AVERAGE_CHUNK_BYTES]
     known = KnownChunks(records_of(short))
     assert divided(divider, content, known) == records_of(content)

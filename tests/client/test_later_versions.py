@@ -88,7 +88,8 @@ def test_a_part_that_the_server_finds_damaged_is_sent_again(
     local: Path,
     content: bytes,
 ) -> None:
-    """It is taken for there, as the earlier version has it: the commit tells better, and the file is read once more."""
+    """The part is taken for present, as the earlier version has it: the commit tells better, and the file is read once
+    more."""
     put(engine, finish, local, folder)
     entry = check_there(session, folder, local)
     tokens = sorted((server.home / "server_storage").glob("*/chunks/**/*"), key=lambda path: path.stat().st_mtime_ns)

@@ -23,7 +23,7 @@ FOLDER = Entry(node=21, parent=4, name="folder", kind="folder", revision="9.a")
 
 
 def listed(entries: Sequence[Entry], page: int) -> list[FolderEntries]:
-    """What pages of so many entries say of them."""
+    """Folders as pages of so many entries list them."""
     parts: list[FolderEntries] = []
     for start in range(0, len(entries), page):
         head_bytes, body = packed(entries[start : start + page])

@@ -1,4 +1,4 @@
-"""What transfers move in tests, and what is there afterwards: on this computer and on the server."""
+"""Trees that transfers move in tests, read afterwards on this computer and on the server."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def local_tree(folder: Path) -> dict[str, bytes | None]:
 
 
 def local_files(folder: Path) -> dict[str, bytes]:
-    """The same without its folders."""
+    """Files of a local tree, without its folders."""
     return {name: content for name, content in local_tree(folder).items() if content is not None}
 
 
 def remote_files(session: Session, folder: str) -> dict[str, bytes]:
-    """What is in a folder on the server, read back; links as where they point."""
+    """Files of a folder on the server, read back; links as where they point."""
     found: dict[str, bytes] = {}
     for listing in session.api.walk(folder):
         for entry in listing.entries:
@@ -46,5 +46,5 @@ def remote_files(session: Session, folder: str) -> dict[str, bytes]:
 
 
 def item_states(job: Job) -> dict[str, ItemState]:
-    """What became of each item, by the name that it has here."""
+    """State of each item at its end, by the name that it has here."""
     return {item.local.name: item.state for item in job.items()}

@@ -17,7 +17,7 @@ NOTES = ("first", "second", "third")
 
 @dataclass(frozen=True, slots=True)
 class NotesState:
-    """What is selected."""
+    """Selection of the notes page."""
 
     selected: tuple[str, ...]
 

@@ -28,7 +28,7 @@ EVERY = [command for room in ROOMS for command in room.COMMANDS]
 
 
 def files_states() -> Iterator[FilesState]:
-    """What the list can be like, as far as commands care."""
+    """States that the list can be in, as far as commands care."""
     file = Entry(node=2, parent=1, name="a", kind="file", revision="1")
     folder = Entry(node=3, parent=1, name="b", kind="folder", revision="1")
     for way, entries, can_paste in itertools.product(

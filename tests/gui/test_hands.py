@@ -1,4 +1,4 @@
-"""What mouse and keyboard reach: scroll bars, menus, the keyboard after a dialog, and colours after a switch."""
+"""Mouse and keyboard: scroll bars, menus, the keyboard after a dialog, and colours after a switch."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ def watching(
 
 
 class OddWatch:
-    """What a watch is like that goes wrong."""
+    """Watch that goes wrong."""
 
     def __init__(self, cursor: str | None) -> None:
         self.cursor = cursor
@@ -309,7 +309,7 @@ def test_after_too_much_was_missed_one_is_online_and_all_is_read_anew(watching: 
     """`lost`: the connection breaks off just after the server has said so."""
 
     class TooLate(OddWatch):
-        """Whose cursor the server does not know any more."""
+        """Watch whose cursor the server does not know any more."""
 
         def __iter__(self) -> Iterator[object]:
             self.cursor = None

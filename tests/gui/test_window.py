@@ -1,4 +1,4 @@
-"""What the window remembers, and how it fails and closes."""
+"""Window: its memory, and how it fails and closes."""
 
 from __future__ import annotations
 

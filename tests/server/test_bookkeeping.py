@@ -1,4 +1,4 @@
-"""What has to reach the disk now and then does, and a disk that fails stops nothing else."""
+"""Bookkeeping brings to disk whatever has to get there, and a disk that fails stops nothing else."""
 
 from __future__ import annotations
 

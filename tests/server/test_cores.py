@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are pla
 
 
 def on_a_thread(work: Callable[[], list[int]]) -> list[int]:
-    """What `work` returns, on a thread of its own, whose cores are nobody else's affair."""
+    """Run `work` on a thread of its own, whose cores are nobody else's affair, and return its result."""
     found: list[int] = []
     thread = threading.Thread(target=lambda: found.extend(work()))
     thread.start()

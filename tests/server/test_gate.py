@@ -1,4 +1,4 @@
-"""Who is let in when there is little room."""
+"""Gate when there is little room: some are let in, others turned away."""
 
 from __future__ import annotations
 

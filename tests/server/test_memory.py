@@ -1,4 +1,4 @@
-"""What the C library and SQLite keep: asked of processes of their own, since it holds for all of a process."""
+"""Memory that the C library and SQLite keep: asked of processes of their own, since it holds for all of a process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What run.sh installs is what pyproject.toml allows, pinned, whole, and without an address."""
+"""Requirements that run.sh installs: allowed by pyproject.toml, pinned, whole, and without an address."""
 
 import re
 import tomllib

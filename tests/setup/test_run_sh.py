@@ -135,7 +135,7 @@ class Running:
         return code
 
     def _family(self) -> str:
-        """What runs in its session, a line each."""
+        """Processes of its session, a line each."""
         command = ["ps", "-s", str(self.process.pid), "-o", "pid,ppid,stat,wchan,etimes,args"]
         return subprocess.run(command, check=False, capture_output=True, text=True).stdout
 

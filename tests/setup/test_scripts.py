@@ -39,7 +39,7 @@ def run_process(script: str, *arguments: str, typed: str = "") -> subprocess.Com
 
 
 def run(script: str, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """The same in this process, which spares the third of a second that the imports take."""
+    """Run a script in this process, which spares the third of a second that the imports take."""
     main = {"create_credentials.py": create_credentials.main, "generate_certificate.py": generate_certificate.main}[
         script
     ]

@@ -64,7 +64,7 @@ def prepare_spaces(home: Path) -> None:
 
 
 def check_work(home: Path, acknowledged: int) -> None:
-    """What must hold after `work` was stopped: acknowledged steps stand, the next one whole or not at all.
+    """Check after `work` was stopped: acknowledged steps stand, the next one whole or not at all.
 
     Then that step is sent again, as a client does, and so are the others; each lands once.
     """
@@ -89,7 +89,7 @@ def check_work(home: Path, acknowledged: int) -> None:
 
 
 def check_collection(home: Path, acknowledged: int = 0) -> None:
-    """What must hold after `collect` was stopped: the file is there, and the next collection ends what was begun."""
+    """Check after `collect` was stopped: the file is there, and the next collection ends what was begun."""
     with closing(open_registry(home, ahead_ms=20 * DAY_MS)) as registry:
         assert_nothing_partial(registry, home)
         with registry.lease(SPACE_ID) as space, registry.inspect(SPACE_ID) as context:
@@ -103,7 +103,7 @@ def check_collection(home: Path, acknowledged: int = 0) -> None:
 
 
 def check_rotation(home: Path, acknowledged: int = 0) -> None:
-    """What must hold after `rotate` was stopped: everything opens, and the next rotation ends it."""
+    """Check after `rotate` was stopped: everything opens, and the next rotation ends it."""
 
     def check_all() -> None:
         with closing(open_registry(home)) as registry:
@@ -121,13 +121,13 @@ def check_rotation(home: Path, acknowledged: int = 0) -> None:
 
 
 def assert_nothing_partial(registry: SpaceRegistry, home: Path) -> None:
-    """That what a server does at its start removes everything half-written."""
+    """Check that a server's start removes everything half-written."""
     registry.remove_half_written()
     assert list((home / "temp").iterdir()) == []
 
 
 def assert_no_canary(home: Path) -> None:
-    """That neither content nor names lie open anywhere."""
+    """Check that neither content nor names lie open anywhere."""
     for path in home.rglob("*"):
         if path.is_file():
             held = path.read_bytes()

@@ -44,7 +44,7 @@ Script = Callable[[Path, Acknowledge, LocalFiles | None], None]
 
 
 def content(step: int, size: int) -> bytes:
-    """What a step stores: the same in every run."""
+    """Content that a step stores: the same in every run."""
     return CANARY + random.Random(step).randbytes(size - 2 * len(CANARY)) + CANARY
 
 

@@ -117,7 +117,7 @@ class Desk:
         op_id: bytes | None = None,
         atomic: bool = False,
     ) -> tuple[list[ItemResult], list[bytes]]:
-        """What became of the items, and the ids of missing chunks."""
+        """Commit the items: a result for each, and the ids of missing chunks."""
         request, body = pack_commit(op_id or self.new_op(), items, records, inline, atomic=atomic)
         reply, results = self.space.commit(self.caller, request, memoryview(body))
         return unpack_results(reply, memoryview(results))
@@ -183,7 +183,7 @@ class Desk:
         return name in self.entries(parent or "/")
 
     def entries(self, path: str, limit: int = 1_000) -> dict[str, Entry]:
-        """What is in a folder, by name."""
+        """Entries of a folder, by name."""
         found: dict[str, Entry] = {}
         cursor = None
         while True:

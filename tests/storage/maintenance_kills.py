@@ -49,7 +49,7 @@ def live(home: Path) -> LiveMasterKey:
 
 
 def trees(home: Path, *, ahead_ms: int = 0) -> dict[str, Tree]:
-    """What all spaces hold; each has to verify clean."""
+    """Trees of all spaces; each has to verify clean."""
     found: dict[str, Tree] = {}
     with closing(open_registry(home, ahead_ms=ahead_ms)) as registry:
         for space_id in registry.space_ids():
@@ -147,7 +147,7 @@ def check_backup(home: Path, acknowledged: int) -> None:
 
 
 def restored(home: Path, snapshot: Path) -> dict[str, Tree]:
-    """What a snapshot holds, restored into a home of its own."""
+    """Trees of a snapshot, restored into a home of its own."""
     other = home / "elsewhere"
     shutil.rmtree(other, ignore_errors=True)
     other.mkdir()

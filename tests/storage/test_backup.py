@@ -400,7 +400,8 @@ def test_a_restoration_that_fails_leaves_nothing_and_can_be_run_again(
 
 @pytest.mark.parametrize("line", ["", "..", "/precious"])
 def test_a_mark_that_names_anything_but_spaces_removes_nothing(tmp_path: Path, line: str) -> None:
-    """What it names is taken away, so a damaged one must not name the storage, what is above it, or a place at all."""
+    """All that a mark names is taken away, so a damaged one must not name the storage, anything above it, or no place
+    at all."""
     home = tmp_path / "home"
     maintenance_kills.prepare_lost(home)
     precious = [tmp_path / "precious" / "file", home / "server_storage" / "file"]

@@ -1,4 +1,4 @@
-"""What a thief of the disk sees, and what the owner of the key can always open."""
+"""Views of a store: a thief of the disk sees nothing, the owner of the key can always open it."""
 
 from __future__ import annotations
 

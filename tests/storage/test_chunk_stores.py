@@ -276,7 +276,7 @@ def test_a_batch_begun_before_a_failed_fsync_puts_nothing_on_the_disk_after_it(
 
 
 def fail_to_sync(store: SmallStore) -> None:
-    """What a store meets whose disk fails while it commits."""
+    """Let the disk of a store fail while it commits."""
 
     def fail(_: sqlite3.Connection) -> None:
         error = sqlite3.OperationalError("disk I/O error")

@@ -63,7 +63,7 @@ def test_a_kill_at_any_step_loses_nothing_and_leaves_nothing_half_done(victim: V
 
 @needs_strace
 def test_a_kill_by_the_kernel_in_another_program_loses_nothing(tmp_path: Path) -> None:
-    """The same in a process that was started as a program, all of its threads included."""
+    """Killed here is a process that was started as a program, with all of its threads."""
     start_over(tmp_path)
     program = [sys.executable, "-m", "tests.storage.crashing", str(tmp_path)]
     result = subprocess.run(
@@ -100,14 +100,14 @@ def test_a_loss_of_power_at_any_moment_costs_nothing_that_was_acknowledged(victi
 
 
 class NeverSynced(RememberingFiles):
-    """What is left of a store that leaves out the fsync of files."""
+    """Store that leaves out the fsync of files."""
 
     def sync(self, descriptor: int) -> None:
         LocalFiles.sync(self, descriptor)
 
 
 class NamesNeverSynced(RememberingFiles):
-    """What is left of a store that leaves out the fsync of directories."""
+    """Store that leaves out the fsync of directories."""
 
     def sync_directory(self, path: Path) -> None:
         LocalFiles.sync_directory(self, path)

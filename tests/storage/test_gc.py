@@ -34,7 +34,7 @@ def files_stored(context: SpaceContext) -> Callable[[], int]:
 
 
 def forget_history(context: SpaceContext) -> None:
-    """What an expiry of the whole history will do, without its horizon; the digest is left behind."""
+    """Remove the whole history as an expiry does, but without its horizon; the digest is left behind."""
     with context.catalog.core() as connection:
         connection.execute(delete(past))
 

@@ -1,4 +1,4 @@
-"""What changed since a cursor. A second client that follows must always come to the same tree as a fresh look."""
+"""Changes since a cursor. A second client that follows must always come to the same tree as a fresh look."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class Model:
 
 
 class Simulation(RuleBasedStateMachine):
-    """What clients do, in any order."""
+    """Clients' actions, in any order."""
 
     def __init__(self) -> None:
         super().__init__()

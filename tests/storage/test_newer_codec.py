@@ -27,7 +27,8 @@ LONG = os.urandom(6_000_000)  # of several chunks, so with a list
 
 
 def packed_token(context: SpaceContext, kind: TokenType, token_id: bytes, data: bytes) -> bytes:
-    """What a version that knows codec 1 would store: the header says so, and the length is that of the plain data."""
+    """Token as a version that knows codec 1 would store it: the header says so, and the length is that of the plain
+    data."""
     header = struct.pack(
         ">4sBBBBI16s32sI", b"SFOS", 1, kind, 1, 0, 1, bytes.fromhex(context.space_id), token_id, len(data)
     )

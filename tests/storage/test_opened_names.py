@@ -134,7 +134,7 @@ def test_what_was_sealed_or_opened_of_late_needs_no_cipher(
     attrs = sealed_attrs(names, 11, MODE)
 
     def read() -> list[bytes]:
-        """What needed a cipher."""
+        """Read everything; the tokens that needed a cipher."""
         deciphered.clear()
         assert names.open_names(FOLDER, sealed) == encoded(NAMES)
         assert names.open_attrs_of([11], [attrs]) == [MODE]

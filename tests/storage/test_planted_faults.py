@@ -270,7 +270,7 @@ def test_many_that_are_lost_are_all_marked(home: Home) -> None:
 
 
 def test_a_mark_at_the_end_of_all_numbers_is_refused_and_leaves_the_small_chunks_as_they_are(home: Home) -> None:
-    """It says that small.db is behind; gone on above it, that file could never take another row."""
+    """The mark says that small.db is behind; gone on above it, that file could never take another row."""
     home.sql("catalog.db", f"UPDATE spaces SET small_mark = {2**63 - 1}")
     with (
         closing(home.open()) as registry,

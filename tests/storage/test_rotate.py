@@ -166,7 +166,8 @@ def test_who_read_the_keys_before_a_rotation_opens_what_was_sealed_after_it(
 def test_keys_are_durable_in_their_place_before_anything_is_sealed_under_them(
     tmp_path: Path, trees: Trees, storage: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who opens a space may find a keys file that a rotation has renamed into place, and not synced yet."""
+    """Another process may open a space and find a keys file that a rotation has renamed into place, and not synced
+    yet."""
     seen: list[str] = []
     read, sync = read_keys_now, sync_directory
 

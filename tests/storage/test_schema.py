@@ -81,7 +81,7 @@ def test_a_store_of_every_version_opens_with_all_that_was_in_it(
 def test_a_store_without_counted_entries_gets_them_and_knows_its_small_chunks(
     open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]],
 ) -> None:
-    """What version 2 added, of a store that version 1 wrote."""
+    """Additions of version 2, in a store that version 1 wrote."""
     registry, expected = open_version(1)
     tree = expected["tree"]
     assert isinstance(tree, dict)

@@ -42,7 +42,7 @@ def stored(new_registry: Callable[..., SpaceRegistry], tmp_path: Path) -> Path:
 
 
 def test_the_keys_are_overwritten_before_anything_is_removed(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever had a second name for the file (or reads the disk's blocks) finds no token in it."""
+    """A second name for the file (or a look at the disk's blocks) shows no token in it."""
     second = stored.parent.parent / "second name"
     second.hardlink_to(stored / "keys")
     before = second.read_bytes()

@@ -1,4 +1,4 @@
-"""What SQLite can run into: a lock of another process, a full disk, a disk that fails."""
+"""Faults that SQLite can run into: a lock of another process, a full disk, a disk that fails."""
 
 from __future__ import annotations
 

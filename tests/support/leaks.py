@@ -1,4 +1,4 @@
-"""What a piece of work leaves behind: threads that live on and file descriptors that stay open."""
+"""Leaks of a piece of work: threads that live on and file descriptors that stay open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROCESS_WIDE = ("/dev/null", "/dev/urandom", "/dev/random", "/dev/pts/", "/dev/
 
 
 def open_descriptors() -> dict[int, str]:
-    """What each open descriptor of this process points to; empty where there is no /proc."""
+    """Target of each open descriptor of this process; empty where there is no /proc."""
     found: dict[int, str] = {}
     if sys.platform != "linux":
         return found
@@ -42,7 +42,7 @@ class Resources:
 
     @classmethod
     def now(cls) -> Resources:
-        """What there is now."""
+        """Resources held now."""
         return cls(frozenset(threading.enumerate()), open_descriptors())
 
     def new_threads(self) -> list[str]:
@@ -70,7 +70,7 @@ class Resources:
 
 
 def _until_deadline(left: Callable[[], list[str]]) -> list[str]:
-    """What `left()` still names when the grace is over, [] as soon as it names nothing."""
+    """Names that `left()` still gives when the grace is over; [] as soon as it gives none."""
     deadline = time.monotonic() + LEAK_GRACE_S
     pause = threading.Event()
     remaining = left()

@@ -21,7 +21,7 @@ STOP_TIMEOUT_S = 20.0
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a program of ours finds around it: `home` as SFOS_HOME and as the user's own directory, and `extra`."""
+    """Environment of a program of ours: `home` as SFOS_HOME and as the user's own directory, and `extra`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SFOS_", "XDG_"))}
     own = {
         "HOME": str(home / "user"),

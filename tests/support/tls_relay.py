@@ -88,7 +88,7 @@ class TlsRelay:
 
 
 def _received(source: ssl.SSLSocket) -> bytes | None:
-    """What has come, b"" at the end; None if that was nothing for us, as a session ticket is."""
+    """Bytes that have come, b"" at the end; None if they were nothing for us, as a session ticket is."""
     source.setblocking(False)
     try:
         return source.recv(65_536)

@@ -60,7 +60,7 @@ def _descriptors(pid: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Watched:
-    """What a process held at one moment."""
+    """Resources of a process at one moment."""
 
     pid: int
     threads: int
@@ -74,7 +74,8 @@ class Watched:
         return cls(pid, threads_of(pid), sockets_of(pid), descriptors_of(pid), resident_bytes(pid))
 
     def left_over(self, *, strict: bool = False) -> list[str]:
-        """What is still there beyond it after a grace. `strict`: the pools that begin with the first work are there."""
+        """Resources still held beyond it after a grace. `strict`: the pools that begin with the first work are
+        there."""
         more_threads, more_open = (0, 0) if strict else (_KEPT_THREADS, _KEPT_OPEN)
 
         def settled() -> bool:

@@ -93,7 +93,8 @@ class Load:
             writer.thread.join()
 
     def give_up(self) -> None:
-        """The same without a server: what they have begun fails, and they do not go on trying to reach one."""
+        """Return when no writer runs any more, without a server: what they have begun fails, and they do not go on
+        trying."""
         self.gate.end()
         for writer in self.writers:
             writer.give_up()
@@ -155,7 +156,7 @@ def _differences(load: Load) -> Iterator[str]:
 
 
 def verify(home: Path) -> list[str]:
-    """What a full verification of every space finds, while no server runs."""
+    """Findings of a full verification of every space, while no server runs."""
     settings = config.load({"storage.free_space_floor_bytes": "0"}, environ={}, home=home)
     found: list[str] = []
     registry = open_spaces(settings)

@@ -1,4 +1,4 @@
-"""What a torture scenario is, and what it is given.
+"""Scenarios of the torture, and the context that each is given.
 
 A scenario is a promise of this project, a figure to reach, and a function that tries to break the promise until it has
 reached the figure or its time is over:
@@ -34,7 +34,7 @@ Ending = Literal["figure reached", "time over", "gave up", "interrupted", "crash
 
 @dataclass(frozen=True)
 class Figures:
-    """What one run of a scenario came to."""
+    """Figures of one run of a scenario."""
 
     counts: Mapping[str, int]
     ending: Ending
@@ -42,7 +42,7 @@ class Figures:
 
 
 class Context:
-    """What a running scenario is given. Its methods may be called from any thread."""
+    """Context of a running scenario. Its methods may be called from any thread."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Context:
         return not self.reached() and self.left_s > 0 and len(self._broken) < ENOUGH_BROKEN
 
     def figures(self, ending: Ending | None = None) -> Figures:
-        """What was counted until now, with how it ended."""
+        """Counts until now, and how the run ended."""
         if ending is None:
             ending = "figure reached" if self.reached() else "time over" if self.left_s == 0 else "gave up"
         with self._lock:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def own_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a broken scenario worked on is kept, here with what other tests leave."""
+    """Keep the workplace of a broken scenario, with what other tests leave."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 

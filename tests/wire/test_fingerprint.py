@@ -1,4 +1,4 @@
-"""What people compare must not be ambiguous, and must never change for the same key."""
+"""Fingerprints that people compare must not be ambiguous, and must never change for the same key."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a side says that is newer than this one: read as far as it can be, kept where it goes back, never a failure."""
+"""Messages of a peer that is newer than this side: read as far as can be, kept where they go back, never a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may name a file, and when two names are one."""
+"""Paths: the names a file may have, and when two names are one."""
 
 import unicodedata
 
