@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfos.server.front.gate import Caps, Gate, Place, Refused
+from sfos.server.front.gate import Caps, Gate, Refused, Slot
 
 
 def test_each_limit_refuses_by_its_own_reason_and_leaving_makes_room() -> None:
     gate = Gate(Caps(total=5, per_address=3, unauthenticated=4))
     two = [gate.enter("a") for _ in range(2)]
     assert gate.enter("a").refusal == "connections from this address that have not signed in"
-    for place in two:
-        place.authenticated()
+    for slot in two:
+        slot.authenticated()
     gate.enter("a")
     assert gate.enter("a").refusal == "connections from this address"
     gate.enter("b")
@@ -55,7 +55,7 @@ def test_few_refusals_are_spoken_and_the_rest_is_not() -> None:
 @given(st.lists(st.tuples(st.sampled_from("enter leave login".split()), st.sampled_from("abc")), max_size=200))
 def test_whatever_happens_no_limit_is_passed_and_all_counts_return_to_nothing(steps: list[tuple[str, str]]) -> None:
     gate = Gate(Caps(total=4, per_address=3, unauthenticated=2))
-    inside: list[tuple[str, Place]] = []
+    inside: list[tuple[str, Slot]] = []
     for step, group in steps:
         if step == "enter":
             try:
@@ -66,12 +66,12 @@ def test_whatever_happens_no_limit_is_passed_and_all_counts_return_to_nothing(st
             inside[0][1].authenticated()
         elif inside:
             inside.pop(0)[1].leave()
-        welcome = [one for one, place in inside if place.refusal is None]
+        welcome = [one for one, slot in inside if slot.refusal is None]
         assert gate.total == len(welcome) <= 4
         assert gate.unauthenticated <= 2
         assert all(welcome.count(one) <= 3 for one in "abc")
-    for _, place in inside:
-        place.leave()
+    for _, slot in inside:
+        slot.leave()
     assert (gate.total, gate.unauthenticated) == (0, 0)
     assert not gate._of
     assert not gate._strangers_of

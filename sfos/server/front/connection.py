@@ -25,7 +25,7 @@ from sfos.protocol import (
 )
 from sfos.server.commands.calls import Peer
 from sfos.server.commands.dispatch import UNKNOWN_ID, Dispatcher, Response
-from sfos.server.front.gate import Place
+from sfos.server.front.gate import Slot
 from sfos.server.identity.sessions import Sessions
 from sfos.server.net.bell import Bell
 from sfos.server.net.memory_budget import Lease, MemoryBudget
@@ -67,20 +67,20 @@ class Connection:
         stream: TlsStream,
         address: str,
         group: str,
-        place: Place,
+        slot: Slot,
         around: ServerSurroundings,
         on_end: Callable[[Connection], None],
     ) -> None:
         self.number = number
         self._stream = stream
         self._around = around
-        self._place = place
+        self._slot = slot
         self._on_end = on_end
         self._peer = Peer(number, address, group, member=self)
         self._commands = 0
         self._errors = 0
         self._opened = time.monotonic()
-        self._limit_s = around.handshake_timeout_s if place.refusal is None else _REFUSAL_S
+        self._limit_s = around.handshake_timeout_s if slot.refusal is None else _REFUSAL_S
         stream.expect_by(self._opened + self._limit_s)  # from now on, even if the thread starts late
 
     @property
@@ -103,9 +103,9 @@ class Connection:
         try:
             self._stream.handshake()
             self._peer.exporter = self._stream.exporter()
-            if self._place.refusal is not None:
-                reason = f"refused: too many {self._place.refusal}"
-                self._refuse(self._place.refusal)
+            if self._slot.refusal is not None:
+                reason = f"refused: too many {self._slot.refusal}"
+                self._refuse(self._slot.refusal)
             else:
                 self._stream.resting_deadline = time.monotonic() + self._around.login_timeout_s
                 try:
@@ -195,7 +195,7 @@ class Connection:
 
         self._stream.resting_deadline = _NEVER
         self._stream.raise_limits(MAX_HEADER, MAX_BODY, take, self._around.bodies)
-        self._place.authenticated()
+        self._slot.authenticated()
 
     def _say_why(self) -> None:
         """This server ends the connection: tell the peer, under the id that belongs to no request."""
@@ -222,7 +222,7 @@ class Connection:
         peer = self._peer
         if peer.session is not None:
             self._around.sessions.leave(peer.session, self)
-        self._place.leave()
+        self._slot.leave()
         _log.info(
             "connection %d closed user=%s commands=%d errors=%d in=%d out=%d ms=%d: %s",
             self.number,

@@ -28,7 +28,7 @@ class Caps:
     unauthenticated: int
 
 
-class Place:
+class Slot:
     """Room for one connection, held until `leave`."""
 
     __slots__ = ("_gate", "_group", "_unauthenticated", "refusal")
@@ -72,8 +72,8 @@ class Gate:
     def unauthenticated(self) -> int:
         return self._strangers
 
-    def enter(self, group: str) -> Place:
-        """A place for a connection from `group` (see `address_group`), or one to be told why not. Raises: Refused."""
+    def enter(self, group: str) -> Slot:
+        """A slot for a connection from `group` (see `address_group`), or one to be told why not. Raises: Refused."""
         with self._lock:
             reason = self._full(group)
             if reason is None:
@@ -86,7 +86,7 @@ class Gate:
                 self._spoken_of[group] += 1
             else:
                 raise Refused(reason)
-        return Place(self, group, reason)
+        return Slot(self, group, reason)
 
     def _full(self, group: str) -> str | None:
         if self._total >= self._caps.total:
@@ -100,13 +100,13 @@ class Gate:
         return None
 
     def recognise(self, group: str) -> None:
-        """For places only."""
+        """For slots only."""
         with self._lock:
             self._strangers -= 1
             _take(self._strangers_of, group)
 
     def leave(self, group: str, unauthenticated: bool, refused: bool) -> None:
-        """For places only."""
+        """For slots only."""
         with self._lock:
             if refused:
                 self._spoken -= 1

@@ -21,7 +21,7 @@ from OpenSSL import SSL
 
 from sfos.server.audit.log import AuditLog
 from sfos.server.front.connection import Connection, ServerSurroundings
-from sfos.server.front.gate import Gate, Place, Refused
+from sfos.server.front.gate import Gate, Refused, Slot
 from sfos.server.identity.penalties import address_group
 from sfos.server.net.bell import Bell
 from sfos.server.net.stream import Pace, TlsStream
@@ -185,27 +185,27 @@ class Listener:
         sock.setblocking(True)
         address, group = str(peer[0]), address_group(str(peer[0]))
         try:
-            place = self._gate.enter(group)
+            slot = self._gate.enter(group)
         except Refused as refused:
             sock.close()
             self._note_refusal(address, str(refused))
             return
-        if place.refusal is not None:
-            self._note_refusal(address, place.refusal)
+        if slot.refusal is not None:
+            self._note_refusal(address, slot.refusal)
         try:
-            self._begin(sock, joined(address, peer[1]), group, place)
+            self._begin(sock, joined(address, peer[1]), group, slot)
         except BaseException:
             sock.close()
-            place.leave()
+            slot.leave()
             raise
 
-    def _begin(self, sock: socket.socket, address: str, group: str, place: Place) -> None:
+    def _begin(self, sock: socket.socket, address: str, group: str, slot: Slot) -> None:
         if self._socket_buffer_bytes:
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 sock.setsockopt(socket.SOL_SOCKET, option, self._socket_buffer_bytes)
         stream = TlsStream(sock, self._context(), self._pace, self._around.stop)
         number = next(self._numbers)
-        connection = Connection(number, stream, address, group, place, self._around, self._ended)
+        connection = Connection(number, stream, address, group, slot, self._around, self._ended)
         thread = threading.Thread(target=connection.run, name=f"connection-{number}")
         with self._lock:
             self._connections[connection] = thread
