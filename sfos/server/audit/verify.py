@@ -49,7 +49,7 @@ class AuditVerified:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    position: Position
+    where: Position
     data: bytes
     whole: bool  # ends with a line feed
 
@@ -146,26 +146,26 @@ class _Walk:
         if link.seq <= last.seq:
             self._report_strange()
             self._early.add(link.seq)
-            self._say(f"{line.position}: number {link.seq} stands after number {last.seq}: out of its order, or repeated")
+            self._say(f"{line.where}: number {link.seq} stands after number {last.seq}: out of its order, or repeated")
             return
         strange = len(self._strange)
         if strange == 1 and link.prev == last.mac and _explains(line.data, self._strange[0].data):
-            self._found.notes.append(f"{self._strange[0].position}: torn by a crash, as the next start noted")
+            self._found.notes.append(f"{self._strange[0].where}: torn by a crash, as the next start noted")
             self._strange.clear()
         else:
             self._report_strange()
             missing = range(last.seq + 1 + strange, link.seq)
             if missing:
-                where = f"{line.position}: before number {link.seq}"
+                where = f"{line.where}: before number {link.seq}"
                 self._gaps.append((len(self._found.findings), missing, where))
                 self._say("")
             elif link.prev != last.mac and not strange:
-                self._say(f"{line.position}: number {link.seq} does not follow the line before it")
+                self._say(f"{line.where}: number {link.seq} does not follow the line before it")
         self._last = link
 
     def _report_strange(self) -> None:
         for line in self._strange:
-            self._say(f"{line.position}: was changed, or was not written by this server")
+            self._say(f"{line.where}: was changed, or was not written by this server")
         self._strange.clear()
 
     def _say(self, finding: str) -> None:
@@ -176,7 +176,7 @@ class _Walk:
         """The log's two ends, and what its gaps are now that all of it is known."""
         if self._strange and not self._strange[-1].whole:
             torn = self._strange.pop()
-            self._found.notes.append(f"{torn.position}: the last line is torn, by a crash or because it is being written")
+            self._found.notes.append(f"{torn.where}: the last line is torn, by a crash or because it is being written")
         self._report_strange()
         last = self._last.seq if self._last else 0
         for index, missing, where in self._gaps:
