@@ -156,7 +156,7 @@ class PenaltiesReply(Reply, frozen=True, kw_only=True):
 
 @command("admin_penalties", Access.ADMIN, "who signed in wrongly")
 class PenaltiesRequest(Request[PenaltiesReply], frozen=True, kw_only=True):
-    """Who has signed in wrongly of late?"""
+    """List those who have signed in wrongly of late."""
 
 
 @command("admin_lift_penalties", Access.ADMIN, "forget wrong sign-ins")

@@ -1,4 +1,4 @@
-"""What the bodies of frames hold, packed and taken apart. No I/O. The layouts stand with the messages."""
+"""Bodies of frames, packed and taken apart. No I/O. The layouts stand with the messages."""
 
 from __future__ import annotations
 

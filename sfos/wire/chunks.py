@@ -124,7 +124,7 @@ def plain_records(packed: Buffer) -> list[PlainRecord]:
 
 
 def unpack_records(packed: Buffer) -> list[ChunkRecord]:
-    """The same with names for the fields."""
+    """Records of a packed list, with names for the fields. Raises: as `plain_records`."""
     return [ChunkRecord(*fields) for fields in plain_records(packed)]
 
 
@@ -147,7 +147,7 @@ def pack_wants(wants: Iterable[ChunkWant]) -> bytes:
 
 
 def unpack_wants(packed: Buffer) -> list[ChunkWant]:
-    """What a `get_chunks` request asks for. Raises: MalformedMessage."""
+    """Chunks that a `get_chunks` request asks for. Raises: MalformedMessage."""
     if len(packed) % WANT.size:
         raise MalformedMessage("A list of wanted chunks has a broken record.")
     return [ChunkWant(*fields) for fields in WANT.iter_unpack(packed)]

@@ -40,7 +40,7 @@ class Reply(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Done(Reply, frozen=True, kw_only=True):
-    """It is done; there is nothing to add."""
+    """Reply without content: done, and nothing to add."""
 
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
@@ -65,7 +65,7 @@ class ChangingRequest(Request[ReplyT], Generic[ReplyT], frozen=True, kw_only=Tru
 
 
 class Access(Enum):
-    """Who may give a command."""
+    """Callers who may give a command."""
 
     ANYONE = "anyone"  # before login
     USER = "user"  # any session
@@ -142,7 +142,7 @@ def reply_type(request: Request[ReplyT]) -> type[ReplyT]:
 
 
 def spec_of(request: type[Request[Any]]) -> CommandSpec:
-    """What is true of the command whose request has this type."""
+    """Spec of the command whose request has this type."""
     return _specs[request]
 
 

@@ -65,7 +65,8 @@ class ReplyEnvelope(msgspec.Struct, frozen=True):
 
 
 def _read_own_type(kind: type, decoded: object) -> object:
-    """What msgspec asks for a type that is not its own. Raises: ValueError, TypeError, which it takes for invalid."""
+    """Decode a type that is not msgspec's own, for msgspec. Raises: ValueError, TypeError, which it takes for
+    invalid."""
     assert kind is AttributesRead
     return read_attributes(decoded)
 

@@ -74,7 +74,7 @@ def pack_names(found: Iterable[tuple[NamesIn, Sequence[bytes]]]) -> tuple[int, b
 
 
 def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
-    """The same taken apart. Raises: MalformedMessage, TooMuch."""
+    """Names out of a `list` reply that bears names alone. Raises: MalformedMessage, TooMuch."""
     if not 0 <= reply.head_bytes <= len(body):
         raise MalformedMessage("A list of names does not match its header.")
     runs = decode_list(list[NamesIn], body[: reply.head_bytes], MAX_PAGE_ENTRIES, "folders")
@@ -164,7 +164,7 @@ class EntryPage:
             raise MalformedMessage("A list of entries holds what no entry can.")
 
     def folders(self) -> list[FolderEntries]:
-        """What is in which folder, in the page's order."""
+        """Entries of each folder, in the page's order."""
         found = []
         at = 0
         for folder, count in self._head.folders:
@@ -276,5 +276,5 @@ def _read_head(reply: ListReply, body: memoryview) -> EntriesIn:
 
 
 def unpack_entries(reply: ListReply, body: memoryview) -> list[FolderEntries]:
-    """What a page says of each folder. Raises: MalformedMessage, TooMuch."""
+    """Entries of each folder on a page. Raises: MalformedMessage, TooMuch."""
     return EntryPage(reply, body).folders()

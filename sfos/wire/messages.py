@@ -141,7 +141,7 @@ class Target(RequestPart, frozen=True, kw_only=True):
 
 
 class Attributes(RequestPart, frozen=True, kw_only=True):
-    """What else a client needs back. `mode`: POSIX permission bits; `link`: where a symlink points."""
+    """Further facts that a client needs back. `mode`: POSIX permission bits; `link`: where a symlink points."""
 
     mode: Annotated[int, Meta(ge=0, le=MAX_MODE)] | None = None
     link: ShortText | None = None
@@ -265,8 +265,8 @@ class SpaceInfo(Reply, frozen=True, kw_only=True):
 
 
 class SessionInfo(Reply, frozen=True, kw_only=True):
-    """Who one is, until when, and where one's files are. `password_policy`: what a new password must be; the client
-    checks it, since passwords never leave it."""
+    """User of a session, its end, and where their files are. `password_policy`: for new passwords; the client checks
+    it, since passwords never leave it."""
 
     user: str
     role: Role
@@ -342,7 +342,7 @@ class StatReply(Reply, frozen=True, kw_only=True):
 
 @command("stat", Access.USER, "what one path or node is", space_in=("ref",))
 class StatRequest(Request[StatReply], frozen=True, kw_only=True):
-    """What is there?"""
+    """Look at one node."""
 
     ref: Ref
 
@@ -367,7 +367,7 @@ class NamesIn(Reply, frozen=True, kw_only=True):
 
 
 class EntriesIn(Reply, frozen=True, kw_only=True):
-    """What a page of entries begins with. `folders`: (node of a folder, how many of the next names are in it).
+    """Head of a page of entries. `folders`: (node of a folder, how many of the next names are in it).
 
     `revisions`, `attrs`: those that occur, each once; the columns behind it say which of them is whose.
     """
@@ -528,7 +528,7 @@ class UsageRequest(Request[UsageReply], frozen=True, kw_only=True):
 
 
 class ItemResult(Reply, frozen=True, kw_only=True):
-    """What became of one item of a request: its node and new revision, or an error."""
+    """Result of one item of a request: its node and new revision, or an error."""
 
     node: NodeId | None = None
     revision: Revision | None = None
@@ -618,7 +618,7 @@ class HaveReply(Reply, frozen=True, kw_only=True):
     space_in=("space",),
 )
 class HaveRequest(Request[HaveReply], frozen=True, kw_only=True):
-    """Which of these does the space hold? Body: `ids` chunk ids."""
+    """Ask which of these chunks the space holds. Body: `ids` chunk ids."""
 
     space: SpaceId | None = None
     ids: Annotated[int, Meta(ge=1, le=MAX_HAVE_IDS)]

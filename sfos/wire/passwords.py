@@ -94,7 +94,7 @@ def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
 
 
 def _allowed_in_context(text: str, index: int) -> bool | None:
-    """What the contextual rules say (RFC 5892 appendix A), or None if none concerns this character."""
+    """Verdict of the contextual rules (RFC 5892 appendix A), or None if none concerns this character."""
     char = text[index]
     before = text[index - 1] if index else ""
     after = text[index + 1] if index + 1 < len(text) else ""
@@ -121,7 +121,7 @@ def _script(char: str) -> str:
 
 
 class PasswordPolicy(msgspec.Struct, frozen=True):
-    """What a newly chosen password must be; the settings `security.password_*`."""
+    """Policy for newly chosen passwords; the settings `security.password_*`."""
 
     min_length: int = 10
     max_length: int = 256

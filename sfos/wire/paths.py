@@ -73,7 +73,7 @@ def _reason_against(name: str) -> str | None:
 
 
 def fold_name(name: str) -> bytes:
-    """What is unique in a folder: the case-folded name, in NFC, as UTF-8. `name` has passed `check_name`."""
+    """Key of a name, unique in a folder: the case-folded name, in NFC, as UTF-8. `name` has passed `check_name`."""
     if name.isascii():
         return name.lower().encode()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()).encode()

@@ -109,7 +109,7 @@ class ExchangeMisused(ScramError):
 
 @dataclass(frozen=True, slots=True)
 class SaltedPassword:
-    """What PBKDF2 makes of a password (RFC 5802 `SaltedPassword`); keeping it saves 0.1 s a login.
+    """Password after PBKDF2 (RFC 5802 `SaltedPassword`); keeping it saves 0.1 s a login.
 
     Worth as much as the password to whoever wants to sign in here: keep it as secret.
     """
@@ -121,7 +121,7 @@ class SaltedPassword:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """What a server keeps of a password: enough to check a proof, not enough to make one."""
+    """Verifier of a password, as a server keeps it: enough to check a proof, not enough to make one."""
 
     iterations: int
     salt: bytes
@@ -258,7 +258,7 @@ class ClientExchange:
 
     @property
     def salted_password(self) -> SaltedPassword:
-        """What PBKDF2 made of the password, to keep for the next time; only once the server has proven itself."""
+        """Salted password to keep for the next time, once the server has proven itself. Raises: ExchangeMisused."""
         if not self._verified or self._salted is None:
             raise ExchangeMisused("the salted password is worth keeping only after verify")
         return self._salted

@@ -44,7 +44,7 @@ class SessionsReply(Reply, frozen=True, kw_only=True):
 
 @command("sessions", Access.USER, "one's own sessions")
 class SessionsRequest(Request[SessionsReply], frozen=True, kw_only=True):
-    """Which sessions does one have?"""
+    """List one's own sessions."""
 
 
 class EndedReply(Reply, frozen=True, kw_only=True):

@@ -29,12 +29,12 @@ _SERVER = b"attach server v1|"
 
 
 def attach_proof(ticket: bytes, exporter: bytes) -> bytes:
-    """What a client sends to join the session (32 bytes)."""
+    """Proof that a client sends to join the session (32 bytes)."""
     return hmac_sha256(ticket, _CLIENT + exporter)
 
 
 def attach_answer(ticket: bytes, exporter: bytes) -> bytes:
-    """What the server answers (32 bytes)."""
+    """Answer of the server to that proof (32 bytes)."""
     return hmac_sha256(ticket, _SERVER + exporter)
 
 

@@ -1,4 +1,4 @@
-"""What administrators do: accounts, everybody's sessions, penalties, the audit log.
+"""Commands of administrators: accounts, everybody's sessions, penalties, the audit log.
 
 Nothing here opens a space: an administrator reads nobody's files. Dispatch has seen to the role; each change is
 written to the audit log with the name of who made it.
@@ -157,7 +157,7 @@ def _entry(call: Call[Any], account: Account) -> AccountEntry:
 
 @contextlib.contextmanager
 def _as_wire_errors(name: str) -> Iterator[None]:
-    """What the accounts do not allow, as what the client is told."""
+    """Translate refusals of the accounts into errors for the client."""
     try:
         yield
     except NoSuchAccount as error:

@@ -1,4 +1,4 @@
-"""What a handler is given and what it gives back.
+"""Call of a command: what a handler is given, and what it gives back.
 
 A handler is a function `(call) -> Answer`: it takes the request apart, asks the domain (sessions, accounts, spaces) and
 says the reply. It never sees a socket or a frame. What went wrong it raises, as an SfosError.
@@ -53,7 +53,7 @@ class PendingLogin:
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """What is known of the other end of a connection. Owned by the connection's thread."""
+    """Other end of a connection. Owned by the connection's thread."""
 
     number: int
     address: str
@@ -63,7 +63,7 @@ class Peer:
     greeted: bool = False
     client: str = ""
     features: frozenset[str] = frozenset()
-    """That the client has named; those that this server does not know are among them."""
+    """Features that the client has named; those that this server does not know are among them."""
     login: PendingLogin | None = None
     session: Session | None = None
     authenticated_at: float | None = None
@@ -92,7 +92,7 @@ class Call(Generic[RequestT]):
     args: RequestT
     body: memoryview
     turn: AbstractContextManager[None]
-    """What a short handler does its work in: only a few of all connections are in theirs at the same moment."""
+    """Turn that a short handler does its work in: only a few of all connections are in theirs at the same moment."""
     room: ReplyRoom
     """Memory for the body of the reply, until that is sent."""
 
@@ -105,7 +105,7 @@ class Call(Generic[RequestT]):
 
 
 Continuation = Callable[[TlsStream, int], None]
-"""What goes on after the reply, on the connection's own thread, given the stream and the request's id."""
+"""Work that goes on after the reply, on the connection's own thread, given the stream and the request's id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ _ACCOUNTS_AGAIN_S = 5.0
 
 @dataclass(slots=True)
 class Response:
-    """What to send for a request, and what is to be done then. Its memory is leased until `release`."""
+    """Response to a request, and what is to be done then. Its memory is leased until `release`."""
 
     command: str
     header: bytes

@@ -41,7 +41,7 @@ def end_chosen(call: Call[Any], user_id: str, wanted: str | None, reason: str) -
 
 
 def entries(call: Call[Any], chosen: Iterable[Session]) -> tuple[SessionEntry, ...]:
-    """What is told of `chosen`, the one used last first."""
+    """Entries for `chosen`, the session used last first."""
     registry = call.services.sessions
     ordered = sorted(chosen, key=lambda session: session.last_used, reverse=True)
     return tuple(

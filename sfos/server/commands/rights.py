@@ -1,4 +1,4 @@
-"""Which space a request is about, and whether the session may open it: the one place where rights are decided.
+"""Rights, decided here alone: the space that a request is about, and whether the session may open it.
 
 Now everybody has their home and nothing else; administrators too. Shared folders will be further spaces here.
 """
