@@ -32,7 +32,6 @@ from sfos.wire.messages import *
 from sfos.wire.passwords import *
 from sfos.wire.paths import *
 from sfos.wire.readable import *
-from sfos.wire.sessions import *
 from sfos.wire.tickets import *
 
 # Raised only by what an older side would misunderstand, from the first release on; new commands and reply fields do not
@@ -48,6 +47,7 @@ ACTIONS = "actions"
 if TYPE_CHECKING:
     from sfos.wire.administration import *
     from sfos.wire.scram import *
+    from sfos.wire.sessions import *
 
     COMMANDS: Mapping[type[Request[Any]], CommandSpec]
     COMMANDS_BY_NAME: Mapping[str, CommandSpec]
@@ -66,6 +66,7 @@ else:
             SaltedPassword ScramError ServerExchange ServerNotProven StaleSaltedPassword Verifier WrongProof
             check_password_against make_verifier mock_verifier salt_password verifier_of
         """.split(),
+        "sfos.wire.sessions": "EndSessionsRequest EndedReply SessionEntry SessionsReply SessionsRequest".split(),
     }
     _MODULE_OF = {name: module for module, names in LATER.items() for name in names}
 

@@ -25,7 +25,6 @@ from sfos.protocol import (
     Cursor,
     DeleteItem,
     DeleteRequest,
-    EndSessionsRequest,
     Entry,
     ItemResult,
     LocalProtocolError,
@@ -35,8 +34,6 @@ from sfos.protocol import (
     NotFound,
     RemoteProtocolError,
     Revision,
-    SessionEntry,
-    SessionsRequest,
     SpaceInfo,
     StatRequest,
     Target,
@@ -46,8 +43,9 @@ from sfos.protocol import (
     unpack_results,
 )
 
-if TYPE_CHECKING:  # what watching needs is loaded when somebody does
+if TYPE_CHECKING:  # what watching, or asking for sessions, needs is loaded when somebody does
     from sfos.client.watch import Watch
+    from sfos.protocol import SessionEntry
 
 OP_ID_BYTES = 16
 
@@ -194,6 +192,8 @@ class Api(Folders):
 
     def sessions(self) -> list[SessionEntry]:
         """One's own sessions, this one among them, the one used last first."""
+        from sfos.protocol import SessionsRequest  # only now, as in `end_sessions`: few commands ask
+
         return list(self.caller.call(SessionsRequest())[0].sessions)
 
     def end_sessions(self, session_id: str | None = None) -> int:
@@ -201,6 +201,8 @@ class Api(Folders):
 
         This one ends by `Session.logout`, which knows of it.
         """
+        from sfos.protocol import EndSessionsRequest
+
         return self.caller.call(EndSessionsRequest(session=session_id))[0].ended
 
     # ── contents ────────────────────────────────────────────────────────────────────────────────────────────────

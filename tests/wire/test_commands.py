@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from sfos import protocol as p
 from tests.support.sample_messages import REQUESTS
 
 SPACE = "ab" * 16
+WIRE = Path(p.__file__).parent / "wire"
 
 
 def request_types(kind: type[Any] = p.Request) -> Iterator[type[p.Request[Any]]]:
@@ -66,3 +69,18 @@ def test_types_of_replies_and_requests_can_be_read_by_the_decoder(spec: p.Comman
     assert set(spec.request.__struct_fields__) <= set(hints)
     assert p.decoder_of(spec.request)
     assert p.decoder_of(spec.reply)
+
+
+def test_what_is_loaded_later_is_what_its_modules_export() -> None:
+    assert p.LATER  # type: ignore[attr-defined]  # hidden from the type checker, which sees what it stands for
+    for name, names in p.LATER.items():  # type: ignore[attr-defined]
+        module = importlib.import_module(name)
+        assert sorted(names) == sorted(module.__all__), name
+        assert all(getattr(p, one) is getattr(module, one) for one in names)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in WIRE.glob("*.py") if path.stem != "__init__"])
+def test_each_module_of_the_wire_says_what_it_exports_and_the_door_gives_it(name: str) -> None:
+    module = importlib.import_module(f"sfos.wire.{name}")
+    for one in module.__all__:
+        assert getattr(p, one) is getattr(module, one), f"{name}.{one}"
