@@ -1,4 +1,4 @@
-"""What a command asks first is foreseen: a wrong guess does no harm, so that it is right has to be tested."""
+"""Foresight of a command's first questions: a wrong guess does no harm, so that it is right has to be tested."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def test_a_keyring_that_keeps_nothing_is_not_used() -> None:
 
 
 class NothingUnderIt(KeyringBackend):
-    """What a backend looks like whose service does not run: it says so by whatever its library raises."""
+    """Backend of a keyring whose service does not run: it says so by whatever its library raises."""
 
     @classproperty
     def priority(cls) -> float:  # noqa: N805 - of the class

@@ -65,7 +65,7 @@ class RawAnswer(Exception):
         self.hang_up = hang_up
 
     def bytes_for(self, request_id: int) -> bytes:
-        """What to send."""
+        """Bytes to send."""
         return self.data if isinstance(self.data, bytes) else self.data(request_id)
 
 

@@ -49,7 +49,7 @@ class Traffic:
         return self.entries()
 
     def entries(self) -> list[Entry]:
-        """What is in `folder`."""
+        """Entries of `folder`."""
         return self.session.api.list_folder(self.folder)
 
     def entry(self, name: str) -> Entry:
@@ -63,7 +63,7 @@ class Traffic:
         return job
 
     def get_again(self, job: Job) -> JobState:
-        """What comes of what had failed."""
+        """Retry the items that failed; the state of the job then."""
         job.retry_failed()
         return self.finish(job)
 

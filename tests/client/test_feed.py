@@ -1,4 +1,4 @@
-"""What the lanes of a transfer are given to do, and when they are to connect."""
+"""Feed of the lanes of a transfer: the order of the work, and when they are to connect."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_the_destination_itself_may_be_a_link(tmp_path: Path, outside: Path) -> 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="only where there is a folder that takes no files")
 def test_a_folder_that_takes_no_files_is_named() -> None:
-    """Whoever reads it sees it beside the remote name, which is not to blame."""
+    """A person reads it beside the remote name, which is not to blame."""
     destination = Destination(Path("/proc"))
     with (
         pytest.raises(LocalAccess, match="Nothing can be written to /proc on this computer"),

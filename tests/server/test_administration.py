@@ -1,4 +1,4 @@
-"""What administrators may do, what they may not, and that it takes effect at once."""
+"""Rights of administrators, their limits, and that each change takes effect at once."""
 
 from __future__ import annotations
 

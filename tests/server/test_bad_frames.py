@@ -1,4 +1,4 @@
-"""What the server does with bytes that no client of ours would send."""
+"""Frames that no client of ours would send, and the server's answer to them."""
 
 from __future__ import annotations
 

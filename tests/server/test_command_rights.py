@@ -1,4 +1,4 @@
-"""Who may give which command: nobody before hello and sign-in, and no user for another or for administrators."""
+"""Rights to commands: nobody before hello and sign-in, and no user for another or for administrators."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def new_verifier(password: str = NEW) -> Verifier:
 
 
 def salt_and_iterations(server: Running, user: str) -> str:
-    """What the server says of a user before any proof, without the nonce."""
+    """Salt and iterations that the server tells of a user before any proof, without the nonce."""
     peer = server.greeted()
     first = ClientExchange(user, "x", peer.exporter).first()
     message: str = peer.call(LoginStartRequest(message=first))[0].message

@@ -1,4 +1,4 @@
-"""What is written down is complete, readable, forgery-proof, and holds no secret."""
+"""Logs are complete, readable, forgery-proof, and hold no secret."""
 
 from __future__ import annotations
 

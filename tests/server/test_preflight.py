@@ -26,7 +26,7 @@ from tests.support.server_process import CHECKOUT, environment
 
 
 def found(home: Path, level: str, **overrides: str) -> dict[str, str]:
-    """What `examine` says at this level, by subject."""
+    """Texts that `examine` gives at this level, by subject."""
     dotted = {key.replace("__", "."): value for key, value in overrides.items()}
     return {one.subject: one.text for one in examine(settings(home, dotted), {}) if one.level == level}
 

@@ -65,7 +65,7 @@ def test_no_tls_session_is_resumed_so_nothing_can_be_sent_early(server: Running)
 def test_an_end_without_close_notify_is_not_taken_for_a_goodbye(
     server: Running, wait_until: Wait, caplog: pytest.LogCaptureFixture, orderly: bool
 ) -> None:
-    """Whoever can cut a connection could else cut it between two messages, unnoticed."""
+    """Anyone who can cut a connection could else cut it between two messages, unnoticed."""
     caplog.set_level(logging.INFO, "sfos.server.front.connection")
     peer = server.greeted()
     if orderly:

@@ -131,7 +131,7 @@ _WATCHED_S = 0.05
 
 
 class _Errors(logging.Handler):
-    """What the client logs as an error: a mistake of its own."""
+    """Errors that the client logs: mistakes of its own."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(logging.ERROR)

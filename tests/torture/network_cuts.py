@@ -210,7 +210,7 @@ class Judge:
         return content
 
     def settle(self, change: Change, commits: int) -> list[str]:
-        """What is wrong after `change` was cut somewhere. Repeats it, as a client would. `commits`: before it."""
+        """Repeat `change`, cut somewhere, as a client would; a sentence for each thing wrong. `commits`: before it."""
         wrong = []
         known = {change.record.chunk_id} | ({self._last.record.chunk_id} if self._last else set())
         if self._last is not None and self._content() not in known:

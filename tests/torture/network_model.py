@@ -148,7 +148,7 @@ class TwoClients:
         return True
 
     def compare(self) -> None:
-        """What both have followed, and what both read, is what the model says."""
+        """Compare with the model what each client has followed, and what one of them reads."""
         tree = self.model.tree()
         for number, client in enumerate(self.clients):
             expected = {path: client.named(content) for path, content in tree.items()}

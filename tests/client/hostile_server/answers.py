@@ -1,4 +1,4 @@
-"""What a lying server is told to answer, and clients that do not wait long for it."""
+"""Answers that a lying server is told to give, and clients that do not wait long for them."""
 
 from __future__ import annotations
 
