@@ -121,7 +121,7 @@ def _traceback(shell: Shell) -> None:
 
 
 def _give_up_output() -> None:
-    """Nobody reads standard output any more: let the interpreter's last flush go nowhere instead of failing."""
+    """Send the interpreter's last flush nowhere, instead of failing: nobody reads standard output any more."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Where a server is: a host name or address and a port."""
+"""Address of a server: a host name or address and a port."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Administration:
     # ── accounts ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def accounts(self) -> Accounts:
-        """In the order of their names."""
+        """Accounts in the order of their names."""
         entries: list[AccountEntry] = []
         while True:
             reply = self._caller.call(AccountsRequest(after=entries[-1].name if entries else ""))[0]
@@ -112,7 +112,7 @@ class Administration:
         return self._caller.call(ChangeAccountRequest(name=name, disabled=disabled))[0].account
 
     def set_role(self, name: str, role: Role) -> AccountEntry:
-        """Its sessions end. Raises: as `set_disabled`."""
+        """Change the role of an account, and end its sessions. Raises: as `set_disabled`."""
         return self._caller.call(ChangeAccountRequest(name=name, role=role))[0].account
 
     def set_quota(
@@ -156,7 +156,7 @@ class Administration:
     # ── sessions, penalties, audit log ──────────────────────────────────────────────────────────────────────────
 
     def sessions(self, user: str | None = None) -> list[SessionEntry]:
-        """Of one user or of everybody. Raises: NotFound."""
+        """Sessions of one user or of everybody. Raises: NotFound."""
         return list(self._caller.call(AnySessionsRequest(user=user))[0].sessions)
 
     def end_sessions(self, user: str, session_id: str | None = None) -> int:

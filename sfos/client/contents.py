@@ -68,7 +68,7 @@ def check_manifest(space: SpaceInfo, entry: Entry, records: Sequence[ChunkRecord
 
 
 def most_chunks(size: int) -> int:
-    """How many chunks a content of `size` bytes can have: each but the last has the smallest length at the least."""
+    """Most chunks that a content of `size` bytes can have: each but the last has the smallest length at the least."""
     return -(-size // MIN_CHUNK_BYTES)
 
 
@@ -149,7 +149,7 @@ def read_pieces(caller: Caller, space: SpaceInfo, entry: Entry, offset: int, len
 
 
 def _fitting(records: Sequence[ChunkRecord], ordinal: int, needed: int) -> int:
-    """How many chunks from `ordinal` on to ask for: those needed, but not more than one reply holds; at least one."""
+    """Number of chunks to ask for from `ordinal` on: those needed, but not more than one reply holds; at least one."""
     count = total = 0
     for record in records[ordinal:]:
         if count and (total >= needed or total + record.length > MAX_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""How patient a client is, and how much it may use."""
+"""Options of a client: its patience, and how much it may use."""
 
 from __future__ import annotations
 

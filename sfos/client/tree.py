@@ -29,7 +29,7 @@ class RemoteTree:
     # ── looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def __len__(self) -> int:
-        """How many nodes are known, the root not among them."""
+        """Number of known nodes, without the root."""
         return len(self._entries)
 
     def __contains__(self, key: NodeKey) -> bool:
@@ -40,14 +40,14 @@ class RemoteTree:
         return self._entries.get(key.node) if key.space == self._naming.space else None
 
     def path(self, key: NodeKey) -> str | None:
-        """Where a node is; None if that is not known."""
+        """Path of a node; None if that is not known."""
         if key == self._naming.root:
             return "/"
         entry = self.get(key)
         return None if entry is None else self.path_of(entry)
 
     def path_of(self, entry: Entry) -> str | None:
-        """Where the place of `entry` is, which need not be there any more; None if that is not known."""
+        """Path of `entry`, which need not be there any more; None if that is not known."""
         top, names = self.trace(entry)
         return "/" + "/".join(names) if top == ROOT_NODE else None
 
@@ -96,7 +96,7 @@ class RemoteTree:
     # ── filling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take_list(self, folder: NodeKey, entries: Iterable[Entry]) -> None:
-        """These are all entries of a folder; what was in it before and is not among them is gone."""
+        """Take all entries of a folder; what was in it before and is not among them is gone."""
         self._check(folder)
         self._unlisted.discard(folder.node)
         gone = set(self._inside.get(folder.node, ()))

@@ -75,7 +75,7 @@ class Offer:
         return frozenset() if state is None else frozenset(each for each in self.commands if each.when(state))
 
     def switched_on(self) -> frozenset[AnyCommand]:
-        """Those whose button looks pressed now."""
+        """Commands whose button looks pressed now."""
         state = self._state()
         if state is None:
             return frozenset()
@@ -108,7 +108,7 @@ class Offers:
         return frozenset[AnyCommand]().union(*(offer.possible() for offer in self._offers))
 
     def switched_on(self) -> frozenset[AnyCommand]:
-        """Those whose button looks pressed now."""
+        """Commands whose button looks pressed now."""
         return frozenset[AnyCommand]().union(*(offer.switched_on() for offer in self._offers))
 
     def run(self, command: AnyCommand) -> None:

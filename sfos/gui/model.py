@@ -13,7 +13,7 @@ SortColumn = Literal["name", "size", "modified", "type"]
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """By which column the list is sorted; folders always come first."""
+    """Sorting of the list by a column; folders always come first."""
 
     column: SortColumn = "name"
     descending: bool = False
@@ -51,7 +51,7 @@ class FolderPath:
 
     @property
     def path(self) -> str:
-        """Its absolute path; `/` for the root."""
+        """Absolute path; `/` for the root."""
         return "/" + "/".join(crumb.name for crumb in self.crumbs[1:])
 
     def child(self, node: int, name: str) -> FolderPath:
@@ -106,7 +106,7 @@ ConnectionPhase = Literal["signed_out", "connecting", "online", "offline"]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How things stand with the server. `retry_in_s`: seconds to the next attempt while offline."""
+    """State of the connection with the server. `retry_in_s`: seconds to the next attempt while offline."""
 
     phase: ConnectionPhase = "signed_out"
     server: str = ""
@@ -118,7 +118,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How much is stored; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit."""
+    """Usage of the space; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit."""
 
     current_bytes: int = 0
     files: int = 0

@@ -110,7 +110,7 @@ class Page:
 
     @property
     def summary(self) -> str:
-        """How many things there are, and how many are selected: a line in the status bar."""
+        """Summary for the status bar: the number of things, and of those selected."""
         return ""
 
     @property

@@ -135,7 +135,7 @@ class Server:
         return self._identity.reload()
 
     def connections(self) -> int:
-        """How many are open now."""
+        """Number of open connections now."""
         return len(self._listener.connections())
 
     def start(self) -> None:

@@ -127,7 +127,7 @@ def _close_spaces(spaces: SpaceRegistry) -> None:
 
 
 def _tell_of_the_end(audit: AuditLog) -> Callable[[Session, str], None]:
-    """For `Sessions`: log why a session has ended."""
+    """Log why a session has ended; for `Sessions`."""
 
     def ended(session: Session, reason: str) -> None:
         _log.info("session of %s ended: %s", session.user, reason)

@@ -95,7 +95,7 @@ class FrameDecoder:
         return not self._in_prefix or self._filled > 0
 
     def buffer(self) -> memoryview:
-        """Where the next bytes go: never empty, and never past the end of the part that is being read."""
+        """Room for the next bytes: never empty, and never past the end of the part that is being read."""
         return self._target[self._filled :]
 
     def received(self, count: int) -> Frame | None:

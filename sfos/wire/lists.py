@@ -173,7 +173,7 @@ class EntryPage:
         return found
 
     def entries(self, folder: int, begin: int, end: int) -> list[Entry]:
-        """Those from `begin` to `end`, which are in that folder. Raises: MalformedMessage."""
+        """Entries from `begin` to `end`, which are in that folder. Raises: MalformedMessage."""
         nodes = self._numbers(_NODES, "q", begin, end)
         revisions = self._numbers(_REVISIONS, "H", begin, end)
         attributes = self._numbers(_ATTRS, "H", begin, end)
@@ -233,12 +233,12 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def names(self) -> Sequence[str]:
-        """As the server sent them."""
+        """Names as the server sent them."""
         return self.page.names[self.begin : self.end]
 
     @property
     def sizes(self) -> Sequence[int]:
-        """In bytes; 0 of what is not a file."""
+        """Sizes in bytes; 0 of what is not a file."""
         return self.page.sizes[self.begin : self.end]
 
     @property

@@ -519,7 +519,7 @@ class UsageReply(Reply, frozen=True, kw_only=True):
 
 @command("usage", Access.USER, "how much is kept", space_in=("space",))
 class UsageRequest(Request[UsageReply], frozen=True, kw_only=True):
-    """How much is kept."""
+    """Ask how much is kept."""
 
     space: SpaceId | None = None
 

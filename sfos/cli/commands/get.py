@@ -61,7 +61,7 @@ def _questions(options: GetOptions) -> list[Question]:
 
 
 class RemoteSource(msgspec.Struct, frozen=True):
-    """Something on the server that was named. `contents`: not the folder itself but what is in it."""
+    """Source on the server, as it was named. `contents`: not the folder itself but what is in it."""
 
     text: str
     entry: Entry

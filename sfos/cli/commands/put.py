@@ -70,7 +70,7 @@ def _questions(options: PutOptions) -> list[Question]:
 
 
 class LocalSource(msgspec.Struct, frozen=True):
-    """Something on this computer that was named. `contents`: not the folder itself but what is in it."""
+    """Source on this computer, as it was named. `contents`: not the folder itself but what is in it."""
 
     text: str
     path: Path

@@ -109,7 +109,7 @@ class _Places:
                 self._tree.take_list(NodeKey(listing.space or self._api.naming.home, listing.node), listing.entries)
 
     def forget(self) -> None:
-        """Something was missed: nothing is known any more."""
+        """Forget all nodes: something was missed."""
         self._tree.clear()
         self._asked.clear()
 
@@ -149,7 +149,8 @@ class _Places:
 
 
 def _learn(places: _Places, folders: Sequence[str]) -> None:
-    """So that of what is in them a rename can be told. What cannot be listed is watched all the same."""
+    """List the folders anew, so that a rename of anything in them can be told. A folder that cannot be listed is
+    watched all the same."""
     places.forget()
     for folder in folders:
         places.learn(folder or "/")

@@ -31,10 +31,10 @@ _LONGEST_LEFT_S = 100 * 3600.0  # what hardly moves (the server was away for a m
 
 
 class ProgressView(Protocol):
-    """Where the state of a transfer is shown. One thread at a time."""
+    """View of a transfer's state. One thread at a time."""
 
     def show(self, progress: Progress) -> None:
-        """This is the state now."""
+        """Show `progress`, the state now."""
 
     def line(self, write: Callable[[], object]) -> None:
         """Call `write`, which prints whole lines or asks something, with nothing drawn meanwhile."""
@@ -44,7 +44,7 @@ class ProgressView(Protocol):
 
 
 class NoProgress:
-    """For pipes, and for --quiet."""
+    """View that shows nothing, for pipes and for --quiet."""
 
     def show(self, progress: Progress) -> None:
         pass

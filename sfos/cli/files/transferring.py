@@ -76,7 +76,7 @@ class Outage:
         self._told: set[str] = set()
 
     def moved(self, bytes_moved: int) -> None:
-        """So many bytes have gone over the network in all."""
+        """Note the bytes that have gone over the network in all."""
         if bytes_moved > self._moved:
             self._moved = bytes_moved
             self._told.clear()
@@ -112,7 +112,7 @@ class Transfers:
         self.engine.close(interrupt=True)
 
     def _hear(self, event: TransferEvent) -> None:
-        """To the main thread."""
+        """Pass an event on to the main thread."""
         self._inbox.put(event)
 
     # ── conflicts ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,7 +139,7 @@ class Transfers:
             question.answered.set()
 
     def _refuse(self, question: _Question) -> None:
-        """Where nobody can be asked: the file stays as it is, and that it stays is an error."""
+        """Leave the file as it is where nobody can be asked, and report that as an error."""
         error = AlreadyExists("It is there already, and differs: say --replace, --skip, --newer or --keep-both.")
         self._failures.add(error, str(question.conflict.local))
         self._refused += 1

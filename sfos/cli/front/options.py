@@ -23,7 +23,7 @@ class SortBy(Enum):
 
 
 class ConnectionOptions(msgspec.Struct, frozen=True):
-    """Where to, as whom, and what to trust. None: as configured or remembered."""
+    """Options of the connection: where to, as whom, and what to trust. None: as configured or remembered."""
 
     server: str | None = None
     user: str | None = None
@@ -33,7 +33,7 @@ class ConnectionOptions(msgspec.Struct, frozen=True):
 
 
 class SpeechOptions(msgspec.Struct, frozen=True):
-    """How much is said."""
+    """Options of speech: how much is said."""
 
     quiet: bool = False
     verbose: bool = False

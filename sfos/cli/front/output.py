@@ -71,7 +71,7 @@ def _moment(time_ns: int, zone: tzinfo | None) -> datetime | None:
 
 
 def cell_width(text: str) -> int:
-    """How many columns of a terminal `text` takes: two for wide characters, none for combining ones."""
+    """Columns of a terminal that `text` takes: two for wide characters, none for combining ones."""
     if text.isascii():
         return len(text)
     return sum(

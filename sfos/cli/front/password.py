@@ -1,4 +1,4 @@
-"""Where passwords come from, in this order: --password-file, SFOS_PASSWORD, the keyring, the person at the terminal."""
+"""Sources of a password, in this order: --password-file, SFOS_PASSWORD, the keyring, the person at the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROMPTS = 3  # as ssh asks; more only feeds the server's penalties
 
 
 class Origin(Enum):
-    """Where a password was found."""
+    """Source that a password came from."""
 
     FILE = "the password file"
     ENVIRONMENT = ENVIRONMENT_VARIABLE

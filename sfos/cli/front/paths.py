@@ -82,14 +82,14 @@ class Standing(Enum):
 
     @classmethod
     def of(cls, there: Entry | None) -> Standing:
-        """How what is there (None: nothing) stands as a destination."""
+        """Standing of an entry as a destination (None: nothing is there)."""
         if there is None:
             return cls.MISSING
         return cls.FOLDER if there.kind == "folder" else cls.FILE
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Something to be placed. `name`: its own, or None for the content of a folder."""
+    """Source to be placed. `name`: its own, or None for the content of a folder."""
 
     name: str | None
     is_folder: bool

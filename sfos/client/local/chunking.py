@@ -94,7 +94,7 @@ class FileFacts(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> FileFacts:
-        """From what stat said."""
+        """Facts out of a stat."""
         mode = stat.S_IMODE(status.st_mode)
         return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode)
 
@@ -115,7 +115,7 @@ class SourceFile:
         self._read = 0
 
     def readinto(self, buffer: memoryview) -> int:
-        """As a raw stream: bytes put into `buffer`, 0 at the end. Raises: LocalAccess."""
+        """Read bytes into `buffer`, as a raw stream does; their number, 0 at the end. Raises: LocalAccess."""
         try:
             count = _read_into(self._descriptor, buffer)
         except OSError as error:
@@ -139,7 +139,7 @@ class SourceFile:
         return filled, False
 
     def step_back(self, count: int) -> None:
-        """So many of the bytes that were read will be read again. Raises: LocalAccess."""
+        """Step back by so many bytes, which will be read again. Raises: LocalAccess."""
         try:
             os.lseek(self._descriptor, -count, os.SEEK_CUR)
         except OSError as error:

@@ -29,7 +29,8 @@ def pins_file(settings: Settings) -> Path:
 
 
 def runtime_directory() -> Path:
-    """Where tickets are kept: the user's own, emptied at logout where the system has such a place. Made if missing.
+    """Directory of tickets: the user's own, emptied at logout where the system has such a place. Made if missing.
+    Raises: LocalAccess.
 
     Raises: LocalAccess.
     """

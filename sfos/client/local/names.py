@@ -21,7 +21,7 @@ _DEVICES = frozenset(
 
 
 def to_local(name: str, *, windows: bool = _WINDOWS) -> str:
-    """How the remote `name` is written here; one component, whatever the server sent. Raises: LocalNameNotAllowed."""
+    """Local name for the remote `name`; one component, whatever the server sent. Raises: LocalNameNotAllowed."""
     try:
         name = check_name(name)
     except NameNotAllowed as error:

@@ -38,7 +38,7 @@ class LocalEntry(msgspec.Struct, frozen=True):
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Path on this computer."""
         return self.folder / self.leaf
 
     @property
@@ -134,7 +134,7 @@ def _divided(
 
 
 def look_at_listed(folder: Path, listed: os.DirEntry[str], follow_symlinks: bool) -> LocalEntry | LocalProblem:
-    """As `look_at`, with what the folder's listing says already."""
+    """Entry of something listed: like `look_at`, with what the folder's listing says already."""
     leaf = listed.name
     try:
         return _entry(folder, leaf, to_remote(leaf), listed.stat(follow_symlinks=follow_symlinks))

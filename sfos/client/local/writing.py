@@ -186,7 +186,7 @@ class LocalFolder(msgspec.Struct, frozen=True):
             raise LocalAccess("A link cannot be made here.", subject=str(self.path / temporary)) from error
 
     def set_attributes(self, attrs: AttributesRead | None, mtime_ns: int) -> None:
-        """Of the folder itself, once all is in it; what the system refuses is left."""
+        """Set the attributes of the folder itself, once all is in it; those that the system refuses are left."""
         target = self.descriptor if self.descriptor is not None else self.path
         with contextlib.suppress(OSError):
             if attrs is not None and attrs.mode is not None:
@@ -295,14 +295,14 @@ class Destination:
         return _Use(self, names)
 
     def take(self, names: tuple[str, ...]) -> _OpenFolder:
-        """For `folder` only."""
+        """Take an open folder into use; for `folder` only."""
         with self._lock:
             held = self._find(names)
             held.users += 1
         return held
 
     def give_back(self, held: _OpenFolder) -> None:
-        """For `folder` only."""
+        """End the use of an open folder; for `folder` only."""
         with self._lock:
             held.users -= 1
             if held.dropped and not held.users:

@@ -200,7 +200,7 @@ class Connection:
 
     @property
     def outstanding(self) -> int:
-        """How many requests have no answer yet."""
+        """Number of requests without an answer yet."""
         return len(self._asked)
 
     def opened(self) -> None:
@@ -208,7 +208,7 @@ class Connection:
         self._max_header = MAX_HEADER
 
     def reuse_bodies(self) -> None:
-        """From now on every body lies in the same memory: valid until the next `receive` only. Saves page faults."""
+        """Put every body into the same memory from now on: valid until the next `receive` only. Saves page faults."""
         self._body_buffer = bytearray()
 
     def ask_ahead(self) -> None:
@@ -221,7 +221,7 @@ class Connection:
         self.unanswered_bytes = max(SMALL_UNANSWERED_BYTES, min(ASKING_UNANSWERED_BYTES, given // 4))
 
     def set_timeout(self, timeout_s: float) -> None:
-        """How long the server may say nothing, from now on."""
+        """Limit how long the server may say nothing, from now on."""
         self._timeout_s = timeout_s
         set_timeouts(self._sock, timeout_s)
 

@@ -42,7 +42,7 @@ def connect(address: Address, timeout_s: float) -> socket.socket:
 
 
 def set_timeouts(sock: socket.socket, timeout_s: float) -> None:
-    """How long a single read or write may block from now on; the socket stays a blocking one."""
+    """Limit how long a single read or write may block from now on; the socket stays a blocking one."""
     if sys.platform == "win32":
         packed = struct.pack("=L", max(1, int(timeout_s * 1000)))  # a DWORD of milliseconds
     else:

@@ -101,5 +101,5 @@ class AnswersAhead:
         return self._answers.pop(request, None)
 
     def forget(self) -> None:
-        """From now on, things may have changed."""
+        """Forget all answers: from now on, things may have changed."""
         self._answers.clear()

@@ -18,7 +18,7 @@ _RECOMMENDED = 1.0  # the library's own word for backends of this priority and a
 
 
 def refusal() -> str | None:
-    """Why no password can be kept here, as a sentence; None if it can."""
+    """Reason why no password can be kept here, as a sentence; None if it can."""
     try:
         import keyring
         from keyring.backends.chainer import ChainerBackend

@@ -261,7 +261,8 @@ class Session:
         self._membership.connect_ahead(count)
 
     def connect_more(self) -> Connection:
-        """Another connection of this session; the caller owns and closes it. Raises: as `sign_in`; SessionEnded."""
+        """Open another connection of this session; the caller owns and closes it. Raises: as `sign_in`;
+        SessionEnded."""
         self._answers.forget()  # what goes over other connections may change things
         return self._membership.connect()
 

@@ -76,7 +76,7 @@ class SessionsPresenter:
         self._run(work)
 
     def close(self) -> None:
-        """Nobody looks any more."""
+        """Close: nobody looks any more."""
         self._token.cancel()
 
     def _run(self, work: Callable[[], str]) -> None:

@@ -27,7 +27,7 @@ def usage_text(usage: Usage) -> str:
 
 
 def used_share(usage: Usage) -> float | None:
-    """How much of the limit that is nearest is used, from 0 to 1; None without any limit."""
+    """Share used of whichever limit is nearest, from 0 to 1; None without any limit."""
     shares = [
         min(1.0, used / quota) if quota else 1.0
         for used, quota in ((usage.stored_bytes, usage.quota_bytes), (usage.entries, usage.quota_entries))

@@ -1,4 +1,4 @@
-"""How much is stored, at the bottom of the left pane."""
+"""Meter of what is stored, at the bottom of the left pane."""
 
 from __future__ import annotations
 

@@ -59,7 +59,8 @@ class FilesBar(ttk.Frame):
         theme.on_change(self._icons)
 
     def _share(self, width: int) -> None:
-        """In a narrow window the search field and words give way to the path, which says where one is."""
+        """Share out the width: in a narrow window the search field and words give way to the path, which says where one
+        is."""
         px = self._theme.px
         narrow, tiny = width < px(_NARROW), width < px(_TINY)
         search = _SEARCH_TINY if tiny else _SEARCH_NARROW if narrow else _SEARCH_LEAST

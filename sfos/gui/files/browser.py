@@ -137,7 +137,7 @@ class BrowserPresenter:
         )
 
     def _read(self, folder: FolderPath) -> SortedRows:
-        """In a thread: list and sort."""
+        """List and sort, in a thread."""
         sort = self.listing.sort
         return SortedRows(self._api.list_folder(ref_to(folder.key)), sort)
 

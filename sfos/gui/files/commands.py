@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # loads the client, which the first picture of the window nee
 
 @dataclass(frozen=True, slots=True)
 class FilesState:
-    """On what it depends what can be done."""
+    """State that decides which commands for files can be given."""
 
     listing: Listing
     selection: Selection

@@ -366,7 +366,7 @@ class FileList(ttk.Frame):
             self._slicer.run(self._redraw_icons())
 
     def _redraw_icons(self) -> Iterator[None]:
-        """Each icon in its new colour, in place: rows, selection and scroll position stay."""
+        """Redraw each icon in its new colour, in place: rows, selection and scroll position stay."""
         call, path = self.tree.tk.call, str(self.tree)
         for index, row in enumerate(self._rows):
             if _item(row) in self._in_tree:

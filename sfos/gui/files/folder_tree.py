@@ -68,7 +68,7 @@ class FolderTree(ttk.Frame):
         )  # fmt: skip
 
     def set_folders(self, parent: NodeKey, folders: Sequence[Entry]) -> None:
-        """These are the folders in `parent`, sorted as they shall stand; deeper branches stay as they are."""
+        """Show these folders in `parent`, sorted as they shall stand; deeper branches stay as they are."""
         branch = item_of(parent)
         self._known[branch] = tuple(folders)
         if not self.tree.exists(branch):

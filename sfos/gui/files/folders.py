@@ -41,7 +41,7 @@ class FoldersPresenter:
         self.learn(node, folders)
 
     def learn(self, node: NodeKey, entries: Iterable[Entry]) -> None:
-        """These are all entries of `node`, as the list has read them anyway."""
+        """Learn all entries of `node`, as the list has read them anyway."""
         folders = {key_of(entry): entry for entry in entries if entry.kind == "folder"}
         if self._branches.get(node) != folders:
             self._branches[node] = folders

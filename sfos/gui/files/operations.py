@@ -38,7 +38,7 @@ class Clipboard:
 
 
 def name_problem(name: str, taken: Sequence[str], own: str = "") -> str | None:
-    """Why `name` cannot be given here, as a sentence; None if it can. `own`: the name that is being changed."""
+    """Reason why `name` cannot be given here, as a sentence; None if it can. `own`: the name that is being changed."""
     try:
         folded = fold_name(check_name(name))
     except NameNotAllowed as error:

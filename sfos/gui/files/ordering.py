@@ -32,7 +32,7 @@ def _number(match: re.Match[str]) -> str:
 
 
 def sort_key(entry: Entry, sort: Sort) -> Key:
-    """By what `entry` is placed among its like; node and space last, so that no two keys are equal."""
+    """Key that places `entry` among its like; node and space last, so that no two keys are equal."""
     name = natural(entry.name)
     if sort.column == "size" and entry.kind != "folder":
         return entry.size, name, entry.node, entry.space or HOME

@@ -158,7 +158,7 @@ class FilesPage(Page):
 
 
 def summary_of(listing: Listing, selection: Selection) -> str:
-    """How many items there are and how many are selected."""
+    """Summary: the number of items, and of those selected."""
     if listing.phase in ("blank", "skeleton", "failed"):
         return ""
     shown = len(listing.rows)

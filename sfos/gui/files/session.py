@@ -56,7 +56,7 @@ class FilesSession:
 
     @property
     def state(self) -> FilesState:
-        """On what it depends what can be done."""
+        """State that decides which commands for files can be given."""
         return FilesState(self.browser.listing, self.orders.selection, self.operations.clipboard is not None)
 
     # --- what the presenters say -----------------------------------------------------------------------------------

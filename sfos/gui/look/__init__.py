@@ -1,1 +1,1 @@
-"""How the window looks: palette, theme and styles, icons, scaling, and kinds of files with their icons."""
+"""Look of the window: palette, theme and styles, icons, scaling, and kinds of files with their icons."""

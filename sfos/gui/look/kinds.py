@@ -12,7 +12,7 @@ from sfos.protocol import Entry
 
 
 class Preview(Enum):
-    """How a file can be shown."""
+    """Preview of a file: the ways to show one."""
 
     NONE = "none"
     TEXT = "text"

@@ -83,7 +83,7 @@ SASH = 5  # between two panes
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How one kind of button looks; `border` None: none, `pad`: design pixels left and right, above and below."""
+    """Look of one kind of button; `border` None: none, `pad`: design pixels left and right, above and below."""
 
     name: str
     fill: str

@@ -149,7 +149,7 @@ class Theme:
             canvas.create_rectangle(left + half, top, right - half, top + thick, fill=colour, width=0)
 
     def measure(self, text: str, font: str = "TkDefaultFont") -> int:
-        """How many real pixels `text` is wide in the named font."""
+        """Width of `text` in the named font, in real pixels."""
         return self._named(font).measure(text)
 
     def line_height(self, font: str = "TkDefaultFont") -> int:

@@ -64,7 +64,7 @@ class FactsBlock(Block, frozen=True):
 
 
 class NothingBlock(Block, frozen=True):
-    """Why there is no preview."""
+    """Reason why there is no preview."""
 
     reason: str
 

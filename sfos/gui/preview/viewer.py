@@ -22,7 +22,7 @@ from sfos.protocol import Entry
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """Where is drawn: in `pane` while `pane_shown()`, and in a window of its own over `root`."""
+    """Areas that previews are drawn in: `pane` while `pane_shown()`, and a window of its own over `root`."""
 
     pane: DetailsPane
     pane_shown: Callable[[], bool]

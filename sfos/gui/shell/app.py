@@ -157,7 +157,7 @@ class App:
     # --- errors of the program itself ------------------------------------------------------------------------------
 
     def _hooks(self) -> None:
-        """Nothing fails unseen: what nobody caught is logged and shown."""
+        """Let nothing fail unseen: an error that nobody caught is logged and shown."""
 
         def in_tk(_kind: type[BaseException], error: BaseException, _trace: types.TracebackType | None) -> None:
             self._report(error)

@@ -43,7 +43,7 @@ class Reactions:
 
 @dataclass(frozen=True, slots=True)
 class WindowState:
-    """On what it depends what can be done with the window itself."""
+    """State that decides which commands for the window itself can be given."""
 
     signed_in: bool = False
     can_back: bool = False
@@ -192,7 +192,7 @@ class MainWindow:
                    if part is not None)  # fmt: skip
 
     def state(self) -> WindowState:
-        """On what it depends what can be done with the window."""
+        """State that decides which commands for the window can be given."""
         page = self.page
         if page is None:
             return WindowState()

@@ -35,7 +35,7 @@ class StatusBar(ttk.Frame):
         self._recolour()
 
     def _share(self, width: int) -> None:
-        """In a narrow window what never changes gives way to what does."""
+        """Share out the width: in a narrow window what never changes gives way to what does."""
         narrow, shown = width < self._theme.px(_NARROW), bool(self._tls.winfo_manager())
         if narrow and shown:
             self._tls.pack_forget()

@@ -340,7 +340,7 @@ def _address(text: str) -> Address | None:
 
 
 def sign_in_problem(error: Exception) -> str:
-    """Why signing in failed and what to do, in one sentence or two."""
+    """Reason why signing in failed and what to do, in one sentence or two."""
     return error.message if isinstance(error, SfosError) else wording.explain(error)
 
 

@@ -121,7 +121,7 @@ class SignInCard(Card):
         self.password.selection_range(0, "end")
 
     def _enable_submit(self) -> None:
-        """Nobody may try for a while: at this server, not at another."""
+        """Enable the button, unless this server lets nobody try for a while; another server may be tried."""
         held_up = self._held_up_at is not None and self.server.get().strip() == self._held_up_at
         self.submit.state(["disabled" if held_up else "!disabled"])
 

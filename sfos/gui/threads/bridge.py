@@ -42,7 +42,7 @@ class CancelToken:
         self._event = threading.Event()
 
     def cancel(self) -> None:
-        """From now on `cancelled` is true; cancelling twice does nothing more."""
+        """Set `cancelled` from now on; cancelling twice does nothing more."""
         self._event.set()
 
     @property

@@ -1,4 +1,4 @@
-"""When Python looks for garbage that holds itself: in Tk's thread, and in no other."""
+"""Collection of garbage that holds itself: in Tk's thread, and in no other."""
 
 from __future__ import annotations
 

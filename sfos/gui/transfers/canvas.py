@@ -38,7 +38,7 @@ _SENTENCES = ("retrying", "asking")  # what these say is longer than a speed, an
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where things stand, in real pixels from the left; None: no room for it."""
+    """Columns in real pixels from the left; None: no room for it."""
 
     text: int
     text_end: int
@@ -54,7 +54,7 @@ class _Columns:
 
 
 def _note_room(row: Transfer, at: _Columns) -> tuple[int, int]:
-    """From where to where the note of `row` may stand."""
+    """Left and right end of the room for the note of `row`."""
     if row.phase == "failed":
         start = at.bar if at.bar is not None else at.percent if at.percent is not None else at.note
     elif row.phase in _SENTENCES and at.amount is not None:
@@ -331,7 +331,7 @@ class TransferRows(tk.Canvas):
         return self._rows[self._chosen] if self._chosen is not None and self._chosen < len(self._rows) else None
 
     def _moves(self, row: Transfer) -> tuple[RowAction, ...]:
-        """Where `row` can go among those that wait for their turn."""
+        """Moves that `row` can make among those that wait for their turn."""
         if row.queued is None:
             return ()
         last = max((other.queued for other in self._rows if other.queued is not None), default=0)

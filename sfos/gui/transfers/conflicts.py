@@ -1,4 +1,4 @@
-"""Something of that name is already there: the question travels from a worker thread to the person and back."""
+"""Conflicts of names: the question travels from a worker thread to the person, and the answer back."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ConflictsPresenter:
         return Questions(self)
 
     def ask(self, conflict: Conflict, questions: Questions) -> ConflictAnswer:
-        """From a worker thread: wait for the person's answer; CANCEL once the job is cancelled or the window closes."""
+        """Wait in a worker thread for the person's answer; CANCEL once the job is cancelled or the window closes."""
         waiting = _Waiting(conflict, questions)
         self._bridge.post(lambda: self._enqueue(waiting))
         waiting.answered.wait()

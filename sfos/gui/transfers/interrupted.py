@@ -56,7 +56,7 @@ class InterruptedPresenter:
         self._on_offer(Notice(text, "info", "Go on", "Forget them" if len(self.kept) > 1 else "Forget it"))
 
     def forget(self) -> None:
-        """They are not wanted any more."""
+        """Forget them: they are not wanted any more."""
         self.kept = ()
         self._show()
         self._on_queue()
@@ -68,7 +68,7 @@ class InterruptedPresenter:
         self._bridge.run_in_thread(lambda token: self._find(kept, token), self._begin, self._failed, name="gui-go-on")
 
     def _find(self, kept: tuple[Kept, ...], token: CancelToken) -> _Found:
-        """In a thread: what is to be fetched, as it is now."""
+        """Find in a thread what is to be fetched, as it is now."""
         asked: list[Asked] = []
         gone = 0
         for each in kept:

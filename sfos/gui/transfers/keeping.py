@@ -41,7 +41,7 @@ class TransferKeeper:
         )
 
     def changed(self) -> None:
-        """Something began, ended or changed its place: write it down soon."""
+        """Write down soon that something began, ended or changed its place."""
         if self._timer is None and self._last is None:
             self._timer = self._bridge.call_later(SOON_S, self._write)
 
@@ -63,7 +63,7 @@ class TransferKeeper:
             queue_file.save(self._path, self._newest if self._last is None else self._last)
 
     def _not_written(self, error: Exception) -> None:
-        """Nobody knows what the file holds now: the next change writes it, and if none comes, a later attempt."""
+        """Doubt what the file holds now: the next change writes it, and if none comes, a later attempt."""
         self._failed(error)
         self._written = None
         self._bridge.call_later(AGAIN_S, self.changed)

@@ -93,7 +93,7 @@ class TransferPanel(ttk.Frame):
         self.open("active")
 
     def _share(self, event: tk.Event[tk.Misc]) -> None:
-        """In a narrow window the buttons lose their words, and their tool tips say them."""
+        """Share out the width: in a narrow window the buttons lose their words, and their tool tips say them."""
         narrow = event.width < self._theme.px(_NARROW)
         if event.widget is self and narrow != self._narrow:
             self._narrow = narrow

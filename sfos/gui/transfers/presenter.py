@@ -73,7 +73,7 @@ class TransfersPresenter:
 
     @property
     def unfinished(self) -> int:
-        """How many jobs are not over."""
+        """Number of jobs that are not over."""
         return sum(not work.job.state.over for work in self._work.values())
 
     def unfinished_work(self) -> tuple[Kept, ...]:

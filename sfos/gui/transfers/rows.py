@@ -89,7 +89,7 @@ def row_of(shot: Snapshot) -> Transfer:
 
 
 def direction_of(direction: Direction) -> Literal["up", "down"]:
-    """How the panel calls a direction."""
+    """Word of the panel for a direction."""
     return "up" if direction is Direction.UPLOAD else "down"
 
 
@@ -106,7 +106,7 @@ def _fraction(shot: Snapshot) -> float | None:
 
 
 def _place(shot: Snapshot) -> str:
-    """Where it goes; of a batch also the file that is under way."""
+    """Destination; of a batch also the file that is under way."""
     current = next((item for item in shot.progress.active if item.state is ItemState.ACTIVE), None)
     if current is not None and shot.progress.items_total > 1 and not shot.state.over:
         return f"{shot.place} · {printable(current.remote.rpartition('/')[2])}"

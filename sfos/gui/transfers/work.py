@@ -24,7 +24,7 @@ class Upload:
 
     @property
     def place(self) -> str:
-        """Where it goes, for people."""
+        """Destination, for people."""
         return printable(self.path)
 
     @property
@@ -38,7 +38,7 @@ class Upload:
         return self.folder.space == HOME
 
     def kept(self) -> Kept:
-        """As it is written down."""
+        """Upload as it is written down."""
         return KeptUpload(tuple(map(spelled, self.paths)), self.folder.node, self.path)
 
 
@@ -51,7 +51,7 @@ class Download:
 
     @property
     def place(self) -> str:
-        """Where it goes, for people: with `~` for their own directory."""
+        """Destination, for people: with `~` for their own directory."""
         try:
             return printable(str(Path("~") / self.folder.relative_to(Path.home())))
         except (ValueError, RuntimeError):
@@ -68,7 +68,7 @@ class Download:
         return all(key_of(entry).space == HOME for entry in self.entries)
 
     def kept(self) -> Kept:
-        """As it is written down."""
+        """Download as it is written down."""
         return KeptDownload(tuple(entry.node for entry in self.entries), spelled(self.folder))
 
 

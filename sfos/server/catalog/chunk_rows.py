@@ -186,7 +186,7 @@ def make_live(tx: Transaction, ids: Iterable[bytes]) -> None:
 
 
 def keep_pending(tx: Transaction, ids: Iterable[bytes], *, since_ms: int, actor: str) -> None:
-    """Those of `ids` that are pending were put again: their 24 hours begin anew."""
+    """Let the 24 hours of pending chunks among `ids` begin anew: they were put again."""
     tx.run_in(_KEEP, ids, since=since_ms, actor=actor)
 
 
@@ -197,7 +197,7 @@ def find_list(tx: Transaction, content: bytes) -> tuple[int, int, bytes] | None:
 
 
 def known_lists(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
-    """Those of these contents that have a list."""
+    """Contents out of `ids` that have a list."""
     return {content for (content,) in tx.all_in(_KNOWN_LISTS, ids)}
 
 

@@ -135,6 +135,6 @@ def set_store_mark(tx: Transaction, mark: int) -> None:
 
 
 def commit_time_ms(tx: Transaction, seq: int) -> int:
-    """When that commit was made; 0 if there is none."""
+    """Time of that commit, milliseconds since 1970; 0 if there is none."""
     row = tx.one(_COMMIT_TIME, seq=seq)
     return 0 if row is None else int(row[0])

@@ -41,7 +41,7 @@ _NODE = STATE_FIELDS.index("node")
 
 
 class Wanted(NamedTuple):
-    """By node and by content; those that are not there are missing."""
+    """Rows found, by node and by content; those that are not there are missing."""
 
     states: dict[int, State]
     chunks: dict[bytes, ChunkRow]

@@ -53,7 +53,8 @@ _ROW_OF_SPACE = _ROWS_WITH_ANY[_TABLES.index(spaces)]
 
 
 def wrong_values(tx: Transaction) -> Iterator[str]:
-    """Each: which value of which row, and what is wrong with it. Raises: SfosError, as the transaction ends."""
+    """Wrong values of all tables, each as a sentence that names row and value. Raises: SfosError, as the transaction
+    ends."""
     for table, statement in zip(_TABLES, _ROWS_WITH_ANY, strict=True):
         yield from _wrong_in(tx, table, statement)
 
@@ -65,7 +66,7 @@ def first_wrong_value(catalog: Catalog) -> str | None:
 
 
 def check_space_row(tx: Transaction) -> None:
-    """Of the row of the space alone, which can be asked of every opening. Raises: CatalogUnreadable."""
+    """Check the row of the space alone, which every opening can afford. Raises: CatalogUnreadable."""
     for wrong in _wrong_in(tx, spaces, _ROW_OF_SPACE):
         raise CatalogUnreadable(wrong)
 

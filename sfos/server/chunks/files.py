@@ -26,7 +26,7 @@ class LocalFiles:
             data = data[os.write(descriptor, data) :]
 
     def length(self, descriptor: int) -> int:
-        """How long the file is now."""
+        """Length of the file now, in bytes."""
         return os.fstat(descriptor).st_size
 
     def sync(self, descriptor: int) -> None:
@@ -69,7 +69,7 @@ class LocalFiles:
             os.close(descriptor)
 
     def size_of(self, path: Path) -> int | None:
-        """How long the file is; None if it is not there."""
+        """Length of the file in bytes; None if it is not there."""
         try:
             return path.stat().st_size
         except FileNotFoundError:

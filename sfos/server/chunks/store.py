@@ -103,7 +103,7 @@ class ChunkStore(Protocol):
         """Complaint if the store has not got as far as `mark`, else None. Costs one look-up. Raises: DatabaseError."""
 
     def which_are_there(self, locations: Sequence[str]) -> set[str]:
-        """Those of `locations` where something lies. Reads none of it. Raises: OSError, DatabaseError."""
+        """Locations out of these where something lies. Reads none of it. Raises: OSError, DatabaseError."""
 
     def go_on_above(self, mark: int) -> None:
         """Give out no location up to this mark, in no process and at no time. Raises: OSError, DatabaseError."""
@@ -115,7 +115,7 @@ class ChunkStore(Protocol):
         """Let go of what is kept in memory of what was read and written."""
 
     def free_bytes(self) -> int:
-        """How much room the disk has left for us."""
+        """Bytes that the disk has left for us."""
 
     def close(self) -> None:
         """Let go of descriptors and connections. Nothing may use the store any more."""

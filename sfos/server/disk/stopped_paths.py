@@ -17,7 +17,7 @@ _why: dict[Path, str] = {}  # never emptied; single operations on a dict are ato
 
 
 def stop(path: Path, error: Exception) -> None:
-    """Nobody in this process is to write there from now on; said in the log once."""
+    """Stop all writing there by this process; said in the log once."""
     if path.absolute() not in _why:
         _log.critical("%s takes no more writes until a restart: %s", path, error)
         _why[path.absolute()] = str(error)

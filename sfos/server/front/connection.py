@@ -198,7 +198,7 @@ class Connection:
         self._slot.authenticated()
 
     def _say_why(self) -> None:
-        """This server ends the connection: tell the peer, under the id that belongs to no request."""
+        """Tell the peer why this server ends the connection, under the id that belongs to no request."""
         session = self._peer.session
         error: SfosError = ServerStopping()
         if session is not None and session.ended is not None:

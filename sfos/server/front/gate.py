@@ -38,7 +38,7 @@ class Slot:
         self._group = group
         self._unauthenticated = True
         self.refusal = refusal
-        """Why it is only here to be told that there is no room; None: it is welcome."""
+        """Reason why it is here only to be told that there is no room; None: it is welcome."""
 
     def authenticated(self) -> None:
         """Stop counting it as a stranger."""
@@ -100,13 +100,13 @@ class Gate:
         return None
 
     def recognise(self, group: str) -> None:
-        """For slots only."""
+        """Count a slot as no stranger's; for slots only."""
         with self._lock:
             self._strangers -= 1
             _take(self._strangers_of, group)
 
     def leave(self, group: str, unauthenticated: bool, refused: bool) -> None:
-        """For slots only."""
+        """Take a slot back; for slots only."""
         with self._lock:
             if refused:
                 self._spoken -= 1

@@ -130,7 +130,7 @@ class Listener:
         self._sockets = list(sockets)
         host, port = self._sockets[0].getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
-        """Where it listens (the first address)."""
+        """First address that it listens on."""
         self._context = context
         self._gate = gate
         self._pace = pace
@@ -217,7 +217,7 @@ class Listener:
             raise
 
     def _turn_away(self, listening: socket.socket, error: OSError) -> None:
-        """There is no descriptor left. Give up the spare one for a moment, or the newcomer waits and poll() spins."""
+        """Turn a newcomer away with the spare descriptor, since none is left: else it waits, and poll() spins."""
         _log.warning("a connection is turned away: %s", error.strerror)
         if self._spare >= 0:
             os.close(self._spare)

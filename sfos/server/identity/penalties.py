@@ -202,7 +202,7 @@ class Penalties:
             self.changes += 1
 
     def _unsorted(self) -> list[Penalty]:
-        """In the order of the last attempts, the oldest first."""
+        """Penalties in the order of the last attempts, the oldest first."""
         now = self._clock()
         found = []
         for key, record in self._records.items():

@@ -246,7 +246,7 @@ class Sessions:
 
 
 def _no_longer(session: Session, account: Account | None) -> str | None:
-    """Why the account as it is now no longer allows this session."""
+    """Reason why the account as it is now no longer allows this session."""
     if account is None:
         return "account removed"
     if account.disabled:

@@ -50,7 +50,8 @@ class Named:
 
 
 def read_named(catalog: Path) -> Named:
-    """Of a catalog that nobody writes to. Raises: DatabaseError, NoBackup for what is no location."""
+    """Read the chunks named by a catalog that nobody writes to. Raises: DatabaseError, NoBackup for a name that is no
+    location."""
     with open_database(catalog, "ro") as connection:
         row = connection.execute("SELECT epoch, seq, digest FROM spaces").fetchone()
         if row is None:

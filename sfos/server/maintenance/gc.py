@@ -190,7 +190,7 @@ def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[]
 
 
 def orphans_among(context: SpaceContext, stored: list[StoredChunk]) -> list[StoredChunk]:
-    """Those of `stored` that no row knows now."""
+    """Chunks out of `stored` that no row knows now."""
     with context.catalog.read() as tx:
         ids = [one.chunk_id for one in stored if one.chunk_id is not None]
         known = {location for (location,) in tx.all_in(_LOCATIONS, ids)}

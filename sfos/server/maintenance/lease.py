@@ -23,7 +23,7 @@ class HeldOff(Exception):
 
 @contextlib.contextmanager
 def backup_lease(directory: Path) -> Iterator[None]:
-    """Nothing is taken from the space's stores while the block lasts. Waits for a collection that is running."""
+    """Keep all in the space's stores while the block lasts. Waits for a collection that is running."""
     with locked(directory / LEASE_FILE, shared=True, create=True):
         yield
 

@@ -64,7 +64,7 @@ class Remains:
         return [State(*row) for row in rows if _is_state(row)]
 
     def files_counted(self) -> int | None:
-        """How many files the catalog says there are."""
+        """Number of files, as the catalog counts them."""
         with contextlib.suppress(sqlite3.Error):
             if self._catalog is not None:
                 sql = "SELECT files_current FROM spaces WHERE space = ?"

@@ -1,4 +1,4 @@
-"""How much there is in a space."""
+"""Statistics of a space."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def check_age(
 
 
 def _still_without_row(context: SpaceContext, stored: Sequence[StoredChunk]) -> list[StoredChunk]:
-    """Without those whose rows a server at work has written since."""
+    """Chunks that still have no row: a server at work may have written some rows since."""
     with context.catalog.read() as tx:
         rows = chunk_rows(tx, {one.chunk_id for one in stored if one.chunk_id is not None})
     known = {row.location for row in rows.values()}

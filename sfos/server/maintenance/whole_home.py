@@ -54,7 +54,7 @@ def check_audit_log(config: Config) -> bool:
 
 
 def recover_user(config: Config, user: str, directory: Path) -> bool:
-    """Without the registry: the store may be damaged, and is not to be changed by opening it."""
+    """Recover the files of a user without the registry: the store may be damaged, and opening it must not change it."""
     storage_dir = config.server.storage_dir
     space_id = find_space(user, storage_dir, CredentialFile(config.server.credentials_file))
     done = recover_space(storage_dir / space_id, space_id, _master(config).current(), directory)
@@ -149,7 +149,7 @@ def _say_losses(what: str, losses: Sequence[str]) -> bool:
 
 @contextlib.contextmanager
 def _locked(config: Config) -> Iterator[None]:
-    """No server runs while the block lasts. Raises: HomeTaken."""
+    """Lock the home, so that no server runs while the block lasts. Raises: HomeTaken."""
     config.home.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held:
         held.callback(HomeLock(config.home).release)

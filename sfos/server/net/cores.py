@@ -54,5 +54,5 @@ def _run_on(cores: set[int]) -> bool:
 
 
 def _cores() -> set[int]:
-    """Those that this thread may use; none where threads cannot be placed."""
+    """Cores that this thread may use; none where threads cannot be placed."""
     return os.sched_getaffinity(0) if sys.platform == "linux" else set()

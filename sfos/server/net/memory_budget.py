@@ -84,7 +84,7 @@ class MemoryBudget:
         return size_bytes <= room and held + size_bytes <= self._share
 
     def give_back(self, owner: str, size_bytes: int) -> None:
-        """For leases only."""
+        """Give back bytes; for leases only."""
         with self._freed:
             self._used -= size_bytes
             left = self._held[owner] - size_bytes

@@ -19,14 +19,14 @@ _SHORT_BYTES = 256 * _KIB
 
 
 class ReplyBuffers:
-    """Where such memory waits for its next use. Thread-safe."""
+    """Buffers that wait for their next use. Thread-safe."""
 
     def __init__(self, keep: int = 2) -> None:
         """At most `keep` idle ones are kept."""
         self.idle = MemoryPool(BUFFER_BYTES, keep)
 
     def room(self) -> ReplyRoom:
-        """For one reply."""
+        """Room for one reply."""
         return ReplyRoom(self.idle)
 
 
@@ -59,7 +59,7 @@ class ReplyRoom:
             self._lease.keep(max(self.held_bytes, sum(map(len, body))))
 
     def take(self, size_bytes: int) -> memoryview:
-        """So many bytes until `release`. What is in them may be another user's: send none that you did not write."""
+        """Memory of so many bytes until `release`. Another user's may be in it: send nothing that you did not write."""
         if not _SHORT_BYTES <= size_bytes <= BUFFER_BYTES:
             return memoryview(bytearray(size_bytes))
         buffer = self._pool.take()

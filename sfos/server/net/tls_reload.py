@@ -42,7 +42,7 @@ class CurrentIdentity:
         self._warn_of_its_end()
 
     def context(self) -> SSL.Context:
-        """For a connection that begins now."""
+        """Context for a connection that begins now."""
         return self._current.context
 
     def look(self) -> None:

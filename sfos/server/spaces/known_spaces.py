@@ -31,7 +31,7 @@ class KnownSpaces:
         return space_id in self._ids
 
     def missing(self, stored: Iterable[str]) -> list[str]:
-        """Those that are not among the `stored` ones."""
+        """Known spaces that are not among the `stored` ones."""
         return sorted(self._ids.difference(stored))
 
     def add(self, *space_ids: str) -> None:

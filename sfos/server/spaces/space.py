@@ -53,7 +53,7 @@ class Space:
 
     @property
     def space_id(self) -> str:
-        """Its id, 32 hexadecimal digits."""
+        """Id of the space, 32 hexadecimal digits."""
         return self._context.space_id
 
     def wrong_value(self) -> str | None:
@@ -133,7 +133,7 @@ class Space:
 
     @guarded
     def copy(self, caller: Caller, request: CopyRequest) -> NodeReply:
-        """No content is stored again. Raises: as `move`."""
+        """Copy without storing any content again. Raises: as `move`."""
         return trees.copy(self._context, caller, request)
 
     @guarded

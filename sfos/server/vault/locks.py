@@ -18,7 +18,7 @@ from sfos.server.disk.locks import locked
 
 @contextlib.contextmanager
 def master_kept(storage_dir: Path) -> Iterator[None]:
-    """No master key comes or goes while the block lasts. Waits for who changes them. Raises: OSError."""
+    """Keep the master keys as they are while the block lasts. Waits for whoever changes them. Raises: OSError."""
     with locked(storage_dir, shared=True):
         yield
 

@@ -40,7 +40,7 @@ _KEPT_CONTEXTS = 8  # of 0.5 KiB; more threads than that make their own
 
 
 def sealed_length(plain_length: int) -> int:
-    """How long the token of `plain_length` bytes is."""
+    """Length of the token of `plain_length` bytes."""
     return _FRONT.size + _BLOCK + (plain_length // _BLOCK + 1) * _BLOCK + _MAC_BYTES
 
 
