@@ -70,7 +70,7 @@ class Offer:
         self._actor: Callable[[], Any] = actor
 
     def possible(self) -> frozenset[AnyCommand]:
-        """All that can be done now."""
+        """Commands that can be given now."""
         state = self._state()
         return frozenset() if state is None else frozenset(each for each in self.commands if each.when(state))
 
@@ -104,7 +104,7 @@ class Offers:
         return tuple(command for offer in self._offers for command in offer.commands)
 
     def possible(self) -> frozenset[AnyCommand]:
-        """All that can be done now."""
+        """Commands that can be given now."""
         return frozenset[AnyCommand]().union(*(offer.possible() for offer in self._offers))
 
     def switched_on(self) -> frozenset[AnyCommand]:

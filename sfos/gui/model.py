@@ -187,7 +187,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One of the two: where it is, its size and its time, in words; `newer` marks the younger one."""
+    """Version of a file, one of two, in words: where it is, its size and its time; `newer` marks the younger one."""
 
     heading: str
     lines: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How settings are read: a value that somebody gave becomes the type that its setting has, or is named as wrong.
+"""Reading of settings: a value that somebody gave becomes the type that its setting has, or is named as wrong.
 
 Which settings there are, and who outranks whom, `config.py` says: this module is given its tables, a `msgspec.Struct`
 for each section of the file, whose fields are `Annotated` with a `Rule`.

@@ -252,7 +252,7 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
         return self.page.kinds[self.begin : self.end]
 
     def entry(self, at: int) -> Entry:
-        """The one of that ordinal here, from 0 on. Raises: MalformedMessage."""
+        """Entry of that ordinal here, from 0 on. Raises: MalformedMessage."""
         return self._taken(self.begin + at, self.begin + at + 1)[0]
 
     def entries(self) -> list[Entry]:

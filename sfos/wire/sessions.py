@@ -37,7 +37,7 @@ class SessionEntry(Reply, frozen=True, kw_only=True):
 
 
 class SessionsReply(Reply, frozen=True, kw_only=True):
-    """The one used last comes first."""
+    """Sessions, the one used last first."""
 
     sessions: tuple[SessionEntry, ...] = ()
 

@@ -1,4 +1,4 @@
-"""How a session's ticket opens another connection. No I/O.
+"""Proofs by which a session's ticket opens another connection. No I/O.
 
 The proof binds the ticket to the TLS session by its exporter (RFC 9266), so that it is worth nothing anywhere else;
 each side proves that it knows the ticket, and neither sends it.

@@ -171,7 +171,7 @@ def _into_device(api: Api, entry: Entry, device: Path) -> None:
 
 
 def _entries(api: Api, sources: Sequence[RemoteSource], failures: Failures) -> list[Entry]:
-    """All that goes into the destination; of two with one name, the second fails: it would replace the first."""
+    """Entries that go into the destination; of two with one name, the second fails: it would replace the first."""
     entries: list[Entry] = []
     taken = TakenNames()
     for source in sources:

@@ -175,7 +175,7 @@ def _no_folder_above(api: Api, path: RemotePath) -> str:
 
 
 def _paths(sources: Sequence[LocalSource], failures: Failures) -> list[Path]:
-    """All that goes into the destination; of two with one name, the second fails: it would replace the first."""
+    """Paths that go into the destination; of two with one name, the second fails: it would replace the first."""
     paths: list[Path] = []
     taken = TakenNames()
     for source in sources:

@@ -82,14 +82,14 @@ def run(session: Session, shell: Shell, options: WatchOptions) -> int:
 
 
 class _Seen(msgspec.Struct, frozen=True):
-    """Where a change took place (None: in a folder that is gone), and where its node was before, if that is known."""
+    """Path of a change (None: in a folder that is gone), and the path of its node before, if that is known."""
 
     path: str | None
     before: str | None = None
 
 
 class _Places:
-    """Where nodes are: from what was listed and told since; the paths of other folders are asked of the server."""
+    """Paths of nodes, from what was listed and told since; the paths of other folders are asked of the server."""
 
     def __init__(self, api: Api) -> None:
         from sfos.client.tree import RemoteTree
@@ -126,7 +126,7 @@ class _Places:
         return _Seen(self._path(entry), before)
 
     def settle(self) -> None:
-        """All that belongs to one moment has been seen."""
+        """Settle deletions, once all that belongs to one moment has been seen."""
         self._tree.settle()
 
     def _path(self, entry: Entry) -> str | None:

@@ -252,8 +252,8 @@ def source_of(item: Item, direction: Direction) -> str:
 
 
 def going_on_with(folder: str) -> str:
-    """How to have the rest of a folder that was to get a new name: once that is there, the same command means to put
-    the folder into it."""
+    """Advice for the rest of a folder that was to get a new name: once that is there, the same command means to put the
+    folder into it."""
     shown = printable(folder.rstrip("/" + os.sep))
     return f"The same command with “{shown}/.” in place of “{shown}” goes on where it stopped."
 

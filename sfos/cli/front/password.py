@@ -39,7 +39,7 @@ def candidates(
     question: str = "Password",
     keyring: bool = True,
 ) -> Iterator[tuple[Tell, Origin]]:
-    """Where to get passwords to try, one after the other until one is right.
+    """Sources of passwords to try, one after the other until one is right.
 
     One that was given for this command is the only one; a wrong one from the keyring leads to the prompt, which asks
     up to three times. Raises: LoginRequired where nobody can be asked; `Tell` raises LocalAccess, EOFError.

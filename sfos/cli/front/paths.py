@@ -1,4 +1,4 @@
-"""Where things go: the rules of cp, for uploads, downloads, moves and copies alike. Pure; nothing is looked up here.
+"""Destinations by the rules of cp, for uploads, downloads, moves and copies alike. Pure; nothing is looked up here.
 
     destination is a folder        each source goes into it, under its own name
     destination is a file          one file takes its place

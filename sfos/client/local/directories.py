@@ -1,4 +1,4 @@
-"""Where pins, tickets and remembered choices are kept: one place for the window and the command line.
+"""Directories for pins, tickets and remembered choices: one place for the window and the command line.
 
 As the XDG Base Directory Specification says, in a few lines of our own: platformdirs says the same (a test
 compares them), and loading it takes a twentieth of a short command. On macOS and Windows it knows the system's ways.

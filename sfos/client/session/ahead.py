@@ -45,7 +45,7 @@ class ConnectionsAhead:
             self._coming.append((ticket_id, future))
 
     def take(self, ticket_id: str) -> Connection | None:
-        """The one begun first; None if there is none that came about. Blocks until that is known."""
+        """Take the connection begun first; None if there is none that came about. Blocks until that is known."""
         while True:
             with self._lock:
                 if not self._coming:

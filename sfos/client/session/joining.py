@@ -1,4 +1,4 @@
-"""How connections join a session: by its ticket; and anew, where the server has forgotten the session.
+"""Joining of connections to a session: by its ticket; and anew, where the server has forgotten the session.
 
 A server that restarts forgets its sessions. This process keeps what PBKDF2 made of the password, in memory alone, and
 signs in anew with it, but only as long as the session would still have been alive: the server's idle and absolute
@@ -67,7 +67,7 @@ class Membership:
 
     @property
     def ticket(self) -> StoredTicket:
-        """The one of now."""
+        """Ticket of the session as it is now."""
         return self._ticket
 
     @property

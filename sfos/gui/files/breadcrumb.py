@@ -1,4 +1,5 @@
-"""Where one is: each folder on the way from the root is a button; Ctrl+L turns it into a field for a path."""
+"""Path to the folder shown: each folder on the way from the root is a button; Ctrl+L turns it into a field for a
+path."""
 
 from __future__ import annotations
 

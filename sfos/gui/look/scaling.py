@@ -1,4 +1,4 @@
-"""How many real pixels one design pixel takes, decided once before the first widget is made.
+"""Scaling: how many real pixels one design pixel takes, decided once before the first widget is made.
 
 Order: the person's setting → `Xft.dpi` (the X resource that desktops set) → `GDK_SCALE` → what Tk reads.
 Tk alone is often wrong on X11, where the millimetres that a monitor reports are not what the desktop was set to.

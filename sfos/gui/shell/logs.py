@@ -1,4 +1,4 @@
-"""Where the window writes what it does: one rotating file, and warnings to the terminal. Called by the entry script."""
+"""Log of the window: one rotating file, and warnings to the terminal. Called by the entry script."""
 
 from __future__ import annotations
 

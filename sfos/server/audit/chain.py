@@ -1,4 +1,4 @@
-"""How the lines of the audit log hold together.
+"""Chain that holds the lines of the audit log together.
 
     {"time":"…","event":"login","user":"alice",…,"seq":17,"prev":"<mac of line 16>","mac":"<32 hex digits>"}
 

@@ -33,7 +33,7 @@ class StateKind(IntEnum):
 
 
 class EndedAs(IntEnum):
-    """How a closed state ended. DELETED is the root of a deletion, of which `changes` and the trash speak."""
+    """End of a closed state. DELETED is the root of a deletion, of which `changes` and the trash speak."""
 
     REPLACED = 1
     MOVED = 2

@@ -93,7 +93,7 @@ class ChunkStore(Protocol):
         """All that is stored, in no order; what comes or goes meanwhile may be missed."""
 
     def mark_of(self, locations: Iterable[str]) -> int:
-        """How far a store has got that holds `locations`: its mark, opaque to all others, and never falling.
+        """Mark of a store that holds `locations`: how far it has got, opaque to all others, and never falling.
 
         The catalog keeps the highest of those that it has registered. The store is durable first: so it may be ahead of
         that after a crash, and never behind, unless it was lost or an older one was put back. 0: nothing is known.

@@ -123,7 +123,7 @@ def no_body(_: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """How a command is carried out. `reply_bytes(args)`: the most its body may have, to be taken from the budget.
+    """Function of a command. `reply_bytes(args)`: the most its body may have, to be taken from the budget.
 
     `short`: it works for less than a millisecond, and in `call.turn`. Only a few such run at the same moment, since
     more would but pass the interpreter's lock around (measured: 16 clients get a third more). What it may have to wait

@@ -1,4 +1,4 @@
-"""From a frame to its reply: envelope → spec → session → role → arguments → handler → reply, or a typed error.
+"""Dispatch from a frame to its reply: envelope → spec → session → role → arguments → handler → reply, or a typed error.
 
 `COMMANDS` says which commands there are and who may give them, `HANDLERS` how each is carried out; a test holds that
 the two name the same.

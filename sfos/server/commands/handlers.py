@@ -1,4 +1,4 @@
-"""How each command is carried out: thin functions, request → domain → reply, in one table by the command's name."""
+"""Handlers of all commands: thin functions, request → domain → reply, in one table by the request's type."""
 
 from __future__ import annotations
 

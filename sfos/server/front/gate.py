@@ -1,4 +1,4 @@
-"""How many connections there may be: in all, from one address, and of peers who have not signed in.
+"""Gate that limits connections: in all, from one address, and of peers who have not signed in.
 
 Counted when a connection is accepted, before a handshake costs anything. Whoever is refused should hear why: the first
 few get a handshake and a `server_busy`, which costs 1.5 ms each; a crowd gets a closed socket.

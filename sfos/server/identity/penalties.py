@@ -1,4 +1,4 @@
-"""How long whoever guesses passwords has to wait.
+"""Penalties: the time that whoever guesses passwords has to wait.
 
 Wrong attempts are counted for the address they come from (one IPv4 address, or one /64 of IPv6: the least that a
 household gets) and for the account they are for. The first few cost nothing; each further one multiplies the wait, up

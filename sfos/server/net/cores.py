@@ -1,4 +1,4 @@
-"""On which core a connection's thread runs: those that answer small requests share one.
+"""Cores that connections' threads run on: those that answer small requests share one.
 
 Python runs one thread at a time. Threads on several cores that each want it for a moment hand its lock around, with a
 wake-up of another core each time. A prototype answered 16 clients that ask for `stat` 5,900 to 6,800 times a second on
@@ -39,7 +39,7 @@ class CoreChoice:
 
 
 def _shared(cores: set[int]) -> int:
-    """The one that all connections of this process share: not the same for each server of a machine."""
+    """Core that all connections of this process share: not the same for each server of a machine."""
     return sorted(cores)[os.getpid() % len(cores)]
 
 

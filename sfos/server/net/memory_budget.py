@@ -1,4 +1,4 @@
-"""How much memory the bodies of all connections may take together: one number, never one buffer per connection.
+"""Budget of memory that the bodies of all connections take together: one number, never one buffer per connection.
 
 Two budgets, one for what comes in and one for what goes out. A request that holds incoming bytes may wait for outgoing
 ones, never the other way round, so nobody waits in a circle.

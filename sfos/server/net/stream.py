@@ -78,7 +78,8 @@ class Interrupted(StreamEnded):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How slow a peer may be: no progress for `stall_s`, or less than `min_rate_bytes_s` over a frame, is too slow."""
+    """Pace that a peer must keep: no progress for `stall_s`, or less than `min_rate_bytes_s` over a frame, is too
+    slow."""
 
     stall_s: float
     min_rate_bytes_s: int
