@@ -1,4 +1,4 @@
-"""What can be done in a space, a module for each reason to change. `server.spaces.space.Space` is their one door.
+"""Operations in a space, a module for each reason to change. `server.spaces.space.Space` is their one door.
 
 context     what all of them work on: keys, catalog, chunk store, clock
 places      references and targets resolved to rows

@@ -46,7 +46,7 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a change answers. `body`: bytes beside the reply."""
+    """Answer of a change. `body`: bytes beside the reply."""
 
     reply: Reply
     body: bytes = b""
@@ -97,7 +97,7 @@ class Change:
 
 
 def identify(caller: Caller, request: Request[Any], body: Buffer = b"") -> bytes:
-    """What tells a request that is sent again from another one that bears the same op_id: kept with its reply."""
+    """Digest that tells a request sent again from another one with the same op_id: kept with its reply."""
     asked = _encoder.encode((type(request).__name__, caller.actor, request))
     hasher = blake3(len(asked).to_bytes(4, "big") + asked)
     hasher.update(bytes(body))
@@ -142,7 +142,7 @@ def apply_change(
 
 
 def stored_reply(context: SpaceContext, op_id: bytes, asked: bytes, kind: type[R]) -> tuple[R, bytes] | None:
-    """What was answered to `op_id`, if it was: looked up before costly preparations.
+    """Answer given to `op_id`, if there was one: looked up before costly preparations.
 
     Raises: OpIdReused, AnswerForgotten.
     """

@@ -48,7 +48,7 @@ ENDED = (_ended(EndedAs.DELETED), _ended(EndedAs.MOVED))
 
 
 def info(context: SpaceContext) -> SpaceInfo:
-    """What the space's clients share, and the cursor of now."""
+    """Facts of the space that its clients share, and the cursor of now."""
     return SpaceInfo(
         space=context.space_id,
         given_chunk_key=context.keys.chunk_id,
@@ -64,7 +64,7 @@ def now(context: SpaceContext) -> Cursor:
 
 
 def usage(context: SpaceContext, caller: Caller) -> UsageReply:
-    """What is kept."""
+    """Bytes and files kept, and the caller's quota."""
     with context.catalog.read() as tx:
         row = read_space_row(tx)
     return UsageReply(

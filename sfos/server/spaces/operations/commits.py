@@ -126,7 +126,7 @@ def _seal_lists(context: SpaceContext, plans: list[_Plan | SfosError]) -> dict[b
 
 
 def check_revision(context: SpaceContext, wanted: Revision | None, existing: State | None, subject: str) -> None:
-    """That what is there is what the client has seen. Raises: AlreadyExists, RevisionConflict."""
+    """Check that the node there is the one that the client has seen. Raises: AlreadyExists, RevisionConflict."""
     if wanted is None:
         return
     if wanted == MUST_NOT_EXIST:
@@ -218,7 +218,7 @@ class _Landing:
         return Outcome(reply, body)
 
     def _look_for_chunks(self, plans: list[_Plan]) -> None:
-        """Which of the chunks that the items need can be referred to: those that came along, and what was there."""
+        """Find the chunks that the items can refer to: those that came along, and those that were there."""
         came_along = self._upload.rows
         self._usable = {one: length for one, _, _, _, _, length in came_along.values()}
         others = {one for plan in plans for one, _ in plan.records if one not in came_along}

@@ -1,4 +1,4 @@
-"""What all operations on a space work on."""
+"""Context of all operations on a space: the parts that they work on."""
 
 from __future__ import annotations
 

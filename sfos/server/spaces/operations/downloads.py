@@ -242,7 +242,7 @@ def open_chunk(
 
 
 def _noted(context: SpaceContext, row: ChunkRow, error: TokenDamaged | OSError) -> TokenDamaged | OSError:
-    """What to raise for it. The chunk is marked, unless the error says nothing about what lies there."""
+    """Error to raise for a chunk. The chunk is marked, unless the error says nothing about what lies there."""
     told: TokenDamaged | OSError = error
     if isinstance(error, FileNotFoundError):
         told = TokenDamaged(f"chunk {row.id.hex()[:16]}… at {row.location}: not there")

@@ -114,7 +114,8 @@ def name_of(context: SpaceContext, state: State) -> str:
 
 
 def check_row(context: SpaceContext, state: State) -> None:
-    """That the row says what was written. Asked wherever its content is served or carried on; `verify` asks it of all.
+    """Check that the row is as it was written. Done wherever its content is served or carried on; `verify` does it for
+    all.
 
     Raises: TokenDamaged.
     """
@@ -130,7 +131,7 @@ def authentic(context: SpaceContext, states: Collection[State]) -> set[int]:
 
 @lru_cache(_KEPT_ATTRIBUTES)
 def encode_attrs(attrs: Attributes | None) -> bytes | None:
-    """What is sealed into a row; None where there is nothing to keep."""
+    """Attributes as they are sealed into a row; None where there is nothing to keep."""
     return None if attrs is None or attrs == Attributes() else _encoder.encode(attrs)
 
 

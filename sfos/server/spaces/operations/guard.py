@@ -44,7 +44,7 @@ class Stored(Protocol):
         """The space that it belongs to."""
 
     def wrong_value(self) -> str | None:
-        """Which value of which row is none that a program of ours writes; None if there is no such row."""
+        """The first catalog value that this program cannot have written, or None."""
 
 
 S = TypeVar("S", bound=Stored)

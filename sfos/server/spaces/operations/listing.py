@@ -1,4 +1,4 @@
-"""What is in folders: a page of their entries, or of their names alone."""
+"""Lists of folders: a page of their entries, or of their names alone."""
 
 from __future__ import annotations
 

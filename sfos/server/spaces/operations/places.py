@@ -83,7 +83,7 @@ _DEEPER_THAN = _below()
 
 
 def subject_of(ref: Ref | Target) -> str:
-    """What an error about it is about."""
+    """Subject of an error about it."""
     if ref.path is not None:
         return _cut(ref.path)
     if isinstance(ref, Target):
@@ -105,7 +105,7 @@ def find_ref(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None
 
 
 def find_way(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None = None) -> list[State]:
-    """The same; if `ref` is a path, behind the states of the folders on the way there, without the root.
+    """Resolve `ref` to its state; if it is a path, behind the states of the folders on the way there, without the root.
 
     Raises: as `find_ref`.
     """
@@ -149,7 +149,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):  # one for each item of a co
 
     @property
     def subject(self) -> str:
-        """What an error about it is about."""
+        """Subject of an error about it."""
         return subject_of(self.target)
 
 
@@ -268,7 +268,7 @@ def depth_of(tx: Transaction, node: int) -> int:
 
 
 def check_room_below(tx: Transaction, source: State, place: Place) -> None:
-    """That `source`, put at `place` with all that is below it, lies nowhere deeper than paths may go.
+    """Check that `source`, put at `place` with all that is below it, lies nowhere deeper than paths may go.
 
     Walks through what is below a folder, unless it comes to lie no deeper than it does. Raises: NameNotAllowed.
     """

@@ -1,4 +1,4 @@
-"""What one thing is."""
+"""Looks at single nodes."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _delete_one(context: SpaceContext, change: Change, item: DeleteItem) -> Item
 
 
 def _source_and_place(context: SpaceContext, change: Change, request: MoveRequest | CopyRequest) -> tuple[State, Place]:
-    """What is to go, and where, once it is clear that it can."""
+    """Source and destination of a move or copy, once it is clear that it can be done."""
     subject = subject_of(request.source)
     source = find_ref(context, change.tx, request.source)
     if source.node == ROOT_NODE:
@@ -143,7 +143,8 @@ def _source_and_place(context: SpaceContext, change: Change, request: MoveReques
 
 
 def _make_room(change: Change, source: State, existing: State | None, place: Place, *, replace: bool) -> None:
-    """That what is at the place may give way. Raises: AlreadyExists, IsAFolder, NotAFolder, MovedBelowItself."""
+    """Check that whatever is at the destination may give way. Raises: AlreadyExists, IsAFolder, NotAFolder,
+    MovedBelowItself."""
     if existing is None:
         return
     if not replace:

@@ -217,7 +217,7 @@ def _seal_short(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[byte
 
 
 def _seal_long(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
-    """The same one after the other in one buffer, for the batch to write out."""
+    """Seal long pieces one after the other in one buffer, for the batch to write out; the lengths of the tokens."""
     if not pieces:
         return []
     lengths: list[int] = []
@@ -232,7 +232,7 @@ def _seal_long(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes
 
 
 def _check_quota(caller: Caller, tx: Transaction, more: int) -> None:
-    """That `more` bytes may be stored. Raises: QuotaExceeded."""
+    """Check that `more` bytes may be stored. Raises: QuotaExceeded."""
     if caller.quota_bytes is not None and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
         raise QuotaExceeded(
             "Your quota of stored bytes, earlier versions included, is used up; delete something or ask the"
@@ -246,7 +246,7 @@ def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:
 
 
 def _check_fresh(context: SpaceContext, chunk: bytes, data: memoryview, token: Buffer) -> None:
-    """That what was just sealed opens to the same data: finds faulty memory (restic#4681). Raises: TokenDamaged."""
+    """Check that data just sealed opens to the same: finds faulty memory (restic#4681). Raises: TokenDamaged."""
     opened = context.sealer.open(token, TokenType.CHUNK, chunk, len(data), context.sealer.key_no)
     if opened != data:
         raise TokenDamaged("freshly sealed data opens to something else: the memory of this machine may be faulty")
