@@ -11,6 +11,7 @@
         │   └── ServerNotGenuine       the server failed to show that it knows this account: an impostor
         ├── LocalFileError             this computer's files: fails one item, the rest goes on
         │   ├── FileChanged            while it was read
+        │   ├── LocalChanged           since it was seen: nobody decided about this state of it
         │   ├── LocalAccess            the operating system said no
         │   ├── LocalNameNotAllowed    a name that this system, or a safe program, cannot write
         │   └── LocalDiskFull
@@ -135,6 +136,12 @@ class FileChanged(LocalFileError):
     """The file changed while it was read; try again when nothing writes to it."""
 
     code = "file_changed"
+
+
+class LocalChanged(LocalFileError):
+    """Changed on this computer in the meantime; look at it first."""
+
+    code = "local_changed"
 
 
 class LocalAccess(LocalFileError):

@@ -119,8 +119,8 @@ def test_the_command_line_is_loaded_without_what_its_libraries_seldom_use() -> N
     ]
     seldom += [
         "pyfastcdc",
-        "sfos.client.transfer.up.source",
-        "sfos.client.transfer.down.source",
+        "sfos.client.transfer.up.queue",
+        "sfos.client.transfer.down.queue",
         "tempfile",
         "dataclasses",
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sfos.client.errors import FileChanged, LocalAccess
-from sfos.client.local.chunking import Cutter, FileFacts, open_source
+from sfos.client.local.chunking import Cutter, Stamp, open_source
 from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ContentMismatch
 
 SEED = 0x1234_5678_9ABC_DEF0
@@ -151,7 +151,7 @@ def test_facts_tell_a_file_from_its_replacement(path: Path, tmp_path: Path) -> N
     other.write_bytes(b"same")
     os.utime(path, ns=(5, 5))
     os.utime(other, ns=(5, 5))
-    assert not FileFacts.of(path.stat()).same_content_as(FileFacts.of(other.stat()))
+    assert not Stamp.of(path.stat()).same_content_as(Stamp.of(other.stat()))
 
 
 GOLDEN = [

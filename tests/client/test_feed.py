@@ -6,25 +6,29 @@ import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from sfos.client.errors import Cancelled
 from sfos.client.local.scan import LocalEntry, look_at
-from sfos.client.local.writing import Destination
+from sfos.client.local.writing import NOTHING, Destination
 from sfos.client.net.connection import Answer, Connection
 from sfos.client.options import ConnectionOptions
-from sfos.client.transfer.down.plan import DownloadFile
-from sfos.client.transfer.down.source import DownloadWork
+from sfos.client.transfer.down.arrivals import Arrivals
+from sfos.client.transfer.down.files import FileToFetch
+from sfos.client.transfer.down.queue import FetchQueue
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.switch import Switch
-from sfos.client.transfer.up.block import Block
-from sfos.client.transfer.up.exchanges import LARGE_BLOCK_BYTES, CommitFiles, HaveBlock
-from sfos.client.transfer.up.plan import UploadFile
+from sfos.client.transfer.up import reader as reader_module
+from sfos.client.transfer.up.block import LARGE_BLOCK_BYTES, Block
+from sfos.client.transfer.up.exchanges import CommitFiles, HaveBlock
+from sfos.client.transfer.up.files import FileToSend, SendingFile
+from sfos.client.transfer.up.queue import SendQueue
 from sfos.client.transfer.up.reader import Reader
-from sfos.client.transfer.up.source import UploadWork
+from sfos.client.transfer.up.sending import Sending
 from sfos.protocol import (
     MIN_CHUNK_BYTES,
     BadChunk,
@@ -46,190 +50,213 @@ def switch() -> Switch:
 
 
 @pytest.fixture
-def work(switch: Switch) -> UploadWork:
-    return UploadWork(SPACE, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
+def sending(switch: Switch) -> Sending:
+    return Sending(SPACE, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
 
 
-def put_small_file(work: UploadWork, path: Path) -> None:
+@pytest.fixture
+def queue(sending: Sending) -> SendQueue:
+    return SendQueue(sending)
+
+
+def put_small_file(sending: Sending, queue: SendQueue, path: Path) -> None:
     path.write_bytes(b"small")
     local = look_at(path)
     assert isinstance(local, LocalEntry)
-    block = work.new_block(small=True)
-    file = UploadFile(work.ledger.add(path, "/small", "file", 5), local, 1, "small", None)
-    block.add_file(file, ChunkRecord(b"c" * 32, 5))
-    work.put_block(block)
+    block = sending.blocks.take(small=True)
+    todo = FileToSend(sending.ledger.add(path, "/small", "file", 5), local, 1, "small", None)
+    block.add_file(SendingFile(todo), ChunkRecord(b"c" * 32, 5))
+    queue.put(block)
 
 
-def test_small_files_go_over_one_connection_unless_the_server_is_far(work: UploadWork, tmp_path: Path) -> None:
-    put_small_file(work, tmp_path / "small")
-    assert work.next(1, block=False) is None
-    work.took(0.2)
-    assert work.wanted(1)
-    exchange = work.next(1, block=False)
+def test_small_files_go_over_one_connection_unless_the_server_is_far(
+    sending: Sending, queue: SendQueue, tmp_path: Path
+) -> None:
+    put_small_file(sending, queue, tmp_path / "small")
+    assert queue.next(1, block=False) is None
+    sending.took(0.2)
+    assert queue.wanted(1)
+    exchange = queue.next(1, block=False)
     assert exchange is not None
-    work.give_back([exchange])
-    work.took(0.001)
-    assert work.next(1, block=False) is None, "the shortest time is how far away the server is"
-    assert work.next(0, block=False) is exchange
+    queue.give_back([exchange])
+    sending.took(0.001)
+    assert queue.next(1, block=False) is None, "the shortest time is how far away the server is"
+    assert queue.next(0, block=False) is exchange
 
 
-def test_a_lane_connects_as_soon_as_something_is_expected_for_it(work: UploadWork) -> None:
+def test_a_lane_connects_as_soon_as_something_is_expected_for_it(queue: SendQueue) -> None:
     with ThreadPoolExecutor(2) as threads:
-        first, second = (threads.submit(work.wanted, lane) for lane in (0, 1))
-        work.expect(10)
+        first, second = (threads.submit(queue.wanted, lane) for lane in (0, 1))
+        queue.expect(10)
         assert first.result(10)
-        work.expect(MIN_CHUNK_BYTES + 1)
+        queue.expect(MIN_CHUNK_BYTES + 1)
         assert second.result(10)
 
 
-def test_a_lane_for_which_nothing_comes_never_connects(work: UploadWork) -> None:
+def test_a_lane_for_which_nothing_comes_never_connects(queue: SendQueue) -> None:
     with ThreadPoolExecutor(2) as threads:
-        lanes = [threads.submit(work.wanted, lane) for lane in (0, 1)]
-        assert not work.reading_ended()
+        lanes = [threads.submit(queue.wanted, lane) for lane in (0, 1)]
+        assert not queue.reading_ended()
         assert [lane.result(10) for lane in lanes] == [False, False]
 
 
-def test_a_lane_that_waits_to_connect_hears_of_cancelling(work: UploadWork, switch: Switch) -> None:
-    with ThreadPoolExecutor(1) as threads, switch.breaking(work.wake):
-        lane = threads.submit(work.wanted, 0)
+def test_a_lane_that_waits_to_connect_hears_of_cancelling(queue: SendQueue, switch: Switch) -> None:
+    with ThreadPoolExecutor(1) as threads, switch.breaking(queue.wake):
+        lane = threads.submit(queue.wanted, 0)
         switch.cancel()
         with pytest.raises(Cancelled):
             lane.result(10)
 
 
 def test_a_lane_that_asks_for_work_during_a_pause_gets_it_afterwards(
-    work: UploadWork, switch: Switch, tmp_path: Path, wait_until: Callable[..., None]
+    sending: Sending, queue: SendQueue, switch: Switch, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
-    with ThreadPoolExecutor(1) as threads, switch.breaking(work.wake):
+    with ThreadPoolExecutor(1) as threads, switch.breaking(queue.wake):
         try:
-            lane = threads.submit(work.next, 0, block=True)
-            wait_until(lambda: work._changed._waiters)  # type: ignore[attr-defined]
+            lane = threads.submit(queue.next, 0, block=True)
+            wait_until(lambda: sending.changed._waiters)  # type: ignore[attr-defined]
             switch.pause()
-            put_small_file(work, tmp_path / "small")
-            wait_until(lambda: work._changed._waiters or switch._changed._waiters)  # type: ignore[attr-defined]
+            put_small_file(sending, queue, tmp_path / "small")
+            wait_until(lambda: sending.changed._waiters or switch._changed._waiters)  # type: ignore[attr-defined]
             switch.resume()
             assert lane.result(10) is not None
         finally:
             switch.cancel()
 
 
-class GivingUpTheFirst(UploadWork):
+class GivingUpTheFirst(SendQueue):
     """As if a lane had the first block at once, and the server refused it."""
 
-    refused: UploadFile | None = None
+    refused: SendingFile | None = None
 
-    def put_block(self, block: Block) -> None:
+    def put(self, block: Block) -> None:
         if self.refused is None:
             (self.refused,) = block.files
-            self.fail(self.refused, QuotaExceeded())
-            self.block_done(block)
+            self._sending.files.fail(self.refused, QuotaExceeded())
+            self._sending.block_done(block)
         else:
-            super().put_block(block)
+            super().put(block)
 
 
-def test_a_file_that_is_given_up_is_not_read_again_nor_gets_into_the_next(switch: Switch, tmp_path: Path) -> None:
-    work = GivingUpTheFirst(SPACE, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
+def read(sending: Sending, queue: SendQueue, *files: FileToSend) -> None:
+    reader = Reader(sending, queue, follow_symlinks=False)
+    reader.take(files)
+    reader.read_all()
+
+
+def test_a_file_that_is_given_up_is_not_read_again_nor_gets_into_the_next(
+    sending: Sending, switch: Switch, tmp_path: Path
+) -> None:
+    queue = GivingUpTheFirst(sending)
     size = LARGE_BLOCK_BYTES + 2 * MIN_CHUNK_BYTES
-    first, second = large_file(work, tmp_path / "first", size), large_file(work, tmp_path / "second", size)
+    first, second = (large_file(sending, tmp_path / name, size) for name in ("first", "second"))
     with ThreadPoolExecutor(1) as threads:
-        reading = threads.submit(Reader(work, switch, follow_symlinks=False).run, [first, second])
-        asked = [work.next(1, block=True) for _ in range(2)]
+        reading = threads.submit(read, sending, queue, first, second)
+        asked = [queue.next(1, block=True) for _ in range(2)]
         switch.cancel()
-        work.wake()
+        queue.wake()
         with pytest.raises(Cancelled):
             reading.result(10)
-    assert work.refused is first
+    assert queue.refused is not None
+    assert queue.refused.todo is first
     assert first.row.state is ItemState.FAILED
-    assert [exchange._block.files for exchange in asked if isinstance(exchange, HaveBlock)] == [[second], [second]]
-    assert sum(record.length for record in second.records) == size
-    assert second.read
+    (sent,), (same,) = (exchange._block.files for exchange in asked if isinstance(exchange, HaveBlock))
+    assert sent is same
+    assert sent.todo is second
+    assert sum(record.length for record in sent.records) == size
+    assert sent.read
 
 
-def test_an_attempt_that_was_replaced_does_not_fail_the_new_one(work: UploadWork, tmp_path: Path) -> None:
-    old = large_file(work, tmp_path / "file", 2 * MIN_CHUNK_BYTES)
-    block = work.new_block(small=False)
+def test_an_attempt_that_was_replaced_does_not_fail_the_new_one(
+    sending: Sending, queue: SendQueue, tmp_path: Path
+) -> None:
+    old = SendingFile(large_file(sending, tmp_path / "file", 2 * MIN_CHUNK_BYTES))
+    block = sending.blocks.take(small=False)
     if block.add_chunk(old, ChunkRecord(b"c" * 32, MIN_CHUNK_BYTES)):
-        work.block_opened(old)
-    work.put_block(block)
-    exchange = work.next(1, block=False)
+        sending.files.block_opened(old)
+    queue.put(block)
+    exchange = queue.next(1, block=False)
     assert exchange is not None
-    new = work.afresh(old)
+    new = sending.files.afresh(old)
     assert new is not None
-    assert work.afresh(old) is None
+    assert sending.files.afresh(old) is None
     exchange.answered(Answer(1, None, BadChunk(), memoryview(b"")))
     assert not new.over
-    assert new.row.state is ItemState.WAITING
-    work.fail(new, BadChunk())
-    assert new.row.state is ItemState.FAILED
+    assert new.todo.row.state is ItemState.WAITING
+    sending.files.fail(new, BadChunk())
+    assert new.todo.row.state is ItemState.FAILED
 
 
-class Watched(UploadFile):
+class Watched(SendingFile):
     """Sees to it that what several threads count is counted under the lock."""
 
-    work: UploadWork | None = None
+    sending: Sending | None = None
 
     def __setattr__(self, name: str, value: object) -> None:
-        if self.work is not None and name in ("blocks_open", "bytes_there"):
-            assert self.work._changed._is_owned(), name  # type: ignore[attr-defined]
+        if self.sending is not None and name in ("blocks_open", "bytes_there"):
+            assert self.sending.changed._is_owned(), name  # type: ignore[attr-defined]
         super().__setattr__(name, value)
 
 
 def test_what_several_threads_count_of_a_file_is_counted_under_the_lock(
-    work: UploadWork, switch: Switch, tmp_path: Path
+    sending: Sending, queue: SendQueue, switch: Switch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reader_module, "SendingFile", partial(Watched, sending=sending))
     size = LARGE_BLOCK_BYTES + 2 * MIN_CHUNK_BYTES
-    plain = large_file(work, tmp_path / "file", size)
-    file = Watched(plain.row, plain.local, 1, "file", None, work=work)
-    with ThreadPoolExecutor(1) as threads, switch.breaking(work.wake):
-        reading = threads.submit(Reader(work, switch, follow_symlinks=False).run, [file])
+    todo = large_file(sending, tmp_path / "file", size)
+    with ThreadPoolExecutor(1) as threads, switch.breaking(queue.wake):
+        reading = threads.submit(read, sending, queue, todo)
         reading.add_done_callback(lambda _: switch.cancel())  # if it fails, nothing more comes
         for _ in range(2):
-            have = work.next(1, block=True)
+            have = queue.next(1, block=True)
             assert isinstance(have, HaveBlock)
             lacking = have._ids[1:]
             reply = memoryview(bytes([1, *[0] * len(lacking)]))  # the first is there
             (put,) = have.answered(Answer(1, HaveReply(), None, reply))
-            work.answered([put])
-            work.answered(put.answered(Answer(2, PutChunksReply(stored=len(lacking)), None, memoryview(b""))))
-        commit = work.next(0, block=True)
+            queue.answered([put])
+            queue.answered(put.answered(Answer(2, PutChunksReply(stored=len(lacking)), None, memoryview(b""))))
+        commit = queue.next(0, block=True)
         assert isinstance(commit, CommitFiles)
-        assert file.bytes_there == file.row.bytes_done == size
+        (file,) = commit._files
+        assert isinstance(file, Watched)
+        assert file.bytes_there == todo.row.bytes_done == size
         switch.cancel()
         with pytest.raises(Cancelled):
             reading.result(10)
 
 
-def large_file(work: UploadWork, path: Path, size: int) -> UploadFile:
+def large_file(sending: Sending, path: Path, size: int) -> FileToSend:
     path.write_bytes(random.Random(path.name).randbytes(size))
     local = look_at(path)
     assert isinstance(local, LocalEntry)
-    return UploadFile(work.ledger.add(path, f"/{path.name}", "file", size), local, 1, path.name, None)
+    return FileToSend(sending.ledger.add(path, f"/{path.name}", "file", size), local, 1, path.name, None)
 
 
-def test_blocks_of_both_kinds_share_the_memory_there_is(work: UploadWork) -> None:
+def test_blocks_of_both_kinds_share_the_memory_there_is(sending: Sending) -> None:
+    memory = sending.blocks
     for small in (True, False, True):
-        blocks = [work.new_block(small=small) for _ in range(4)]
-        assert not work.has_room
+        blocks = [memory.take(small=small) for _ in range(4)]
+        assert not memory.has_room
         assert len({id(block.buffer) for block in blocks}) == 4
-        assert work._small_buffers == work._large_buffers == []
+        assert memory._small_buffers == memory._large_buffers == []
         for block in blocks:
-            work.block_done(block)
-        assert work.has_room
+            memory.give_back(block)
+        assert memory.has_room
 
 
-def small_files(ledger: Ledger, count: int, size: int) -> list[DownloadFile]:
+def small_files(ledger: Ledger, count: int, size: int) -> list[FileToFetch]:
     entry = Entry(node=2, parent=1, name="f", kind="file", revision="r", size=size, content=b"c" * 32)
     rows = ledger.add_files(Path("/to"), "/", [(f"f{number}", f"f{number}", size) for number in range(count)])
-    return [DownloadFile(row, entry, b"c" * 32, (), row.leaf, replace=False) for row in rows]
+    return [FileToFetch(row, entry, (), row.leaf, NOTHING) for row in rows]
 
 
 @pytest.fixture
-def fetching(switch: Switch, tmp_path: Path) -> Iterator[DownloadWork]:
+def fetching(switch: Switch, tmp_path: Path) -> Iterator[FetchQueue]:
     with closing(Destination(tmp_path)) as destination:
-        yield DownloadWork(SPACE, Ledger(1), switch, destination, fsync_small=False)
+        yield FetchQueue(Arrivals(SPACE, Ledger(1), switch, destination, fsync_small=False), switch)
 
 
-def test_very_small_files_come_over_one_connection(fetching: DownloadWork) -> None:
+def test_very_small_files_come_over_one_connection(fetching: FetchQueue) -> None:
     with ThreadPoolExecutor(1) as threads:
         second = threads.submit(fetching.wanted, 1)
         fetching.expect()
@@ -245,7 +272,7 @@ def test_very_small_files_come_over_one_connection(fetching: DownloadWork) -> No
 
 @pytest.mark.parametrize(("size", "handshake_s"), [(4_096, 0.2), (100_000, 0.001)])
 def test_all_connections_fetch_small_files_from_a_far_server_and_those_that_are_not_very_small(
-    fetching: DownloadWork, size: int, handshake_s: float
+    fetching: FetchQueue, size: int, handshake_s: float
 ) -> None:
     fetching.expect()
     fetching.add(small_files(Ledger(1), 1_000, size))

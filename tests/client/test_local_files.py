@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sfos.client.errors import LocalAccess
-from sfos.client.local.writing import Destination, partial_name
+from sfos.client.local.writing import NOTHING, Destination, partial_name
 from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder
 
 CONTENT = memoryview(b"content")
@@ -31,7 +31,7 @@ def write(
         with destination.folder(folder) as opened:
             partial = partial_name(b"id", name)
             opened.write_file(partial, CONTENT, attrs, 1_600_000_000_123_456_789, durable=True)
-            opened.place(partial, name, replace=replace)
+            opened.place(partial, name, if_stamp=None if replace else NOTHING)
     finally:
         destination.close()
 

@@ -29,7 +29,7 @@ def test_files_folders_and_links_are_told_apart_and_links_not_followed(tmp_path:
         "folder": "folder",
         "link": "symlink",
     }
-    assert entries["file"].facts.size == 5
+    assert entries["file"].stamp.size == 5
     assert entries["link"].link == "folder"
     assert not problems
 

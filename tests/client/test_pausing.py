@@ -13,9 +13,8 @@ from msgspec.structs import replace
 
 from sfos.client.session.session import Session
 from sfos.client.transfer import ItemState, JobState, TransferEngine
-from sfos.client.transfer.up import task as upload_task
-from sfos.client.transfer.up.block import Block
-from sfos.client.transfer.up.source import UploadWork
+from sfos.client.transfer.up import sending as upload_sending
+from sfos.client.transfer.up.block import Block, Blocks
 from tests.client.conftest import FAST, LARGE_BYTES, Finish
 from tests.client.trees import remote_files
 
@@ -131,33 +130,33 @@ def test_a_limit_is_kept(session: Session, folder: str, large_and_small: Path, f
         assert time.monotonic() - begun > LARGE_BYTES / 12_000_000 * 0.75
 
 
-class CountedWork(UploadWork):
-    """Knows how much memory it has handed out, and whether its reader waits for more."""
+class CountedBlocks(Blocks):
+    """Know how much memory they have handed out, and whether their reader waits for more."""
 
     held_bytes = 0
     exhausted = False
 
-    def new_block(self, *, small: bool) -> Block:
-        self.exhausted = not self._free_blocks
-        block = super().new_block(small=small)
+    def take(self, *, small: bool) -> Block:
+        self.exhausted = not self.free
+        block = super().take(small=small)
         self.held_bytes += len(block.buffer)
         return block
 
-    def block_done(self, block: Block) -> None:
+    def give_back(self, block: Block) -> None:
         self.held_bytes -= len(block.buffer)
-        super().block_done(block)
+        super().give_back(block)
 
 
 def test_two_uploads_beside_two_that_pause_take_half_of_the_memory_that_those_keep(
     session: Session, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., None]
 ) -> None:
-    works: list[CountedWork] = []
+    works: list[CountedBlocks] = []
 
-    def counted(*parts: Any, **more: Any) -> CountedWork:
-        works.append(CountedWork(*parts, **more))
+    def counted(*parts: Any, **more: Any) -> CountedBlocks:
+        works.append(CountedBlocks(*parts, **more))
         return works[-1]
 
-    monkeypatch.setattr(upload_task, "UploadWork", counted)
+    monkeypatch.setattr(upload_sending, "Blocks", counted)
     for name in "abcd":
         (tmp_path / name).touch()
         os.truncate(tmp_path / name, FAST.memory_bytes)  # more than one of them may hold

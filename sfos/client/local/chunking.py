@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sfos.client.errors import FileChanged, LocalAccess
+from sfos.client.errors import FileChanged, LocalAccess, LocalChanged
 from sfos.protocol import (
     AVERAGE_CHUNK_BYTES,
     MAX_CHUNK_BYTES,
@@ -83,35 +83,36 @@ class Cutter:
         return lengths
 
 
-class FileFacts(NamedTuple):
-    """Facts that tell one state of a file from another."""
+class Stamp(NamedTuple):
+    """The state of a file as the system tells of it: while the stamp is the same, so is the file."""
 
     size: int
     mtime_ns: int
     device: int
     inode: int
     mode: int
+    ctime_ns: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> FileFacts:
-        """Facts out of a stat."""
+    def of(cls, status: os.stat_result) -> Stamp:
+        """Stamp out of a stat."""
         mode = stat.S_IMODE(status.st_mode)
-        return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode)
+        return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode, status.st_ctime_ns)
 
-    def same_content_as(self, other: FileFacts) -> bool:
-        """Whether nothing was written in between, as far as the system tells: all but the mode."""
+    def same_content_as(self, other: Stamp) -> bool:
+        """Whether nothing was written in between, as far as the system tells. A new name or mode is nothing written."""
         return self[:4] == other[:4]
 
 
 class SourceFile:
     """An open local file, read from its beginning; knows whether it changed meanwhile. Close it by `with`."""
 
-    __slots__ = ("_descriptor", "_read", "facts", "path")
+    __slots__ = ("_descriptor", "_read", "path", "stamp")
 
-    def __init__(self, descriptor: int, path: Path, facts: FileFacts) -> None:
+    def __init__(self, descriptor: int, path: Path, stamp: Stamp) -> None:
         self._descriptor = descriptor
         self.path = path
-        self.facts = facts
+        self.stamp = stamp
         self._read = 0
 
     def readinto(self, buffer: memoryview) -> int:
@@ -134,7 +135,7 @@ class SourceFile:
             if not count:
                 return filled, True
             filled += count
-        if self._read > self.facts.size:
+        if self._read > self.stamp.size:
             raise FileChanged(subject=str(self.path))
         return filled, False
 
@@ -148,9 +149,14 @@ class SourceFile:
 
     def check_unchanged(self) -> None:
         """Call at the end. Raises: FileChanged unless what was read is one state of the file."""
-        now = FileFacts.of(os.fstat(self._descriptor))
-        if self._read != self.facts.size or not now.same_content_as(self.facts):
+        now = Stamp.of(os.fstat(self._descriptor))
+        if self._read != self.stamp.size or not now.same_content_as(self.stamp):
             raise FileChanged(subject=str(self.path))
+
+    def check_is(self, stamp: Stamp) -> None:
+        """Raises: LocalChanged if this is no longer the state in which it was seen."""
+        if self.stamp != stamp:
+            raise LocalChanged(subject=str(self.path))
 
     def __enter__(self) -> SourceFile:
         return self
@@ -186,14 +192,16 @@ def open_source(path: Path, *, follow_symlinks: bool = False, folder: int | None
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise LocalAccess("This is not a regular file.", subject=str(path))
-    return SourceFile(descriptor, path, FileFacts.of(status))
+    return SourceFile(descriptor, path, Stamp.of(status))
 
 
-def read_small(place: str, facts: FileFacts, space: memoryview, *, follow_symlinks: bool = False) -> bool:
-    """Read a small file to `space`, which has a byte to spare, if it is still in the state of `facts`.
+def read_small(
+    place: str, stamp: Stamp, space: memoryview, *, follow_symlinks: bool = False, exactly: bool = False
+) -> bool:
+    """Read a small file to `space`, which has a byte to spare, if it is still in the state of `stamp`.
 
-    False if it is not, or cannot be read: look closer. Opened, read, looked at and closed: the fewest calls that notice
-    a change since `facts` was taken.
+    `exactly`: with no other mode or name either. False if it is not, or cannot be read: look closer. Opened, read,
+    looked at and closed: the fewest calls that notice a change since `stamp` was taken.
     """
     try:
         descriptor = os.open(place, _OPEN_FLAGS if follow_symlinks else _OPEN_FLAGS | _NOFOLLOW)
@@ -206,15 +214,17 @@ def read_small(place: str, facts: FileFacts, space: memoryview, *, follow_symlin
         return False
     finally:
         os.close(descriptor)
-    if count != facts.size or now.st_size != facts.size or now.st_mtime_ns != facts.mtime_ns:
+    if count != stamp.size or now.st_size != stamp.size or now.st_mtime_ns != stamp.mtime_ns:
         return False
-    return now.st_ino == facts.inode and now.st_dev == facts.device
+    if exactly and Stamp.of(now) != stamp:
+        return False
+    return now.st_ino == stamp.inode and now.st_dev == stamp.device
 
 
 def name_whole(space: SpaceInfo, cutter: Cutter, source: SourceFile) -> tuple[bytes, list[ChunkRecord]]:
     """The content id and the chunks of a file, without keeping any of it. Raises: FileChanged, LocalAccess."""
-    if source.facts.size <= MIN_CHUNK_BYTES:  # not cut, whatever it holds
-        space_for_all = memoryview(bytearray(source.facts.size + 1))
+    if source.stamp.size <= MIN_CHUNK_BYTES:  # not cut, whatever it holds
+        space_for_all = memoryview(bytearray(source.stamp.size + 1))
         count, _ = source.fill(space_for_all)
         pieces = iter([space_for_all[:count]] if count else [])
     else:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.errors import LocalAccess
-from sfos.client.local.chunking import FileFacts, explain_os_error
+from sfos.client.local.chunking import Stamp, explain_os_error
 from sfos.client.local.names import all_plain, to_remote
 from sfos.protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
 
@@ -33,7 +33,7 @@ class LocalEntry(msgspec.Struct, frozen=True):
     leaf: str
     name: str
     kind: Kind
-    facts: FileFacts
+    stamp: Stamp
     link: str | None = None
 
     @property
@@ -111,8 +111,15 @@ def _look_at_plain(
         except OSError:
             mode = 0
         if stat.S_ISREG(mode):
-            facts = FileFacts(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, mode & _MODE_BITS)
-            yield LocalEntry(folder, entry.name, entry.name, "file", facts)
+            stamp = Stamp(
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_dev,
+                status.st_ino,
+                mode & _MODE_BITS,
+                status.st_ctime_ns,
+            )
+            yield LocalEntry(folder, entry.name, entry.name, "file", stamp)
         else:
             yield look_at_listed(folder, entry, follow_symlinks)
 
@@ -145,17 +152,17 @@ def look_at_listed(folder: Path, listed: os.DirEntry[str], follow_symlinks: bool
 
 
 def _entry(folder: Path, leaf: str, name: str, status: os.stat_result) -> LocalEntry:
-    facts = FileFacts.of(status)
+    stamp = Stamp.of(status)
     if stat.S_ISREG(status.st_mode):
-        return LocalEntry(folder, leaf, name, "file", facts)
+        return LocalEntry(folder, leaf, name, "file", stamp)
     if stat.S_ISDIR(status.st_mode):
-        return LocalEntry(folder, leaf, name, "folder", facts)
+        return LocalEntry(folder, leaf, name, "folder", stamp)
     path = folder / leaf
     if stat.S_ISLNK(status.st_mode):
         link = str(path.readlink())
         if len(os.fsencode(link)) > MAX_LINK_BYTES or not _is_text(link):
             raise LocalAccess("The link points to something that cannot be written down.", subject=str(path))
-        return LocalEntry(folder, leaf, name, "symlink", facts, link)
+        return LocalEntry(folder, leaf, name, "symlink", stamp, link)
     raise LocalAccess("This is neither a file nor a folder nor a link.", subject=str(path))
 
 

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import msgspec
 
-from sfos.client.errors import LocalAccess, LocalDiskFull, LocalFileError
-from sfos.client.local.chunking import SourceFile, explain_os_error, open_source
+from sfos.client.errors import LocalAccess, LocalChanged, LocalDiskFull, LocalFileError
+from sfos.client.local.chunking import SourceFile, Stamp, explain_os_error, open_source
 from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder, printable
 
 _log = logging.getLogger(__name__)
@@ -41,6 +41,10 @@ _OPEN_FOLDERS = 64  # descriptors kept open; macOS gives a process 256
 _PERMISSIONS = 0o777  # of a mode from the server: no set-user-id, no sticky bit
 _NO_NAMES = frozenset({"", ".", ".."})
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+NOTHING = Stamp(-1, 0, 0, 0, 0, 0)
+"""The stamp of a name that nothing has."""
 
 
 def partial_name(content: bytes, name: str) -> str:
@@ -136,13 +140,26 @@ class LocalFolder(msgspec.Struct, frozen=True):
         finally:
             os.close(descriptor)
 
-    def place(self, partial: str, name: str, *, replace: bool) -> None:
-        """Give the temporary file its name, or remove it. Raises: AlreadyExists unless `replace`; LocalFileError."""
+    def place(self, partial: str, name: str, *, if_stamp: Stamp | None) -> None:
+        """Give the temporary file its name, in place of whatever has it; else remove it.
+
+        `if_stamp`: only in place of the file that has this stamp; NOTHING, only if nothing has the name. What has it is
+        looked at right before the system is told to replace it: who writes between these two calls is not seen.
+        Raises: LocalChanged; AlreadyExists; LocalFileError.
+        """
         try:
-            if replace or not self._linked(partial, name):
-                if not replace and self.look(name) is not None:
-                    raise FileExistsError
-                os.replace(self.at(partial), self.at(name), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+            if if_stamp is not None:
+                if if_stamp == NOTHING:
+                    if self._linked(partial, name):
+                        return
+                    if self.look(name) is not None:
+                        raise FileExistsError
+                else:
+                    self._check_is(name, if_stamp)
+            os.replace(self.at(partial), self.at(name), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except LocalFileError:
+            self.remove(partial)
+            raise
         except FileExistsError as error:
             self.remove(partial)
             raise AlreadyExists(subject=str(self.path / name)) from error
@@ -152,6 +169,11 @@ class LocalFolder(msgspec.Struct, frozen=True):
         except OSError as error:
             self.remove(partial)
             raise local_error(error, self.path / name) from error
+
+    def _check_is(self, name: str, stamp: Stamp) -> None:
+        there = self.look(name)
+        if there is None or Stamp.of(there) != stamp:
+            raise LocalChanged(subject=str(self.path / name))
 
     def _linked(self, partial: str, name: str) -> bool:
         """Name it without ever replacing (a hard link fails where a rename overwrites); False where links cannot be."""

@@ -15,10 +15,8 @@ from sfos.client.options import TransferOptions
 from sfos.client.session.session import Session
 from sfos.client.transfer.events import ConflictPolicy, Direction, JobState, Listener, OnConflict
 from sfos.client.transfer.job import Job
-from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.limiter import RateLimiter
-from sfos.client.transfer.run import Run, Task
-from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.run import Transfer
 from sfos.protocol import Entry, Ref
 
 _log = logging.getLogger(__name__)
@@ -74,10 +72,10 @@ class TransferEngine:
         """
         if rename_to is not None and len(paths) != 1:
             raise ValueError("rename_to names a single path")
-        from sfos.client.transfer.up.task import UploadTask  # here and below: a command goes one way only
+        from sfos.client.transfer.up.upload import Upload  # here and below: a command goes one way only
 
-        task = UploadTask(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum)
-        return self._add(Direction.UPLOAD, task)
+        transfer = Upload(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum)
+        return self._add(Direction.UPLOAD, transfer)
 
     def download(
         self,
@@ -94,10 +92,10 @@ class TransferEngine:
         """
         if rename_to is not None and len(entries) != 1:
             raise ValueError("rename_to names a single entry")
-        from sfos.client.transfer.down.task import DownloadTask
+        from sfos.client.transfer.down.download import Download
 
-        task = DownloadTask(entries, local_folder, on_conflict, rename_to, checksum)
-        return self._add(Direction.DOWNLOAD, task)
+        transfer = Download(entries, local_folder, on_conflict, rename_to, checksum)
+        return self._add(Direction.DOWNLOAD, transfer)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -151,9 +149,10 @@ class TransferEngine:
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _add(self, direction: Direction, task: Task) -> Job:
+    def _add(self, direction: Direction, transfer: Transfer) -> Job:
         with self._changed:
-            job = Job(self._next_number, direction, task, self._enqueue, self._start_waiting, tell_all=self._tell_all)
+            number = self._next_number
+            job = Job(number, direction, transfer, self._enqueue, self._start_waiting, tell_all=self._tell_all)
             self._next_number += 1
             self._jobs.append(job)
             if self._reporter is None and not self._closing:
@@ -171,7 +170,7 @@ class TransferEngine:
         with self._changed:
             while (job := self._next_job()) is not None:
                 self._queue.remove(job)
-                thread = threading.Thread(target=self._run, args=(job,), name=f"transfer-job-{job.number}")
+                thread = threading.Thread(target=self._execute, args=(job,), name=f"transfer-job-{job.number}")
                 self._running[thread] = job
                 thread.start()
             self._stirred = True
@@ -191,13 +190,8 @@ class TransferEngine:
         with self._changed:
             return share // 2 if len(self._running) > self._options.parallel_jobs else share
 
-    def _run(self, job: Job) -> None:
-        memory_bytes = self._memory_share()
-
-        def make_run(ledger: Ledger, switch: Switch) -> Run:
-            return Run(self._session, self._options, ledger, switch, self._limiters[job.direction], memory_bytes)
-
-        job.run(make_run)
+    def _execute(self, job: Job) -> None:
+        job.execute(self._session, self._options, self._limiters[job.direction], self._memory_share())
         with self._changed:
             del self._running[threading.current_thread()]
         self._start_waiting()

@@ -32,9 +32,10 @@ class Exchange(Protocol):
 class Feed(ABC):
     """Thread-safe. What there is to send, and when it has come to an end, each direction says for itself."""
 
-    def __init__(self, switch: Switch) -> None:
+    def __init__(self, switch: Switch, changed: threading.Condition) -> None:
+        """`changed`: notified of whatever may give work to a lane; shared with those who know of it."""
         self._switch = switch
-        self._changed = threading.Condition()
+        self._changed = changed
         self._active = 0  # exchanges that a lane holds
         self._handshake_s = 0.0  # of the latest connection
 

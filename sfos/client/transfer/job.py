@@ -7,9 +7,12 @@ import threading
 from collections.abc import Callable
 
 from sfos.client.errors import Cancelled
+from sfos.client.options import TransferOptions
+from sfos.client.session.session import Session
 from sfos.client.transfer.events import Direction, Item, ItemState, JobState, Progress, Tally, TransferEvent
 from sfos.client.transfer.ledger import Ledger, Row
-from sfos.client.transfer.run import Run, Task
+from sfos.client.transfer.limiter import RateLimiter
+from sfos.client.transfer.run import Run, Transfer
 from sfos.client.transfer.switch import Switch
 from sfos.protocol import LocalProtocolError, SfosError
 
@@ -23,7 +26,7 @@ class Job:
         self,
         number: int,
         direction: Direction,
-        task: Task,
+        transfer: Transfer,
         enqueue: Callable[[Job], None],
         switched: Callable[[], None],
         *,
@@ -32,7 +35,7 @@ class Job:
         """The engine makes them, and is told by `switched` of a pause and its end. `tell_all`: see `TransferEngine`."""
         self.number = number
         self.direction = direction
-        self._task = task
+        self._transfer = transfer
         self._enqueue = enqueue
         self._switched = switched
         self._ledger = Ledger(number, tell_all=tell_all)
@@ -117,7 +120,7 @@ class Job:
 
     # ── for the engine ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, make_run: Callable[[Ledger, Switch], Run]) -> None:
+    def execute(self, session: Session, options: TransferOptions, limiter: RateLimiter, memory_bytes: int) -> None:
         """Do it, in this thread, to its end. Never raises."""
         with self._lock:
             if self.state.over:
@@ -128,10 +131,10 @@ class Job:
         try:
             self._switch.wait_open()
             self._ledger.set_planned(False)
-            self._task.run(make_run(self._ledger, self._switch), self._again)
+            run = Run(session, options, self._ledger, self._switch, limiter, memory_bytes)
+            self._transfer.execute(run, self._again)
         except Cancelled:
             self._ledger.end_all(ItemState.CANCELLED, None)
-            self._task.clean_up()
             self._ledger.set_state(JobState.CANCELLED)
         except SfosError as error:
             self._fail(error)
@@ -143,7 +146,7 @@ class Job:
 
     def _fail(self, error: SfosError) -> None:
         if not self._ledger.end_all(ItemState.FAILED, error):  # else the reason would be said nowhere
-            self._ledger.end(self._task.first_row(self._ledger), ItemState.FAILED, error)
+            self._ledger.end(self._transfer.first_row(self._ledger), ItemState.FAILED, error)
             self._ledger.set_planned(False)  # nothing can be tried again by that row
         self._ledger.set_state(JobState.FAILED)
 

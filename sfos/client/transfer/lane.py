@@ -7,50 +7,72 @@ LARGE_REPLY_BYTES, at most `Connection.unanswered_bytes` of requests are without
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from sfos.client.errors import Cancelled
 from sfos.client.net.connection import LARGE_REPLY_BYTES, Connection
-from sfos.client.retry import PASSING, Retries, RetryPolicy
-from sfos.client.session.session import Session
+from sfos.client.retry import PASSING, Retries
 from sfos.client.transfer.feed import Exchange, Feed
-from sfos.client.transfer.switch import Switch
-from sfos.protocol import SfosError
+from sfos.client.transfer.run import Run
+from sfos.protocol import LocalProtocolError, SfosError
 
 _log = logging.getLogger(__name__)
 
+_WINDOW = 4  # requests under way: one asked, one sent, one answered, one to spare; more only fill buffers
+
 
 class Lane:
-    """Runs in a thread of its own until the feed ends. Raises out of `run` only what ends the whole job."""
+    """Works in a thread of its own until the feed ends."""
 
-    def __init__(
-        self,
-        number: int,
-        session: Session,
-        feed: Feed,
-        switch: Switch,
-        depth: int,
-        retry: RetryPolicy,
-        on_moved: Callable[[int, int], None],
-        on_waiting: Callable[[SfosError | None], None],
-    ) -> None:
-        self._number = number
-        self._session = session
+    def __init__(self, run: Run, feed: Feed, number: int) -> None:
+        self._run = run
         self._feed = feed
-        self._switch = switch
-        self._depth = depth
-        self._retries = Retries(retry)
-        self._on_moved = on_moved
-        self._on_waiting = on_waiting
+        self._number = number
+        self._switch = run.switch
+        self._depth = min(run.options.depth, _WINDOW)
+        self._retries = Retries(run.options.retry)
         self._under_way: deque[Exchange] = deque()
         self._answered: Exchange | None = None  # whose answer is being taken
         self._next_steps: deque[Exchange] = deque()
 
-    def run(self) -> None:
-        """Work until the feed ends. Raises: Cancelled; what the session or the server will not get over."""
+        self.failure: SfosError | None = None
+        """The error by which it ended, and the whole run with it."""
+        self._thread = threading.Thread(target=self._work, name=f"transfer-lane-{number}")
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            self._serve()
+        except Cancelled:
+            pass
+        except SfosError as error:
+            self._fail(error)
+        except Exception as error:  # the top of a thread: an unforeseen error must end the job, not hang it
+            _log.exception("a transfer connection ended unexpectedly")
+            self._fail(LocalProtocolError(f"An unforeseen error: {error}"))
+
+    def _fail(self, error: SfosError) -> None:
+        self.failure = error
+        self._switch.cancel()
+
+    def _serve(self) -> None:
+        """Serve the feed to its end, by as many connections as it takes.
+
+        Raises: Cancelled; what the session or the server will not get over.
+        """
         while True:
             try:
-                self._work()
+                self._serve_by_one_connection()
                 return
             except PASSING as error:
                 answered = [self._answered] if self._answered is not None else []
@@ -66,16 +88,16 @@ class Lane:
         if wait is None:
             raise error
         _log.info("transfer connection %d: %s; again in %.1f s", self._number, error, wait)
-        self._on_waiting(error)
+        self._run.ledger.set_waiting(error)
         self._switch.sleep(wait)
 
-    def _work(self) -> None:
+    def _serve_by_one_connection(self) -> None:
         if not self._feed.wanted(self._number):
             return
-        with self._session.connect_more() as connection, self._switch.breaking(connection.abort):
+        with self._run.session.connect_more() as connection, self._switch.breaking(connection.abort):
             connection.reuse_bodies()
             self._feed.connected(connection)
-            connection.on_moved = self._on_moved
+            connection.on_moved = self._run.moved
             while self._fill(connection, block=True):
                 answer = connection.receive()
                 self._answered = self._under_way.popleft()
@@ -87,10 +109,10 @@ class Lane:
                 self._went_well()
 
     def _went_well(self) -> None:
-        self._session.note_used()
+        self._run.session.note_used()
         if self._retries.failing:
             self._retries.succeeded()
-            self._on_waiting(None)
+            self._run.ledger.set_waiting(None)
 
     def _fill(self, connection: Connection, *, block: bool) -> bool:
         """Send what may be sent now; whether an answer is to be waited for.
@@ -120,3 +142,27 @@ class Lane:
             return True
         unanswered = sum(other.request_bytes for other in self._under_way)
         return unanswered + exchange.request_bytes <= unanswered_bytes
+
+
+@contextmanager
+def lanes(run: Run, feed: Feed) -> Iterator[None]:
+    """All lanes of a run, beside what is done within the block; its end waits for theirs.
+
+    Raises: Cancelled; the error by which a lane ended, before whatever that let go wrong within the block.
+    """
+    working = [Lane(run, feed, number) for number in range(run.options.connections)]
+    with run.switch.breaking(feed.wake):
+        for lane in working:
+            lane.start()
+        try:
+            yield
+        except BaseException:
+            run.switch.cancel()
+            raise
+        finally:
+            for lane in working:
+                lane.join()
+            for lane in working:
+                if lane.failure is not None:
+                    raise lane.failure from None
+        run.switch.check()  # lanes end without a word when they are cancelled

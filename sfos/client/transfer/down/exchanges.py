@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from sfos.client.contents import MANIFEST_PAGE, REPLY_BYTES, check_manifest, manifest_page, most_chunks, unpack_chunks
 from sfos.client.errors import Cancelled, LocalDiskFull
 from sfos.client.net.connection import Answer, Connection
 from sfos.client.retry import PASSING
-from sfos.client.transfer.down.plan import DownloadFile
+from sfos.client.transfer.down.arrivals import Arrivals
+from sfos.client.transfer.down.files import FetchingFile, FileToFetch
 from sfos.client.transfer.feed import Exchange
 from sfos.protocol import (
     LENGTH,
@@ -24,7 +24,6 @@ from sfos.protocol import (
     ManifestRequest,
     Ref,
     SfosError,
-    SpaceInfo,
     TreeError,
     from_info,
     pack_wants,
@@ -33,26 +32,6 @@ from sfos.protocol import (
 # What concerns every file that is still to come.
 _GENERAL = (*PASSING, AccessError, Cancelled, LocalDiskFull)
 _HEADER_BYTES = 256
-
-
-class Work(Protocol):
-    """What exchanges tell of what has come: `DownloadWork`."""
-
-    space: SpaceInfo
-
-    def small_arrived(
-        self, files: Sequence[DownloadFile], contents: Iterator[memoryview]
-    ) -> tuple[int, SfosError | None]:
-        """The whole contents of small files, checked as they are asked for: how many have come, and why no more."""
-
-    def manifest_arrived(self, file: DownloadFile) -> None:
-        """`file.records` is complete and checked."""
-
-    def chunk_arrived(self, file: DownloadFile, ordinal: int, data: memoryview) -> None:
-        """A chunk of a large file, checked."""
-
-    def fail(self, file: DownloadFile, error: SfosError) -> None:
-        """It is given up."""
 
 
 def _check(error: SfosError | None) -> None:
@@ -65,8 +44,8 @@ class SmallFiles:
 
     first_lane_only = False
 
-    def __init__(self, work: Work, files: Sequence[DownloadFile]) -> None:
-        self._work = work
+    def __init__(self, arrivals: Arrivals, files: Sequence[FileToFetch]) -> None:
+        self._arrivals = arrivals
         self._files = files
         self.request_bytes = len(files) * WANT.size + _HEADER_BYTES
         data = sum(file.entry.size + LENGTH.size for file in files)
@@ -74,7 +53,7 @@ class SmallFiles:
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
-        wants = b"".join([WANT.pack(file.entry.node, file.content, 0, 1) for file in self._files])
+        wants = b"".join([WANT.pack(file.entry.node, file.entry.content or b"", 0, 1) for file in self._files])
         request = GetChunksRequest(wants=len(self._files), max_bytes=REPLY_BYTES)
         connection.send(request, wants)
 
@@ -86,25 +65,25 @@ class SmallFiles:
         reply = answer.expect(GetChunksReply)
         if reply.chunks == 0 and reply.stopped is not None:
             return self._without_first(0, from_info(reply.stopped))
-        wanted = [(file.content, file.entry.size) for file in self._files]
-        contents = unpack_chunks(self._work.space, reply, answer.body, wanted)
-        arrived, error = self._work.small_arrived(self._files, contents)
+        wanted = [(file.entry.content or b"", file.entry.size) for file in self._files]
+        contents = unpack_chunks(self._arrivals.space, reply, answer.body, wanted)
+        arrived, error = self._arrivals.small_arrived(self._files, contents)
         if error is not None:
             return self._without_first(arrived, error)
         if reply.stopped is not None and arrived < len(self._files):
             return self._without_first(arrived, from_info(reply.stopped))
-        return [SmallFiles(self._work, self._files[arrived:])] if arrived < len(self._files) else []
+        return [SmallFiles(self._arrivals, self._files[arrived:])] if arrived < len(self._files) else []
 
     def _refused(self, error: SfosError) -> list[Exchange]:
         """The whole request failed: each file for itself, so that one does not fail the others."""
         if len(self._files) == 1:
             return self._without_first(0, error)
-        return [SmallFiles(self._work, [file]) for file in self._files]
+        return [SmallFiles(self._arrivals, [file]) for file in self._files]
 
     def _without_first(self, arrived: int, error: SfosError) -> list[Exchange]:
-        self._work.fail(self._files[arrived], error)
+        self._arrivals.fail_small(self._files[arrived], error)
         rest = self._files[arrived + 1 :]
-        return [SmallFiles(self._work, rest)] if rest else []
+        return [SmallFiles(self._arrivals, rest)] if rest else []
 
 
 class Manifest:
@@ -113,16 +92,16 @@ class Manifest:
     first_lane_only = False
     request_bytes = _HEADER_BYTES
 
-    def __init__(self, work: Work, file: DownloadFile) -> None:
-        self._work = work
+    def __init__(self, arrivals: Arrivals, file: FetchingFile) -> None:
+        self._arrivals = arrivals
         self._file = file
-        left = most_chunks(file.entry.size) - len(file.records)
+        left = most_chunks(file.todo.entry.size) - len(file.records)
         self.most_reply_bytes = min(left, MANIFEST_PAGE) * RECORD.size + _HEADER_BYTES
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         file = self._file
-        ref = Ref(node=file.entry.node)
+        ref = Ref(node=file.todo.entry.node)
         connection.send(ManifestRequest(ref=ref, first=len(file.records), limit=MANIFEST_PAGE))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
@@ -131,17 +110,17 @@ class Manifest:
         file = self._file
         try:
             reply = answer.expect(ManifestReply)
-            if reply.content != file.content:
-                raise TreeError("The file was changed in the meantime; try again.", subject=file.row.remote)
-            file.records += manifest_page(file.entry, reply, len(file.records), answer.body)
+            if reply.content != file.todo.content:
+                raise TreeError("The file was changed in the meantime; try again.", subject=file.todo.row.remote)
+            file.records += manifest_page(file.todo.entry, reply, len(file.records), answer.body)
             if len(file.records) < reply.chunks:
-                return [Manifest(self._work, file)]
-            check_manifest(self._work.space, file.entry, file.records)
-            self._work.manifest_arrived(file)
+                return [Manifest(self._arrivals, file)]
+            check_manifest(self._arrivals.space, file.todo.entry, file.records)
+            self._arrivals.manifest_arrived(file)
         except _GENERAL:
             raise
         except SfosError as error:
-            self._work.fail(file, error)
+            self._arrivals.fail(file, error)
         return []
 
 
@@ -151,8 +130,8 @@ class Range:
     first_lane_only = False
     request_bytes = WANT.size + _HEADER_BYTES
 
-    def __init__(self, work: Work, file: DownloadFile, first: int, count: int) -> None:
-        self._work = work
+    def __init__(self, arrivals: Arrivals, file: FetchingFile, first: int, count: int) -> None:
+        self._arrivals = arrivals
         self._file = file
         self._first = first
         self._count = count
@@ -161,7 +140,7 @@ class Range:
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
-        want = ChunkWant(self._file.entry.node, self._file.content, self._first, self._count)
+        want = ChunkWant(self._file.todo.entry.node, self._file.todo.content, self._first, self._count)
         connection.send(GetChunksRequest(wants=1, max_bytes=REPLY_BYTES), pack_wants([want]))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
@@ -172,16 +151,16 @@ class Range:
         try:
             reply = answer.expect(GetChunksReply)
             wanted = file.records[self._first : self._first + self._count]
-            for data in unpack_chunks(self._work.space, reply, answer.body, wanted):
+            for data in unpack_chunks(self._arrivals.space, reply, answer.body, wanted):
                 if not file.over:
-                    self._work.chunk_arrived(file, self._first + arrived, data)
+                    self._arrivals.chunk_arrived(file, self._first + arrived, data)
                 arrived += 1
             if reply.stopped is not None and arrived < self._count:
                 raise from_info(reply.stopped)
         except _GENERAL:
             raise
         except SfosError as error:
-            self._work.fail(file, error)
+            self._arrivals.fail(file, error)
         if arrived < self._count and not file.over:
-            return [Range(self._work, file, self._first + arrived, self._count - arrived)]
+            return [Range(self._arrivals, file, self._first + arrived, self._count - arrived)]
         return []

@@ -1,4 +1,4 @@
-"""What a download will do: remote folders walked, local ones made, conflicts settled, before a byte of content comes.
+"""The plan of a download: remote folders walked, local ones made, conflicts settled, before a byte of content comes.
 
 Nothing that the server sends is trusted to name a place: each name becomes one checked component, and two of them that
 mean the same file are an error of the second.
@@ -10,25 +10,25 @@ import os
 import stat
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 
-from sfos.client.api import Api
 from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
+from sfos.client.local.chunking import Stamp
 from sfos.client.local.names import all_plain, numbered, to_local
-from sfos.client.local.writing import Destination, LocalFolder, partial_name
+from sfos.client.local.writing import NOTHING, Destination, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
+from sfos.client.transfer.down.files import FileToFetch
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
-from sfos.client.transfer.ledger import Ledger, Row
-from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.ledger import Row
+from sfos.client.transfer.run import Run
 from sfos.protocol import (
     OTHER_KIND,
     ROOT_NODE,
     AlreadyExists,
-    ChunkRecord,
     Entry,
     IsAFolder,
     NameNotAllowed,
@@ -44,32 +44,6 @@ _MOST_NUMBERS = 1000
 _WINDOWS = sys.platform == "win32"
 
 
-class DownloadFile(msgspec.Struct, eq=False):
-    """A file or symlink to be fetched, and how far that is. `folder`, `name`: where to, all of them local names."""
-
-    row: Row
-    entry: Entry
-    content: bytes
-    folder: tuple[str, ...]
-    name: str
-    replace: bool
-    records: list[ChunkRecord] = msgspec.field(default_factory=list)
-    offsets: list[int] = msgspec.field(default_factory=list)
-    next_ordinal: int = 0
-    present: bytearray = msgspec.field(default_factory=bytearray)
-    missing: int = 0
-    bytes_there: int = 0
-    descriptor: int | None = None
-    writing: int = 0
-    over: bool = False
-    partial_suffix: str = ""
-
-    @property
-    def partial(self) -> str:
-        """The temporary name."""
-        return partial_name(self.content, self.name + self.partial_suffix)
-
-
 class Root(msgspec.Struct, frozen=True):
     """One thing to download: into which local folder, under which name. `row`: when it is tried again."""
 
@@ -80,7 +54,7 @@ class Root(msgspec.Struct, frozen=True):
 
 
 class Roots:
-    """By which each row of a job can be tried again."""
+    """The ways by which each row of a job can be tried again."""
 
     def __init__(self) -> None:
         self._single: dict[int, Root] = {}
@@ -105,41 +79,38 @@ class Roots:
 
 
 class DownloadPlanner:
-    """Plans for one job. In the job's own thread."""
+    """Plans for one run of a job. In the job's own thread."""
 
     def __init__(
         self,
-        api: Api,
+        run: Run,
         space: SpaceInfo,
-        ledger: Ledger,
-        switch: Switch,
         answers: Answers,
         destination: Destination,
         expect: Callable[[], None],
-        begin: Callable[[list[DownloadFile]], list[DownloadFile]],
         roots: Roots,
         *,
         checksum: bool = False,
     ) -> None:
-        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `begin`
-        is given files that go where nothing is yet, and may begin with them at once; it returns those with which it
-        did not. `roots` is told how each row can be tried again."""
-        self._api = api
-        self._ledger = ledger
-        self._switch = switch
-        self._conflicts = Conflicts(Direction.DOWNLOAD, answers, switch, space, checksum=checksum)
+        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `roots`
+        is told how each row can be tried again."""
+        self._api = run.session.api
+        self._ledger = run.ledger
+        self._switch = run.switch
+        self._conflicts = Conflicts(Direction.DOWNLOAD, answers, run.switch, space, checksum=checksum)
         self._destination = destination
         self._expect = expect
-        self._begin = begin
         self._checksum = checksum
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
-        self.files: list[DownloadFile] = []
+        self._new: list[FileToFetch] = []  # of the next step: files that go where nothing is yet
+        self._others: list[FileToFetch] = []
         self.folders: list[tuple[tuple[str, ...], Entry]] = []  # made here: their times are set at the end
         self._roots = roots
 
-    def plan(self, roots: Sequence[Root]) -> None:
-        """Fill `folders`, and `files` with what has not begun.
+    def plan(self, roots: Sequence[Root]) -> Iterator[list[FileToFetch]]:
+        """The files to be fetched, in steps, and `folders`. What may replace something is in the last step: whoever
+        answers a question by cancelling finds everything that was there as it was.
 
         Raises: Cancelled; ConnectionFailed and the like, which end the job.
         """
@@ -149,14 +120,24 @@ class DownloadPlanner:
             if root.row is not None:
                 self._ledger.again(root.row, max(0, root.entry.size))
             if root.entry.kind == "folder":
-                self._walk(root, remote)
+                yield from self._walk(root, remote)
             else:
                 with self._destination.folder(root.folder) as opened:
                     self._take(root.entry, remote, root.folder, opened, root.name, root.row)
+        yield self._others
+
+    def plan_again(self, rows: Sequence[Row]) -> Iterator[list[FileToFetch]]:
+        """The same for what failed, as it is on the server now."""
+        roots: list[Root] = []
+        for row in rows:
+            root = self._roots.get(row)
+            assert root is not None  # the job was planned to its end
+            roots.append(Root(root.entry, root.folder, root.name, row))
+        yield from self.plan(self._refreshed(roots))
 
     # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _walk(self, root: Root, remote: str) -> None:
+    def _walk(self, root: Root, remote: str) -> Iterator[list[FileToFetch]]:
         local_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         base = self._enter(root.entry, remote, root.folder, root.name, root.row)
         if base is None:
@@ -176,6 +157,9 @@ class DownloadPlanner:
                 for entry in self._take_together(listing.entries, path, folder, opened):
                     if entry.kind != "folder":
                         self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
+            if self._new:
+                new, self._new = self._new, []
+                yield new
             for entry in listing.entries:
                 if entry.kind == "folder":
                     made = self._enter(entry, f"{path}/{entry.name}", folder, None, None)
@@ -262,13 +246,13 @@ class DownloadPlanner:
         self._expect()
         rows = self._ledger.add_files(opened.path, above, [(entry.name, entry.name, entry.size) for entry in files])
         self._roots.add_run(rows[0], files, folder)
-        replace = self._conflicts.replaces
-        self.files += self._begin(
-            [
-                DownloadFile(row, entry, entry.content or b"", folder, entry.name, replace)
-                for row, entry in zip(rows, files, strict=True)
-            ]
-        )
+        over = self._over_unseen
+        self._new = [FileToFetch(row, entry, folder, entry.name, over) for row, entry in zip(rows, files, strict=True)]
+
+    @property
+    def _over_unseen(self) -> Stamp | None:
+        """The precondition where nothing was seen: who said "replace" beforehand means whatever is there by then."""
+        return None if self._conflicts.replaces else NOTHING
 
     def _take(
         self,
@@ -298,7 +282,7 @@ class DownloadPlanner:
         self, entry: Entry, remote: str, folder: tuple[str, ...], opened: LocalFolder, name: str, row: Row
     ) -> None:
         there = None if self._destination.was_made(folder) else opened.look(name)
-        replace = self._conflicts.replaces
+        over = self._over_unseen
         if there is not None:
             path = opened.path / name
             if stat.S_ISDIR(there.st_mode):
@@ -306,15 +290,18 @@ class DownloadPlanner:
             if self._same(entry, there, path):
                 self._ledger.end(row, ItemState.UNCHANGED)
                 return
-            choice, _ = self._conflicts.settle(name, path, there.st_size, there.st_mtime_ns, entry, printable(remote))
+            choice, seen = self._conflicts.settle(
+                name, path, there.st_size, there.st_mtime_ns, entry, printable(remote)
+            )
             if choice is OnConflict.SKIP:
                 self._ledger.end(row, ItemState.SKIPPED)
                 return
-            replace = choice is OnConflict.REPLACE
+            over = Stamp.of(there) if seen else None  # else as above: it was said beforehand
             if choice is OnConflict.KEEP_BOTH:
-                name = row.leaf = self._free_name(opened, folder, name)
+                name, over = self._free_name(opened, folder, name), NOTHING
+                row.leaf = name
         self._expect()
-        self.files.append(DownloadFile(row, entry, entry.content or b"", folder, name, replace))
+        self._others.append(FileToFetch(row, entry, folder, name, over))
 
     def _same(self, entry: Entry, there: os.stat_result, path: Path) -> bool:
         if entry.kind == "symlink":
@@ -333,7 +320,7 @@ class DownloadPlanner:
                 return candidate
         raise AlreadyExists(subject=name)
 
-    def refreshed(self, roots: Sequence[Root]) -> list[Root]:
+    def _refreshed(self, roots: Sequence[Root]) -> list[Root]:
         """What failed, as it is on the server now."""
         again: list[Root] = []
         for root in roots:

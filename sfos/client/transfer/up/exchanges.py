@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -13,16 +12,18 @@ from sfos.client.api import new_op_id
 from sfos.client.contents import MANIFEST_PAGE, check_manifest, manifest_page, most_chunks
 from sfos.client.net.connection import Answer, Connection
 from sfos.client.retry import PASSING
+from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.feed import Exchange
 from sfos.client.transfer.known_chunks import KnownChunks
-from sfos.client.transfer.ledger import Ledger, Row
-from sfos.client.transfer.up.block import Block, Place
-from sfos.client.transfer.up.plan import UploadFile
+from sfos.client.transfer.ledger import Row
+from sfos.client.transfer.up.block import Block, ChunkAt
+from sfos.client.transfer.up.files import SendingFile
+from sfos.client.transfer.up.sending import Sending
 from sfos.protocol import (
     CHUNK_ID_BYTES,
-    MAX_BODY,
     RECORD,
     AccessError,
+    AlreadyExists,
     Entry,
     HaveReply,
     HaveRequest,
@@ -36,8 +37,10 @@ from sfos.protocol import (
     QuotaExceeded,
     Ref,
     RemoteProtocolError,
+    RevisionConflict,
     SfosError,
-    SpaceInfo,
+    StatReply,
+    StatRequest,
     StorageFailed,
     StorageFull,
     from_info,
@@ -49,39 +52,13 @@ from sfos.protocol import (
 
 _log = logging.getLogger(__name__)
 
-# What the body of one put_chunks holds beside its records.
-LARGE_BLOCK_BYTES = MAX_BODY - 64 * 1024
 # What concerns every file that is still to come: trying them one by one would only repeat it.
 _GENERAL = (*PASSING, AccessError, StorageFull, QuotaExceeded, StorageFailed)
 _HEADER_BYTES = 256  # about what a request's own JSON takes
 _PUT_REPLY_BYTES = 256
+_ENTRY_BYTES = 64 * 1024  # more than any entry with its path
 _RESULT_BYTES = 4096  # an item's result at the most: its error's sentence and name, escaped
 _SHOWN_AT_ONCE = 8
-
-
-class Work(Protocol):
-    """What exchanges tell of their end: `UploadWork`."""
-
-    ledger: Ledger
-    space: SpaceInfo
-
-    def block_done(self, block: Block) -> None:
-        """Its memory is free again."""
-
-    def chunks_there(self, file: UploadFile, size: int) -> None:
-        """So many bytes more of a large file are on the server."""
-
-    def commit_done(self) -> None:
-        """Another commit may begin."""
-
-    def took(self, seconds: float) -> None:
-        """The server answered a question after so long."""
-
-    def read_again(self, file: UploadFile, error: SfosError) -> None:
-        """The server lacks parts of it."""
-
-    def fail(self, file: UploadFile, error: SfosError) -> None:
-        """It is given up."""
 
 
 def _check(error: SfosError | None) -> None:
@@ -89,16 +66,16 @@ def _check(error: SfosError | None) -> None:
         raise error
 
 
-def first_step(work: Work, block: Block) -> Exchange:
+def first_step(sending: Sending, block: Block) -> Exchange:
     """What to send of a block first."""
-    return HaveBlock(work, block) if block.chunks else CommitFiles(work, block.files, block)
+    return HaveBlock(sending, block) if block.chunks else CommitFiles(sending, block.files, block)
 
 
 class HaveBlock:
     """Which chunks of the block does the server lack?"""
 
-    def __init__(self, work: Work, block: Block) -> None:
-        self._work = work
+    def __init__(self, sending: Sending, block: Block) -> None:
+        self._sending = sending
         self._block = block
         self.first_lane_only = block.small
         self._ids = block.ids()
@@ -114,29 +91,29 @@ class HaveBlock:
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Send what is lacking."""
         _check(answer.error)
-        self._work.took(time.monotonic() - self._sent_at)
-        work, block = self._work, self._block
+        self._sending.took(time.monotonic() - self._sent_at)
+        sending, block = self._sending, self._block
         if answer.error is not None:
-            return _give_up(work, block, answer.error)
+            return _give_up(sending, block, answer.error)
         answer.expect(HaveReply)
         if len(answer.body) != len(self._ids):
             raise RemoteProtocolError("The server answered for another number of parts than was asked for.")
         lacking = frozenset(name for name, there in zip(self._ids, answer.body, strict=True) if not there)
         if block.small:
-            return [CommitFiles(work, block.files, block, block.places(lacking))]
+            return [CommitFiles(sending, block.files, block, block.places(lacking))]
         for file, record, _ in block.chunks:
             if record.chunk_id not in lacking:
-                work.chunks_there(file, record.length)
+                sending.files.chunks_there(file, record.length)
         if lacking:
-            return [PutBlock(work, block, lacking)]
-        work.block_done(block)
+            return [PutBlock(sending, block, lacking)]
+        sending.block_done(block)
         return []
 
 
-def _give_up(work: Work, block: Block, error: SfosError) -> list[Exchange]:
+def _give_up(sending: Sending, block: Block, error: SfosError) -> list[Exchange]:
     for file in block.files:
-        work.fail(file, error)
-    work.block_done(block)
+        sending.files.fail(file, error)
+    sending.block_done(block)
     return []
 
 
@@ -146,8 +123,8 @@ class AskKnown:
 
     first_lane_only = False
 
-    def __init__(self, work: Work, file: UploadFile, earlier: Entry) -> None:
-        self._space = work.space
+    def __init__(self, sending: Sending, file: SendingFile, earlier: Entry) -> None:
+        self._space = sending.space
         self._file = file
         self._earlier = earlier
         self.request_bytes = _HEADER_BYTES
@@ -180,8 +157,8 @@ class PutBlock:
 
     first_lane_only = False
 
-    def __init__(self, work: Work, block: Block, lacking: frozenset[bytes]) -> None:
-        self._work = work
+    def __init__(self, sending: Sending, block: Block, lacking: frozenset[bytes]) -> None:
+        self._sending = sending
         self._block = block
         self._lacking = lacking
         self._places = block.places(lacking)
@@ -197,14 +174,14 @@ class PutBlock:
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """The chunks are durable."""
         _check(answer.error)
-        work, block = self._work, self._block
+        sending, block = self._sending, self._block
         if answer.error is not None:
-            return _give_up(work, block, answer.error)
+            return _give_up(sending, block, answer.error)
         answer.expect(PutChunksReply)
         for file, record, _ in block.chunks:
             if record.chunk_id in self._lacking:
-                work.chunks_there(file, record.length)
-        work.block_done(block)
+                sending.files.chunks_there(file, record.length)
+        sending.block_done(block)
         return []
 
 
@@ -214,12 +191,13 @@ class CommitFiles:
     first_lane_only = True
 
     def __init__(
-        self, work: Work, files: list[UploadFile], block: Block | None = None, inline: Sequence[Place] = ()
+        self, sending: Sending, files: list[SendingFile], block: Block | None = None, inline: Sequence[ChunkAt] = ()
     ) -> None:
-        self._work = work
+        self._sending = sending
         self._files = files
         self._block = block
         self._op_id = new_op_id()
+        self.is_over = False
         self._inline = list(inline)
         records = sum([len(file.records) for file in files])
         data = sum([record.length for record, _ in self._inline]) + len(self._inline) * RECORD.size
@@ -229,7 +207,7 @@ class CommitFiles:
     def send(self, connection: Connection) -> None:
         """The same request each time, under the same op_id: it is applied once."""
         for file in self._files[:_SHOWN_AT_ONCE]:
-            self._work.ledger.begin(file.row)
+            self._sending.ledger.begin(file.todo.row)
         items = [file.item() for file in self._files]
         request, body = pack_commit(self._op_id, items, [record for file in self._files for record in file.records])
         if self._block is None or not self._inline:
@@ -243,29 +221,69 @@ class CommitFiles:
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Each file is there, or has its reason."""
         _check(answer.error)
+        follow: list[Exchange] = []
         if answer.error is not None:
             for file in self._files:
-                self._work.fail(file, answer.error)
+                self._sending.files.fail(file, answer.error)
         else:
             results, _ = unpack_results(answer.expect(ItemsReply), answer.body)
             if len(results) != len(self._files):
                 raise RemoteProtocolError("The server answered for another number of files than were sent.")
-            self._settle(results)
+            follow = self._settle(results)
         if self._block is not None:
-            self._work.block_done(self._block)
-        else:
-            self._work.commit_done()
-        return []
+            self._sending.block_done(self._block)
+        self.is_over = True
+        return follow
 
-    def _settle(self, results: Sequence[ItemResult]) -> None:
+    def _settle(self, results: Sequence[ItemResult]) -> list[Exchange]:
+        follow: list[Exchange] = []
         done: list[Row] = []
         for file, result in zip(self._files, results, strict=True):
             if result.error is None:
-                done.append(file.row)
+                done.append(file.todo.row)
                 continue
             error = from_info(result.error)
             if isinstance(error, MissingChunks):
-                self._work.read_again(file, error)
+                self._sending.files.read_again(file, error)
+            elif isinstance(error, RevisionConflict | AlreadyExists):
+                follow.append(AskWhetherThere(self._sending, file, error))
             else:
-                self._work.fail(file, error)
-        self._work.ledger.done_all_of(done)
+                self._sending.files.fail(file, error)
+        self._sending.ledger.done_all_of(done)
+        return follow
+
+
+class AskWhetherThere:
+    """Look at what made a commit refuse a file. Is it what was to be sent, the file has arrived: the program that sent
+    it was killed before it heard so, or somebody else sent the same."""
+
+    first_lane_only = False
+    request_bytes = _HEADER_BYTES
+    most_reply_bytes = _ENTRY_BYTES
+
+    def __init__(self, sending: Sending, file: SendingFile, error: SfosError) -> None:
+        self._sending = sending
+        self._file = file
+        self._error = error
+
+    def send(self, connection: Connection) -> None:
+        """See `Exchange`."""
+        connection.send(StatRequest(ref=Ref(space=self._sending.space.space, path=self._file.todo.row.remote)))
+
+    def answered(self, answer: Answer) -> Sequence[Exchange]:
+        """The file is done, or fails with the commit's error: whatever else is wrong is not its reason."""
+        if isinstance(answer.error, PASSING):
+            raise answer.error
+        if answer.error is None and self._is_there(answer.expect(StatReply).entry):
+            self._sending.ledger.end(self._file.todo.row, ItemState.DONE)
+        else:
+            self._sending.files.fail(self._file, self._error)
+        return []
+
+    def _is_there(self, entry: Entry) -> bool:
+        todo, local = self._file.todo, self._file.todo.local
+        if (entry.parent, entry.name, entry.kind) != (todo.parent, todo.name, local.kind):
+            return False
+        if local.kind == "symlink":
+            return entry.attrs is not None and entry.attrs.link == local.link
+        return entry.content == self._file.content

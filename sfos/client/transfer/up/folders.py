@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from sfos.client.api import Api, new_op_id
+from sfos.client.api import new_op_id
 from sfos.client.local.scan import LocalEntry
 from sfos.client.transfer.events import ItemState
-from sfos.client.transfer.ledger import Ledger, Row
-from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.ledger import Row
+from sfos.client.transfer.run import Run
+from sfos.client.transfer.up.files import attributes_of
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
     MUST_NOT_EXIST,
     AlreadyExists,
-    Attributes,
     CommitItem,
     Entry,
     NotAFolder,
@@ -31,22 +30,14 @@ _FOLDERS_AT_ONCE = 500
 Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into which remote one, and its row if it has one
 
 
-def attributes_of(local: LocalEntry) -> Attributes:
-    """What else the server keeps of it: permission bits (where there are such), and where a symlink points."""
-    mode = local.facts.mode if sys.platform != "win32" and local.kind != "symlink" else None
-    return Attributes(mode=mode, link=local.link)
-
-
 class RemoteFolders:
     """For one job, in its own thread."""
 
-    def __init__(
-        self, api: Api, ledger: Ledger, switch: Switch, expect: Callable[[int], None], *, follow_symlinks: bool
-    ) -> None:
+    def __init__(self, run: Run, expect: Callable[[int], None], *, follow_symlinks: bool) -> None:
         """`expect`: see `UploadPlanner`."""
-        self._api = api
-        self._ledger = ledger
-        self._switch = switch
+        self._api = run.session.api
+        self._ledger = run.ledger
+        self._switch = run.switch
         self._expect = expect
         self._follow = follow_symlinks
         self._visited: set[tuple[int, int]] = set()
@@ -86,7 +77,7 @@ class RemoteFolders:
 
     def _been_in(self, local: LocalEntry) -> bool:
         """Whether links lead here a second time (only where they are followed)."""
-        place = (local.facts.device, local.facts.inode)
+        place = (local.stamp.device, local.stamp.inode)
         if not self._follow or place == (0, 0) or place[1] == 0:
             return False
         if place in self._visited:
@@ -113,7 +104,7 @@ class RemoteFolders:
                 CommitItem(
                     target=Target(parent=parent.node, name=local.name),
                     kind="folder",
-                    mtime_ns=local.facts.mtime_ns,
+                    mtime_ns=local.stamp.mtime_ns,
                     attrs=attributes_of(local),
                     if_revision=MUST_NOT_EXIST,
                 )

@@ -1,4 +1,4 @@
-"""What an upload will do: local folders beside remote ones, level by level, before a byte of content is read.
+"""The plan of an upload: local folders beside remote ones, level by level, before a byte of content is read.
 
 Missing folders are made here, so that files are put by folder and not by path. What is there already is settled by the
 policy; what is the same by size and time is left alone, as rsync does.
@@ -15,22 +15,19 @@ from pathlib import Path
 
 import msgspec
 
-from sfos.client.api import Api
 from sfos.client.errors import Cancelled, KindUnknown
 from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
-from sfos.client.transfer.known_chunks import KnownChunks
-from sfos.client.transfer.ledger import Ledger, Row
-from sfos.client.transfer.switch import Switch
-from sfos.client.transfer.up.folders import RemoteFolders, Wanted, attributes_of
+from sfos.client.transfer.ledger import Row
+from sfos.client.transfer.run import Run
+from sfos.client.transfer.up.files import FileToSend
+from sfos.client.transfer.up.folders import RemoteFolders, Wanted
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
     MAX_DEPTH,
     MUST_NOT_EXIST,
     OTHER_KIND,
-    ChunkRecord,
-    CommitItem,
     Entry,
     IsAFolder,
     NotAFolder,
@@ -39,52 +36,11 @@ from sfos.protocol import (
     Revision,
     SfosError,
     SpaceInfo,
-    Target,
 )
 
 _FEW_ROOTS = 16  # so many names are asked for one by one; for more, the folder is listed
 _FILES_AT_ONCE = 1_000
 _WINDOWS = sys.platform == "win32"
-
-
-class UploadFile(msgspec.Struct):
-    """A file or symlink to be sent, and how far that is. `earlier`: what had its name; its chunks are `known` later."""
-
-    row: Row
-    local: LocalEntry
-    parent: int
-    name: str
-    if_revision: Revision | None
-    earlier: Entry | None = None
-    known: KnownChunks | None = None
-    records: list[ChunkRecord] = msgspec.field(default_factory=list)
-    content: bytes | None = None
-    size: int = 0
-    mtime_ns: int = 0
-    bytes_there: int = 0
-    blocks_open: int = 0
-    read: bool = False
-    over: bool = False
-    tries: int = 0
-
-    def afresh(self) -> UploadFile:
-        """The same, to be read from its beginning; blocks under way keep the old one, which is over."""
-        self.over = True
-        tries = self.tries + 1
-        return UploadFile(self.row, self.local, self.parent, self.name, self.if_revision, self.earlier, tries=tries)
-
-    def item(self) -> CommitItem:
-        """How a commit puts it in place."""
-        return CommitItem(
-            target=Target(parent=self.parent, name=self.name),
-            kind=self.local.kind,
-            size=self.size,
-            mtime_ns=self.mtime_ns,
-            content=self.content,
-            chunks=len(self.records),
-            attrs=attributes_of(self.local),
-            if_revision=self.if_revision,
-        )
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -97,14 +53,12 @@ class Root(msgspec.Struct, frozen=True):
 
 
 class UploadPlanner:
-    """Plans for one job; `files` grows while it plans. In the job's own thread."""
+    """Plans for one run of a job. In the job's own thread."""
 
     def __init__(
         self,
-        api: Api,
+        run: Run,
         space: SpaceInfo,
-        ledger: Ledger,
-        switch: Switch,
         answers: Answers,
         expect: Callable[[int], None],
         *,
@@ -112,17 +66,17 @@ class UploadPlanner:
         checksum: bool = False,
     ) -> None:
         """`expect` is told, as soon as it is known, that a file of so many bytes is to be sent."""
-        self._api = api
-        self._ledger = ledger
-        self._switch = switch
-        self._conflicts = Conflicts(Direction.UPLOAD, answers, switch, space, checksum=checksum)
+        self._api = run.session.api
+        self._ledger = run.ledger
+        self._switch = run.switch
+        self._conflicts = Conflicts(Direction.UPLOAD, answers, run.switch, space, checksum=checksum)
         self._expect = expect
         self._follow = follow_symlinks
         self._checksum = checksum
-        self._folders = RemoteFolders(api, ledger, switch, expect, follow_symlinks=follow_symlinks)
-        self.files: list[UploadFile] = []
+        self._folders = RemoteFolders(run, expect, follow_symlinks=follow_symlinks)
+        self._files: list[FileToSend] = []  # of the next step
 
-    def destination(self, folder: str | Ref | Entry) -> tuple[int, str]:
+    def _destination(self, folder: str | Ref | Entry) -> tuple[int, str]:
         """The node and path of the folder to upload into, made if it is missing. Raises: NotAFolder, TreeError."""
         if isinstance(folder, Entry):
             return folder.node, folder.path or "/"
@@ -138,9 +92,9 @@ class UploadPlanner:
             raise NotAFolder(subject=entry.path)
         return entry.node, entry.path or "/"
 
-    def roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
+    def _roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
         """What was asked for. Raises: what the server says of the folder."""
-        node, path = self.destination(folder)
+        node, path = self._destination(folder)
         parts = None
         if len(paths) > _FEW_ROOTS:
             listing = self._api.list_brief([Ref(node=node)])[0]
@@ -150,28 +104,41 @@ class UploadPlanner:
         parent = RemoteFolder(self._api, node, path, parts)
         return [Root(local, parent, rename_to) for local in paths]
 
-    def roots_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> list[Root]:
+    def _roots_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> list[Root]:
         """What failed, into the folders where it was to go."""
         roots: list[Root] = []
-        node, path = self.destination(folder)
+        node, path = self._destination(folder)
         nodes: dict[str, int] = {path.rstrip("/"): node}
         for row in rows:
             above, _, name = row.remote.rpartition("/")
             if above not in nodes:
-                nodes[above] = self.destination(above or "/")[0]
+                nodes[above] = self._destination(above or "/")[0]
             roots.append(Root(row.local, RemoteFolder(self._api, nodes[above], above or "/", None), name, row))
         return roots
 
-    def plan(self, roots: Sequence[Root]) -> Iterator[None]:
-        """Fill `files`; yields whenever there may be a good deal more in it than before, and at last.
+    def plan(
+        self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None
+    ) -> Iterator[list[FileToSend]]:
+        """The files to be sent of what was asked for, in steps of a good deal each. Missing folders are made.
 
-        Raises: Cancelled; ConnectionFailed and the like, which end the job.
+        Raises: Cancelled; what the server says of the folder; ConnectionFailed and the like, which end the job.
         """
+        yield from self._plan(self._roots(paths, folder, rename_to))
+
+    def plan_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> Iterator[list[FileToSend]]:
+        """The same for what failed."""
+        yield from self._plan(self._roots_again(rows, folder))
+
+    def _next_step(self) -> list[FileToSend]:
+        files, self._files = self._files, []
+        return files
+
+    def _plan(self, roots: Sequence[Root]) -> Iterator[list[FileToSend]]:
         level: list[Wanted] = []
         for root in roots:
             found = look_at(root.local, follow_symlinks=self._follow, name=root.name)
             self._take(found, root.parent, root.row, level)
-        yield
+        yield self._next_step()
         depth = 0
         while level:
             depth += 1
@@ -181,7 +148,7 @@ class UploadPlanner:
                 scanned = self._scan(local.path, remote)
                 while some := list(islice(scanned, _FILES_AT_ONCE)):
                     self._take_some(some, remote, below)
-                    yield
+                    yield self._next_step()
             level = below if depth < MAX_DEPTH else []
 
     def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
@@ -229,12 +196,12 @@ class UploadPlanner:
                 self._take(found, remote, None, folders)
         if not files:
             return
-        self._expect(max([file.facts.size for file in files]))
-        named = [(file.leaf, file.name, file.facts.size) for file in files]
+        self._expect(max([file.stamp.size for file in files]))
+        named = [(file.leaf, file.name, file.stamp.size) for file in files]
         rows = self._ledger.add_files(files[0].folder, remote.path_of(""), named)
         revision = None if self._conflicts.replaces else MUST_NOT_EXIST
         node = remote.node
-        self.files += [UploadFile(row, file, node, file.name, revision) for row, file in zip(rows, files, strict=True)]
+        self._files += [FileToSend(row, file, node, file.name, revision) for row, file in zip(rows, files, strict=True)]
 
     def _take(
         self,
@@ -252,7 +219,7 @@ class UploadPlanner:
         elif found.kind == "folder":
             folders.append((found, remote, row))
         else:
-            size = found.facts.size if found.kind == "file" else 0
+            size = found.stamp.size if found.kind == "file" else 0
             if row is None:
                 row = self._ledger.add(found.folder, path, found.kind, size, leaf=found.leaf)
             else:
@@ -278,8 +245,8 @@ class UploadPlanner:
         if self._same(local, there):
             self._ledger.end(row, ItemState.UNCHANGED)
             return
-        facts = local.facts
-        choice, seen = self._conflicts.settle(local.name, local.path, facts.size, facts.mtime_ns, there, row.remote)
+        stamp = local.stamp
+        choice, seen = self._conflicts.settle(local.name, local.path, stamp.size, stamp.mtime_ns, there, row.remote)
         if choice is OnConflict.REPLACE:
             # Who was asked has seen this version; who said "replace" beforehand means whatever is there.
             self._add(row, local, remote, there.name, there.revision if seen else None, there)
@@ -293,8 +260,8 @@ class UploadPlanner:
             return False
         if local.kind == "symlink":
             return there.attrs is not None and there.attrs.link == local.link
-        facts = local.facts
-        return self._conflicts.same_file(local.path, facts.size, facts.mtime_ns, there, follow_symlinks=self._follow)
+        stamp = local.stamp
+        return self._conflicts.same_file(local.path, stamp.size, stamp.mtime_ns, there, follow_symlinks=self._follow)
 
     def _add(
         self,
@@ -307,5 +274,5 @@ class UploadPlanner:
     ) -> None:
         if name != local.name:
             row.remote = remote.path_of(name)
-        self._expect(local.facts.size)
-        self.files.append(UploadFile(row, local, remote.node, name, if_revision, earlier))
+        self._expect(local.stamp.size)
+        self._files.append(FileToSend(row, local, remote.node, name, if_revision, earlier))

@@ -9,20 +9,19 @@ place little is cut: `known_chunks`.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 
 from sfos.client.errors import Cancelled, FileChanged
 from sfos.client.local.chunking import Cutter, SourceFile, open_source, read_small
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.known_chunks import KnownChunks
 from sfos.client.transfer.pieces import Divider, bytes_of
-from sfos.client.transfer.switch import Switch
-from sfos.client.transfer.up.block import Block
-from sfos.client.transfer.up.exchanges import LARGE_BLOCK_BYTES
-from sfos.client.transfer.up.plan import UploadFile
-from sfos.client.transfer.up.source import UploadWork
+from sfos.client.transfer.up.block import LARGE_BLOCK_BYTES, Block
+from sfos.client.transfer.up.files import FileToSend, SendingFile
+from sfos.client.transfer.up.queue import SendQueue
+from sfos.client.transfer.up.sending import Sending
 from sfos.protocol import (
     MAX_CHUNK_BYTES,
     MIN_CHUNK_BYTES,
@@ -36,79 +35,92 @@ from sfos.protocol import (
 
 _MOST_RECORDS = 200_000  # of one file: its list must fit a commit's body
 _WORTH_WAITING_BYTES = 256 * 1024 * 1024
+_ANSWER_S = 0.02  # as long as cutting 50 MiB takes
 _BLOCK_LINGER_S = 0.5  # small files wait so long for company while a large one is read
 
 
 class Reader:
-    """Reads the files of a plan into blocks. In the job's own thread."""
+    """Reads files into blocks. In the job's own thread."""
 
-    def __init__(self, work: UploadWork, switch: Switch, *, follow_symlinks: bool) -> None:
-        self._work = work
-        self._switch = switch
+    def __init__(self, sending: Sending, queue: SendQueue, *, follow_symlinks: bool) -> None:
+        self._files = sending.files
+        self._blocks = sending.blocks
+        self._ledger = sending.ledger
+        self._queue = queue
+        self._switch = sending.switch
         self._follow = follow_symlinks
-        self._key = work.space.chunk_key
+        self._key = sending.space.chunk_key
         self._empty = content_id(self._key, b"")
-        self._at = 0  # how many of the planned files have been read
+        self._waiting: deque[FileToSend] = deque()
         self._small: Block | None = None
         self._small_since = 0.0
         self._large: Block | None = None
         self._companion = ThreadPoolExecutor(1, "transfer-reader")
-        self._divider = Divider(Cutter(work.space.cut_seed), self._key, self._companion)
+        self._divider = Divider(Cutter(sending.space.cut_seed), self._key, self._companion)
 
-    def read_ahead(self, files: Sequence[UploadFile]) -> None:
-        """Read what can be read without waiting of files to which more will be added; the first ones are small.
+    def take(self, files: Iterable[FileToSend]) -> None:
+        """Take files that are to be read, to which more will be added; read of them what needs no waiting.
 
         So the server has work while the rest is planned; planning itself comes first, or no time left can be told.
         """
-        while self._at < len(files) and self._work.has_room and self._read_small(files[self._at]):
-            self._at += 1
+        waiting = self._waiting
+        waiting.extend(files)
+        while waiting and self._blocks.has_room and self._read_small(waiting[0]):
+            waiting.popleft()
 
-    def run(self, files: Sequence[UploadFile]) -> None:
-        """Read them all; returns when all are committed or given up. Raises: Cancelled."""
+    def read_all(self) -> None:
+        """Read all that were taken; returns when they are committed or given up. Raises: Cancelled."""
         try:
-            self._read_all(islice(files, self._at, None))
+            while self._waiting:
+                todo = self._waiting.popleft()
+                self._switch.wait_open()
+                if not self._read_small(todo):
+                    self._read(SendingFile(todo))
+                self._flush_lonely()
+            while self._ended():
+                for file in self._files.take_again():
+                    self._switch.wait_open()
+                    self._read(file)
+                    self._flush_lonely()
         finally:
             self._companion.shutdown()
 
-    def _read_all(self, todo: Iterator[UploadFile]) -> None:
-        while True:
-            for file in todo:
-                self._switch.wait_open()
-                if not self._read_small(file):
-                    self._read(file)
-                if self._small is not None and time.monotonic() - self._small_since > _BLOCK_LINGER_S:
-                    self._flush_small()
-            self._flush_small()
-            self._flush_large()
-            if not self._work.reading_ended():
-                return
-            todo = self._work.files_to_read_again()
+    def _ended(self) -> bool:
+        """All has been read; whether something has to be read again. Blocks until that is known."""
+        self._flush_small()
+        self._flush_large()
+        return self._queue.reading_ended()
 
-    def _read_small(self, file: UploadFile) -> bool:
+    def _flush_lonely(self) -> None:
+        if self._small is not None and time.monotonic() - self._small_since > _BLOCK_LINGER_S:
+            self._flush_small()
+
+    def _read_small(self, todo: FileToSend) -> bool:
         """The short way for most files: whether it went."""
-        local = file.local
-        facts = local.facts
-        size = facts.size
-        if size > MIN_CHUNK_BYTES or local.kind != "file" or file.tries or file.row.state is ItemState.FAILED:
+        local = todo.local
+        stamp = local.stamp
+        size = stamp.size
+        if size > MIN_CHUNK_BYTES or local.kind != "file" or todo.row.state is ItemState.FAILED:
             return False
         block = self._small
         if block is None or not block.takes(size):
             block = self._small_block(size)
         space = block.free(size + 1)
-        if not read_small(local.text, facts, space, follow_symlinks=self._follow):
+        if not read_small(local.text, stamp, space, follow_symlinks=self._follow, exactly=todo.if_unchanged):
             return False
-        file.size, file.mtime_ns = size, facts.mtime_ns
+        file = SendingFile(todo)
+        file.size, file.mtime_ns = size, stamp.mtime_ns
         self._add_small(block, file, space[:size])
         return True
 
-    def _read(self, file: UploadFile) -> None:
-        if file.row.state is ItemState.FAILED:
+    def _read(self, file: SendingFile) -> None:
+        if file.todo.row.state is ItemState.FAILED:
             return
         try:
             try:
                 self._read_once(file)
             except FileChanged:
-                again = self._work.afresh(file)
+                again = self._files.afresh(file)
                 if again is None:
                     return
                 file = again
@@ -116,17 +128,20 @@ class Reader:
         except Cancelled:
             raise
         except SfosError as error:
-            self._work.fail(file, error)
+            self._files.fail(file, error)
 
-    def _read_once(self, file: UploadFile) -> None:
-        if file.local.kind == "symlink":
-            file.mtime_ns = file.local.facts.mtime_ns
+    def _read_once(self, file: SendingFile) -> None:
+        todo = file.todo
+        if todo.local.kind == "symlink":
+            file.mtime_ns = todo.local.stamp.mtime_ns
             self._small_block(0).add_file(file, None)
             return
-        with open_source(file.local.path, follow_symlinks=self._follow) as source:
-            file.size, file.mtime_ns = source.facts.size, source.facts.mtime_ns
-            self._work.ledger.resize(file.row, file.size)
-            if source.facts.size <= MIN_CHUNK_BYTES:
+        with open_source(todo.local.path, follow_symlinks=self._follow) as source:
+            if todo.if_unchanged:
+                source.check_is(todo.local.stamp)
+            file.size, file.mtime_ns = source.stamp.size, source.stamp.mtime_ns
+            self._ledger.resize(todo.row, file.size)
+            if source.stamp.size <= MIN_CHUNK_BYTES:
                 block = self._small_block(file.size)
                 count, _ = source.fill(block.free(file.size + 1))
                 source.check_unchanged()
@@ -141,11 +156,11 @@ class Reader:
             self._flush_small()
             block = None
         if block is None:
-            block = self._small = self._work.new_block(small=True)
+            block = self._small = self._blocks.take(small=True)
             self._small_since = time.monotonic()
         return block
 
-    def _add_small(self, block: Block, file: UploadFile, content: memoryview) -> None:
+    def _add_small(self, block: Block, file: SendingFile, content: memoryview) -> None:
         if content:
             file.content = chunk_id(self._key, content)
             block.add_file(file, ChunkRecord(file.content, len(content)))
@@ -153,18 +168,19 @@ class Reader:
             file.content = self._empty
             block.add_file(file, None)
 
-    def _read_large(self, file: UploadFile, source: SourceFile) -> None:
-        self._work.ledger.begin(file.row)
+    def _read_large(self, file: SendingFile, source: SourceFile) -> None:
+        self._ledger.begin(file.todo.row)
         if self._large is not None and self._large.room < min(file.size, MAX_CHUNK_BYTES):
             self._flush_large()
         self._switch.wait_open()
-        block = self._large = self._large or self._work.new_block(small=False)
-        earlier_bytes = file.earlier.size if file.earlier is not None and not file.tries else 0
-        if file.earlier is not None and earlier_bytes > LARGE_BLOCK_BYTES:
-            self._work.ask_known(file, file.earlier)
+        block = self._large = self._large or self._blocks.take(small=False)
+        earlier = file.todo.earlier
+        earlier_bytes = earlier.size if earlier is not None and not file.tries else 0
+        if earlier is not None and earlier_bytes > LARGE_BLOCK_BYTES:
+            self._queue.ask_known(file, earlier)
         count, ended = source.fill(block.free())
         if earlier_bytes > _WORTH_WAITING_BYTES:
-            self._work.wait_for_known(file)
+            self._files.wait_for_known(file, _ANSWER_S)
         while not ended and not file.over:
             self._switch.wait_open()
             block, count, ended = self._divide_and_read_on(block, count, file, source)
@@ -173,12 +189,12 @@ class Reader:
         self._add(block, file, self._divider.divide(block.free(count), file.known or KnownChunks(), ended=True))
         source.check_unchanged()
         if len(file.records) > _MOST_RECORDS:
-            raise TooMuch("This file is too large for one commit.", subject=str(file.local.path))
+            raise TooMuch("This file is too large for one commit.", subject=str(file.todo.local.path))
         file.content = content_id(self._key, pack_records(file.records))
-        self._work.file_read(file)
+        self._files.read_to_end(file)
 
     def _divide_and_read_on(
-        self, block: Block, count: int, file: UploadFile, source: SourceFile
+        self, block: Block, count: int, file: SendingFile, source: SourceFile
     ) -> tuple[Block, int, bool]:
         """Divide the `count` bytes at the end of a full block, and name the chunks while the next one is filled.
 
@@ -188,7 +204,7 @@ class Reader:
         lengths = self._divider.foretell(data, known)
         records = [] if lengths is not None else self._divider.divide(data, known, ended=False)
         rest = data[sum(lengths.each) if lengths is not None else bytes_of(records) :]
-        following = self._work.new_block(small=False)
+        following = self._blocks.take(small=False)
         reading = self._read_behind(rest, following, source)
         try:
             if lengths is not None:
@@ -216,17 +232,17 @@ class Reader:
 
         return self._companion.submit(fill)
 
-    def _add(self, block: Block, file: UploadFile, records: Sequence[ChunkRecord]) -> None:
+    def _add(self, block: Block, file: SendingFile, records: Sequence[ChunkRecord]) -> None:
         for record in records:
             if block.add_chunk(file, record):
-                self._work.block_opened(file)
+                self._files.block_opened(file)
 
     def _flush_small(self) -> None:
         block, self._small = self._small, None
         if block is not None:
-            self._work.put_block(block)
+            self._queue.put(block)
 
     def _flush_large(self) -> None:
         block, self._large = self._large, None
         if block is not None:
-            self._work.put_block(block)
+            self._queue.put(block)

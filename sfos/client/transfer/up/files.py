@@ -1,0 +1,154 @@
+"""Files to be sent: what a plan decides of each, how far each is, and what the threads of an upload tell of them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from sfos.client.local.scan import LocalEntry
+from sfos.client.transfer.events import ItemState
+from sfos.client.transfer.known_chunks import KnownChunks
+from sfos.client.transfer.ledger import Ledger, Row
+from sfos.client.transfer.switch import Switch
+from sfos.protocol import Attributes, ChunkRecord, CommitItem, Entry, Revision, SfosError, Target
+
+
+class FileToSend(msgspec.Struct, frozen=True):
+    """A file or symlink here, and where it is to be put on the server.
+
+    `if_revision`: only in place of that one there (MUST_NOT_EXIST: of nothing); None: in place of whatever is there.
+    `if_unchanged`: only in the state in which `local` saw it; else as it is when it is read. `earlier`: what has its
+    name, as a guess at most of its content. `row`: its place in the books of the job.
+    """
+
+    row: Row
+    local: LocalEntry
+    parent: int
+    name: str
+    if_revision: Revision | None
+    earlier: Entry | None = None
+    if_unchanged: bool = False
+
+
+class SendingFile(msgspec.Struct, eq=False):
+    """How far the sending of a file is. `known`: the chunks of its earlier version, once they have been asked for."""
+
+    todo: FileToSend
+    known: KnownChunks | None = None
+    records: list[ChunkRecord] = msgspec.field(default_factory=list)
+    content: bytes | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    bytes_there: int = 0
+    blocks_open: int = 0
+    read: bool = False
+    over: bool = False
+    tries: int = 0
+
+    def afresh(self) -> SendingFile:
+        """The same, to be read from its beginning; blocks under way keep the old one, which is over."""
+        self.over = True
+        return SendingFile(self.todo, tries=self.tries + 1)
+
+    def item(self) -> CommitItem:
+        """How a commit puts it in place."""
+        todo = self.todo
+        return CommitItem(
+            target=Target(parent=todo.parent, name=todo.name),
+            kind=todo.local.kind,
+            size=self.size,
+            mtime_ns=self.mtime_ns,
+            content=self.content,
+            chunks=len(self.records),
+            attrs=attributes_of(todo.local),
+            if_revision=todo.if_revision,
+        )
+
+
+def attributes_of(local: LocalEntry) -> Attributes:
+    """More that the server keeps of it: permission bits (where there are such), and where a symlink points."""
+    mode = local.stamp.mode if sys.platform != "win32" and local.kind != "symlink" else None
+    return Attributes(mode=mode, link=local.link)
+
+
+class SentFiles:
+    """The books of an upload's threads on its files: told by the reader and by the answers. Thread-safe."""
+
+    def __init__(self, ledger: Ledger, switch: Switch, changed: threading.Condition) -> None:
+        """`changed`: of the queue, which takes from `ready` what is to be committed."""
+        self._ledger = ledger
+        self._switch = switch
+        self._changed = changed
+        self.ready: deque[SendingFile] = deque()
+        self.again: deque[SendingFile] = deque()
+
+    # ── told by the reader ──────────────────────────────────────────────────────────────────────────────────────
+
+    def block_opened(self, file: SendingFile) -> None:
+        """Another block holds something of a large file, which waits for it."""
+        with self._changed:
+            file.blocks_open += 1
+
+    def read_to_end(self, file: SendingFile) -> None:
+        """A large file has been read to its end; it is committed once its blocks are there."""
+        with self._changed:
+            file.read = True
+            file.known = None
+            self._check_ready(file)
+
+    def afresh(self, file: SendingFile) -> SendingFile | None:
+        """The same, to be read from its beginning; None if it has been given up."""
+        with self._changed:
+            return None if file.over else file.afresh()
+
+    def take_again(self) -> Iterator[SendingFile]:
+        """Those that turned out to lack something on the server after all, to be read anew."""
+        with self._changed:
+            files, self.again = self.again, deque()
+        return iter(files)
+
+    def wait_for_known(self, file: SendingFile, timeout_s: float) -> None:
+        """Wait a little for the chunks of the earlier version: where they come at once, nothing need be cut."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._switch.cancelled or file.known is not None, timeout_s)
+
+    # ── told by the answers ─────────────────────────────────────────────────────────────────────────────────────
+
+    def block_closed(self, files: list[SendingFile]) -> None:
+        """All that a block held of these large files is on the server, or given up."""
+        with self._changed:
+            for file in files:
+                file.blocks_open -= 1
+                self._check_ready(file)
+
+    def chunks_there(self, file: SendingFile, size: int) -> None:
+        """So many bytes more of a large file are on the server. Two lanes may say so at once."""
+        with self._changed:
+            file.bytes_there += size
+            there = file.bytes_there
+        self._ledger.advance(file.todo.row, there)
+
+    def fail(self, file: SendingFile, error: SfosError) -> None:
+        """This file is given up, unless it is over: then what failed was an attempt that another has replaced."""
+        with self._changed:
+            if not file.over:
+                file.over = True
+                self._ledger.end(file.todo.row, ItemState.FAILED, error)
+
+    def read_again(self, file: SendingFile, error: SfosError) -> None:
+        """The server lacks parts of it, which it had before. Once: then it fails."""
+        if file.tries:
+            self.fail(file, error)
+            return
+        with self._changed:
+            self.again.append(file.afresh())
+            self._changed.notify_all()
+
+    def _check_ready(self, file: SendingFile) -> None:
+        if file.read and file.blocks_open == 0 and not file.over:
+            self.ready.append(file)
+            self._changed.notify_all()

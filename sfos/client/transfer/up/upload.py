@@ -1,0 +1,51 @@
+"""An upload as it was asked for: planned, and sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sfos.client.transfer.conflicts import Answers
+from sfos.client.transfer.events import ConflictPolicy
+from sfos.client.transfer.ledger import Ledger, Row
+from sfos.client.transfer.run import Run
+from sfos.client.transfer.up.plan import UploadPlanner
+from sfos.client.transfer.up.send import Sender
+from sfos.protocol import Entry, Ref
+
+
+class Upload:
+    """See `Transfer`."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        folder: str | Ref | Entry,
+        policy: ConflictPolicy,
+        rename_to: str | None,
+        follow_symlinks: bool,
+        checksum: bool,
+    ) -> None:
+        self._paths = tuple(paths)
+        self._folder = folder
+        self._answers = Answers(policy)
+        self._rename_to = rename_to
+        self._follow = follow_symlinks
+        self._checksum = checksum
+
+    def first_row(self, ledger: Ledger) -> Row:
+        """See `Transfer`."""
+        path = self._folder if isinstance(self._folder, str) else self._folder.path or "/"
+        return ledger.add(self._paths[0] if self._paths else Path(), path, "folder", 0)
+
+    def execute(self, run: Run, again: list[Row]) -> None:
+        """See `Transfer`. Nothing is visible before its commit; chunks without one are collected by the server."""
+        space = run.session.info.home
+        sender = Sender(run, space, follow_symlinks=self._follow)
+        planner = UploadPlanner(
+            run, space, self._answers, sender.expect, follow_symlinks=self._follow, checksum=self._checksum
+        )
+        if again:
+            sender.send(planner.plan_again(again, self._folder))
+        else:
+            sender.send(planner.plan(self._paths, self._folder, self._rename_to))
