@@ -1,4 +1,4 @@
-"""What becomes of a file whose name is taken where it goes: one policy for a whole job, or a person who is asked."""
+"""Conflicts of names at the destination: one policy for a whole job, or a person who is asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Answers:
         self._given: dict[tuple[Path, int, int, int, Revision], OnConflict] = {}
 
     def ask(self, conflict: Conflict, ask: AskConflict) -> OnConflict:
-        """What was answered about these versions of both sides, or is now. May block."""
+        """Answer about these versions of both sides: the one given before, or the person's now. May block."""
         remote = conflict.remote
         versions = (conflict.local, conflict.local_size, conflict.local_mtime_ns, remote.node, remote.revision)
         if versions in self._given:

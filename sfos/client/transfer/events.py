@@ -1,4 +1,4 @@
-"""What a transfer tells: frozen values, made in worker threads, handed to a callback at most some 20 times a second.
+"""Events of a transfer: frozen values, made in worker threads, handed to a callback at most some 20 times a second.
 
 Totals only grow, and `bytes_done` never falls, until a job starts over (`Job.retry_failed`): what an item turns out not
 to need (unchanged, already on the server) counts as done. Show a time left only while `speed_stable`.
@@ -17,7 +17,7 @@ from sfos.protocol import Entry, SfosError
 
 
 class Direction(Enum):
-    """Which way the bytes go."""
+    """Direction of the bytes."""
 
     UPLOAD = "upload"
     DOWNLOAD = "download"
@@ -54,7 +54,7 @@ class ItemState(Enum):
 
 
 class OnConflict(Enum):
-    """What to do when something of that name is there already."""
+    """Policy where something of that name is there already."""
 
     REPLACE = "replace"
     NEWER = "newer"  # replace what is older, skip the rest

@@ -40,7 +40,7 @@ class Feed(ABC):
         self._handshake_s = 0.0  # of the latest connection
 
     def wake(self) -> None:
-        """It was cancelled: let whoever waits here look again. Pauses are waited for at the switch."""
+        """Let whoever waits here look again, since the job was cancelled. Pauses are waited for at the switch."""
         with self._changed:
             self._changed.notify_all()
 
@@ -104,11 +104,11 @@ class Feed(ABC):
 
     @abstractmethod
     def _pick(self, lane: int) -> Exchange | None:
-        """What this lane is to send now, if there is anything."""
+        """Exchange that this lane is to send now, or None."""
 
     @abstractmethod
     def _put_back(self, exchange: Exchange) -> None:
-        """It is to be picked before all others."""
+        """Put back an exchange, to be picked before all others."""
 
     @abstractmethod
     def _ended(self) -> bool:

@@ -66,7 +66,7 @@ class Job:
         return self._ledger.tally()
 
     def failed_items(self) -> list[Item]:
-        """What failed, each with its error."""
+        """Items that failed, each with its error."""
         return [row.view() for row in self._ledger.failed_rows()]
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -151,7 +151,7 @@ class Job:
         self._ledger.set_state(JobState.FAILED)
 
     def take_news(self) -> list[TransferEvent]:
-        """What is to be told."""
+        """Events to be told."""
         return self._ledger.take_news()
 
     def all_told(self) -> None:

@@ -154,7 +154,7 @@ class Ledger:
             self._resize(row, size)
 
     def resize(self, row: Row, size: int) -> None:
-        """It turned out to have another size than when it was planned."""
+        """Correct the size of an item that turned out to have another than planned."""
         if size != row.size:
             with self._lock:
                 self._resize(row, size)
@@ -186,12 +186,12 @@ class Ledger:
                 self._touched = True
 
     def end(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
-        """It came to its end; only the first end counts."""
+        """End an item; only the first end counts."""
         with self._lock:
             self._end(row, state, error)
 
     def end_anew(self, row: Row, state: ItemState, error: SfosError | None = None) -> None:
-        """The same for one that may have failed before and was tried once more."""
+        """End an item that may have failed before and was tried once more."""
         if row.state is ItemState.FAILED:
             self.again(row, row.size)
         self.end(row, state, error)
@@ -260,7 +260,7 @@ class Ledger:
         return self._unchanged[bisect_right(self._unchanged, number, key=lambda run: run.first) - 1].view(number)
 
     def failed_rows(self) -> list[Row]:
-        """What failed."""
+        """Rows that failed."""
         with self._lock:
             return [row for row in self._rows if row is not None and row.state is ItemState.FAILED]
 
@@ -349,7 +349,7 @@ class Ledger:
         )
 
     def take_news(self) -> list[TransferEvent]:
-        """What happened since the last call, in order, progress first; [] if nothing did."""
+        """Events since the last call, in order, progress first; [] if there are none."""
         with self._lock:
             if not self._touched:
                 return []

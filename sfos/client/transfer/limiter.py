@@ -11,7 +11,7 @@ _BURST_S = 0.25
 
 
 class RateLimiter:
-    """Who takes more than there is sleeps until it is paid back. Thread-safe."""
+    """Limiter of a rate: whoever takes more than there is sleeps until it is paid back. Thread-safe."""
 
     def __init__(self, rate: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         """`rate`: bytes per second, 0 = no limit."""

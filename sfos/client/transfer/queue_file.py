@@ -36,7 +36,7 @@ class KeptUpload(msgspec.Struct, frozen=True, tag="upload"):
 
     @property
     def title(self) -> str:
-        """Which one it is, for the log."""
+        """Title for the log."""
         return f"upload to {self.path}"
 
 
@@ -53,7 +53,7 @@ class KeptDownload(msgspec.Struct, frozen=True, tag="download"):
 
     @property
     def title(self) -> str:
-        """Which one it is, for the log."""
+        """Title for the log."""
         return f"download to {path_of(self.folder)}"
 
 
@@ -73,7 +73,8 @@ def file_for(directory: Path, address: Address, user: str) -> Path:
 
 
 def load(path: Path) -> tuple[Kept, ...]:
-    """What was kept, in its order. A file that cannot be read, or that others may have written, counts as none."""
+    """Transfers that were kept, in their order. A file that cannot be read, or that others may have written, counts as
+    none."""
     try:
         kept = PrivateJson(path, _File, secret=True).read()
     except (LocalFileError, OSError) as error:

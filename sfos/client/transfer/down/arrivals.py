@@ -97,7 +97,7 @@ class Arrivals:
         return True
 
     def fail_small(self, file: FileToFetch, error: SfosError) -> None:
-        """It is given up. Raises: LocalDiskFull."""
+        """Give up a small file. Raises: LocalDiskFull."""
         if error.code == "local_disk_full":
             raise error
         self._ledger.end(file.row, ItemState.FAILED, error)
@@ -142,7 +142,7 @@ class Arrivals:
             return descriptor
 
     def _verify_partial(self, file: FetchingFile, descriptor: int) -> bytearray:
-        """Which chunks are there: 1 or 0 each."""
+        """Look which chunks are there: 1 or 0 each."""
         present = bytearray(len(file.records))
         size = os.fstat(descriptor).st_size
         for ordinal, (record, offset) in enumerate(zip(file.records, file.offsets, strict=True)):
@@ -243,7 +243,7 @@ class Arrivals:
             self._ledger.end(file.todo.row, ItemState.DONE)
 
     def fail(self, file: FetchingFile, error: SfosError) -> None:
-        """It is given up; what has come of a large file stays for the next time. Raises: LocalDiskFull."""
+        """Give up a file; what has come of a large one stays for the next time. Raises: LocalDiskFull."""
         if error.code == "local_disk_full":
             raise error
         file.over = True

@@ -1,4 +1,4 @@
-"""What a file on this computer has in common with the version that is to take its place: that is not fetched.
+"""Chunks that a file on this computer shares with the version that is to take its place: they are not fetched.
 
 It is divided as for an upload, with the chunks of the coming version as a guess at its own.
 """

@@ -127,7 +127,7 @@ class DownloadPlanner:
         yield self._others
 
     def plan_again(self, rows: Sequence[Row]) -> Iterator[list[FileToFetch]]:
-        """The same for what failed, as it is on the server now."""
+        """Plan anew for the items that failed, as they are on the server now."""
         roots: list[Root] = []
         for row in rows:
             root = self._roots.get(row)
@@ -321,7 +321,7 @@ class DownloadPlanner:
         raise AlreadyExists(subject=name)
 
     def _refreshed(self, roots: Sequence[Root]) -> list[Root]:
-        """What failed, as it is on the server now."""
+        """Roots that failed, as they are on the server now."""
         again: list[Root] = []
         for root in roots:
             try:

@@ -1,4 +1,4 @@
-"""What the lanes of a download are to ask for.
+"""Queue of what the lanes of a download are to ask for.
 
     small files    get_chunks for many files at once ─▶ temporary file ─▶ renamed
     larger files   manifest ─▶ get_chunks, on all lanes at once ─▶ written at their places ─▶ fsync ─▶ renamed
@@ -71,7 +71,7 @@ class FetchQueue(Feed):
             self._changed.notify_all()
 
     def planned(self) -> None:
-        """That was all."""
+        """Note that the plan is at its end."""
         with self._changed:
             self._planning = False
             self._changed.notify_all()

@@ -67,12 +67,12 @@ def _check(error: SfosError | None) -> None:
 
 
 def first_step(sending: Sending, block: Block) -> Exchange:
-    """What to send of a block first."""
+    """First exchange for a block."""
     return HaveBlock(sending, block) if block.chunks else CommitFiles(sending, block.files, block)
 
 
 class HaveBlock:
-    """Which chunks of the block does the server lack?"""
+    """Ask which chunks of the block the server lacks."""
 
     def __init__(self, sending: Sending, block: Block) -> None:
         self._sending = sending
@@ -118,8 +118,8 @@ def _give_up(sending: Sending, block: Block, error: SfosError) -> list[Exchange]
 
 
 class AskKnown:
-    """Which chunks has the earlier version? They are a guess at those of the file that takes its place, no more: what
-    cannot be told in one page, or is no longer as it was, is left."""
+    """Ask for the chunks of the earlier version. They are a guess at those of the file that takes its place, no more:
+    what cannot be told in one page, or is no longer as it was, is left."""
 
     first_lane_only = False
 
@@ -205,7 +205,7 @@ class CommitFiles:
         self.most_reply_bytes = len(files) * _RESULT_BYTES + records * CHUNK_ID_BYTES
 
     def send(self, connection: Connection) -> None:
-        """The same request each time, under the same op_id: it is applied once."""
+        """Send the commit, each time as the same request under the same op_id: it is applied once."""
         for file in self._files[:_SHOWN_AT_ONCE]:
             self._sending.ledger.begin(file.todo.row)
         items = [file.item() for file in self._files]

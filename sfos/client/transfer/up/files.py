@@ -50,7 +50,7 @@ class SendingFile(msgspec.Struct, eq=False):
     tries: int = 0
 
     def afresh(self) -> SendingFile:
-        """The same, to be read from its beginning; blocks under way keep the old one, which is over."""
+        """File to be read from its beginning in place of this one; blocks under way keep this one, which is over."""
         self.over = True
         return SendingFile(self.todo, tries=self.tries + 1)
 
@@ -101,7 +101,7 @@ class SentFiles:
             self._check_ready(file)
 
     def afresh(self, file: SendingFile) -> SendingFile | None:
-        """The same, to be read from its beginning; None if it has been given up."""
+        """File to be read from its beginning in place of `file`; None if it has been given up."""
         with self._changed:
             return None if file.over else file.afresh()
 

@@ -93,7 +93,7 @@ class UploadPlanner:
         return entry.node, entry.path or "/"
 
     def _roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
-        """What was asked for. Raises: what the server says of the folder."""
+        """Roots that were asked for. Raises: what the server says of the folder."""
         node, path = self._destination(folder)
         parts = None
         if len(paths) > _FEW_ROOTS:
@@ -105,7 +105,7 @@ class UploadPlanner:
         return [Root(local, parent, rename_to) for local in paths]
 
     def _roots_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> list[Root]:
-        """What failed, into the folders where it was to go."""
+        """Roots that failed, with the folders where they were to go."""
         roots: list[Root] = []
         node, path = self._destination(folder)
         nodes: dict[str, int] = {path.rstrip("/"): node}
@@ -126,7 +126,7 @@ class UploadPlanner:
         yield from self._plan(self._roots(paths, folder, rename_to))
 
     def plan_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> Iterator[list[FileToSend]]:
-        """The same for what failed."""
+        """Plan anew for the items that failed."""
         yield from self._plan(self._roots_again(rows, folder))
 
     def _next_step(self) -> list[FileToSend]:
@@ -152,7 +152,7 @@ class UploadPlanner:
             level = below if depth < MAX_DEPTH else []
 
     def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
-        """What is in a local folder, but for the files that are the same on both sides: those are done with here.
+        """Content of a local folder, without the files that are the same on both sides: those are done with here.
 
         They are most of what there is, and this is all that is spent on each.
         """

@@ -1,4 +1,4 @@
-"""What the lanes of an upload are to send.
+"""Queue of what the lanes of an upload are to send.
 
     small files    block of up to 4 MiB ─▶ have ─▶ commit, with what is lacking inline
     larger files   block of 8 MiB       ─▶ have ─▶ put_chunks ─▶ … ─▶ commit, when all blocks of a file are there

@@ -61,7 +61,7 @@ class RemoteFolder:
         )
 
     def find(self, name: str) -> Entry | None:
-        """What has this name in it."""
+        """Entry of this name in it, or None."""
         if self._parts is None:
             return self._api.exists(Ref(path=self.path_of(name)))
         at = self._at.get(name)

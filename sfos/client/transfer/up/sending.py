@@ -1,4 +1,4 @@
-"""What the threads of an upload share."""
+"""Parts that the threads of an upload share."""
 
 from __future__ import annotations
 
