@@ -177,7 +177,7 @@ class TransferEngine:
             self._changed.notify_all()
 
     def _next_job(self) -> Job | None:
-        """The one that may begin now. Those that pause leave their place to others, but they keep their memory."""
+        """Job that may begin now. Those that pause leave their place to others, but they keep their memory."""
         most = self._options.parallel_jobs
         moving = [job for job in self._running.values() if job.state is not JobState.PAUSED]
         if self._closing or len(moving) >= most or len(self._running) >= _HELD_PER_PLACE * most:
@@ -185,7 +185,7 @@ class TransferEngine:
         return next((job for job in self._queue if job.state is not JobState.PAUSED), None)
 
     def _memory_share(self) -> int:
-        """Of a job that begins now: half of what others get, while some pause and keep theirs."""
+        """Memory of a job that begins now: half of what others get, while some pause and keep theirs."""
         share = self._options.memory_bytes // max(1, self._options.parallel_jobs)
         with self._changed:
             return share // 2 if len(self._running) > self._options.parallel_jobs else share

@@ -24,7 +24,7 @@ class Direction(Enum):
 
 
 class JobState(Enum):
-    """Where a job is. FINISHED: every item done or skipped; FAILED: some failed (`Job.retry_failed`)."""
+    """State of a job. FINISHED: every item done or skipped; FAILED: some failed (`Job.retry_failed`)."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -40,7 +40,7 @@ class JobState(Enum):
 
 
 class ItemState(Enum):
-    """Where one file is. UNCHANGED and SKIPPED are no failures."""
+    """State of one file. UNCHANGED and SKIPPED are no failures."""
 
     __hash__ = object.__hash__  # Enum's own is written in Python, and every item is looked up by its state
 
@@ -105,12 +105,12 @@ class Item(msgspec.Struct, frozen=True):
 
     @property
     def local(self) -> Path:
-        """Where it is, or will be, on this computer."""
+        """Path on this computer, where it is or will be."""
         return self.folder / self.leaf
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """How a job's items stand: how many in each state, and what is DONE."""
+    """Tally of a job's items: how many in each state, and what is DONE."""
 
     states: Counter[ItemState]
     files_done: int
@@ -119,7 +119,7 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a job is. `planned`: whether all is counted; until then the totals still grow. Speed in bytes/s."""
+    """Progress of a job. `planned`: whether all is counted; until then the totals still grow. Speed in bytes/s."""
 
     job: int
     planned: bool

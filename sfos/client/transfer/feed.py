@@ -1,4 +1,4 @@
-"""Where the lanes of a job get their work from, and where it goes back to when a connection is lost."""
+"""Feed of a job's lanes: they get their work from it, and it takes work back when a connection is lost."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Feed(ABC):
             self._changed.notify_all()
 
     def next(self, lane: int, *, block: bool) -> Exchange | None:
-        """Something to send; None if there is nothing now or, with `block`, if there never will be.
+        """Next exchange to send; None if there is none now or, with `block`, if there never will be.
 
         Raises: Cancelled.
         """
@@ -89,7 +89,7 @@ class Feed(ABC):
             self._changed.notify_all()
 
     def give_back(self, exchanges: Sequence[Exchange]) -> None:
-        """These were not answered: somebody has to send them again."""
+        """Take back exchanges that were not answered: somebody has to send them again."""
         with self._changed:
             self._active -= len(exchanges)
             for exchange in reversed(exchanges):

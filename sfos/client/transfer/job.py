@@ -49,12 +49,12 @@ class Job:
 
     @property
     def state(self) -> JobState:
-        """As of now."""
+        """State of the job now."""
         return self._ledger.state
 
     @property
     def progress(self) -> Progress:
-        """As of now."""
+        """Progress of the job now."""
         return self._ledger.progress()
 
     def items(self, first: int = 0, limit: int | None = None) -> list[Item]:
@@ -62,7 +62,7 @@ class Job:
         return self._ledger.rows(first, limit)
 
     def tally(self) -> Tally:
-        """How many items stand where, as of now."""
+        """Tally of the items now."""
         return self._ledger.tally()
 
     def failed_items(self) -> list[Item]:

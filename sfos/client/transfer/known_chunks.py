@@ -78,7 +78,7 @@ class KnownChunks:
 
     @cached_property
     def _places(self) -> dict[bytes, int]:
-        """Where each chunk is; the first place of one that is there more than once."""
+        """Place of each chunk; the first one, of a chunk that is there more than once."""
         places: dict[bytes, int] = {}
         for at, record in enumerate(self._records):
             places.setdefault(record.chunk_id, at)

@@ -45,7 +45,7 @@ class Row(msgspec.Struct, eq=False):
     error: SfosError | None = None
 
     def view(self) -> Item:
-        """As others see it."""
+        """View of the row for others."""
         return Item(
             self.number,
             self.folder,
@@ -169,7 +169,7 @@ class Ledger:
         self._touched = True
 
     def begin(self, row: Row) -> None:
-        """Something of it is under way."""
+        """Note that something of an item is under way."""
         with self._lock:
             if row.state is ItemState.WAITING:
                 row.state = ItemState.ACTIVE
@@ -177,7 +177,7 @@ class Ledger:
                 self._touched = True
 
     def advance(self, row: Row, bytes_done: int) -> None:
-        """So much of it is done; less than before changes nothing (it is being read again)."""
+        """Note how much of an item is done; less than before changes nothing (it is being read again)."""
         with self._lock:
             bytes_done = min(bytes_done, row.size)
             if bytes_done > row.bytes_done:
@@ -265,7 +265,7 @@ class Ledger:
             return [row for row in self._rows if row is not None and row.state is ItemState.FAILED]
 
     def tally(self) -> Tally:
-        """How many items came to which end."""
+        """Tally of the items that came to each end."""
         with self._lock:
             rows = [row for row in self._rows if row is not None]
             states = Counter([row.state for row in rows])
@@ -278,7 +278,7 @@ class Ledger:
 
     @property
     def state(self) -> JobState:
-        """Of the job."""
+        """State of the job."""
         return self._state
 
     @property
@@ -295,7 +295,7 @@ class Ledger:
                 self._news.append(JobChanged(self._job, state, waiting_for))
 
     def set_waiting(self, error: SfosError | None) -> None:
-        """Why it does not move just now, or None: it does."""
+        """Note why the job does not move just now; None: it does."""
         if error is not self._waiting_for and not self._state.over:
             self.set_state(self._state, error)
 
@@ -311,7 +311,7 @@ class Ledger:
             self._touched = True
 
     def moved(self, count: int) -> None:
-        """So many bytes went over the network, just now."""
+        """Count bytes that went over the network just now."""
         now = self._clock()
         with self._lock:
             self._moved += count
@@ -324,7 +324,7 @@ class Ledger:
                 self._samples.append((now, count))
 
     def progress(self) -> Progress:
-        """As of now."""
+        """Progress of the job now."""
         with self._lock:
             return self._progress(self._clock())
 

@@ -21,7 +21,7 @@ class RateLimiter:
         self._free_at = clock()
 
     def set_rate(self, rate: int) -> None:
-        """From now on."""
+        """Change the rate from now on."""
         with self._lock:
             self._rate = rate
             self._free_at = self._clock()

@@ -13,7 +13,7 @@ from sfos.protocol import ChunkRecord, chunk_id
 
 
 class Lengths(NamedTuple):
-    """Of the chunks that some data begins with. `guessed`: the names will tell whether they are right."""
+    """Lengths of the chunks that some data begins with. `guessed`: the names will tell whether they are right."""
 
     each: list[int]
     guessed: bool
@@ -28,7 +28,7 @@ class Divider:
         self._companion = companion
 
     def foretell(self, data: memoryview, known: KnownChunks) -> Lengths | None:
-        """How long the next chunks of `data` are, where that can be told before they are named; None: `divide` it.
+        """Lengths of the next chunks of `data`, where they can be told before the chunks are named; None: `divide` it.
 
         More data follows.
         """
@@ -77,7 +77,7 @@ class Divider:
 
 
 def bytes_of(records: Sequence[ChunkRecord]) -> int:
-    """How many bytes the chunks hold."""
+    """Bytes that the chunks hold."""
     return sum(record.length for record in records)
 
 

@@ -31,7 +31,7 @@ class KeptUpload(msgspec.Struct, frozen=True, tag="upload"):
 
     @property
     def count(self) -> int:
-        """How many files and folders were asked for."""
+        """Number of files and folders that were asked for."""
         return len(self.paths)
 
     @property
@@ -48,7 +48,7 @@ class KeptDownload(msgspec.Struct, frozen=True, tag="download"):
 
     @property
     def count(self) -> int:
-        """How many files and folders were asked for."""
+        """Number of files and folders that were asked for."""
         return len(self.nodes)
 
     @property
@@ -66,7 +66,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def file_for(directory: Path, address: Address, user: str) -> Path:
-    """Where the transfers of `user` at this server are kept."""
+    """File that keeps the transfers of `user` at this server."""
     # Hashed: a name from outside is never a part of a path.
     name = hashlib.sha256(f"{user}\0{address}".encode()).hexdigest()[:32]
     return directory / f"transfers-{name}.json"
@@ -93,7 +93,7 @@ def save(path: Path, transfers: Sequence[Kept]) -> None:
 
 
 def _what_fits(transfers: tuple[Kept, ...]) -> tuple[Kept, ...]:
-    """Without the longest ones, if all together would be too long a file: so as few as can be are lost."""
+    """Transfers without the longest ones, if all together would be too long a file: so as few as can be are lost."""
     sizes = [len(msgspec.json.encode(each)) + 1 for each in transfers]  # a comma each
     too_much = len(msgspec.json.encode(_File())) + sum(sizes) - MAX_BYTES
     dropped: set[int] = set()

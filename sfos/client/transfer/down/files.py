@@ -45,7 +45,7 @@ class FileToFetch(msgspec.Struct, frozen=True):
 
 
 class FetchingFile(msgspec.Struct, eq=False):
-    """How far the fetching of a large file is. `present`: of each chunk 1 or 0."""
+    """State of the fetching of a large file. `present`: of each chunk 1 or 0."""
 
     todo: FileToFetch
     records: list[ChunkRecord] = msgspec.field(default_factory=list)

@@ -28,7 +28,7 @@ def chunks_in_common(
     wanted: Collection[bytes],
     check: Callable[[], None],
 ) -> Iterator[tuple[bytes, memoryview]]:
-    """Those chunks of the file `source` that are `wanted`, with their names; the data is valid until the next.
+    """Chunks of the file `source` that are `wanted`, with their names; the data is valid until the next.
 
     `records`: all those of the coming version. `check` is called now and then, to raise what shall end it. A file that
     cannot be read any further is at its end.

@@ -51,14 +51,14 @@ class FetchQueue(Feed):
     # ── told by the plan ────────────────────────────────────────────────────────────────────────────────────────
 
     def expect(self) -> None:
-        """Something is to be fetched: time to connect."""
+        """Let the lanes connect: something is to be fetched."""
         if not self._expected:
             with self._changed:
                 self._expected = True
                 self._changed.notify_all()
 
     def add(self, files: Sequence[FileToFetch]) -> None:
-        """These are to be fetched, and more may come; not links and empty files, which need no server."""
+        """Add files to be fetched, and more may come; not links and empty files, which need no server."""
         with self._changed:
             small = [file for file in files if file.is_small]
             self._small += small

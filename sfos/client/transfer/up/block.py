@@ -40,7 +40,7 @@ class Block:
 
     @property
     def room(self) -> int:
-        """How many more bytes may be put in."""
+        """Bytes that may still be put in."""
         return self._capacity - self._size
 
     def free(self, count: int | None = None) -> memoryview:
@@ -71,7 +71,7 @@ class Block:
         return list(dict.fromkeys([record.chunk_id for _, record, _ in self.chunks]))
 
     def places(self, lacking: Set[bytes]) -> list[ChunkAt]:
-        """Where the chunks of these names are, each once, in order."""
+        """Places of the chunks of these names, each once, in order."""
         first: dict[bytes, ChunkAt] = {}
         for _, record, start in self.chunks:
             if record.chunk_id in lacking:
@@ -123,7 +123,7 @@ class Blocks:
         return Block(used or bytearray(capacity + small), capacity, small=small)
 
     def give_back(self, block: Block) -> None:
-        """Nobody needs what is in it any more."""
+        """Take back a block: nobody needs what is in it any more."""
         with self._changed:
             self.free += 1
             (self._small_buffers if block.small else self._large_buffers).append(block.buffer)

@@ -219,7 +219,7 @@ class CommitFiles:
         connection.send(request, body, records, *self._block.pieces(self._inline))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
-        """Each file is there, or has its reason."""
+        """Take the results: each file is there, or has its reason."""
         _check(answer.error)
         follow: list[Exchange] = []
         if answer.error is not None:

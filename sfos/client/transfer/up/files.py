@@ -35,7 +35,7 @@ class FileToSend(msgspec.Struct, frozen=True):
 
 
 class SendingFile(msgspec.Struct, eq=False):
-    """How far the sending of a file is. `known`: the chunks of its earlier version, once they have been asked for."""
+    """State of the sending of a file. `known`: the chunks of its earlier version, once they have been asked for."""
 
     todo: FileToSend
     known: KnownChunks | None = None
@@ -55,7 +55,7 @@ class SendingFile(msgspec.Struct, eq=False):
         return SendingFile(self.todo, tries=self.tries + 1)
 
     def item(self) -> CommitItem:
-        """How a commit puts it in place."""
+        """Item of a commit that puts it in place."""
         todo = self.todo
         return CommitItem(
             target=Target(parent=todo.parent, name=todo.name),
@@ -89,7 +89,7 @@ class SentFiles:
     # ── told by the reader ──────────────────────────────────────────────────────────────────────────────────────
 
     def block_opened(self, file: SendingFile) -> None:
-        """Another block holds something of a large file, which waits for it."""
+        """Note that another block holds something of a large file, which waits for it."""
         with self._changed:
             file.blocks_open += 1
 
@@ -106,7 +106,7 @@ class SentFiles:
             return None if file.over else file.afresh()
 
     def take_again(self) -> Iterator[SendingFile]:
-        """Those that turned out to lack something on the server after all, to be read anew."""
+        """Take files that turned out to lack something on the server after all, to be read anew."""
         with self._changed:
             files, self.again = self.again, deque()
         return iter(files)
@@ -119,21 +119,21 @@ class SentFiles:
     # ── told by the answers ─────────────────────────────────────────────────────────────────────────────────────
 
     def block_closed(self, files: list[SendingFile]) -> None:
-        """All that a block held of these large files is on the server, or given up."""
+        """Note that all that a block held of these large files is on the server, or given up."""
         with self._changed:
             for file in files:
                 file.blocks_open -= 1
                 self._check_ready(file)
 
     def chunks_there(self, file: SendingFile, size: int) -> None:
-        """So many bytes more of a large file are on the server. Two lanes may say so at once."""
+        """Note so many bytes more of a large file on the server. Two lanes may do so at once."""
         with self._changed:
             file.bytes_there += size
             there = file.bytes_there
         self._ledger.advance(file.todo.row, there)
 
     def fail(self, file: SendingFile, error: SfosError) -> None:
-        """This file is given up, unless it is over: then what failed was an attempt that another has replaced."""
+        """Give up a file, unless it is over: then what failed was an attempt that another has replaced."""
         with self._changed:
             if not file.over:
                 file.over = True

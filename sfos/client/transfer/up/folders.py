@@ -31,7 +31,7 @@ Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into whi
 
 
 class RemoteFolders:
-    """For one job, in its own thread."""
+    """Folders on the server, for one job, in its own thread."""
 
     def __init__(self, run: Run, expect: Callable[[int], None], *, follow_symlinks: bool) -> None:
         """`expect`: see `UploadPlanner`."""

@@ -37,7 +37,7 @@ class RemoteFolder:
         self._given: dict[bytes, Entry] = {}
 
     def path_of(self, name: str) -> str:
-        """For people."""
+        """Path for people."""
         return self._above + name
 
     @property
