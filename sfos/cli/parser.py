@@ -8,6 +8,7 @@ command's start (measured), and --help shows of each the line that the table has
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,7 +62,8 @@ class _Version(argparse.Action):
         from sfos.protocol import VERSION
         from sfos.startup.programs import version_line
 
-        parser.exit(message=version_line("command line", VERSION) + "\n")
+        sys.stdout.write(version_line("command line", VERSION) + "\n")
+        parser.exit()
 
 
 def parse(arguments: Sequence[str]) -> Invocation:

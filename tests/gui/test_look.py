@@ -103,7 +103,7 @@ def test_dropped_names_arrive_whole_whatever_is_in_them(hand: Hand) -> None:
     )  # fmt: skip
     assert target.available
     paths = (Path("/a b/c"), Path("/{x}"), Path("/ü $HOME [exit]"), Path("/plain"))
-    data = hand.app.root.tk.call(*map(str, paths))
+    data = hand.app.root.tk.call("list", *map(str, paths))
     target._drop("1", "1", str(hand.app.root.tk.call("format", "%s", data)))
     hand.wait(lambda: dropped)
     assert dropped == [paths]
