@@ -33,6 +33,7 @@ from tests.support.leaks import Resources
 from tests.support.salted_once import remember_salted_passwords
 
 POLL_S = 0.005
+NO_KEYRING = "keyring.backends.null.Keyring"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Hundreds of programs are started: without their bytecode kept, each would compile all of it anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # From the start, and not only within each test: who asks first, decides for the process.
+    os.environ["PYTHON_KEYRING_BACKEND"] = NO_KEYRING
     remember_salted_passwords()
 
 
@@ -158,7 +161,7 @@ def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
         directory = place / variable.lower()
         directory.mkdir(mode=0o700)
         monkeypatch.setenv(variable, str(directory))
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", NO_KEYRING)
     yield place
     shutil.rmtree(place)
 

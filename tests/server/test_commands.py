@@ -384,7 +384,14 @@ ONCE: dict[type[Request[Any]], Callable[[Scene], None]] = {
 
 
 def test_every_command_has_exactly_one_handler_and_no_handler_is_without_a_command() -> None:
-    assert set(HANDLERS) == set(COMMANDS)
+    without = sorted(COMMANDS[command].name for command in set(HANDLERS) ^ set(COMMANDS))
+    assert without == [], "their handler has no line in a table of sfos/server/commands"
+
+
+def test_every_command_has_its_work_here() -> None:
+    assert sorted(COMMANDS[command].name for command in set(ONCE) ^ set(COMMANDS)) == [], (
+        "ONCE of this file lacks these"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=COMMANDS_BY_NAME)

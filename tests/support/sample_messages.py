@@ -234,4 +234,13 @@ REPLIES: dict[type[Request[Any]], Sample] = {
     DeleteRequest: _items(),
 }
 
-assert REQUESTS.keys() == REPLIES.keys() == COMMANDS.keys(), "a command has no sample"
+
+def lacking() -> list[str]:
+    """What is wrong with the tables above, a sentence for each command."""
+    found = []
+    for kind, spec in COMMANDS.items():
+        found += [f"{spec.name}: it has no sample in REQUESTS" for _ in range(kind not in REQUESTS)]
+        found += [f"{spec.name}: it has no sample in REPLIES" for _ in range(kind not in REPLIES)]
+    for kind in {*REQUESTS, *REPLIES} - set(COMMANDS):
+        found.append(f"{kind.__name__}: it has a sample and is no command; is its @command missing?")
+    return sorted(found)

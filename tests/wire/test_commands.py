@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from sfos import protocol as p
-from tests.support.sample_messages import REQUESTS
+from tests.support.sample_messages import REQUESTS, lacking
 
 SPACE = "ab" * 16
 WIRE = Path(p.__file__).parent / "wire"
@@ -25,8 +25,13 @@ def request_types(kind: type[Any] = p.Request) -> Iterator[type[p.Request[Any]]]
         yield from request_types(child)
 
 
+def test_every_command_has_a_sample_of_its_request_and_of_its_reply() -> None:
+    assert lacking() == []
+
+
 def test_every_type_of_request_is_a_command_and_of_one_alone() -> None:
-    assert set(request_types()) == set(p.COMMANDS)
+    without = sorted(kind.__name__ for kind in set(request_types()) - set(p.COMMANDS))
+    assert without == [], "no @command stands above these in sfos/wire"
     assert len(p.COMMANDS) == len(p.COMMANDS_BY_NAME)
 
 

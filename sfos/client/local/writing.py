@@ -231,7 +231,7 @@ def mode_of(attrs: AttributesRead | None) -> int:
 
 
 def finish_file(descriptor: int, mode: int | None, mtime_ns: int, *, durable: bool) -> None:
-    """AttributesRead and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
+    """Set mode and time and, if `durable`, fsync; the descriptor stays open. Raises: OSError of the fsync."""
     try:  # disks without modes or times (FAT): the content is what counts
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(descriptor, mode)
