@@ -11,7 +11,6 @@
     local/          this computer: scanning, cutting, writing, names, places, private files
     commands        one typed method for each command of the protocol
     nodes           (space, node): the key of whatever is kept about a node
-    beside          work in a thread of its own
     options         how patient a client is, and how much it does at once
     retry           waiting and trying again
     errors          what only a client can run into

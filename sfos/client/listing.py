@@ -177,7 +177,7 @@ def _listed_ahead(
 def _begin_listing(list_many: Callable[[Sequence[Place]], list[T]], refs: Sequence[Place]) -> Future[list[T]] | None:
     """The listings of these, asked for in a thread; None if there are no more threads: it would only save time."""
     try:
-        from sfos.client.beside import run_beside  # only now: most listings are one request
+        from sfos.client.net.beside import run_beside  # only now: most listings are one request
 
         return run_beside(partial(list_many, refs), "list-ahead")
     except RuntimeError:

@@ -36,6 +36,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from sfos.wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, prepare_password
+from sfos.wire.scram_errors import (
+    BindingRefused,
+    ExchangeMisused,
+    IterationsRefused,
+    MalformedExchange,
+    ScramError,
+    ServerNotProven,
+    StaleSaltedPassword,
+    WrongProof,
+)
 
 __all__ = [
     "MECHANISM",
@@ -70,38 +80,6 @@ _MAX_MESSAGE_CHARS = 4096  # half of what a frame holds before login; real messa
 _NONCE = re.compile(r"[\x21-\x2b\x2d-\x7e]{16,512}")  # printable but the comma, RFC 5802 section 7
 _ATTRIBUTE = re.compile(r"[A-Za-z]=[^,\x00]+")
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$([1-9][0-9]{0,9}):([^$:]+)\$([^$:]+):([^$:]+)")
-
-
-class ScramError(Exception):
-    """Signing in failed."""
-
-
-class MalformedExchange(ScramError):
-    """The other side does not speak SCRAM-SHA-256 as it should."""
-
-
-class BindingRefused(ScramError):
-    """The sign-in does not belong to this encrypted connection: someone may be in between."""
-
-
-class IterationsRefused(ScramError):
-    """The server asks for an amount of work that no honest server asks for."""
-
-
-class WrongProof(ScramError):
-    """The user name or the password is wrong."""
-
-
-class ServerNotProven(ScramError):
-    """The server could not prove that it knows this account: it may be an impostor."""
-
-
-class StaleSaltedPassword(ScramError):
-    """The password has changed since it was remembered."""
-
-
-class ExchangeMisused(ScramError):
-    """A step of the exchange was taken out of turn."""
 
 
 # --- Keys ---------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class ConnectionsAhead:
         with self._lock:
             if self._closed:
                 return
-            from sfos.client.beside import run_beside  # only now: most commands open none
+            from sfos.client.net.beside import run_beside  # only now: most commands open none
 
             try:
                 future = run_beside(connect, "connect-ahead")

@@ -20,7 +20,7 @@ from PIL import ImageTk
 from sfos.gui.look import scaling
 from sfos.gui.look.icons import IconShelf
 from sfos.gui.look.palette import Mode, Palette, palette_for
-from sfos.gui.look.styles import StyleSheet
+from sfos.gui.look.style_sheet import StyleSheet
 
 # Best first. No font is bundled: each desktop's own reads best on it. The number is how large 13 design pixels must be
 # drawn in that family for the same height of a small letter.

@@ -17,8 +17,8 @@ from sfos.gui.shell.navigator import Navigator
 from sfos.gui.shell.side_pane import SidePane
 from sfos.gui.shell.status_bar import StatusBar
 from sfos.gui.shell.toolbar import Toolbar
-from sfos.gui.transfers.canvas import RowAction
 from sfos.gui.transfers.panel import Tab, TransferPanel
+from sfos.gui.transfers.row_actions import RowAction
 from sfos.gui.widgets.banner import Banner
 from sfos.gui.widgets.menus import command_menu, popup
 from sfos.gui.widgets.toast import Toast

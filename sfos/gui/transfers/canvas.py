@@ -19,10 +19,9 @@ from sfos.gui import wording
 from sfos.gui.look.palette import Palette
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Transfer
+from sfos.gui.transfers.row_actions import BUTTON_ICON, MENU, MOVES, RowAction, buttons_of
 from sfos.gui.widgets.menus import Menu, popup
 from sfos.gui.widgets.tooltip import Tooltip
-
-RowAction = Literal["pause", "resume", "retry", "cancel", "clear", "top", "up", "down"]
 
 ROW = 46
 _PHASE_COLOUR = {
@@ -64,40 +63,6 @@ def _note_room(row: Transfer, at: _Columns) -> tuple[int, int]:
     return start, at.note_end if row.phase in ("running", "waiting") or at.left is None else at.left
 
 
-def buttons_of(transfer: Transfer) -> tuple[RowAction | None, RowAction]:
-    """The two buttons of a row: pause or its opposite (None: neither), and what removes the row."""
-    if transfer.phase in ("running", "waiting", "asking", "retrying"):
-        return "pause", "cancel"
-    if transfer.phase == "paused":
-        return "resume", "cancel"
-    if transfer.phase in ("failed", "cancelled"):
-        return "retry", "clear"
-    return None, "clear"
-
-
-# What the menu of a row calls what can be done, and the keys that do it.
-_MENU: dict[RowAction, tuple[str, str, str]] = {
-    "pause": ("Pause", "pause", "Space"),
-    "resume": ("Go on", "play", "Space"),
-    "retry": ("Try again", "arrow-clockwise", "Space"),
-    "top": ("Move to the top", "chevron-double-up", "Ctrl+Home"),
-    "up": ("Move up", "chevron-up", "Ctrl+↑"),
-    "down": ("Move down", "chevron-down", "Ctrl+↓"),
-    "cancel": ("Cancel", "x-lg", "Del"),
-    "clear": ("Remove from the list", "x-lg", "Del"),
-}
-_MOVES: dict[str, RowAction] = {"Up": "up", "Down": "down", "Home": "top"}
-
-
-_BUTTON_ICON = {
-    "pause": "pause-fill",
-    "resume": "play-fill",
-    "retry": "arrow-clockwise",
-    "cancel": "x-lg",
-    "clear": "x-lg",
-}
-
-
 class TransferRows(tk.Canvas):
     """Draws transfers and reports clicks and keys on them."""
 
@@ -115,7 +80,7 @@ class TransferRows(tk.Canvas):
         self.bind("<Button-3>", self._context_click)
         for keys in ("<Shift-F10>", "<App>" if sys.platform == "win32" else "<Menu>"):
             self.bind(keys, lambda _event: self._open_menu())
-        for key, move in _MOVES.items():
+        for key, move in MOVES.items():
             self.bind(f"<Control-{key}>", lambda _event, where=move: self._move(where))  # type: ignore[misc]
         self.bind("<Motion>", self._motion)
         self.bind("<Leave>", lambda _event: self._set_hover(None))
@@ -284,7 +249,7 @@ class TransferRows(tk.Canvas):
             half = theme.px(13)
             self.create_rectangle(x - half, y - half, x + half, y + half, fill=palette.hover, outline="")
         size = 12 if action in ("cancel", "clear") else 16
-        self.create_image(x, y, image=theme.icon(_BUTTON_ICON[action], palette.text if over else palette.muted, size))
+        self.create_image(x, y, image=theme.icon(BUTTON_ICON[action], palette.text if over else palette.muted, size))
 
     # --- mouse and keys --------------------------------------------------------------------------------------------
 
@@ -352,7 +317,7 @@ class TransferRows(tk.Canvas):
             for group in ((first,), self._moves(row), (last,)):
                 for action in group:
                     if action is not None:
-                        label, icon, keys = _MENU[action]
+                        label, icon, keys = MENU[action]
                         command = functools.partial(self._on_action, row.key, action)
                         menu.add_row(label, command, icon=icon, keys=keys)
             middle = int((self._chosen + 0.5) * self._row - self.canvasy(0))

@@ -11,7 +11,8 @@ from sfos.gui import wording
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Transfer, TransferBoard
-from sfos.gui.transfers.canvas import RowAction, TransferRows
+from sfos.gui.transfers.canvas import TransferRows
+from sfos.gui.transfers.row_actions import RowAction
 from sfos.gui.widgets.menus import Menu, popup
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.tooltip import Tooltip
