@@ -1,4 +1,4 @@
-"""What a version before left behind, its home and what its client kept, read by this one (fixtures/make_former.py)."""
+"""A home, and the files of a client, that a version before left behind, read by this one (fixtures/make_former.py)."""
 
 from __future__ import annotations
 

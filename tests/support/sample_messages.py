@@ -236,7 +236,7 @@ REPLIES: dict[type[Request[Any]], Sample] = {
 
 
 def lacking() -> list[str]:
-    """What is wrong with the tables above, a sentence for each command."""
+    """Faults of the tables above, a sentence for each command."""
     found = []
     for kind, spec in COMMANDS.items():
         found += [f"{spec.name}: it has no sample in REQUESTS" for _ in range(kind not in REQUESTS)]
