@@ -207,6 +207,13 @@ class LocalFolder(msgspec.Struct, frozen=True):
         except (OSError, ValueError, NotImplementedError) as error:
             raise LocalAccess("A link cannot be made here.", subject=str(self.path / temporary)) from error
 
+    def read_link(self, name: str) -> str | None:
+        """Target of the symlink `name`; None if it is something else, or cannot be read."""
+        try:
+            return os.readlink(self.at(name), dir_fd=self.descriptor)
+        except OSError:
+            return None
+
     def set_attributes(self, attrs: AttributesRead | None, mtime_ns: int) -> None:
         """Set the attributes of the folder itself, once all is in it; those that the system refuses are left."""
         target = self.descriptor if self.descriptor is not None else self.path

@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from itertools import groupby
 from operator import attrgetter
 
-from sfos.client.errors import LocalFileError
+from sfos.client.errors import LocalChanged, LocalFileError
+from sfos.client.local.chunking import Cutter, name_whole
 from sfos.client.local.writing import (
     NOTHING,
     Destination,
@@ -29,7 +30,7 @@ from sfos.client.transfer.down.local_copy import chunks_in_common
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.switch import Switch
-from sfos.protocol import SfosError, SpaceInfo, chunk_id
+from sfos.protocol import AlreadyExists, SfosError, SpaceInfo, chunk_id
 
 if sys.platform != "win32":
     import fcntl
@@ -90,11 +91,38 @@ class Arrivals:
                 raise folder
             entry, partial = file.entry, file.partial
             folder.write_file(partial, data, entry.attrs, entry.mtime_ns, durable=self._fsync_small)
-            folder.place(partial, file.name, if_stamp=file.if_stamp)
+            self.place(folder, partial, file)
         except SfosError as error:
             self.fail_small(file, error)
             return False
         return True
+
+    def place(self, folder: LocalFolder, partial: str, file: FileToFetch) -> None:
+        """Give the temporary file its name, if the precondition holds; else remove it.
+
+        Well, too, if the very content (or link) is in its place already: a program that was killed after it had put it
+        there, and is given the same again, has succeeded. Raises: LocalChanged; AlreadyExists; LocalFileError.
+        """
+        try:
+            folder.place(partial, file.name, if_stamp=file.if_stamp)
+        except (AlreadyExists, LocalChanged):
+            if not self._is_there(folder, file):
+                raise
+
+    def _is_there(self, folder: LocalFolder, file: FileToFetch) -> bool:
+        entry = file.entry
+        if entry.kind == "symlink":
+            return entry.attrs is not None and folder.read_link(file.name) == entry.attrs.link
+        found = folder.open_file(file.name)
+        if found is None:
+            return False
+        with found as source:
+            if source.stamp.size != entry.size:
+                return False
+            try:
+                return name_whole(self.space, Cutter(self.space.cut_seed), source)[0] == entry.content
+            except LocalFileError:
+                return False
 
     def fail_small(self, file: FileToFetch, error: SfosError) -> None:
         """Give up a small file. Raises: LocalDiskFull."""
@@ -233,7 +261,7 @@ class Arrivals:
             finally:
                 self._forget(file)
             with self._destination.folder(file.todo.folder) as folder:
-                folder.place(file.partial, file.todo.name, if_stamp=todo.if_stamp)
+                self.place(folder, file.partial, todo)
         except LocalFileError as error:
             self._ledger.end(file.todo.row, ItemState.FAILED, error)
         except SfosError as error:

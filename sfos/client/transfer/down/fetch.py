@@ -40,8 +40,9 @@ class Fetcher:
         """Fetch the files of all steps of `plan`: small ones at once, the others when it has come to its end.
 
         A file is begun only if all that is known of by then fits the disk: better now than after hours. One of which a
-        precondition does not hold fails alone: LocalChanged or AlreadyExists here; what the server says of a content
-        that is no longer there. Parts of large files stay for the next time, unless this is cancelled for good.
+        precondition does not hold fails alone: LocalChanged or AlreadyExists here, unless the very content is in its
+        place already, whoever put it there; what the server says of a content that it no longer gives. Parts of large
+        files stay for the next time, unless this is cancelled for good.
         Blocks. Raises: Cancelled; LocalDiskFull; what `plan` raises; an error that concerns all that is left.
         """
         run, cancelled = self._run, False
@@ -104,7 +105,7 @@ class Fetcher:
                     if entry.content != chunk_id(self._space.chunk_key, b""):
                         raise BadChunk(subject=file.row.remote)
                     folder.write_file(file.partial, memoryview(b""), entry.attrs, entry.mtime_ns, durable=False)
-                folder.place(file.partial, file.name, if_stamp=file.if_stamp)
+                self._arrivals.place(folder, file.partial, file)
         except SfosError as error:
             self._run.ledger.end(file.row, ItemState.FAILED, error)
         else:

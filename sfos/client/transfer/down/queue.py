@@ -60,6 +60,7 @@ class FetchQueue(Feed):
     def add(self, files: Sequence[FileToFetch]) -> None:
         """Add files to be fetched, and more may come; not links and empty files, which need no server."""
         with self._changed:
+            self._expected = self._expected or bool(files)
             small = [file for file in files if file.is_small]
             self._small += small
             self._small_files += len(small)

@@ -80,8 +80,8 @@ class SendQueue(Feed):
         if self._ended():
             return False
         if lane == 0:
-            return self._expects_any or bool(self._small or self._large or self._files.again)
-        return self._expects_large or bool(self._large) or (self._is_far and bool(self._small))
+            return self._expects_any or bool(self._files.again)
+        return self._expects_large or (self._is_far and bool(self._small))
 
     @property
     def _is_far(self) -> bool:

@@ -156,6 +156,7 @@ class Reader:
             self._flush_small()
             block = None
         if block is None:
+            self._queue.expect(0)
             block = self._small = self._blocks.take(small=True)
             self._small_since = time.monotonic()
         return block
@@ -170,6 +171,7 @@ class Reader:
 
     def _read_large(self, file: SendingFile, source: SourceFile) -> None:
         self._ledger.begin(file.todo.row)
+        self._queue.expect(file.size)
         if self._large is not None and self._large.room < min(file.size, MAX_CHUNK_BYTES):
             self._flush_large()
         self._switch.wait_open()
