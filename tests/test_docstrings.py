@@ -10,7 +10,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOT_FIRST = re.compile(r"(What|Who|Whoever|Whom|Whose|Which|It|That|The same)\b")
 
-SENTENCES_FOR_PEOPLE = {"RevisionConflict", "ResyncRequired", "NotConfirmed"}
+SENTENCES_FOR_PEOPLE = {"LocalChanged", "RevisionConflict", "ResyncRequired", "NotConfirmed"}
 """Errors whose docstring is the message that a person reads."""
 
 

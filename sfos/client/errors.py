@@ -139,7 +139,7 @@ class FileChanged(LocalFileError):
 
 
 class LocalChanged(LocalFileError):
-    """Changed on this computer in the meantime; look at it first."""
+    """It was changed on this computer in the meantime; look at it first."""
 
     code = "local_changed"
 
