@@ -35,29 +35,25 @@ from sqlalchemy import func, insert, select
 
 from sfos.protocol import (
     ROOT_NODE,
-    ChangesRequest,
     ChunkRecord,
     CommitItem,
+    Cursor,
     DeleteItem,
-    DeleteRequest,
-    ListRequest,
-    PutChunksRequest,
     Ref,
-    StatRequest,
     Target,
     chunk_id,
-    pack_commit,
-    pack_records,
+    encode_array,
     unpack_entries,
     unpack_names,
 )
 from sfos.server.catalog.schema import chunks, commits, nodes, past, spaces
 from sfos.server.catalog.space_row import read_space_row
 from sfos.server.catalog.states import State, StateKind, entries_page, mac_of
+from sfos.server.commands.files import pack_name_page, pack_page
 from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.operations.context import Caller, SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry
-from sfos.server.spaces.space import Space
+from sfos.server.spaces.space import IdempotencyKey, Space
 from sfos.server.vault.master import MasterKey
 from sfos.server.vault.rows import Digest
 
@@ -211,9 +207,10 @@ def list_whole(space: Space, node: int) -> int:
     """List a folder page by page; how many entries it has."""
     found, cursor = 0, None
     while True:
-        reply, body = space.list_folders(ListRequest(folders=(Ref(node=node),), limit=5_000, cursor=cursor))
+        page = space.list_entries([Ref(node=node)], limit=5_000, cursor=cursor)
+        reply, body = pack_page(page)
         found += sum(len(run.entries()) for run in unpack_entries(reply, memoryview(body)))
-        cursor = reply.next
+        cursor = page.next
         if cursor is None:
             return found
 
@@ -222,12 +219,17 @@ def list_names(space: Space, node: int) -> int:
     """List the names of a folder page by page, as `ls` asks for them; how many there are."""
     found, cursor = 0, None
     while True:
-        request = ListRequest(folders=(Ref(node=node),), limit=5_000, cursor=cursor, names_only=True)
-        reply, body = space.list_folders(request)
+        page = space.list_names([Ref(node=node)], limit=5_000, cursor=cursor)
+        reply, body = pack_name_page(page)
         found += sum(len(run.names) for run in unpack_names(reply, memoryview(body)))
-        cursor = reply.next
+        cursor = page.next
         if cursor is None:
             return found
+
+
+def changes(space: Space, since: Cursor, limit: int = 1_000) -> bytes:
+    """A page of changes, as it is sent."""
+    return encode_array(space.changes(since, limit).changes)
 
 
 def overwrite(space: Space, record: ChunkRecord, count: int) -> None:
@@ -244,9 +246,9 @@ def overwrite(space: Space, record: ChunkRecord, count: int) -> None:
             )
             for number in range(first, min(first + 5_000, count))
         ]
-        request, body = pack_commit(os.urandom(16), items, [record] * len(items))
-        reply, results = space.commit(ME, request, memoryview(body))
-        assert b'"error"' not in results[: reply.results_bytes], results[:500]
+        done = space.put_items(ME, IdempotencyKey(os.urandom(16)), items, [record] * len(items))
+        errors = [result.error for result in done.results if result.error is not None]
+        assert not errors, errors[0]
 
 
 class Floor:
@@ -288,14 +290,19 @@ def measure(space: Space, context: SpaceContext, record: ChunkRecord) -> list[Fi
             now = read_space_row(tx).seq
             return len(entries_page(tx, big, after=bytes(16), at=now, limit=limit, now=now))
 
-    page = ListRequest(folders=(Ref(node=big),), limit=1_000)
+    def page_of_1000() -> object:
+        return pack_page(space.list_entries([Ref(node=big)], limit=1_000))
+
     floor = Floor(context, big)
     figures = [
         Figure(
             "page of 1,000, rows alone", seconds(lambda: rows_of(1_000), 51), 0.00055, floor_s=floor.page(1_000, 51)
         ),
         Figure(
-            "page of 1,000, whole command", seconds(lambda: space.list_folders(page), 51), None, "names opened, columns"
+            "page of 1,000, whole command",
+            seconds(page_of_1000, 51),
+            None,
+            "names opened, columns",
         ),
         Figure(
             "folder of 100,000, rows alone",
@@ -305,9 +312,7 @@ def measure(space: Space, context: SpaceContext, record: ChunkRecord) -> list[Fi
         ),
         Figure("folder of 100,000, whole command", seconds(lambda: list_whole(space, big), 5), None, "20 pages"),
         Figure("folder of 100,000, names alone", seconds(lambda: list_names(space, big), 5), None, "20 pages"),
-        Figure(
-            "stat by path", seconds(lambda: space.stat(StatRequest(ref=Ref(path="/folder 0/file 000007.txt"))), 501)
-        ),
+        Figure("stat by path", seconds(lambda: space.stat(Ref(path="/folder 0/file 000007.txt")), 501)),
     ]
     before = space.cursor()
     figures.append(
@@ -319,19 +324,15 @@ def measure(space: Space, context: SpaceContext, record: ChunkRecord) -> list[Fi
         )
     )
     since = space.cursor()
-    figures.append(Figure("changes, nothing new", seconds(lambda: space.changes(ChangesRequest(since=since)), 501)))
-    one = ChangesRequest(since=since)
+    figures.append(Figure("changes, nothing new", seconds(lambda: changes(space, since), 501)))
     overwrite(space, record, 1)
-    figures.append(Figure("changes since the last commit", seconds(lambda: space.changes(one), 501)))
-    page_of_changes = ChangesRequest(since=before, limit=1_000)
-    figures.append(Figure("changes, page of 1,000 of 10,000", seconds(lambda: space.changes(page_of_changes), 21)))
-    delete = DeleteRequest(op_id=os.urandom(16), items=(DeleteItem(ref=Ref(node=big)),))
+    figures.append(Figure("changes since the last commit", seconds(lambda: changes(space, since), 501)))
+    figures.append(Figure("changes, page of 1,000 of 10,000", seconds(lambda: changes(space, before, 1_000), 21)))
+    key = IdempotencyKey(os.urandom(16))
     delete_floor_s = floor.deletion()
-    deletion = seconds(lambda: space.delete(ME, delete))
+    deletion = seconds(lambda: space.delete(ME, key, [DeleteItem(ref=Ref(node=big))]))
     figures.append(Figure("deleting a folder of 100,000", deletion, 0.84, floor_s=delete_floor_s))
-    figures.append(
-        Figure("changes since that deletion", seconds(lambda: space.changes(ChangesRequest(since=since)), 101))
-    )
+    figures.append(Figure("changes since that deletion", seconds(lambda: changes(space, since), 101)))
     figures.append(Figure("folder of 10,000 after that", seconds(lambda: list_whole(space, overwritten), 5)))
     return figures
 
@@ -409,7 +410,7 @@ def main() -> int:
 
 def upload(space: Space, record: ChunkRecord, data: bytes) -> None:
     """Store the one chunk that all files consist of."""
-    space.put_chunks(ME, PutChunksRequest(chunks=1), memoryview(pack_records([record]) + data))
+    space.put_chunks(ME, [record], memoryview(data))
 
 
 if __name__ == "__main__":

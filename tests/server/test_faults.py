@@ -27,7 +27,6 @@ from sfos.protocol import (
     PutChunksRequest,
     Ref,
     ServerFault,
-    StatReply,
     StatRequest,
     StorageFull,
     Target,
@@ -93,7 +92,7 @@ def test_a_reply_too_long_for_a_message_is_answered_with_a_fault_and_the_connect
     peer = server.signed_in()
     path = "/" + "x" * MAX_HEADER
     endless = Entry(node=1, parent=0, name=path, kind="folder", revision="1.a")
-    monkeypatch.setattr(Space, "stat", lambda *_: StatReply(entry=endless))
+    monkeypatch.setattr(Space, "stat", lambda *_: endless)
     with pytest.raises(ServerFault, match="longer than a message"):
         peer.call(STAT)
     assert peer.call(UsageRequest())[0].files_current == 0

@@ -5,45 +5,41 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from sfos.protocol import (
+    MAX_CHUNK_BYTES,
+    RECORD,
     Attributes,
     Change,
-    ChangesRequest,
     ChunkRecord,
     ChunkWant,
     CommitItem,
+    CommitRequest,
     CopyRequest,
     Cursor,
     DeleteItem,
-    DeleteRequest,
     Entry,
-    GetChunksRequest,
-    HaveRequest,
     ItemResult,
     Kind,
-    ListRequest,
     MakeFolderRequest,
-    ManifestRequest,
     MoveRequest,
     NodeReply,
-    PutChunksRequest,
     Ref,
     Revision,
-    StatRequest,
     Target,
     chunk_id,
     content_id,
-    decode_changes,
     from_info,
     pack_commit,
-    pack_ids,
     pack_records,
-    pack_wants,
-    unpack_lengths,
-    unpack_records,
-    unpack_results,
+    unpack_commit,
 )
-from sfos.server.spaces.space import Caller, Space
+from sfos.server.commands.files import pack_page
+from sfos.server.commands.repetition import idempotency_key
+from sfos.server.spaces.operations.listing import EntriesPage
+from sfos.server.spaces.space import Caller, IdempotencyKey, Space
+from sfos.server.spaces.stored_answers import ItemsDone
 from tests.support.entry_lists import unpacked
 
 CUT_BYTES = 100_000  # far below what clients cut, so that small tests have files of several chunks
@@ -53,9 +49,14 @@ def new_op() -> bytes:
     return os.urandom(16)
 
 
-def fresh_memory(size_bytes: int) -> memoryview:
-    """For the body of a reply; a server lends memory that it uses again."""
+def fresh_memory(_chunks: int, size_bytes: int) -> memoryview:
+    """Memory for the data of chunks; a server lends what it uses again."""
     return memoryview(bytearray(size_bytes))
+
+
+def entries_of(page: EntriesPage) -> list[Entry]:
+    """The entries of a page, as a client would read them."""
+    return unpacked(*pack_page(page))
 
 
 class Desk:
@@ -77,13 +78,12 @@ class Desk:
         """Put all chunks of `data`; their records."""
         pieces = self.cut(data, cut_bytes)
         if pieces:
-            body = pack_records(record for record, _ in pieces) + b"".join(piece for _, piece in pieces)
-            self.space.put_chunks(self.caller, PutChunksRequest(chunks=len(pieces)), memoryview(body))
+            data = b"".join(piece for _, piece in pieces)
+            self.space.put_chunks(self.caller, [record for record, _ in pieces], memoryview(data))
         return [record for record, _ in pieces]
 
     def have(self, ids: Sequence[bytes]) -> list[bool]:
-        _, body = self.space.have(self.caller, HaveRequest(ids=len(ids)), pack_ids(ids))
-        return [bool(one) for one in body]
+        return self.space.have(self.caller, ids)
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -119,8 +119,34 @@ class Desk:
     ) -> tuple[list[ItemResult], list[bytes]]:
         """Commit the items: a result for each, and the ids of missing chunks."""
         request, body = pack_commit(op_id or self.new_op(), items, records, inline, atomic=atomic)
-        reply, results = self.space.commit(self.caller, request, memoryview(body))
-        return unpack_results(reply, memoryview(results))
+        done = self.send_commit(request, body)
+        return done.results, done.missing
+
+    def send_commit(self, request: CommitRequest, body: bytes) -> ItemsDone:
+        """Commit what is packed, under the key that the server would give it."""
+        new = unpack_commit(request, memoryview(body))
+        said = body[: request.items_bytes + request.records * RECORD.size]
+        key = idempotency_key(self.caller, msgspec.structs.replace(request, inline=0), said)
+        return self.space.put_items(
+            self.caller, key, new.items, new.records, new.inline, new.data, atomic=request.atomic
+        )
+
+    def send(self, request: MakeFolderRequest | MoveRequest | CopyRequest) -> NodeReply:
+        """The same for what has no body."""
+        key = idempotency_key(self.caller, request)
+        if isinstance(request, MakeFolderRequest):
+            return self.space.make_folder(
+                self.caller,
+                key,
+                request.target,
+                parents=request.parents,
+                mtime_ns=request.mtime_ns,
+                attrs=request.attrs,
+            )
+        put = self.space.move if isinstance(request, MoveRequest) else self.space.copy
+        return put(
+            self.caller, key, request.source, request.target, replace=request.replace, if_revision=request.if_revision
+        )
 
     def put(self, path: str, data: bytes, *, if_revision: Revision | None = None, mtime_ns: int = 0) -> ItemResult:
         """Upload and commit one file. Raises: the item's error."""
@@ -139,44 +165,38 @@ class Desk:
         return [_one([result]) for result in results]
 
     def make_folder(self, path: str, *, parents: bool = False) -> NodeReply:
-        return self.space.make_folder(
-            self.caller, MakeFolderRequest(op_id=self.new_op(), target=Target(path=path), parents=parents)
-        )
+        return self.send(MakeFolderRequest(op_id=self.new_op(), target=Target(path=path), parents=parents))
 
     def move(
         self, source: str, target: str, *, replace: bool = False, if_revision: Revision | None = None
     ) -> NodeReply:
-        return self.space.move(
-            self.caller,
+        return self.send(
             MoveRequest(
                 op_id=self.new_op(),
                 source=Ref(path=source),
                 target=Target(path=target),
                 replace=replace,
                 if_revision=if_revision,
-            ),
+            )
         )
 
     def copy(self, source: str, target: str, *, replace: bool = False) -> NodeReply:
-        return self.space.copy(
-            self.caller,
-            CopyRequest(op_id=self.new_op(), source=Ref(path=source), target=Target(path=target), replace=replace),
+        return self.send(
+            CopyRequest(op_id=self.new_op(), source=Ref(path=source), target=Target(path=target), replace=replace)
         )
 
     def delete_all(self, paths: Sequence[str], *, atomic: bool = False) -> list[ItemResult]:
-        items = tuple(DeleteItem(ref=Ref(path=path)) for path in paths)
-        reply, body = self.space.delete(self.caller, DeleteRequest(op_id=self.new_op(), items=items, atomic=atomic))
-        return unpack_results(reply, memoryview(body))[0]
+        items = [DeleteItem(ref=Ref(path=path)) for path in paths]
+        return self.space.delete(self.caller, IdempotencyKey(self.new_op()), items, atomic=atomic).results
 
     def delete(self, path: str, *, if_revision: Revision | None = None) -> ItemResult:
-        items = (DeleteItem(ref=Ref(path=path), if_revision=if_revision),)
-        reply, body = self.space.delete(self.caller, DeleteRequest(op_id=self.new_op(), items=items))
-        return _one(unpack_results(reply, memoryview(body))[0])
+        items = [DeleteItem(ref=Ref(path=path), if_revision=if_revision)]
+        return _one(self.space.delete(self.caller, IdempotencyKey(self.new_op()), items).results)
 
     # --- reading ----------------------------------------------------------------------------------------------
 
     def stat(self, path: str) -> Entry:
-        return self.space.stat(StatRequest(ref=Ref(path=path))).entry
+        return self.space.stat(Ref(path=path))
 
     def exists(self, path: str) -> bool:
         parent, _, name = path.rpartition("/")
@@ -187,13 +207,13 @@ class Desk:
         found: dict[str, Entry] = {}
         cursor = None
         while True:
-            reply, body = self.space.list_folders(ListRequest(folders=(Ref(path=path),), limit=limit, cursor=cursor))
-            if reply.folders and reply.folders[0].error:
-                raise from_info(reply.folders[0].error)
-            for entry in unpacked(reply, body):
+            page = self.space.list_entries([Ref(path=path)], limit=limit, cursor=cursor)
+            if page.folders and page.folders[0].error:
+                raise from_info(page.folders[0].error)
+            for entry in entries_of(page):
                 assert entry.name not in found, "an entry came twice"
                 found[entry.name] = entry
-            cursor = reply.next
+            cursor = page.next
             if cursor is None:
                 return found
 
@@ -214,12 +234,12 @@ class Desk:
 
     def read(self, path: str) -> bytes:
         """The content of a file, every chunk and the whole checked against their ids."""
-        reply, packed = self.space.manifest(ManifestRequest(ref=Ref(path=path)))
-        records = unpack_records(packed)
-        assert content_id(self.key, packed) == reply.content
-        assert reply.chunks == len(records)
-        data = b"".join(self.get(reply.node, reply.content, records))
-        assert len(data) == reply.size
+        found = self.space.manifest(Ref(path=path))
+        records = [ChunkRecord(*record) for record in found.records]
+        assert content_id(self.key, pack_records(records)) == found.content
+        assert found.chunks == len(records)
+        data = b"".join(self.get(found.node, found.content, records))
+        assert len(data) == found.size
         return data
 
     def get(self, node: int, content: bytes, records: Sequence[ChunkRecord]) -> list[bytes]:
@@ -227,11 +247,10 @@ class Desk:
         found: list[bytes] = []
         while len(found) < len(records):
             want = ChunkWant(node, content, len(found), len(records) - len(found))
-            reply, body = self.space.get_chunks(GetChunksRequest(wants=1), pack_wants([want]), fresh_memory)
-            lengths, data = unpack_lengths(memoryview(body), reply.chunks)
+            part = self.space.get_chunks([want], MAX_CHUNK_BYTES, fresh_memory)
             at = 0
-            for length in lengths:
-                piece = bytes(data[at : at + length])
+            for length in part.lengths:
+                piece = bytes(part.data[at : at + length])
                 assert chunk_id(self.key, piece) == records[len(found)].chunk_id
                 found.append(piece)
                 at += length
@@ -241,12 +260,11 @@ class Desk:
         """All changes since a cursor, page by page, and the cursor after them."""
         found: list[Change] = []
         while True:
-            reply, body = self.space.changes(ChangesRequest(since=since, limit=limit))
-            page = decode_changes(body)
-            assert len(page) <= limit
-            found += page
-            since = reply.cursor
-            if not reply.more:
+            page = self.space.changes(since, limit)
+            assert len(page.changes) <= limit
+            found += page.changes
+            since = page.cursor
+            if not page.more:
                 return found, since
 
 

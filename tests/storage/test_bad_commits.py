@@ -6,6 +6,7 @@ import os
 
 from sfos.protocol import MAX_BODY, MAX_COMMIT_ITEMS, ChunkRecord, MissingChunks, Target, pack_commit, pack_results
 from sfos.server.spaces.space import Space
+from sfos.server.spaces.stored_answers import pack_items_done
 from tests.storage.desk import Desk
 
 MOST_MISSING = 32_768  # so many ids a reply names; who lacks more asks again
@@ -31,7 +32,7 @@ def test_as_many_complaints_as_a_commit_can_cause_fit_one_reply(desk: Desk, spac
     records = lacking(100)
     items = [desk.item(Target(path=f"/{longest}{number}"), records[number : number + 1]) for number in range(100)]
     request, body = pack_commit(os.urandom(16), items, records)
-    reply, answer = space.commit(desk.caller, request, memoryview(body))
+    reply, answer = pack_items_done(desk.send_commit(request, body))
     assert reply.missing == 100
     most = reply.results_bytes / 100 * MAX_COMMIT_ITEMS + len(pack_results([], [bytes(32)] * MOST_MISSING)[2])
     assert most < MAX_BODY

@@ -13,20 +13,14 @@ from sfos.protocol import (
     ChunkRecord,
     ChunkWant,
     DataDamaged,
-    GetChunksRequest,
-    HaveRequest,
     IsAFolder,
     MalformedMessage,
-    ManifestRequest,
     NotFound,
-    PutChunksRequest,
     Ref,
+    SfosError,
     StorageFailed,
     chunk_id,
-    pack_records,
-    pack_wants,
-    unpack_lengths,
-    unpack_records,
+    pack_lengths,
 )
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
@@ -36,20 +30,15 @@ from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk, fresh_memory
 
 
-def wants(*runs: ChunkWant) -> tuple[int, bytes]:
-    return len(runs), pack_wants(runs)
-
-
-def get(space: Space, *runs: ChunkWant, max_bytes: int = MAX_BODY) -> tuple[list[bytes], object]:
-    count, body = wants(*runs)
-    reply, data = space.get_chunks(GetChunksRequest(wants=count, max_bytes=max_bytes), body, fresh_memory)
-    assert len(data) <= max(max_bytes, len(data) if reply.chunks == 1 else 0)
-    lengths, rest = unpack_lengths(memoryview(data), reply.chunks)
+def get(space: Space, *runs: ChunkWant, max_bytes: int = MAX_BODY) -> tuple[list[bytes], SfosError | None]:
+    part = space.get_chunks(runs, max_bytes, fresh_memory)
+    packed_bytes = len(pack_lengths(part.lengths)) + len(part.data)
+    assert packed_bytes <= max_bytes or len(part.lengths) == 1
     found, at = [], 0
-    for length in lengths:
-        found.append(bytes(rest[at : at + length]))
+    for length in part.lengths:
+        found.append(bytes(part.data[at : at + length]))
         at += length
-    return found, reply.stopped
+    return found, part.stopped
 
 
 def test_have_counts_what_is_live_and_the_callers_own_pending_chunks(desk: Desk, space: Space) -> None:
@@ -99,8 +88,6 @@ def test_have_answers_many_ids_in_their_order(desk: Desk) -> None:
     for number, record in enumerate(records):
         ids[number * 70] = record.chunk_id
     assert [at for at, there in enumerate(desk.have(ids)) if there] == [number * 70 for number in range(20)]
-    with pytest.raises(MalformedMessage):
-        desk.space.have(desk.caller, HaveRequest(ids=2), bytes(32))
 
 
 def test_an_upload_goes_on_after_a_restart_of_the_server(new_registry: Callable[..., SpaceRegistry]) -> None:
@@ -123,21 +110,16 @@ def test_a_chunk_that_is_there_is_not_stored_again(desk: Desk, space: Space) -> 
     desk.put("/a", data)
     stored = space.usage(desk.caller).bytes_stored
     record, piece = desk.cut(data)[0]
-    body = pack_records([record, record]) + piece + piece
-    assert space.put_chunks(desk.caller, PutChunksRequest(chunks=2), memoryview(body)).stored == 0
+    assert space.put_chunks(desk.caller, [record, record], memoryview(piece + piece)) == 0
     desk.put("/b", data)
     assert space.usage(desk.caller).bytes_stored == stored
 
 
-def test_a_body_of_chunks_must_match_its_records(desk: Desk, space: Space) -> None:
+def test_the_data_of_chunks_must_match_their_records(desk: Desk, space: Space) -> None:
     record, piece = desk.cut(b"data")[0]
-    good = pack_records([record]) + piece
-    for count, body in ((1, good[:-1]), (1, good + b"x"), (2, good), (5, good[:20])):
+    for records, data in (([record], piece[:-1]), ([record], piece + b"x"), ([record, record], piece)):
         with pytest.raises(MalformedMessage):
-            space.put_chunks(desk.caller, PutChunksRequest(chunks=count), memoryview(body))
-    empty = ChunkRecord(chunk_id(desk.key, b""), 0)
-    with pytest.raises(MalformedMessage):
-        space.put_chunks(desk.caller, PutChunksRequest(chunks=1), memoryview(pack_records([empty])))
+            space.put_chunks(desk.caller, records, memoryview(data))
 
 
 def test_the_longest_chunk_of_all_goes_in_and_out(desk: Desk) -> None:
@@ -154,20 +136,21 @@ def test_a_manifest_comes_in_pages(desk: Desk, space: Space) -> None:
     desk.put("/a", data)
     records: list[ChunkRecord] = []
     while True:
-        reply, body = space.manifest(ManifestRequest(ref=Ref(path="/a"), first=len(records), limit=4))
-        assert (reply.chunks, reply.first, reply.size) == (11, len(records), len(data))
-        if not body:
+        page = space.manifest(Ref(path="/a"), first=len(records), limit=4)
+        assert (page.chunks, page.first, page.size) == (11, len(records), len(data))
+        if not page.records:
             break
-        records += unpack_records(body)
+        assert len(page.records) <= 4
+        records += [ChunkRecord(*record) for record in page.records]
     assert records == [record for record, _ in desk.cut(data)]
 
 
 def test_only_files_have_a_manifest(desk: Desk, space: Space) -> None:
     desk.make_folder("/folder")
     with pytest.raises(IsAFolder):
-        space.manifest(ManifestRequest(ref=Ref(path="/folder")))
+        space.manifest(Ref(path="/folder"))
     with pytest.raises(NotFound):
-        space.manifest(ManifestRequest(ref=Ref(path="/nothing")))
+        space.manifest(Ref(path="/nothing"))
 
 
 def test_runs_of_several_files_come_in_one_answer_as_far_as_they_fit(desk: Desk, space: Space) -> None:
@@ -219,9 +202,6 @@ def test_chunks_that_a_file_does_not_have_are_refused(desk: Desk, space: Space) 
     assert entry.content is not None
     with pytest.raises(MalformedMessage):
         get(space, ChunkWant(entry.node, entry.content, 0, 0))
-    one = pack_wants([ChunkWant(entry.node, entry.content, 0, 1)])
-    with pytest.raises(MalformedMessage):
-        space.get_chunks(GetChunksRequest(wants=2), one, fresh_memory)
 
 
 def test_small_files_are_read_together_as_they_are_and_as_they_were(desk: Desk, space: Space) -> None:

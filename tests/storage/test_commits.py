@@ -28,7 +28,6 @@ from sfos.protocol import (
     NotAFolder,
     NotFound,
     OpIdReused,
-    PutChunksRequest,
     QuotaExceeded,
     Ref,
     RevisionConflict,
@@ -36,7 +35,6 @@ from sfos.protocol import (
     Target,
     chunk_id,
     pack_commit,
-    pack_records,
     sent_back,
     unpack_results,
 )
@@ -44,6 +42,7 @@ from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.spaces.space import Caller, Space
+from sfos.server.spaces.stored_answers import pack_items_done
 from sfos.server.vault.sealing import sealed_size
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk, new_op
@@ -285,10 +284,10 @@ def test_no_update_of_many_threads_is_lost(desk: Desk, space: Space) -> None:
 def test_a_repeated_commit_gets_the_first_reply_and_applies_once(desk: Desk, space: Space) -> None:
     record, data = desk.cut(b"data")[0]
     request, body = pack_commit(new_op(), [desk.item("/a", [record])], [record], [(record, data)])
-    first = space.commit(desk.caller, request, memoryview(body))
+    first = desk.send_commit(request, body)
     desk.delete("/a")
     cursor = space.cursor()
-    assert space.commit(desk.caller, request, memoryview(body)) == first
+    assert desk.send_commit(request, body) == first
     assert space.cursor() == cursor
     assert desk.tree() == {}
 
@@ -299,7 +298,7 @@ def test_the_same_commit_sent_by_many_threads_at_once_applies_once(desk: Desk, s
     replies: list[object] = []
 
     def send() -> None:
-        replies.append(space.commit(desk.caller, request, memoryview(body)))
+        replies.append(desk.send_commit(request, body))
 
     threads = [threading.Thread(target=send) for _ in range(8)]
     for thread in threads:
@@ -314,19 +313,19 @@ def test_the_same_commit_sent_by_many_threads_at_once_applies_once(desk: Desk, s
 def test_an_op_id_cannot_be_used_for_another_request(desk: Desk, space: Space) -> None:
     op_id, record = new_op(), desk.upload(b"data")[0]
     first = MakeFolderRequest(op_id=op_id, target=Target(path="/a"))
-    space.make_folder(desk.caller, first)
+    desk.send(first)
     node = desk.stat("/a").node
     others: list[Callable[[], object]] = [
         lambda: desk.commit([desk.item("/b", kind="folder")], op_id=op_id),
-        lambda: space.make_folder(desk.caller, MakeFolderRequest(op_id=op_id, target=Target(path="/b"))),
-        lambda: space.make_folder(Caller("somebody else"), first),
-        lambda: space.move(desk.caller, MoveRequest(op_id=op_id, source=Ref(path="/a"), target=Target(path="/b"))),
-        lambda: space.copy(desk.caller, CopyRequest(op_id=op_id, source=Ref(path="/a"), target=Target(path="/b"))),
+        lambda: desk.send(MakeFolderRequest(op_id=op_id, target=Target(path="/b"))),
+        lambda: Desk(space, "somebody else").send(first),
+        lambda: desk.send(MoveRequest(op_id=op_id, source=Ref(path="/a"), target=Target(path="/b"))),
+        lambda: desk.send(CopyRequest(op_id=op_id, source=Ref(path="/a"), target=Target(path="/b"))),
     ]
     for other in others:
         with pytest.raises(OpIdReused):
             other()
-    assert space.make_folder(desk.caller, first).node == node
+    assert desk.send(first).node == node
     commit_id = new_op()
     desk.commit([desk.item("/c", [record])], [record], op_id=commit_id)
     for item in (desk.item("/d", [record]), desk.item("/c", [record], mtime_ns=1)):
@@ -339,29 +338,29 @@ def test_an_op_id_cannot_be_used_for_another_request(desk: Desk, space: Space) -
 
 def test_the_replies_of_earlier_versions_are_given_again(desk: Desk, space: Space, context: SpaceContext) -> None:
     request = MakeFolderRequest(op_id=new_op(), target=Target(path="/a"))
-    reply = space.make_folder(desk.caller, request)
+    reply = desk.send(request)
     header = msgspec.json.encode(reply)
     old = context.names.seal_reply(request.op_id, len(header).to_bytes(4, "big") + header)
     with context.catalog.core() as connection:
         connection.exec_driver_sql("UPDATE commits SET reply = ? WHERE op_id = ?", (old, request.op_id))
-    assert space.make_folder(desk.caller, request) == reply
+    assert desk.send(request) == reply
 
 
 def test_a_request_of_long_ago_is_not_carried_out_again(desk: Desk, space: Space, context: SpaceContext) -> None:
     request = MakeFolderRequest(op_id=new_op(), target=Target(path="/a"))
-    space.make_folder(desk.caller, request)
+    desk.send(request)
     with context.catalog.core() as connection:
         connection.exec_driver_sql("UPDATE commits SET reply = NULL")
     desk.delete("/a")
     with pytest.raises(AnswerForgotten):
-        space.make_folder(desk.caller, request)
+        desk.send(request)
     assert desk.tree() == {}
 
 
 def test_a_chunk_that_is_not_what_its_id_says_is_refused_and_nothing_stored(desk: Desk, space: Space) -> None:
     record = ChunkRecord(chunk_id(desk.key, b"right"), 5)
     with pytest.raises(BadChunk):
-        space.put_chunks(desk.caller, PutChunksRequest(chunks=1), memoryview(pack_records([record]) + b"wrong"))
+        space.put_chunks(desk.caller, [record], memoryview(b"wrong"))
     with pytest.raises(BadChunk):
         desk.commit([desk.item("/a", [record])], [record], [(record, b"wrong")])
     assert space.usage(desk.caller).bytes_stored == 0
@@ -389,7 +388,7 @@ def test_bodies_that_do_not_match_their_header_are_refused_whole(desk: Desk, spa
     else:
         request = type(request)(op_id=request.op_id, items_bytes=request.items_bytes - 1, records=1, inline=1)
     with pytest.raises(MalformedMessage):
-        space.commit(desk.caller, request, memoryview(body))
+        desk.send_commit(request, body)
     assert desk.tree() == {}
 
 
@@ -452,7 +451,7 @@ def test_thousands_of_items_land_in_one_commit(desk: Desk) -> None:
 
 def test_unpacked_results_are_what_the_reply_says(desk: Desk, space: Space) -> None:
     request, body = pack_commit(new_op(), [desk.item("/a", kind="folder")], [])
-    reply, results = space.commit(desk.caller, request, memoryview(body))
+    reply, results = pack_items_done(desk.send_commit(request, body))
     assert reply.cursor == space.cursor()
     assert unpack_results(reply, memoryview(results))[0][0].node == desk.stat("/a").node
 

@@ -7,7 +7,7 @@ import random
 import pytest
 from sqlalchemy import update
 
-from sfos.protocol import ROOT_NODE, Change, ChangesRequest, Entry, MalformedMessage, ResyncRequired
+from sfos.protocol import ROOT_NODE, Change, Entry, MalformedMessage, ResyncRequired
 from sfos.server.catalog.schema import spaces
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.space import Space
@@ -146,20 +146,20 @@ def test_a_cursor_from_before_the_horizon_or_of_another_epoch_needs_a_resync(
         connection.execute(update(spaces).values(horizon=2))
     for cursor in cursors[:2]:
         with pytest.raises(ResyncRequired):
-            space.changes(ChangesRequest(since=cursor))
+            space.changes(cursor)
     for cursor in cursors[2:]:
-        space.changes(ChangesRequest(since=cursor))
+        space.changes(cursor)
     seq, node, _ = space.cursor().split(".")
     for cursor in (f"{seq}.{node}.000000000000", f"{int(seq) + 1}.0.{cursors[0].split('.')[2]}"):
         with pytest.raises(ResyncRequired):
-            space.changes(ChangesRequest(since=cursor))
+            space.changes(cursor)
 
 
 @pytest.mark.parametrize("cursor", ["", "1", "a.b.c", "1.2.3.4", "1.-1.x", f"1.{2**63}.TAG"])
 def test_what_is_no_cursor_is_refused(space: Space, cursor: str) -> None:
     tag = space.cursor().split(".")[-1]
     with pytest.raises((MalformedMessage, ResyncRequired)):
-        space.changes(ChangesRequest(since=cursor.replace("TAG", tag)))
+        space.changes(cursor.replace("TAG", tag))
 
 
 def test_times_of_commits_never_decrease_whatever_the_clock_does(new_registry) -> None:  # type: ignore[no-untyped-def]

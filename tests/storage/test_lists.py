@@ -9,27 +9,33 @@ from sfos.protocol import (
     Attributes,
     AttributesRead,
     Entry,
-    ListReply,
-    ListRequest,
+    FolderNames,
     MalformedMessage,
     Ref,
     ResyncRequired,
     unpack_names,
 )
+from sfos.server.commands.files import pack_name_page, pack_page
+from sfos.server.spaces.operations.listing import EntriesPage, NamesPage
 from sfos.server.spaces.space import Space
-from tests.storage.desk import Desk
-from tests.support.entry_lists import unpacked
+from tests.storage.desk import Desk, entries_of
 
 
-def pages(space: Space, *refs: Ref, limit: int) -> list[tuple[ListReply, list[Entry]]]:
+def pages(space: Space, *refs: Ref, limit: int) -> list[tuple[EntriesPage, list[Entry]]]:
     found = []
     cursor = None
     while True:
-        reply, body = space.list_folders(ListRequest(folders=refs, limit=limit, cursor=cursor))
-        found.append((reply, unpacked(reply, body)))
-        cursor = reply.next
+        page = space.list_entries(refs, limit=limit, cursor=cursor)
+        found.append((page, entries_of(page)))
+        cursor = page.next
         if cursor is None:
             return found
+
+
+def names_of(page: NamesPage) -> list[FolderNames]:
+    """The names of a page, as a client would read them."""
+    reply, body = pack_name_page(page)
+    return unpack_names(reply, memoryview(body))
 
 
 def test_an_empty_folder_has_one_empty_page(desk: Desk, space: Space) -> None:
@@ -75,12 +81,11 @@ def names_in_pages(space: Space, *refs: Ref, limit: int) -> list[tuple[int, str,
     found = []
     cursor = None
     while True:
-        request = ListRequest(folders=refs, limit=limit, cursor=cursor, names_only=True)
-        reply, body = space.list_folders(request)
-        runs = unpack_names(reply, memoryview(body))
+        page = space.list_names(refs, limit=limit, cursor=cursor)
+        runs = names_of(page)
         assert sum(len(run.names) for run in runs) <= limit
         found += [(run.folder, name, run.folders.get(at)) for run in runs for at, name in enumerate(run.names)]
-        cursor = reply.next
+        cursor = page.next
         if cursor is None:
             return found
 
@@ -111,28 +116,24 @@ def test_a_brief_list_lacks_the_attributes_of_files_and_folders_and_nothing_else
         "link": AttributesRead(link="x"),
         "plain": None,
     }
-    reply, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), brief=True))
-    assert unpacked(reply, body) == [
+    assert entries_of(space.list_entries([Ref(path="/")], brief=True)) == [
         entry if entry.kind == "symlink" else msgspec.structs.replace(entry, attrs=None) for entry in entries
     ]
 
 
 def test_names_are_one_snapshot_whatever_happens_between_the_pages(desk: Desk, space: Space) -> None:
     desk.put_many({f"/a/f{number}": b"" for number in range(30)})
-    request = ListRequest(folders=(Ref(path="/a"),), limit=8, names_only=True)
-    reply, body = space.list_folders(request)
-    found = unpack_names(reply, memoryview(body))
+    page = space.list_names([Ref(path="/a")], limit=8)
+    found = names_of(page)
     step = 0
-    while reply.next is not None:
+    while page.next is not None:
         desk.put(f"/a/f{step}", b"changed")
         desk.delete(f"/a/f{20 + step}")
         desk.move(f"/a/f{10 + step}", f"/moved{step}")
         desk.put(f"/a/new{step}", b"new")
         step += 1
-        reply, body = space.list_folders(
-            ListRequest(folders=request.folders, limit=8, cursor=reply.next, names_only=True)
-        )
-        found += unpack_names(reply, memoryview(body))
+        page = space.list_names([Ref(path="/a")], limit=8, cursor=page.next)
+        found += names_of(page)
     assert step == 3
     names = [name for run in found for name in run.names]
     assert sorted(names) == sorted(f"f{number}" for number in range(30))
@@ -142,11 +143,11 @@ def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space:
     desk.put_many({f"/a/f{number}": b"%d" % number for number in range(60)} | {"/a/sub/x": b"", "/b/y": b""})
     expected = {(entry.name, entry.revision) for entry in desk.entries("/a").values()}
     refs = (Ref(path="/a"), Ref(path="/b"))
-    reply, body = space.list_folders(ListRequest(folders=refs, limit=10))
-    first_at = reply.at
-    entries = unpacked(reply, body)
+    page = space.list_entries(refs, limit=10)
+    first_at = page.at
+    entries = entries_of(page)
     step = 0
-    while reply.next is not None:
+    while page.next is not None:
         # Whatever may change: contents, names, places, whole folders, and the listed folders themselves.
         desk.put(f"/a/f{step}", b"changed")
         desk.delete(f"/a/f{30 + step}")
@@ -157,9 +158,9 @@ def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space:
             desk.make_folder("/a")
         if step == 4:
             desk.delete("/elsewhere")
-        reply, body = space.list_folders(ListRequest(folders=refs, limit=10, cursor=reply.next))
-        assert reply.at == first_at
-        entries += unpacked(reply, body)
+        page = space.list_entries(refs, limit=10, cursor=page.next)
+        assert page.at == first_at
+        entries += entries_of(page)
         step += 1
         if step >= 3:
             desk.put_many({f"/a/f{number}": b"" for number in (step, 30 + step, 10 + step)})
@@ -170,17 +171,17 @@ def test_pages_are_one_snapshot_whatever_happens_between_them(desk: Desk, space:
 @pytest.mark.parametrize("cursor", ["", "x", "1.2", "1.2.3", "1.2.3.zzz", "-1.0.0.aa", "9" * 190, "1..3.a", "¹.0.0.a"])
 def test_cursors_that_were_never_given_out_are_refused(space: Space, cursor: str) -> None:
     with pytest.raises((MalformedMessage, ResyncRequired)):
-        space.list_folders(ListRequest(folders=(Ref(path="/"),), cursor=cursor))
+        space.list_entries([Ref(path="/")], cursor=cursor)
 
 
 def test_a_cursor_from_the_future_or_of_another_epoch_needs_a_new_start(desk: Desk, space: Space) -> None:
     desk.put_many({f"/f{number}": b"" for number in range(5)})
-    reply, _ = space.list_folders(ListRequest(folders=(Ref(path="/"),), limit=2))
-    assert reply.next is not None
-    at, *rest, tag = reply.next.split(".")
+    page = space.list_entries([Ref(path="/")], limit=2)
+    assert page.next is not None
+    at, *rest, tag = page.next.split(".")
     for cursor in (".".join([str(int(at) + 1), *rest, tag]), ".".join([at, *rest, "0" * len(tag)])):
         with pytest.raises(ResyncRequired):
-            space.list_folders(ListRequest(folders=(Ref(path="/"),), cursor=cursor))
+            space.list_entries([Ref(path="/")], cursor=cursor)
 
 
 def test_a_page_never_outgrows_a_body(desk: Desk, space: Space) -> None:
@@ -192,10 +193,11 @@ def test_a_page_never_outgrows_a_body(desk: Desk, space: Space) -> None:
     found = []
     cursor = None
     while True:
-        reply, body = space.list_folders(ListRequest(folders=(Ref(path="/"),), limit=5_000, cursor=cursor))
+        page = space.list_entries([Ref(path="/")], limit=5_000, cursor=cursor)
+        _, body = pack_page(page)
         assert len(body) <= MAX_BODY
-        found += unpacked(reply, body)
-        cursor = reply.next
+        found += entries_of(page)
+        cursor = page.next
         if cursor is None:
             break
     assert len({entry.name for entry in found}) == 2_000

@@ -21,7 +21,6 @@ from sfos.protocol import (
     NotFound,
     PermissionDenied,
     Ref,
-    StatRequest,
     Target,
 )
 from sfos.server.spaces.space import Space
@@ -52,11 +51,11 @@ def test_parents_are_made_when_asked_for_and_what_is_there_is_accepted(desk: Des
 def test_a_folder_can_be_made_in_a_parent_by_its_node(desk: Desk, space: Space) -> None:
     parent = desk.make_folder("/a").node
     request = MakeFolderRequest(op_id=new_op(), target=Target(parent=parent, name="b"), attrs=Attributes(mode=0o711))
-    space.make_folder(desk.caller, request)
+    desk.send(request)
     assert desk.stat("/a/b").attrs == AttributesRead(mode=0o711)
     for target in (Target(parent=parent), Target(name="b"), Target(path="/x", name="b"), Target(path="/x", parent=1)):
         with pytest.raises(MalformedMessage):
-            space.make_folder(desk.caller, MakeFolderRequest(op_id=new_op(), target=target))
+            desk.send(MakeFolderRequest(op_id=new_op(), target=target))
 
 
 def test_folders_can_be_nested_as_deep_as_paths_allow_and_no_deeper(desk: Desk, space: Space) -> None:
@@ -67,14 +66,14 @@ def test_folders_can_be_nested_as_deep_as_paths_allow_and_no_deeper(desk: Desk, 
         desk.make_folder(deepest + "/d")
     node = desk.stat(deepest).node
     with pytest.raises(NameNotAllowed):
-        space.make_folder(desk.caller, MakeFolderRequest(op_id=new_op(), target=Target(parent=node, name="d")))
+        desk.send(MakeFolderRequest(op_id=new_op(), target=Target(parent=node, name="d")))
 
 
 def test_a_target_by_node_may_lie_as_deep_as_one_by_path(desk: Desk, space: Space) -> None:
     parent = "/d" * (MAX_DEPTH - 1)
     desk.make_folder(parent, parents=True)
     target = Target(parent=desk.stat(parent).node, name="deepest")
-    space.make_folder(desk.caller, MakeFolderRequest(op_id=new_op(), target=target))
+    desk.send(MakeFolderRequest(op_id=new_op(), target=target))
     assert desk.stat(f"{parent}/deepest").kind == "folder"
 
 
@@ -104,18 +103,18 @@ def test_stat_finds_by_path_and_by_node_and_gives_the_path(desk: Desk, space: Sp
     desk.put("/a/B/c.txt", b"x")
     entry = desk.stat("/A/b/C.TXT")
     assert entry.path == "/a/B/c.txt"
-    assert space.stat(StatRequest(ref=Ref(node=entry.node))).entry == entry
+    assert space.stat(Ref(node=entry.node)) == entry
     assert desk.stat("/").path == "/"
     assert desk.stat("/").kind == "folder"
     with pytest.raises(NotFound):
         desk.stat("/a/nothing")
     with pytest.raises(NotFound):
-        space.stat(StatRequest(ref=Ref(node=10**18)))
+        space.stat(Ref(node=10**18))
     with pytest.raises(NotAFolder):
         desk.stat("/a/b/c.txt/d")
     for ref in (Ref(), Ref(node=1, path="/")):
         with pytest.raises(MalformedMessage):
-            space.stat(StatRequest(ref=ref))
+            space.stat(ref)
 
 
 def test_a_rename_keeps_the_node_and_frees_the_name(desk: Desk) -> None:
@@ -274,7 +273,7 @@ def test_a_repeated_move_gets_the_first_reply_though_the_source_is_gone(desk: De
 
     desk.put("/a", b"x")
     request = MoveRequest(op_id=new_op(), source=Ref(path="/a"), target=Target(path="/b"))
-    assert space.move(desk.caller, request) == space.move(desk.caller, request)
+    assert desk.send(request) == desk.send(request)
 
 
 def test_a_file_may_become_a_symlink_and_back(desk: Desk) -> None:

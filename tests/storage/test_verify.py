@@ -206,7 +206,7 @@ def test_an_error_that_no_value_in_the_rows_explains_stays_what_it_is(
     def mistake(*_: object) -> None:
         raise TypeError("a mistake of ours")
 
-    monkeypatch.setattr("sfos.server.spaces.operations.reads.stat", mistake)
+    monkeypatch.setattr("sfos.server.spaces.operations.listing.stat", mistake)
     with pytest.raises(TypeError, match="a mistake of ours"):
         filled.stat("/docs")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sfos.config import Security, Storage
 from sfos.protocol import Buffer, Reply, Request, ServerExchange
@@ -17,10 +17,10 @@ from sfos.server.audit.log import AuditLog
 from sfos.server.identity.credential_file import Account, CredentialFile
 from sfos.server.identity.penalties import Penalties
 from sfos.server.identity.sessions import Member, Session, Sessions
+from sfos.server.net.bell import Bell
 from sfos.server.net.cores import CoreChoice
 from sfos.server.net.memory_budget import MemoryBudget
 from sfos.server.net.reply_buffers import ReplyRoom
-from sfos.server.net.stream import TlsStream
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.registry import SpaceRegistry
 
@@ -104,8 +104,18 @@ class Call(Generic[RequestT]):
         return session
 
 
-Continuation = Callable[[TlsStream, int], None]
-"""Work that goes on after the reply, on the connection's own thread, given the stream and the request's id."""
+class EventSink(Protocol):
+    """Way of events to whoever watches: a connection, or a program in the same process."""
+
+    def send(self, event: Reply, body: Buffer = b"") -> None:
+        """Send one event. Blocks until it is gone; raises what ends the watch."""
+
+    def wait(self, bell: Bell, timeout_s: float) -> None:
+        """Return when `bell` rings or after `timeout_s`. Raises: what ends the watch meanwhile."""
+
+
+Continuation = Callable[[EventSink], None]
+"""Work that goes on after the reply, on the connection's own thread. Raises: SfosError, which the client is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,39 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from sfos.protocol import (
     CHUNK_ID_BYTES,
     LENGTH,
     MAX_BODY,
     RECORD,
+    ChangesReply,
     ChangesRequest,
     CommitRequest,
     CopyRequest,
     DeleteRequest,
+    GetChunksReply,
     GetChunksRequest,
+    HaveReply,
     HaveRequest,
+    ListReply,
     ListRequest,
     MakeFolderRequest,
+    MalformedMessage,
+    ManifestReply,
     ManifestRequest,
     MoveRequest,
+    NodeReply,
+    PutChunksReply,
     PutChunksRequest,
+    StatReply,
     StatRequest,
     UsageRequest,
+    encode_array,
+    pack_entries,
+    pack_lengths,
+    pack_names,
+    pack_records,
+    plain_records,
+    unpack_commit,
+    unpack_ids,
+    unpack_wants,
 )
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers
+from sfos.server.commands.repetition import idempotency_key
 from sfos.server.commands.rights import caller, space_of
 from sfos.server.net.reply_buffers import BUFFER_BYTES
+from sfos.server.spaces.operations.listing import EntriesPage, NamesPage
 from sfos.server.spaces.space import Space
+from sfos.server.spaces.stored_answers import ItemsDone, pack_items_done
 
 # What an entry or a change takes as a rule; only memory is reserved by it, nothing is cut.
 _LISTED_BYTES = 160
 _CHANGE_BYTES = 512
 _RESULT_BYTES = 128
+_NOTHING = memoryview(b"")
 
 
 @contextmanager
@@ -48,31 +72,84 @@ def _opened(call: Call[Any]) -> Iterator[Space]:
 
 def stat(call: Call[StatRequest]) -> Answer:
     with _opened(call) as space, call.turn:
-        return Answer(space.stat(call.args))
+        return Answer(StatReply(entry=space.stat(call.args.ref)))
 
 
 def list_folders(call: Call[ListRequest]) -> Answer:
+    args = call.args
     with _opened(call) as space:
-        reply, body = space.list_folders(call.args)
+        if args.names_only:
+            reply, body = pack_name_page(space.list_names(args.folders, limit=args.limit, cursor=args.cursor))
+        else:
+            reply, body = pack_page(
+                space.list_entries(args.folders, limit=args.limit, cursor=args.cursor, brief=args.brief)
+            )
     return Answer(reply, (body,))
+
+
+def pack_page(page: EntriesPage) -> tuple[ListReply, bytes]:
+    """The reply that says it, and its body."""
+    columns = page.columns
+    head_bytes, body = pack_entries(
+        columns.head,
+        nodes=columns.nodes,
+        sizes=columns.sizes,
+        mtimes_ns=columns.mtimes_ns,
+        revisions=columns.revisions,
+        attrs=columns.attrs,
+        kinds=columns.kinds,
+        contents=columns.contents,
+    )
+    return ListReply(at=page.at, folders=page.folders, next=page.next, head_bytes=head_bytes), body
+
+
+def pack_name_page(page: NamesPage) -> tuple[ListReply, bytes]:
+    """The reply that says it, and its body."""
+    head_bytes, body = pack_names(page.names)
+    return ListReply(at=page.at, folders=page.folders, next=page.next, head_bytes=head_bytes), body
 
 
 def manifest(call: Call[ManifestRequest]) -> Answer:
     with _opened(call) as space:
-        reply, body = space.manifest(call.args)
-    return Answer(reply, (body,))
+        found = space.manifest(call.args.ref, first=call.args.first, limit=call.args.limit)
+    reply = ManifestReply(
+        node=found.node,
+        revision=found.revision,
+        content=found.content,
+        size=found.size,
+        chunks=found.chunks,
+        first=found.first,
+    )
+    return Answer(reply, (pack_records(found.records),))
 
 
 def get_chunks(call: Call[GetChunksRequest]) -> Answer:
+    body = _NOTHING
+
+    def take_memory(chunks: int, size_bytes: int) -> memoryview:
+        """Room for the data, behind that for the lengths."""
+        nonlocal body
+        front = chunks * LENGTH.size
+        body = call.room.take(front + size_bytes)
+        return body[front:]
+
     with _opened(call) as space:
-        reply, body = space.get_chunks(call.args, call.body, call.room.take)
-    return Answer(reply, (body,))
+        wants = unpack_wants(call.body)
+        if len(wants) != call.args.wants:
+            raise MalformedMessage("A list of wanted chunks is not as long as its header says.")
+        found = space.get_chunks(wants, call.args.max_bytes, take_memory)
+    lengths = pack_lengths(found.lengths)
+    if found.stopped is not None:  # perhaps fewer than were chosen, so that their lengths do not fill the front
+        reply = GetChunksReply(chunks=len(found.lengths), stopped=found.stopped.info())
+        return Answer(reply, (lengths, found.data))
+    body[: len(lengths)] = lengths
+    return Answer(GetChunksReply(chunks=len(found.lengths)), (body[: len(lengths) + len(found.data)],))
 
 
 def changes(call: Call[ChangesRequest]) -> Answer:
     with _opened(call) as space:
-        reply, body = space.changes(call.args)
-    return Answer(reply, (body,))
+        page = space.changes(call.args.since, call.args.limit)
+    return Answer(ChangesReply(cursor=page.cursor, more=page.more), (encode_array(page.changes),))
 
 
 def usage(call: Call[UsageRequest]) -> Answer:
@@ -82,42 +159,74 @@ def usage(call: Call[UsageRequest]) -> Answer:
 
 def have(call: Call[HaveRequest]) -> Answer:
     with _opened(call) as space:
-        reply, body = space.have(caller(call), call.args, call.body)
-    return Answer(reply, (body,))
+        ids = unpack_ids(call.body)
+        if len(ids) != call.args.ids:
+            raise MalformedMessage("A list of chunk ids is not as long as its header says.")
+        return Answer(HaveReply(), (bytes(space.have(caller(call), ids)),))
 
 
 # --- changing -----------------------------------------------------------------------------------------------------
 
 
 def put_chunks(call: Call[PutChunksRequest]) -> Answer:
+    front = call.args.chunks * RECORD.size
     with _opened(call) as space:
-        return Answer(space.put_chunks(caller(call), call.args, call.body))
+        if len(call.body) < front:
+            raise MalformedMessage("A body is shorter than its records say.")
+        stored = space.put_chunks(caller(call), plain_records(call.body[:front]), call.body[front:])
+    return Answer(PutChunksReply(stored=stored))
 
 
 def commit(call: Call[CommitRequest]) -> Answer:
+    args, who = call.args, caller(call)
+    # Without the data that it brings along: the records say what they are, and a repeat may have to bring others.
+    said = call.body[: args.items_bytes + args.records * RECORD.size]
+    key = idempotency_key(who, msgspec.structs.replace(args, inline=0), said)
     with _opened(call) as space:
-        reply, body = space.commit(caller(call), call.args, call.body)
-    return Answer(reply, (body,))
+        new = unpack_commit(args, call.body)
+        done = space.put_items(who, key, new.items, new.records, new.inline, new.data, atomic=args.atomic)
+    return _items_answer(done)
 
 
 def make_folder(call: Call[MakeFolderRequest]) -> Answer:
+    args, who = call.args, caller(call)
     with _opened(call) as space:
-        return Answer(space.make_folder(caller(call), call.args))
+        return Answer(
+            space.make_folder(
+                who,
+                idempotency_key(who, args),
+                args.target,
+                parents=args.parents,
+                mtime_ns=args.mtime_ns,
+                attrs=args.attrs,
+            )
+        )
 
 
 def move(call: Call[MoveRequest]) -> Answer:
     with _opened(call) as space:
-        return Answer(space.move(caller(call), call.args))
+        return Answer(_put_elsewhere(call, space.move))
 
 
 def copy(call: Call[CopyRequest]) -> Answer:
     with _opened(call) as space:
-        return Answer(space.copy(caller(call), call.args))
+        return Answer(_put_elsewhere(call, space.copy))
+
+
+def _put_elsewhere(call: Call[MoveRequest] | Call[CopyRequest], put: Callable[..., NodeReply]) -> NodeReply:
+    args, who = call.args, caller(call)
+    key = idempotency_key(who, args)
+    return put(who, key, args.source, args.target, replace=args.replace, if_revision=args.if_revision)
 
 
 def delete(call: Call[DeleteRequest]) -> Answer:
+    args, who = call.args, caller(call)
     with _opened(call) as space:
-        reply, body = space.delete(caller(call), call.args)
+        return _items_answer(space.delete(who, idempotency_key(who, args), args.items, atomic=args.atomic))
+
+
+def _items_answer(done: ItemsDone) -> Answer:
+    reply, body = pack_items_done(done)
     return Answer(reply, (body,))
 
 

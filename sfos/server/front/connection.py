@@ -13,17 +13,20 @@ from sfos.protocol import (
     COMMANDS,
     MAX_BODY,
     MAX_HEADER,
+    Buffer,
     FrameTooLong,
     LocalProtocolError,
     MalformedMessage,
+    Reply,
     ServerBusy,
     ServerFault,
     ServerStopping,
     SfosError,
     decode_request,
     encode_error,
+    encode_event,
 )
-from sfos.server.commands.calls import Peer
+from sfos.server.commands.calls import Continuation, Peer
 from sfos.server.commands.dispatch import UNKNOWN_ID, Dispatcher, Response
 from sfos.server.front.gate import Slot
 from sfos.server.identity.sessions import Sessions
@@ -147,9 +150,20 @@ class Connection:
             if outcome.then is not None:
                 then, request_id = outcome.then, outcome.request_id
                 del outcome
-                then(stream, request_id)
+                self._go_on(then, request_id)
                 return
             del outcome
+
+    def _go_on(self, then: Continuation, request_id: int) -> None:
+        """What follows a reply, until one side ends it; then the peer is told why, unless it has gone."""
+        session = self._peer.session
+        try:
+            then(_StreamedEvents(self._stream, request_id))
+        except SfosError as error:
+            self._stream.send(encode_error(request_id, error))
+        except Interrupted:
+            why = session.farewell() if session is not None and session.ended else ServerStopping()
+            self._stream.send(encode_error(request_id, why))
 
     def _reply(self, outcome: Response) -> None:
         """Send it, or a fault if it is longer than a message may be: every request is answered.
@@ -236,3 +250,19 @@ class Connection:
         )
         self._on_end(self)
         del self._peer  # which knows this connection: see TlsStream.close
+
+
+class _StreamedEvents:
+    """Events of one watch, on its connection. Raises: StreamEnded, Interrupted."""
+
+    def __init__(self, stream: TlsStream, request_id: int) -> None:
+        self._stream = stream
+        self._request_id = request_id
+
+    def send(self, event: Reply, body: Buffer = b"") -> None:
+        """See EventSink."""
+        self._stream.send(encode_event(self._request_id, event), (body,))
+
+    def wait(self, bell: Bell, timeout_s: float) -> None:
+        """See EventSink."""
+        self._stream.wait(bell, timeout_s)

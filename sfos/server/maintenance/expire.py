@@ -19,8 +19,9 @@ from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import past, spaces
 from sfos.server.catalog.space_row import commit_time_ms, read_space_row
 from sfos.server.catalog.statement import Statement
-from sfos.server.spaces.operations.change import Change, Outcome, apply_change
-from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.operations.change import Change, apply_change
+from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
+from sfos.server.spaces.stored_answers import PlainForm
 
 ACTOR = "maintenance"  # no account's id is like that
 _BATCH = 2_000  # some 30 ms, for which other writers of the space wait
@@ -45,6 +46,9 @@ class BatchExpired(Reply, frozen=True):
     states: int
 
 
+_ANSWERS = PlainForm(BatchExpired)
+
+
 @dataclass(slots=True)
 class Expired:
     """Result of an expiry in one space. `horizon`: the oldest commit from which `changes` can still start."""
@@ -62,9 +66,8 @@ def expire_history(context: SpaceContext, kept_ms: int, stopping: Callable[[], b
         last = _last_commit_before(tx, read_space_row(tx).seq, context.now_ms() - kept_ms)
     done = Expired()
     while not stopping():
-        batch, _ = apply_change(
-            context, Caller(ACTOR), secrets.token_bytes(16), BatchExpired, partial(_expire_batch, context, last)
-        )
+        key = IdempotencyKey(secrets.token_bytes(16))
+        batch = apply_change(context, Caller(ACTOR), key, _ANSWERS, partial(_expire_batch, context, last))
         done.states += batch.states
         if batch.states < _BATCH:
             break
@@ -73,17 +76,17 @@ def expire_history(context: SpaceContext, kept_ms: int, stopping: Callable[[], b
     return done
 
 
-def _expire_batch(context: SpaceContext, last: int, change: Change) -> Outcome:
+def _expire_batch(context: SpaceContext, last: int, change: Change) -> BatchExpired:
     rows = change.tx.all(_ENDED_UNTIL, seq=last, limit=_BATCH)
     if not rows:
         change.abandoned = True
-        return Outcome(BatchExpired(states=0))
+        return BatchExpired(states=0)
     change.tx.run_many(_DELETE, ("node", "seq_from"), ((node, seq_from) for node, seq_from, *_ in rows))
     # A commit whose states go in two batches is behind the horizon from the first one on: nothing may start from it.
     change.tx.run(_MOVE_HORIZON, horizon=rows[-1][2])
     change.tree.digest_delta -= context.rows.ended((mac, seq_to, end) for _, _, seq_to, end, mac in rows)
     change.tree.is_empty = False
-    return Outcome(BatchExpired(states=len(rows)))
+    return BatchExpired(states=len(rows))
 
 
 def _last_commit_before(tx: Transaction, newest: int, before_ms: int) -> int:

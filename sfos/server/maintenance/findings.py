@@ -11,7 +11,7 @@ from sfos.server.catalog.schema import content_chunks, nodes, past
 from sfos.server.catalog.statement import Statement
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.spaces.operations.context import SpaceContext
-from sfos.server.spaces.operations.places import path_of
+from sfos.server.spaces.operations.destinations import path_of
 
 _MAX_FINDINGS = 10_000  # a store that is damaged through and through need not fill memory with it
 _MAX_PATHS = 100

@@ -11,45 +11,33 @@ import hmac
 import logging
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-from blake3 import blake3
 from sqlalchemy import bindparam, insert, select
 
-from sfos.protocol import AnswerForgotten, Buffer, Cursor, OpIdReused, QuotaExceeded, Reply, Request, decoder_of
+from sfos.protocol import AnswerForgotten, Cursor, MalformedMessage, OpIdReused, QuotaExceeded
 from sfos.server.catalog.changeset import ChangeSet
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.head import Head, write_head
 from sfos.server.catalog.schema import commits
 from sfos.server.catalog.space_row import SpaceRow, begin_commit, commit_time_ms, end_commit, read_space_row
 from sfos.server.catalog.statement import Statement
-from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.operations.context import FINGERPRINT_BYTES, Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.operations.entries import cursor_after
+from sfos.server.spaces.stored_answers import AnswerForm
 
 _log = logging.getLogger(__name__)
 
-R = TypeVar("R", bound=Reply)
+A = TypeVar("A")
 
 _FIND_REPLY = Statement(
     select(commits.c.reply).where(commits.c.space == bindparam("space"), commits.c.op_id == bindparam("op_id"))
 )
 _INSERT_COMMIT = Statement(insert(commits))
-# A stored reply: the length of its header; with the highest bit set, what it answers (`identify`); header; body.
+# A stored reply: the length of its header; with the highest bit set, the fingerprint of what it answers; header; body.
 _REPLY_FRONT = struct.Struct(">I")
 _BEARS_REQUEST = 1 << 31
-_ASKED_BYTES = 16
-
-_encoder = msgspec.json.Encoder()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Answer of a change. `body`: bytes beside the reply."""
-
-    reply: Reply
-    body: bytes = b""
 
 
 class Change:
@@ -96,75 +84,59 @@ class Change:
             )
 
 
-def identify(caller: Caller, request: Request[Any], body: Buffer = b"") -> bytes:
-    """Digest that tells a request sent again from another one with the same op_id: kept with its reply."""
-    asked = _encoder.encode((type(request).__name__, caller.actor, request))
-    hasher = blake3(len(asked).to_bytes(4, "big") + asked)
-    hasher.update(bytes(body))
-    return hasher.digest(length=_ASKED_BYTES)
-
-
 def apply_change(
-    context: SpaceContext,
-    caller: Caller,
-    op_id: bytes,
-    kind: type[R],
-    work: Callable[[Change], Outcome],
-    *,
-    asked: bytes = bytes(_ASKED_BYTES),
-) -> tuple[R, bytes]:
-    """Carry out `work` as one commit; its reply and body, or those stored under `op_id`.
+    context: SpaceContext, caller: Caller, key: IdempotencyKey, form: AnswerForm[A], work: Callable[[Change], A]
+) -> A:
+    """Carry out `work` as one commit; its answer, or the one that is kept under `key`, in `form`.
 
-    `asked`: see `identify`; left out where no client asked for the change.
     What raises changes nothing. Work that changes nothing makes no commit, and is done again if repeated.
     Raises: what `work` raises; OpIdReused, AnswerForgotten, QuotaExceeded.
     """
     seq: int | None = None
     with context.catalog.exclusively():
         with context.catalog.write() as tx:
-            stored = tx.one(_FIND_REPLY, op_id=op_id)
+            stored = tx.one(_FIND_REPLY, op_id=key.op_id)
             if stored is not None:
-                return _replayed(context, op_id, asked, stored[0], kind)
+                return _replayed(context, key, stored[0], form)
             before = cursor_after(read_space_row(tx))
             change = Change(context, caller, tx, begin_commit(tx), before)
-            outcome = work(change)
-            assert isinstance(outcome.reply, kind)
+            answer = work(change)
             if change.changes_nothing:
                 tx.undo()
             else:
-                head = _finish(context, caller, op_id, asked, change, outcome)
+                head = _finish(context, caller, key, change, form.encode(answer))
                 seq = head.seq
         if seq is not None:
             _note_head(context, head)
     if seq is not None:
         context.commit_feed.committed(context.space_id)
-    return outcome.reply, outcome.body
+    return answer
 
 
-def stored_reply(context: SpaceContext, op_id: bytes, asked: bytes, kind: type[R]) -> tuple[R, bytes] | None:
-    """Answer given to `op_id`, if there was one: looked up before costly preparations.
+def stored_answer(context: SpaceContext, key: IdempotencyKey, form: AnswerForm[A]) -> A | None:
+    """Answer kept under `key`, if there is one: looked up before costly preparations.
 
     Raises: OpIdReused, AnswerForgotten.
     """
     with context.catalog.read() as tx:
-        stored = tx.one(_FIND_REPLY, op_id=op_id)
-    return None if stored is None else _replayed(context, op_id, asked, stored[0], kind)
+        stored = tx.one(_FIND_REPLY, op_id=key.op_id)
+    return None if stored is None else _replayed(context, key, stored[0], form)
 
 
 def _finish(
-    context: SpaceContext, caller: Caller, op_id: bytes, asked: bytes, change: Change, outcome: Outcome
+    context: SpaceContext, caller: Caller, key: IdempotencyKey, change: Change, answer: tuple[bytes, bytes]
 ) -> Head:
     row, tree = change.row, change.tree
     change.flush()
-    code = context.rows.commit_code(row.seq, tree.time_ms, caller.actor, op_id)
+    code = context.rows.commit_code(row.seq, tree.time_ms, caller.actor, key.op_id)
     digest = context.rows.open_digest(row.digest, row.epoch, row.seq - 1)
     digest = digest + tree.digest_delta + context.rows.commits([code])
     sealed = context.rows.seal_digest(digest, row.epoch, row.seq)
-    header = _encoder.encode(outcome.reply)
+    header, body = answer
     reply = context.names.seal_reply(
-        op_id, _REPLY_FRONT.pack(_BEARS_REQUEST | len(header)) + asked + header + outcome.body
+        key.op_id, _REPLY_FRONT.pack(_BEARS_REQUEST | len(header)) + key.fingerprint + header + body
     )
-    change.tx.run(_INSERT_COMMIT, seq=row.seq, time_ms=tree.time_ms, actor=caller.actor, op_id=op_id, reply=reply)
+    change.tx.run(_INSERT_COMMIT, seq=row.seq, time_ms=tree.time_ms, actor=caller.actor, op_id=key.op_id, reply=reply)
     end_commit(
         change.tx,
         row._replace(
@@ -185,20 +157,18 @@ def _note_head(context: SpaceContext, head: Head) -> None:
         _log.warning("%s: the HEAD file could not be written: %s", context.directory, error)
 
 
-def _replayed(
-    context: SpaceContext, op_id: bytes, asked: bytes, sealed: bytes | None, kind: type[R]
-) -> tuple[R, bytes]:
+def _replayed(context: SpaceContext, key: IdempotencyKey, sealed: bytes | None, form: AnswerForm[A]) -> A:
     if sealed is None:
         raise AnswerForgotten
-    plain = context.names.open_reply(op_id, sealed)
+    plain = context.names.open_reply(key.op_id, sealed)
     (length,) = _REPLY_FRONT.unpack_from(plain)
     front = _REPLY_FRONT.size
     if length & _BEARS_REQUEST:  # replies of the first version's beginnings do not
         length &= ~_BEARS_REQUEST
-        if not hmac.compare_digest(plain[front : front + _ASKED_BYTES], asked):
+        if not hmac.compare_digest(plain[front : front + FINGERPRINT_BYTES], key.fingerprint):
             raise OpIdReused
-        front += _ASKED_BYTES
+        front += FINGERPRINT_BYTES
     try:
-        return decoder_of(kind).decode(plain[front : front + length]), plain[front + length :]
-    except msgspec.MsgspecError as error:
+        return form.decode(plain[front : front + length], plain[front + length :])
+    except (msgspec.MsgspecError, MalformedMessage) as error:
         raise OpIdReused from error

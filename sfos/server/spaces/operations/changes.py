@@ -8,9 +8,11 @@ them in their old place, for the deleted folder is all that they are told of.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import bindparam, exists, literal_column, select, tuple_
 
-from sfos.protocol import MAX_BODY, Change, ChangesReply, ChangesRequest, Cursor, SpaceInfo, UsageReply, encode_array
+from sfos.protocol import MAX_BODY, Change, Cursor, SpaceInfo, UsageReply
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import nodes, past
 from sfos.server.catalog.space_row import SpaceRow, read_space_row
@@ -42,6 +44,14 @@ def _ended(end: EndedAs) -> Statement:
         .order_by(past.c.seq_to, past.c.node)
         .limit(bindparam("limit"))
     )
+
+
+class ChangesPage(NamedTuple):
+    """Changes, each node once, and how far they go. `more`: there are more after `cursor`."""
+
+    changes: list[Change]
+    cursor: Cursor
+    more: bool
 
 
 ENDED = (_ended(EndedAs.DELETED), _ended(EndedAs.MOVED))
@@ -77,20 +87,20 @@ def usage(context: SpaceContext, caller: Caller) -> UsageReply:
     )
 
 
-def changes(context: SpaceContext, request: ChangesRequest) -> tuple[ChangesReply, bytes]:
+def changes(context: SpaceContext, since: Cursor, limit: int) -> ChangesPage:
     """A page of what changed after `since`. Raises: ResyncRequired."""
     with context.catalog.read() as tx:
         row = read_space_row(tx)
-        since = read_cursor(row, request.since)
-        if since.seq > row.seq:
-            return ChangesReply(cursor=cursor_after(row)), b"[]"
-        found = _changed_since(tx, since, request.limit + 1)
-    page, more = _cut(found, request.limit)
+        position = read_cursor(row, since)
+        if position.seq > row.seq:
+            return ChangesPage([], cursor_after(row), more=False)
+        found = _changed_since(tx, position, limit + 1)
+    page, more = _cut(found, limit)
     latest = {state.node: (state, deleted) for _, state, deleted in page}
     entries = to_entries(context, [state for state, _ in latest.values()])
     gone = [deleted for _, deleted in latest.values()]
-    body = encode_array([Change(entry=entry, deleted=one) for entry, one in zip(entries, gone, strict=True)])
-    return ChangesReply(cursor=_cursor_at_end(row, page, more), more=more), body
+    found_changes = [Change(entry=entry, deleted=one) for entry, one in zip(entries, gone, strict=True)]
+    return ChangesPage(found_changes, _cursor_at_end(row, page, more), more=more)
 
 
 _Found = tuple[Position, State, bool]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from sfos.server.catalog.engine import Catalog
 from sfos.server.chunks.store import ChunkStore
@@ -17,6 +18,8 @@ from sfos.server.vault.names import NameSealer
 from sfos.server.vault.rows import RowAuthenticator
 from sfos.server.vault.sealing import Sealer
 
+FINGERPRINT_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -28,6 +31,17 @@ class Caller:
     actor: str
     quota_bytes: int | None = None
     quota_files: int | None = None
+
+
+class IdempotencyKey(NamedTuple):
+    """Name of one change, by which it is known when it is asked for again: then its first answer is given once more.
+
+    `fingerprint`: 16 bytes that tell a repetition from another request under the same `op_id`; zeros where no client
+    asks, and none is expected.
+    """
+
+    op_id: bytes
+    fingerprint: bytes = bytes(FINGERPRINT_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from sfos.protocol import (
     LENGTH,
@@ -19,16 +20,13 @@ from sfos.protocol import (
     Buffer,
     ChunkWant,
     DataDamaged,
-    GetChunksReply,
-    GetChunksRequest,
     IsAFolder,
     MalformedMessage,
-    ManifestReply,
-    ManifestRequest,
     NotFound,
+    PlainRecord,
+    Ref,
+    Revision,
     SfosError,
-    pack_lengths,
-    unpack_wants,
 )
 from sfos.server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, find_chunk, mark_hurt
 from sfos.server.catalog.engine import Transaction
@@ -37,52 +35,70 @@ from sfos.server.catalog.wanted import Wanted, find_wanted
 from sfos.server.disk.storage_faults import CodecUnknown, KeyNotThere, TokenDamaged
 from sfos.server.spaces.operations.contents import listed_records, packed_records
 from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.destinations import find_ref, subject_of
 from sfos.server.spaces.operations.entries import authentic, check_row, revision_of
 from sfos.server.spaces.operations.guard import as_storage_error
-from sfos.server.spaces.operations.places import find_ref, subject_of
 from sfos.server.vault.sealing import ShortToken, TokenType
 from sfos.server.vault.tokens import OPEN_SLACK, SHORT_TOKEN_BYTES
 
 _log = logging.getLogger(__name__)
 
 _OPENED_AT_ONCE = 64  # short tokens: what they hold is in memory twice, and then still in the processor's cache
+MOST_RECORDS = MAX_BODY // RECORD.size  # of a manifest at once
 _MARKED_AT_ONCE = 1_000  # chunks to a transaction, which others wait for
 
 
-def manifest(context: SpaceContext, request: ManifestRequest) -> tuple[ManifestReply, bytes]:
-    """Raises: NotFound, IsAFolder, TokenDamaged."""
+class Manifest(NamedTuple):
+    """Chunks of a file: of `chunks` in all, those from `first` on."""
+
+    node: int
+    revision: Revision
+    content: bytes
+    size: int
+    chunks: int
+    first: int
+    records: list[PlainRecord]
+
+
+class ChunkData(NamedTuple):
+    """Data of chunks, one after the other, with their lengths. `stopped`: why the next one could not be read, if so."""
+
+    lengths: list[int]
+    data: memoryview
+    stopped: SfosError | None
+
+
+TakeMemory = Callable[[int, int], memoryview]
+"""`take_memory(chunks, size_bytes)`: at least so many bytes, to put so many chunks into; with whatever is in them."""
+
+
+def manifest(context: SpaceContext, ref: Ref, *, first: int = 0, limit: int = MOST_RECORDS) -> Manifest:
+    """See Space.manifest."""
     with context.catalog.read() as tx:
-        state = find_ref(context, tx, request.ref)
+        state = find_ref(context, tx, ref)
         if state.kind != StateKind.FILE or state.content is None:
             raise (IsAFolder if state.is_folder else NotFound)(
-                None if state.is_folder else "This has no content.", subject=subject_of(request.ref)
+                None if state.is_folder else "This has no content.", subject=subject_of(ref)
             )
         check_row(context, state)
-        records = packed_records(context, tx, state.content, state.size)
-    limit = min(request.limit, MAX_BODY // RECORD.size)
-    front = min(request.first, len(records)) * RECORD.size
-    reply = ManifestReply(
+        packed = packed_records(context, tx, state.content, state.size)
+    chunks = len(packed) // RECORD.size
+    begin = min(first, chunks)
+    end = min(begin + limit, begin + MOST_RECORDS)
+    return Manifest(
         node=state.node,
         revision=revision_of(context, state.seq_from),
         content=state.content,
         size=state.size,
-        chunks=len(records) // RECORD.size,
-        first=request.first,
+        chunks=chunks,
+        first=first,
+        records=list(RECORD.iter_unpack(packed[begin * RECORD.size : end * RECORD.size])),
     )
-    return reply, records[front : front + limit * RECORD.size]
 
 
-def get_chunks(
-    context: SpaceContext, request: GetChunksRequest, body: Buffer, take_memory: Callable[[int], memoryview]
-) -> tuple[GetChunksReply, memoryview]:
-    """The longest prefix of what is wanted that fits, at least one chunk. Raises: what is wrong with the first one.
-
-    `take_memory(n)`: n bytes to make the body in, with whatever was in them before.
-    """
-    wants = unpack_wants(body)
-    if len(wants) != request.wants:
-        raise MalformedMessage("A list of wanted chunks is not as long as its header says.")
-    chosen = _Chosen(min(request.max_bytes, MAX_BODY))
+def get_chunks(context: SpaceContext, wants: Sequence[ChunkWant], max_bytes: int, take_memory: TakeMemory) -> ChunkData:
+    """See Space.get_chunks."""
+    chosen = _Chosen(min(max_bytes, MAX_BODY))
     with context.catalog.read() as tx:
         try:
             # The id is an unsigned number on the wire, and a signed one in the database.
@@ -171,28 +187,19 @@ def _state_before(tx: Transaction, want: ChunkWant) -> State:
     return State(*row)
 
 
-def _read_all(
-    context: SpaceContext, chosen: _Chosen, take_memory: Callable[[int], memoryview]
-) -> tuple[GetChunksReply, memoryview]:
+def _read_all(context: SpaceContext, chosen: _Chosen, take_memory: TakeMemory) -> ChunkData:
     lengths = [row.length for row in chosen.rows]
-    front = len(lengths) * LENGTH.size
-    body = take_memory(front + sum(lengths) + OPEN_SLACK)
-    at = front
-    done = 0
+    memory = take_memory(len(lengths), sum(lengths) + OPEN_SLACK)
+    end = done = 0
     try:
-        for length in _open_all(context, chosen.rows, body[front:]):
-            at += length
+        for length in _open_all(context, chosen.rows, memory):
+            end += length
             done += 1
     except (TokenDamaged, OSError) as error:
         chosen.stopped = as_storage_error(error, context.space_id)
     if done == 0:
         raise chosen.stopped or DataDamaged()
-    stopped = None if chosen.stopped is None else chosen.stopped.info()
-    reply = GetChunksReply(chunks=done, stopped=stopped)
-    if done < len(lengths):  # the lengths take less room now; rare enough to copy
-        return reply, memoryview(pack_lengths(lengths[:done]) + bytes(body[front:at]))
-    body[:front] = pack_lengths(lengths)
-    return reply, body[:at]
+    return ChunkData(lengths[:done], memory[:end], chosen.stopped)
 
 
 def _open_all(context: SpaceContext, rows: Sequence[ChunkRow], target: memoryview) -> Iterator[int]:

@@ -173,7 +173,7 @@ def read_cursor(row: SpaceRow, cursor: Cursor) -> Position:
     return Position(seq, node)
 
 
-class PagePlace(NamedTuple):
+class PagePosition(NamedTuple):
     """Where a list goes on: as of `at`, in the folder of that ordinal, behind that name key."""
 
     at: int
@@ -181,19 +181,19 @@ class PagePlace(NamedTuple):
     after: bytes
 
 
-def write_page(epoch: bytes, place: PagePlace) -> str:
+def write_page(epoch: bytes, position: PagePosition) -> str:
     """The opaque form."""
-    return f"{place.at}.{place.folder}.{int.from_bytes(place.after, 'big')}.{epoch_tag(epoch)}"
+    return f"{position.at}.{position.folder}.{int.from_bytes(position.after, 'big')}.{epoch_tag(epoch)}"
 
 
-def read_page(row: SpaceRow, text: str) -> PagePlace:
+def read_page(row: SpaceRow, text: str) -> PagePosition:
     """Raises: ResyncRequired, MalformedMessage."""
     (at, folder, after), tag = _numbers(text, 3)
     if tag != epoch_tag(row.epoch) or not row.horizon <= at <= row.seq:
         raise ResyncRequired
     if after >= 2**128:
         raise MalformedMessage("A cursor cannot be read.")
-    return PagePlace(at, folder, after.to_bytes(16, "big"))
+    return PagePosition(at, folder, after.to_bytes(16, "big"))
 
 
 def _numbers(text: str, count: int) -> tuple[list[int], str]:

@@ -1,73 +1,134 @@
-"""Lists of folders: a page of their entries, or of their names alone."""
+"""Entries: one by its reference; of folders, a page of them, or of their names alone."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, takewhile
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
+
 from sfos.protocol import (
     KINDS,
     MAX_BODY,
+    Cursor,
     EntriesIn,
+    Entry,
     ListedFolder,
-    ListReply,
-    ListRequest,
     NamesIn,
     NotAFolder,
     Ref,
     SfosError,
-    pack_entries,
-    pack_names,
+    join_path,
 )
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import SpaceRow, read_space_row
 from sfos.server.catalog.states import Listed, ListedEntry, StateKind, brief_page, entries_page, listed_page
 from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.destinations import find_ref, find_way, path_of, subject_of
 from sfos.server.spaces.operations.entries import (
     KIND_NAMES,
-    PagePlace,
+    PagePosition,
     Position,
+    check_row,
     decode_attrs,
     read_page,
     revision_of,
+    to_entry,
     write_cursor,
     write_page,
 )
-from sfos.server.spaces.operations.places import find_ref, subject_of
 
 _MOST_BODY_BYTES = MAX_BODY - 64 * 1024
 _FIRST = bytes(16)  # before every name key but the root's
 _LISTED_BYTES = 64  # what a name takes beside itself: two numbers, if it is a folder
 _ENTRY_BYTES = 160  # what an entry takes beside its name and attributes: its columns and its revision; counted high
+_CONTENT_TYPES = frozenset((bytes, type(None)))
 _KIND_BYTES = {int(kind): 1 + KINDS.index(name) for kind, name in KIND_NAMES.items()}
 # A plain number: looking it up takes longer than all else that is done with the kind of an entry.
 _FOLDER = int(StateKind.FOLDER)
 
 
-def list_folders(context: SpaceContext, request: ListRequest) -> tuple[ListReply, bytes]:
-    """A page of the folders' entries, as they were when the first page was made. Raises: ResyncRequired."""
+class EntryColumns(NamedTuple):
+    """Entries of a page, column by column: as so many cost least. `head` has those of their values that recur, once.
+
+    `revisions`: ordinals in `head.revisions`; `attrs`: those in `head.attrs` plus one, or 0; `kinds`: as in KINDS, from
+    1 on.
+    """
+
+    head: EntriesIn
+    nodes: array[int]
+    sizes: array[int]
+    mtimes_ns: array[int]
+    revisions: array[int]
+    attrs: array[int]
+    kinds: bytes
+    contents: Sequence[bytes | None]
+
+
+class EntriesPage(NamedTuple):
+    """A page of entries. `at`: of when; `folders`: those asked for, on the first page; `next`: None, that was all."""
+
+    at: Cursor
+    folders: tuple[ListedFolder, ...]
+    next: str | None
+    columns: EntryColumns
+
+
+class NamesPage(NamedTuple):
+    """A page of names in UTF-8 by their folders; the rest as in EntriesPage."""
+
+    at: Cursor
+    folders: tuple[ListedFolder, ...]
+    next: str | None
+    names: list[tuple[NamesIn, list[bytes]]]
+
+
+def stat(context: SpaceContext, ref: Ref) -> Entry:
+    """See Space.stat."""
     with context.catalog.read() as tx:
-        row = read_space_row(tx)
-        place = PagePlace(row.seq, 0, _FIRST) if request.cursor is None else read_page(row, request.cursor)
-        folders = [_find_folder(context, tx, ref, place.at) for ref in request.folders[place.folder :]]
-        wanted = _Wanted(tx, row, folders, place, request.limit)
-        # Names are opened after the transaction: it needs no more than rows.
-        if request.names_only:
-            listed, rest = _page(wanted, listed_page, _name_bytes)
-        else:
-            runs, rest = _page(wanted, brief_page if request.brief else entries_page, _entry_bytes)
-    if request.names_only:
-        head_bytes, body = pack_names(_names_in(context, folder, own) for folder, own in listed)
-    else:
-        head_bytes, body = _packed(context, runs)
-    reply = ListReply(
-        at=write_cursor(row.epoch, Position(place.at + 1, 0)),
-        folders=tuple(folders) if request.cursor is None else (),
-        next=None if rest is None else write_page(row.epoch, rest),
-        head_bytes=head_bytes,
+        way = find_way(context, tx, ref)
+        above = path_of(context, tx, way[0].parent) if ref.node is not None else "/"
+    state = way[-1]
+    check_row(context, state)
+    entry = to_entry(context, state)
+    front = [context.names.open_folder_name(folder.parent, folder.name) for folder in way[:-1]]
+    path = join_path(*(name for name in (above.removeprefix("/"), *front, entry.name) if name))
+    return msgspec.structs.replace(entry, path=path)
+
+
+def list_entries(
+    context: SpaceContext, folders: Sequence[Ref], *, limit: int, cursor: str | None, brief: bool
+) -> EntriesPage:
+    """See Space.list_entries."""
+    with context.catalog.read() as tx:
+        wanted = _wanted(context, tx, folders, limit, cursor)
+        runs, rest = _page(wanted, brief_page if brief else entries_page, _entry_bytes)
+    # Names are opened after the transaction: it needs no more than rows.
+    return EntriesPage(*_front(wanted, rest, first=cursor is None), _columns(context, runs))
+
+
+def list_names(context: SpaceContext, folders: Sequence[Ref], *, limit: int, cursor: str | None) -> NamesPage:
+    """See Space.list_names."""
+    with context.catalog.read() as tx:
+        wanted = _wanted(context, tx, folders, limit, cursor)
+        listed, rest = _page(wanted, listed_page, _name_bytes)
+    return NamesPage(
+        *_front(wanted, rest, first=cursor is None), [_names_in(context, folder, own) for folder, own in listed]
     )
-    return reply, body
+
+
+def _front(
+    wanted: _Wanted, rest: PagePosition | None, *, first: bool
+) -> tuple[Cursor, tuple[ListedFolder, ...], str | None]:
+    """The first three fields of a page. `rest`: where the next one begins."""
+    epoch = wanted.row.epoch
+    return (
+        write_cursor(epoch, Position(wanted.begin.at + 1, 0)),
+        tuple(wanted.folders) if first else (),
+        None if rest is None else write_page(epoch, rest),
+    )
 
 
 def _names_in(context: SpaceContext, folder: int, listed: Sequence[Listed]) -> tuple[NamesIn, list[bytes]]:
@@ -76,14 +137,16 @@ def _names_in(context: SpaceContext, folder: int, listed: Sequence[Listed]) -> t
     return NamesIn(folder=folder, count=len(names), folders=folders), names
 
 
-def _packed(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEntry]]]) -> tuple[int, bytes]:
-    """A page of entries: column by column, as so many cost least. Raises: TokenDamaged."""
+def _columns(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEntry]]]) -> EntryColumns:
+    """Raises: TokenDamaged; TypeError, LookupError, OverflowError for a value that no row of ours holds."""
     names: list[str] = []
     for folder, own in runs:
         names += [name.decode() for name in context.names.open_names(folder, [row[3] for row in own])]
     rows = list(chain.from_iterable(own for _, own in runs))
     columns = zip(*rows, strict=True) if rows else [()] * 9
     _, nodes, kinds, _, seqs, sizes, mtimes_ns, sealed_attrs, contents = columns
+    if not _CONTENT_TYPES.issuperset(map(type, contents)):
+        raise TypeError("the id of a content is bytes")
     revisions = {seq: at for at, seq in enumerate(dict.fromkeys(seqs))}
     attrs, attrs_of = _attributes(context, nodes, sealed_attrs)
     head = EntriesIn(
@@ -92,14 +155,14 @@ def _packed(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEntr
         revisions=tuple(revision_of(context, seq) for seq in revisions),
         attrs=tuple(map(decode_attrs, attrs)),
     )
-    return pack_entries(
+    return EntryColumns(
         head,
-        nodes=nodes,
-        sizes=sizes,
-        mtimes_ns=mtimes_ns,
-        revisions=map(revisions.__getitem__, seqs),
-        attrs=attrs_of,
-        kinds=map(_KIND_BYTES.__getitem__, kinds),
+        nodes=array("q", nodes),
+        sizes=array("q", sizes),
+        mtimes_ns=array("q", mtimes_ns),
+        revisions=array("H", map(revisions.__getitem__, seqs)),
+        attrs=array("H", attrs_of),
+        kinds=bytes(map(_KIND_BYTES.__getitem__, kinds)),
         contents=contents,
     )
 
@@ -128,13 +191,21 @@ def _find_folder(context: SpaceContext, tx: Transaction, ref: Ref, at: int) -> L
 
 
 class _Wanted(NamedTuple):
-    """A page to be read: of `folders`, the first of which has the ordinal `place.folder`, at most `limit` rows."""
+    """A page to be read: of `folders`, the first of which has the ordinal `begin.folder`, at most `limit` rows."""
 
     tx: Transaction
     row: SpaceRow
     folders: list[ListedFolder]
-    place: PagePlace
+    begin: PagePosition
     limit: int
+
+
+def _wanted(context: SpaceContext, tx: Transaction, refs: Sequence[Ref], limit: int, cursor: str | None) -> _Wanted:
+    """Raises: ResyncRequired, MalformedMessage."""
+    row = read_space_row(tx)
+    begin = PagePosition(row.seq, 0, _FIRST) if cursor is None else read_page(row, cursor)
+    folders = [_find_folder(context, tx, ref, begin.at) for ref in refs[begin.folder :]]
+    return _Wanted(tx, row, folders, begin, limit)
 
 
 RowT = TypeVar("RowT", ListedEntry, Listed)
@@ -146,18 +217,18 @@ class _Fetch(Protocol[RowT]):
 
 def _page(
     wanted: _Wanted, fetch: _Fetch[RowT], sizes_of: Callable[[Sequence[RowT]], list[int]]
-) -> tuple[list[tuple[int, list[RowT]]], PagePlace | None]:
+) -> tuple[list[tuple[int, list[RowT]]], PagePosition | None]:
     """The rows of a page with their folders, and where the next one goes on."""
     runs: list[tuple[int, list[RowT]]] = []
-    place, room, left = wanted.place, _MOST_BODY_BYTES, wanted.limit
-    after = place.after
-    for ordinal, folder in enumerate(wanted.folders, place.folder):
+    begin, room, left = wanted.begin, _MOST_BODY_BYTES, wanted.limit
+    after = begin.after
+    for ordinal, folder in enumerate(wanted.folders, begin.folder):
         if folder.node is None:
             after = _FIRST
             continue
         if not left:
-            return runs, PagePlace(place.at, ordinal, _FIRST)
-        found = fetch(wanted.tx, folder.node, after=after, at=place.at, limit=left + 1, now=wanted.row.seq)
+            return runs, PagePosition(begin.at, ordinal, _FIRST)
+        found = fetch(wanted.tx, folder.node, after=after, at=begin.at, limit=left + 1, now=wanted.row.seq)
         sizes = sizes_of(found[:left])
         taken = _fitting(sizes, room, at_least_one=not runs)
         if taken:
@@ -166,7 +237,7 @@ def _page(
             left -= taken
             after = found[taken - 1][0]
         if taken < len(found):
-            return runs, PagePlace(place.at, ordinal, after)
+            return runs, PagePosition(begin.at, ordinal, after)
         after = _FIRST
     return runs, None
 

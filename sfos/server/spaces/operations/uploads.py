@@ -13,21 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sfos.protocol import (
-    RECORD,
     BadChunk,
     Buffer,
-    HaveReply,
-    HaveRequest,
-    MalformedMessage,
     PlainRecord,
-    PutChunksReply,
-    PutChunksRequest,
     QuotaExceeded,
     StorageFull,
     chunk_ids,
-    plain_records,
     split_data,
-    unpack_ids,
 )
 from sfos.server.catalog.chunk_rows import (
     HURT,
@@ -56,22 +48,16 @@ Pieces = Mapping[bytes, memoryview]  # data by chunk id
 _SHORT_BYTES = 32 * 1024
 
 
-def have(context: SpaceContext, caller: Caller, request: HaveRequest, body: Buffer) -> tuple[HaveReply, bytes]:
-    """A byte for each id: whether a commit may refer to it. Raises: MalformedMessage."""
-    ids = unpack_ids(body)
-    if len(ids) != request.ids:
-        raise MalformedMessage("A list of chunk ids is not as long as its header says.")
+def have(context: SpaceContext, caller: Caller, ids: Sequence[bytes]) -> list[bool]:
+    """For each id: whether a commit may refer to it."""
     with context.catalog.read() as tx:
         usable = usable_chunks(tx, ids, caller.actor)
-    return HaveReply(), bytes(one in usable for one in ids)
+    return [one in usable for one in ids]
 
 
-def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest, body: memoryview) -> PutChunksReply:
-    """Durable when this returns. Raises: BadChunk, StorageFull, QuotaExceeded, MalformedMessage."""
-    front = request.chunks * RECORD.size
-    if len(body) < front:
-        raise MalformedMessage("A body is shorter than its records say.")
-    pieces = check_pieces(context, plain_records(body[:front]), body[front:])
+def put_chunks(context: SpaceContext, caller: Caller, records: Iterable[PlainRecord], data: memoryview) -> int:
+    """See Space.put_chunks."""
+    pieces = check_pieces(context, records, data)
     stored = 0
     absent = set(pieces)
     while absent:  # again only if a chunk that was there at first was collected, or found damaged, in between
@@ -86,7 +72,7 @@ def put_chunks(context: SpaceContext, caller: Caller, request: PutChunksRequest,
             keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
         upload.discard_rest(context)
         absent = pieces.keys() - there
-    return PutChunksReply(stored=stored)
+    return stored
 
 
 def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: memoryview) -> Pieces:

@@ -135,7 +135,7 @@ def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], ref: R
     return way
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):  # one for each item of a commit, as `_Plan`
+class Destination(msgspec.Struct, frozen=True, gc=False):  # one for each item of a commit, as `_Plan`
     """Where something is to be put: `name` in `folder`, below which the folders `missing` have to be made first.
 
     `name_key` is that of the name in `folder`; b"" while folders are missing.
@@ -153,7 +153,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):  # one for each item of a co
         return subject_of(self.target)
 
 
-class PlaceFinder:
+class DestinationFinder:
     """Resolves the targets of one change. Folders are looked up once: nothing moves them while it lasts."""
 
     def __init__(self, context: SpaceContext, changes: ChangeSet) -> None:
@@ -163,15 +163,15 @@ class PlaceFinder:
         self._lacking: dict[str, tuple[int, tuple[str, ...]]] = {}  # others: (the lowest that is there, the rest)
         self._checked: set[int] = set()
 
-    def find(self, target: Target) -> Place:
+    def find(self, target: Target) -> Destination:
         """Raises: NotFound (the parent), NotAFolder, NameNotAllowed, MalformedMessage."""
         folder, missing, name = self._resolve(target)
-        return Place(folder, missing, name, b"" if missing else self._context.names.key(folder, name), target)
+        return Destination(folder, missing, name, b"" if missing else self._context.names.key(folder, name), target)
 
-    def find_all(self, targets: Sequence[Target | SfosError]) -> list[Place | SfosError]:
-        """`find` of each, or why it has no place (or what stands there already instead of a target).
+    def find_all(self, targets: Sequence[Target | SfosError]) -> list[Destination | SfosError]:
+        """`find` of each, or why it has none (or what stands there already instead of a target).
 
-        What is in these places is looked up a folder at a time; `ChangeSet.child` then knows it.
+        What is in these destinations is looked up a folder at a time; `ChangeSet.child` then knows it.
         """
         found: list[tuple[int, tuple[str, ...], str, Target] | SfosError] = []
         inside: dict[int, tuple[list[int], list[str]]] = {}  # in folders that are there: (ordinals, names)
@@ -196,7 +196,7 @@ class PlaceFinder:
             for at, key in zip(ordinals, own, strict=True):
                 keys[at] = key
         return [
-            one if isinstance(one, SfosError) else Place(one[0], one[1], one[2], key, one[3])
+            one if isinstance(one, SfosError) else Destination(one[0], one[1], one[2], key, one[3])
             for one, key in zip(found, keys, strict=True)
         ]
 
@@ -267,16 +267,16 @@ def depth_of(tx: Transaction, node: int) -> int:
     return len(ancestors(tx, node)) - 1
 
 
-def check_room_below(tx: Transaction, source: State, place: Place) -> None:
-    """Check that `source`, put at `place` with all that is below it, lies nowhere deeper than paths may go.
+def check_room_below(tx: Transaction, source: State, to: Destination) -> None:
+    """Check that `source`, put there with all that is below it, lies nowhere deeper than paths may go.
 
     Walks through what is below a folder, unless it comes to lie no deeper than it does. Raises: NameNotAllowed.
     """
-    depth = depth_of(tx, place.folder) + 1
+    depth = depth_of(tx, to.folder) + 1
     if not source.is_folder or depth <= depth_of(tx, source.node):
         return
     if tx.one(_DEEPER_THAN, folder=source.node, levels=MAX_DEPTH - depth) is not None:
-        raise NameNotAllowed(_TOO_DEEP, subject=place.subject)
+        raise NameNotAllowed(_TOO_DEEP, subject=to.subject)
 
 
 def path_of(context: SpaceContext, tx: Transaction, node: int) -> str:

@@ -6,20 +6,17 @@ data: a content id is a hash over its list), small chunks that came along are ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from sfos.protocol import (
     MUST_NOT_EXIST,
-    RECORD,
     AlreadyExists,
     CommitItem,
-    CommitRequest,
     ContentMismatch,
     IsAFolder,
     ItemResult,
-    ItemsReply,
     MalformedMessage,
     MissingChunks,
     NotAFolder,
@@ -30,20 +27,20 @@ from sfos.protocol import (
     TreeError,
     content_id,
     pack_records,
-    pack_results,
-    unpack_commit,
 )
 from sfos.server.catalog.chunk_rows import ListRow, chunk_rows, insert_lists, known_lists, make_live, usable_chunks
 from sfos.server.catalog.states import State, StateKind
-from sfos.server.spaces.operations.change import Change, Outcome, apply_change, identify, stored_reply
+from sfos.server.spaces.operations.change import Change, apply_change, stored_answer
 from sfos.server.spaces.operations.contents import heal_lists, seal_list
-from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
+from sfos.server.spaces.operations.destinations import Destination, DestinationFinder
 from sfos.server.spaces.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
-from sfos.server.spaces.operations.places import Place, PlaceFinder
 from sfos.server.spaces.operations.uploads import Upload, check_pieces, store_pieces
+from sfos.server.spaces.stored_answers import ITEMS_ANSWERS, ItemsDone
 
 _LEAVES = {kind: int(number) for kind, number in KIND_NUMBERS.items() if number != StateKind.FOLDER}
-_MAX_MISSING_IDS = 32_768  # 1 MiB of the reply's body; who lacks more asks again
+_MAX_MISSING_IDS = 32_768  # 1 MiB of a reply's body; who lacks more asks again
+_NOTHING = memoryview(b"")
 
 
 class _Plan(msgspec.Struct, frozen=True, gc=False):  # up to 5,000 a commit: the collector need not visit them
@@ -51,35 +48,43 @@ class _Plan(msgspec.Struct, frozen=True, gc=False):  # up to 5,000 a commit: the
 
     item: CommitItem
     content: bytes | None
-    records: list[PlainRecord]
+    records: Sequence[PlainRecord]
     packed: bytes
     attrs: bytes | None
 
 
-def commit(context: SpaceContext, caller: Caller, request: CommitRequest, body: memoryview) -> tuple[ItemsReply, bytes]:
-    """See CommitRequest. Raises: what concerns the whole request (MalformedMessage, BadChunk, StorageFull, …)."""
-    # Without the data that it brings along: the records say what they are, and a repeat may have to bring others.
-    said = min(request.items_bytes + request.records * RECORD.size, len(body))
-    asked = identify(caller, msgspec.structs.replace(request, inline=0), body[:said])
-    replayed = stored_reply(context, request.op_id, asked, ItemsReply)
-    if replayed is not None:
-        return replayed
-    parsed = unpack_commit(request, body)
-    plans = _plan_all(context, parsed.items, parsed.records)
-    pieces = check_pieces(context, parsed.inline, parsed.data)
+def put_items(
+    context: SpaceContext,
+    caller: Caller,
+    key: IdempotencyKey,
+    items: Sequence[CommitItem],
+    records: Sequence[PlainRecord] = (),
+    inline: Sequence[PlainRecord] = (),
+    data: memoryview = _NOTHING,
+    *,
+    atomic: bool = False,
+) -> ItemsDone:
+    """See Space.put_items."""
+    answered = stored_answer(context, key, ITEMS_ANSWERS)
+    if answered is not None:
+        return answered
+    plans = _plan_all(context, items, records)
+    pieces = check_pieces(context, inline, data)
     lists = _seal_lists(context, plans)
     upload = store_pieces(context, caller, pieces)
 
-    def work(change: Change) -> Outcome:
-        return _Landing(context, caller, change, upload, lists).land(plans, atomic=request.atomic)
+    def work(change: Change) -> ItemsDone:
+        return _Landing(context, caller, change, upload, lists).land(plans, atomic=atomic)
 
     with upload.gone_if_refused(context):
-        reply, results = apply_change(context, caller, request.op_id, ItemsReply, work, asked=asked)
+        done = apply_change(context, caller, key, ITEMS_ANSWERS, work)
     upload.discard_rest(context)
-    return reply, results
+    return done
 
 
-def _plan_all(context: SpaceContext, items: list[CommitItem], records: list[PlainRecord]) -> list[_Plan | SfosError]:
+def _plan_all(
+    context: SpaceContext, items: Sequence[CommitItem], records: Sequence[PlainRecord]
+) -> list[_Plan | SfosError]:
     plans: list[_Plan | SfosError] = []
     at = 0
     for item in items:
@@ -92,7 +97,7 @@ def _plan_all(context: SpaceContext, items: list[CommitItem], records: list[Plai
     return plans
 
 
-def _plan(context: SpaceContext, item: CommitItem, records: list[PlainRecord]) -> _Plan:
+def _plan(context: SpaceContext, item: CommitItem, records: Sequence[PlainRecord]) -> _Plan:
     """Raises: ContentMismatch, MalformedMessage."""
     attrs = encode_attrs(item.attrs)
     if item.kind != "file":
@@ -136,10 +141,10 @@ def check_revision(context: SpaceContext, wanted: Revision | None, existing: Sta
         raise RevisionConflict(subject=subject)
 
 
-def make_folders(context: SpaceContext, change: Change, place: Place) -> int:
-    """The folder of the place, after those that are missing above it have been made."""
-    parent = place.folder
-    for name in place.missing:
+def make_folders(context: SpaceContext, change: Change, to: Destination) -> int:
+    """The destination's folder, after those that are missing above it have been made."""
+    parent = to.folder
+    for name in to.missing:
         parent = new_folder(context, change, parent, name, mtime_ns=change.tree.time_ms * 1_000_000).node
     return parent
 
@@ -182,7 +187,7 @@ class _Landing:
         self._change = change
         self._upload = upload
         self._lists = dict(lists)
-        self._places = PlaceFinder(context, change.tree)
+        self._finder = DestinationFinder(context, change.tree)
         self._revision = revision_of(context, change.tree.seq)
         self._usable: dict[bytes, int] = {}  # chunks that can be referred to, with their lengths
         self._pending: list[bytes] = []  # those of them that nothing has referred to before
@@ -191,14 +196,14 @@ class _Landing:
         self._used: list[_Plan] = []  # whose chunks and lists are referred to from now on
         self._landed: set[tuple[int, bytes]] = set()  # where items of this commit have put files and symlinks
 
-    def land(self, plans: list[_Plan | SfosError], *, atomic: bool) -> Outcome:
+    def land(self, plans: list[_Plan | SfosError], *, atomic: bool) -> ItemsDone:
         """Put all items in place that can be; what became of each."""
         self._look_for_chunks([plan for plan in plans if isinstance(plan, _Plan)])
-        places = self._places.find_all([plan.item.target if isinstance(plan, _Plan) else plan for plan in plans])
+        destinations = self._finder.find_all([plan.item.target if isinstance(plan, _Plan) else plan for plan in plans])
         results: list[ItemResult] = []
-        for plan, place in zip(plans, places, strict=True):
+        for plan, to in zip(plans, destinations, strict=True):
             try:
-                results.append(self._land_one(plan, place))
+                results.append(self._land_one(plan, to))
             except SfosError as error:
                 results.append(ItemResult(error=error.info()))
         if atomic and any(result.error for result in results):
@@ -208,14 +213,7 @@ class _Landing:
         if not self._change.changes_nothing:
             self._write_chunks()
         missing = list(self._missing)[:_MAX_MISSING_IDS]
-        results_bytes, missing_count, body = pack_results(results, missing)
-        reply = ItemsReply(
-            cursor=self._change.cursor,
-            results_bytes=results_bytes,
-            missing=missing_count,
-            commit=self._change.commit,
-        )
-        return Outcome(reply, body)
+        return ItemsDone(results=results, missing=missing, cursor=self._change.cursor, commit=self._change.commit)
 
     def _look_for_chunks(self, plans: list[_Plan]) -> None:
         """Find the chunks that the items can refer to: those that came along, and those that were there."""
@@ -229,51 +227,51 @@ class _Landing:
         find = self._usable.get
         self._all_usable = all(find(one) == length for plan in plans for one, length in plan.records)
 
-    def _land_one(self, plan: _Plan | SfosError, place: Place | SfosError) -> ItemResult:
+    def _land_one(self, plan: _Plan | SfosError, to: Destination | SfosError) -> ItemResult:
         if isinstance(plan, SfosError):
             raise plan
-        if isinstance(place, SfosError):
-            raise place
+        if isinstance(to, SfosError):
+            raise to
         item = plan.item
-        if place.missing:
-            place = self._places.find(item.target)  # an item before this one may have made them
-        if (place.folder, place.name_key) in self._landed:  # the later one would take the earlier one's content away
-            raise AlreadyExists("Two items of this request have the same name.", subject=place.subject)
-        existing = None if place.missing else self._change.tree.child(place.folder, place.name_key)
+        if to.missing:
+            to = self._finder.find(item.target)  # an item before this one may have made them
+        if (to.folder, to.name_key) in self._landed:  # the later one would take the earlier one's content away
+            raise AlreadyExists("Two items of this request have the same name.", subject=to.subject)
+        existing = None if to.missing else self._change.tree.child(to.folder, to.name_key)
         if item.if_revision is not None:
-            check_revision(self._context, item.if_revision, existing, place.subject)
+            check_revision(self._context, item.if_revision, existing, to.subject)
         if existing is not None and existing.is_folder != (item.kind == "folder"):
-            raise (IsAFolder if existing.is_folder else NotAFolder)(subject=place.subject)
+            raise (IsAFolder if existing.is_folder else NotAFolder)(subject=to.subject)
         if not self._all_usable:
-            self._check_chunks(plan, place)
+            self._check_chunks(plan, to)
         if existing is not None:
-            state = self._land_on(existing, plan, place)
+            state = self._land_on(existing, plan, to)
             return ItemResult(node=state.node, revision=revision_of(self._context, state.seq_from))
-        return ItemResult(node=self._land_new(plan, place), revision=self._revision)
+        return ItemResult(node=self._land_new(plan, to), revision=self._revision)
 
-    def _land_new(self, plan: _Plan, place: Place) -> int:
+    def _land_new(self, plan: _Plan, to: Destination) -> int:
         """The id of the new node."""
         context, change, item = self._context, self._change, plan.item
-        folder = make_folders(context, change, place) if place.missing else place.folder
-        self._places.made()
+        folder = make_folders(context, change, to) if to.missing else to.folder
+        self._finder.made()
         self._used.append(plan)
         if item.kind == "folder":
-            return new_folder(context, change, folder, place.name, mtime_ns=item.mtime_ns, attrs=plan.attrs).node
-        name_key = place.name_key or context.names.key(folder, place.name)
+            return new_folder(context, change, folder, to.name, mtime_ns=item.mtime_ns, attrs=plan.attrs).node
+        name_key = to.name_key or context.names.key(folder, to.name)
         where = (folder, name_key)
         self._landed.add(where)
         return change.tree.create_leaf(
-            where, _LEAVES[item.kind], place.name, item.size, item.mtime_ns, plan.attrs, plan.content
+            where, _LEAVES[item.kind], to.name, item.size, item.mtime_ns, plan.attrs, plan.content
         )
 
-    def _land_on(self, existing: State, plan: _Plan, place: Place) -> State:
+    def _land_on(self, existing: State, plan: _Plan, to: Destination) -> State:
         new = State(
             node=existing.node,
             parent=existing.parent,
             name_key=existing.name_key,
             seq_from=existing.seq_from,
             kind=int(KIND_NUMBERS[plan.item.kind]),
-            name=self._context.names.seal_name(place.folder, place.name),
+            name=self._context.names.seal_name(to.folder, to.name),
             size=plan.item.size,
             mtime_ns=plan.item.mtime_ns,
             attrs=self._context.names.seal_attrs(existing.node, plan.attrs),
@@ -298,7 +296,7 @@ class _Landing:
         came_along = ids & self._upload.rows.keys()
         return len(chunk_rows(self._change.tx, came_along)) < len(came_along)
 
-    def _check_chunks(self, plan: _Plan, place: Place) -> None:
+    def _check_chunks(self, plan: _Plan, to: Destination) -> None:
         missing = False
         for one, length in plan.records:
             found = self._usable.get(one)
@@ -306,11 +304,9 @@ class _Landing:
                 self._missing[one] = None
                 missing = True
             elif found != length:
-                raise ContentMismatch(
-                    "The length of a part is not what it was when it was stored.", subject=place.subject
-                )
+                raise ContentMismatch("The length of a part is not what it was when it was stored.", subject=to.subject)
         if missing:
-            raise MissingChunks(subject=place.subject)
+            raise MissingChunks(subject=to.subject)
 
     def _write_chunks(self) -> None:
         tx = self._change.tx
