@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sfos.wire import bodies, chunks, lists
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 ALLOWED = {
@@ -55,3 +57,18 @@ def test_sqlite_is_spoken_to_in_four_modules_only() -> None:
         or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlite3"))
     }
     assert importers == {f"server/{name}" for name in at_home}
+
+
+def test_operations_take_and_give_values_and_pack_no_body() -> None:
+    """Requests and bodies are the affair of `server.commands`. A content's id is a hash over its packed records."""
+    verbs = ("pack_", "unpack_", "encode_", "decode_")
+    packers = {name for name in (*bodies.__all__, *lists.__all__, *chunks.__all__) if name.startswith(verbs)}
+    for path in (CHECKOUT / "sfos/server/spaces/operations").glob("*.py"):
+        imported = {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        assert imported & packers <= {"pack_records"}, path.name
+        assert not {name for name in imported if name.endswith("Request")}, path.name

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import random
 import struct
+from typing import Any
 
+import msgspec
 import pytest
 from OpenSSL import SSL
 
@@ -13,15 +15,26 @@ from sfos.protocol import (
     MAX_BODY,
     MAX_HEADER,
     MAX_HEADER_BEFORE_LOGIN,
+    ChunkRecord,
+    ChunkWant,
+    CommitItem,
     FrameTooLong,
+    GetChunksRequest,
+    HaveRequest,
     MalformedMessage,
     NotFound,
+    PutChunksRequest,
     Ref,
+    Request,
     StatRequest,
+    Target,
     UnknownCommand,
     UsageRequest,
     encode_frame,
     encode_request,
+    pack_commit,
+    pack_records,
+    pack_wants,
     raise_for_error,
 )
 from tests.server.conftest import Running, Serve
@@ -234,3 +247,30 @@ def test_random_bytes_after_login_never_break_the_server(serve: Serve) -> None:
         peer.close()
     with pytest.raises(NotFound):
         owner.call(StatRequest(ref=Ref(path="/none")))
+
+
+RECORD = ChunkRecord(b"c" * 32, 4)
+COMMIT, COMMIT_BODY = pack_commit(bytes(16), [CommitItem(target=Target(path="/a"), size=4, chunks=1)], [RECORD])
+
+
+@pytest.mark.parametrize(
+    ("request_", "body"),
+    [
+        (HaveRequest(ids=2), bytes(32)),
+        (HaveRequest(ids=1), bytes(33)),
+        (GetChunksRequest(wants=2), pack_wants([ChunkWant(1, bytes(32), 0, 1)])),
+        (GetChunksRequest(wants=1), bytes(47)),
+        (PutChunksRequest(chunks=2), pack_records([RECORD]) + b"data"),
+        (PutChunksRequest(chunks=5), bytes(20)),
+        (PutChunksRequest(chunks=1), pack_records([ChunkRecord(bytes(32), 0)])),
+        (msgspec.structs.replace(COMMIT, records=9), COMMIT_BODY),
+        (msgspec.structs.replace(COMMIT, items_bytes=COMMIT.items_bytes - 1), COMMIT_BODY),
+        (COMMIT, COMMIT_BODY[:-1]),
+        (COMMIT, COMMIT_BODY + b"x"),
+    ],
+)
+def test_a_body_that_does_not_match_its_header_is_refused(request_: Request[Any], body: bytes, server: Running) -> None:
+    peer = server.signed_in()
+    with pytest.raises(MalformedMessage):
+        peer.call(request_, body)
+    assert peer.call(STAT)[0].entry.node

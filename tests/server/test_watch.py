@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import time
 from collections.abc import Callable
 
 import pytest
 
 from sfos.protocol import (
+    Buffer,
     Change,
     DeleteItem,
     DeleteRequest,
     MakeFolderRequest,
     MalformedMessage,
     Ref,
+    Reply,
     ResyncRequired,
     SessionEnded,
     StatRequest,
@@ -26,6 +30,10 @@ from sfos.protocol import (
     decode_result,
     raise_for_error,
 )
+from sfos.server.commands.calls import Call, Peer
+from sfos.server.commands.watching import watch
+from sfos.server.net.bell import Bell
+from sfos.server.net.reply_buffers import ReplyBuffers
 from tests.server.conftest import Running
 from tests.support.wire_peer import WirePeer
 
@@ -170,3 +178,63 @@ def test_the_end_of_its_session_ends_a_watch_with_the_reason(server: Running) ->
     with pytest.raises(SessionEnded, match="for a test"):
         watcher.event()
     watcher.peer.expect_end()
+
+
+# --- Without a connection -----------------------------------------------------------------------------------------
+
+
+class Ended(Exception):
+    """The end of a watch by who reads it."""
+
+
+class Alone:
+    """A Member of a session without a connection."""
+
+    def interrupt(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+class EventsInMemory:
+    """An EventSink that keeps what it is sent. Each wait makes the next of `names` or, after the last, ends it."""
+
+    def __init__(self, make_next: Callable[[], bool]) -> None:
+        self.events: list[tuple[Reply, list[Change]]] = []
+        self._make_next = make_next
+
+    def send(self, event: Reply, body: Buffer = b"") -> None:
+        self.events.append((event, decode_changes(body)))
+
+    def wait(self, bell: Bell, timeout_s: float) -> None:
+        assert 0 < timeout_s <= 20
+        if not self._make_next():
+            raise Ended
+        assert select.select([bell], [], [], 10)[0], "a commit rings the bell before it is acknowledged"
+
+
+def test_a_watch_tells_its_events_to_any_sink(server: Running) -> None:
+    peer = server.signed_in()
+    names = iter("abc")
+
+    def make_next() -> bool:
+        name = next(names, None)
+        if name is not None:
+            make(peer, f"/{name}")
+        return name is not None
+
+    services = server.server.services
+    session = services.sessions.find(peer.ticket_id)
+    call = Call(
+        services=services,
+        peer=Peer(0, "in memory", "in memory", Alone(), session=session),
+        args=WatchRequest(),
+        body=memoryview(b""),
+        turn=contextlib.nullcontext(),
+        room=ReplyBuffers().room(),
+    )
+    answer = watch(call)
+    assert answer.then is not None
+    sink = EventsInMemory(make_next)
+    with pytest.raises(Ended):
+        answer.then(sink)
+    assert [[change.entry.name for change in changes] for _, changes in sink.events] == [["a"], ["b"], ["c"]]
+    assert len(services.commit_feed) == 0

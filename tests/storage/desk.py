@@ -132,7 +132,7 @@ class Desk:
         )
 
     def send(self, request: MakeFolderRequest | MoveRequest | CopyRequest) -> NodeReply:
-        """The same for what has no body."""
+        """Ask for a change whose request has no body, under the key that the server would give it."""
         key = idempotency_key(self.caller, request)
         if isinstance(request, MakeFolderRequest):
             return self.space.make_folder(

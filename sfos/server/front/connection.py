@@ -155,7 +155,7 @@ class Connection:
             del outcome
 
     def _go_on(self, then: Continuation, request_id: int) -> None:
-        """What follows a reply, until one side ends it; then the peer is told why, unless it has gone."""
+        """Carry on after a reply, until one side ends it; then tell the peer why, unless it has gone."""
         session = self._peer.session
         try:
             then(_StreamedEvents(self._stream, request_id))

@@ -37,7 +37,7 @@ class AnswerForm(Protocol[A]):
         """Its header and its body."""
 
     def decode(self, header: bytes, body: bytes, /) -> A:
-        """The same back. Raises: MsgspecError for the header of another form; MalformedMessage."""
+        """Answer that was encoded. Raises: MsgspecError for the header of another form; MalformedMessage."""
 
 
 class PlainForm(Generic[AnswerT]):
