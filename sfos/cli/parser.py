@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -62,7 +63,8 @@ class _Version(argparse.Action):
         from sfos.protocol import VERSION
         from sfos.startup.programs import version_line
 
-        sys.stdout.write(version_line("command line", VERSION) + "\n")
+        with suppress(OSError):  # as argparse prints --help; exit(message=…) would print to standard error
+            sys.stdout.write(version_line("command line", VERSION) + "\n")
         parser.exit()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ def print_settings(arguments: Sequence[str] | None = None, home: Path | None = N
     parser = argparse.ArgumentParser(
         prog="config.py",
         description="Print every setting, its value, and where that comes from. Keys and passwords are no settings.",
-        epilog="exit codes: 0 printed · 2 wrong arguments or settings",
+        epilog="exit codes: 0 printed · 1 not all could be printed · 2 wrong arguments or settings",
     )
     parser.add_argument(
         "--example", action="store_true", help="print the commented example file (config.example.toml) instead"
@@ -27,16 +28,14 @@ def print_settings(arguments: Sequence[str] | None = None, home: Path | None = N
     config.add_options(parser)
     options = parser.parse_args(arguments)
     if options.example:
-        sys.stdout.write(config.example_toml())
-        return 0
+        return _print(config.example_toml())
     try:
         overrides = config.overrides_in(options)
         settings, origins = config.load_with_origins(overrides, home=options.home, own_home=home)
     except config.ConfigError as error:
         sys.stderr.write(f"config: {error}\n")
         return 2
-    sys.stdout.write("\n".join(_settings_lines(settings, origins)) + "\n")
-    return 0
+    return _print("\n".join(_settings_lines(settings, origins)) + "\n")
 
 
 def _settings_lines(settings: config.Config, origins: Mapping[str, str]) -> Iterator[str]:
@@ -62,9 +61,25 @@ def print_commands(arguments: Sequence[str] | None = None) -> int:
         for spec in COMMANDS.values()
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for name, who, request, reply, summary in rows:
-        line = f"{name:{widths[0]}}  {who:{widths[1]}}  {request:>{widths[2]}}  {reply:>{widths[3]}}  {summary}"
-        sys.stdout.write(line + "\n")
+    lines = [
+        f"{name:{widths[0]}}  {who:{widths[1]}}  {request:>{widths[2]}}  {reply:>{widths[3]}}  {summary}\n"
+        for name, who, request, reply, summary in rows
+    ]
+    return _print("".join(lines))
+
+
+def _print(text: str) -> int:
+    """Print `text`; the exit code. A reader that went away, as `head` does, has what it wanted."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # The interpreter flushes once more at its end: what is left goes nowhere, instead of failing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return 0
+        sys.stderr.write(f"the output cannot be written: {error.strerror}\n")
+        return 1
     return 0
 
 

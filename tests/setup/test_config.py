@@ -302,6 +302,24 @@ def test_the_door_to_the_protocol_prints_its_commands() -> None:
     assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == list(protocol.COMMANDS_BY_NAME)
 
 
+@pytest.mark.parametrize("words", [["config.py"], ["config.py", "--example"], ["protocol.py"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_went_away_is_no_failure_of_the_doors(words: list[str], unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        run = subprocess.run(
+            [sys.executable, str(ROOT / words[0]), *words[1:]],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("name", ["config", "protocol"])
 def test_the_doors_at_the_top_give_everything_of_the_real_ones(name: str) -> None:
     program = (
