@@ -443,3 +443,14 @@ def test_rm_goes_on_past_what_is_not_there_and_force_says_nothing_of_it(cli: Cli
 def test_mistakes_of_different_kinds_have_the_general_exit_code(cli: Cli) -> None:
     cli.ok("mkdir", "dir")
     assert cli("rm", "missing", "dir").code == 1
+
+
+def test_of_many_failures_alike_some_are_shown_and_the_rest_counted(cli: Cli) -> None:
+    for number in range(23):
+        cli.write(f"t/{number:02}", b"x")
+    cli.ok("put", "-r", "t")
+    for number in range(23):
+        (cli.directory / "back" / "t" / f"{number:02}").mkdir(parents=True)
+    done = cli("get", "-r", "t", "back")
+    assert done.code != 0
+    assert "sfos: and 3 more like this: " in done.err

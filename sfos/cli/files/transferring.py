@@ -184,7 +184,7 @@ class Transfers:
             self._report(item, job.direction, reported)
         for reason, count in self._reasons.items():
             if count > _ALIKE_SHOWN and not self._shell.verbose:
-                self._shell.warn(f"and {counted(count - _ALIKE_SHOWN, 'more')} like this: {reason}")
+                self._shell.warn(f"and {counted(count - _ALIKE_SHOWN, 'more', 'more')} like this: {reason}")
         if not self._shell.quiet:
             self._shell.note(self._summary(job, time.monotonic() - began))
 
