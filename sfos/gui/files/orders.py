@@ -30,8 +30,8 @@ class Orders:
         viewer: Viewer,
         renew: Callable[[], None],
     ) -> None:
-        self.views, self.browser = views, browser
-        self._desk, self._operations, self._viewer, self._renew = desk, operations, viewer, renew
+        self.views, self.browser, self.operations = views, browser, operations
+        self._desk, self._viewer, self._renew = desk, viewer, renew
         self._root, self._theme = views.room.root, views.room.theme
         self._download_dir = desk.settings.download_dir.expanduser()
         self._chosen_in = Path.home()  # where files were chosen last
@@ -106,7 +106,7 @@ class Orders:
         ask_name(
             self._root, self._theme, title="New folder", label="Name", value="New folder", verb="Make",
             check=lambda name: name_problem(name, self._taken()),
-            on_done=lambda name: self._operations.make_folder(folder, name),
+            on_done=lambda name: self.operations.make_folder(folder, name),
         )  # fmt: skip
 
     def ask_rename(self) -> None:
@@ -115,7 +115,7 @@ class Orders:
         ask_name(
             self._root, self._theme, title="Rename", label="New name", value=entry.name, verb="Rename",
             check=lambda name: name_problem(name, self._taken(), entry.name),
-            on_done=lambda name: self._operations.rename(entry, name), select_stem=entry.kind != "folder",
+            on_done=lambda name: self.operations.rename(entry, name), select_stem=entry.kind != "folder",
         )  # fmt: skip
 
     def ask_delete(self) -> None:
@@ -124,30 +124,30 @@ class Orders:
         title = f"Delete {named(entries)}?" if len(entries) == 1 else f"Delete {len(entries):,} items?"
         confirm(
             self._root, self._theme, title=title, text=deletion_text(entries), verb="Delete", danger=True,
-            on_yes=lambda: self._operations.delete(entries),
+            on_yes=lambda: self.operations.delete(entries),
         )  # fmt: skip
 
     # --- cut, copy, paste ------------------------------------------------------------------------------------------
 
     def copy(self) -> None:
         """Copy what is selected with each paste."""
-        self._take(self._operations.copy)
+        self._take(self.operations.copy)
 
     def cut(self) -> None:
         """Move what is selected with the next paste."""
-        self._take(self._operations.cut)
+        self._take(self.operations.cut)
 
     def _take(self, verb: Callable[[Sequence[Entry]], None]) -> None:
         entries = self.selection.entries
         verb(entries)
-        board = self._operations.clipboard
+        board = self.operations.clipboard
         cut = board is not None and board.verb == "move"
         self.views.list.show_cut(frozenset(key_of(entry) for entry in entries) if cut else frozenset())
         self._renew()
 
     def paste(self) -> None:
         """Move or copy what was taken into the folder that is shown."""
-        self._operations.paste(self.browser.folder)
+        self.operations.paste(self.browser.folder)
         self._renew()
 
     def copy_path(self) -> None:
