@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the
 
 
 class Expected(msgspec.Struct):
-    """Things that must be found. `partial`: the name of the half download; `keyring`: (service, name, password) each."""
+    """Things to be found. `partial`: the half download's name; `keyring`: (service, name, password) each."""
 
     address: str
     made_unix_s: float
