@@ -7,8 +7,6 @@ sizes and times, and makes an Entry of what differs.
 from __future__ import annotations
 
 import struct
-import sys
-from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -120,33 +118,26 @@ def pack_entries(
 ) -> tuple[int, bytes]:
     """(`head_bytes`, the body) of a `list` reply, from a page's columns.
 
-    Raises: ValueError, TypeError for a value that its column cannot hold.
+    Raises: ValueError, TypeError, struct.error for a value that its column cannot hold.
     """
     count = len(head.names)
     hashes = [_NO_CONTENT if content is None else content for content in contents]
     if not {CHUNK_ID_BYTES}.issuperset(map(len, hashes)):
         raise ValueError(f"a content's id has {CHUNK_ID_BYTES} bytes")
     encoded = _encoder.encode(head)
-    columns = (
-        *(_packed("q", numbers) for numbers in (nodes, sizes, mtimes_ns)),
-        *(_packed("H", ordinals) for ordinals in (revisions, attrs)),
+    numbers = f">{count}q"
+    ordinals = f">{count}H"
+    parts = (
+        encoded,
+        struct.pack(numbers, *nodes),
+        struct.pack(numbers, *sizes),
+        struct.pack(numbers, *mtimes_ns),
+        struct.pack(ordinals, *revisions),
+        struct.pack(ordinals, *attrs),
         bytes(kinds),
         b"".join(hashes),
     )
-    if [len(column) for column in columns] != [count * width for width in _WIDTHS]:
-        raise ValueError("the columns of a page are of one length")
-    return len(encoded), b"".join((encoded, *columns))
-
-
-def _packed(code: str, numbers: Iterable[int]) -> bytes:
-    """A column of numbers, the highest byte of each first. Raises: ValueError, TypeError."""
-    try:
-        column = array(code, numbers)
-    except OverflowError as error:
-        raise ValueError(f"a number that no column holds: {error}") from error
-    if sys.byteorder == "little":
-        column.byteswap()
-    return column.tobytes()
+    return len(encoded), b"".join(parts)
 
 
 class EntryPage:

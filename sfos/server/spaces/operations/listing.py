@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, takewhile
 from typing import NamedTuple, Protocol, TypeVar
@@ -58,11 +57,11 @@ class EntryColumns(NamedTuple):
     """
 
     head: EntriesIn
-    nodes: array[int]
-    sizes: array[int]
-    mtimes_ns: array[int]
-    revisions: array[int]
-    attrs: array[int]
+    nodes: Sequence[int]
+    sizes: Sequence[int]
+    mtimes_ns: Sequence[int]
+    revisions: Sequence[int]
+    attrs: Sequence[int]
     kinds: bytes
     contents: Sequence[bytes | None]
 
@@ -138,15 +137,17 @@ def _names_in(context: SpaceContext, folder: int, listed: Sequence[Listed]) -> t
 
 
 def _columns(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEntry]]]) -> EntryColumns:
-    """Raises: TokenDamaged; TypeError, LookupError, OverflowError for a value that no row of ours holds."""
+    """Raises: TokenDamaged; TypeError, LookupError for a value that no row of ours holds."""
     names: list[str] = []
     for folder, own in runs:
         names += [name.decode() for name in context.names.open_names(folder, [row[3] for row in own])]
     rows = list(chain.from_iterable(own for _, own in runs))
     columns = zip(*rows, strict=True) if rows else [()] * 9
     _, nodes, kinds, _, seqs, sizes, mtimes_ns, sealed_attrs, contents = columns
-    if not _CONTENT_TYPES.issuperset(map(type, contents)):
-        raise TypeError("the id of a content is bytes")
+    # Met by who packs them, values that no program of ours writes would be taken for a mistake instead of damage.
+    numbers = {*map(type, nodes), *map(type, sizes), *map(type, mtimes_ns)}
+    if numbers - {int} or set(map(type, contents)) - _CONTENT_TYPES:
+        raise TypeError("a column of a row holds another type than it should")
     revisions = {seq: at for at, seq in enumerate(dict.fromkeys(seqs))}
     attrs, attrs_of = _attributes(context, nodes, sealed_attrs)
     head = EntriesIn(
@@ -157,11 +158,11 @@ def _columns(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEnt
     )
     return EntryColumns(
         head,
-        nodes=array("q", nodes),
-        sizes=array("q", sizes),
-        mtimes_ns=array("q", mtimes_ns),
-        revisions=array("H", map(revisions.__getitem__, seqs)),
-        attrs=array("H", attrs_of),
+        nodes=nodes,
+        sizes=sizes,
+        mtimes_ns=mtimes_ns,
+        revisions=[revisions[seq] for seq in seqs],
+        attrs=attrs_of,
         kinds=bytes(map(_KIND_BYTES.__getitem__, kinds)),
         contents=contents,
     )
