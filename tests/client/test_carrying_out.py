@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sfos.client.errors import LocalChanged
 from sfos.client.local.chunking import Stamp
@@ -19,15 +20,17 @@ from sfos.client.local.scan import LocalEntry, look_at
 from sfos.client.local.writing import NOTHING, Destination
 from sfos.client.session.session import Session
 from sfos.client.transfer import ItemState
+from sfos.client.transfer.down import files as down_files
 from sfos.client.transfer.down.fetch import Fetcher
 from sfos.client.transfer.down.files import FileToFetch
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.limiter import RateLimiter
 from sfos.client.transfer.run import Run
 from sfos.client.transfer.switch import Switch
+from sfos.client.transfer.up import files as up_files
 from sfos.client.transfer.up.files import FileToSend
 from sfos.client.transfer.up.send import Sender
-from sfos.protocol import MUST_NOT_EXIST, AlreadyExists, Entry, Revision, RevisionConflict, TreeError
+from sfos.protocol import MUST_NOT_EXIST, AlreadyExists, Entry, NotAFolder, Revision, RevisionConflict, TreeError
 from tests.client.conftest import FAST
 from tests.client.trees import local_tree, remote_files
 from tests.support.server_process import CHECKOUT, ServerProcess, environment
@@ -57,7 +60,7 @@ def to_send(
 
 
 def send(run: Run, *files: FileToSend) -> None:
-    Sender(run, run.session.info.home).send([files])
+    Sender(run, run.session.info.home).send([up_files.Step(files=files)])
 
 
 def to_fetch(run: Run, entry: Entry, folder: Path, if_stamp: Stamp | None = NOTHING) -> FileToFetch:
@@ -67,14 +70,14 @@ def to_fetch(run: Run, entry: Entry, folder: Path, if_stamp: Stamp | None = NOTH
 
 def fetch(run: Run, folder: Path, *files: FileToFetch) -> None:
     with closing(Destination(folder)) as destination:
-        Fetcher(run, run.session.info.home, destination).fetch([files])
+        Fetcher(run, run.session.info.home, destination).fetch([down_files.Step(files=files)])
 
 
 def stamp(path: Path) -> Stamp:
     return Stamp.of(path.lstat())
 
 
-def ends(*files: FileToSend | FileToFetch) -> list[type | None]:
+def ends(*files: FileToSend | FileToFetch | up_files.FolderToMake | down_files.FolderToMake) -> list[type | None]:
     """The error of each, or None for what is done."""
     assert all(file.row.state in (ItemState.DONE, ItemState.FAILED) for file in files)
     return [None if file.row.error is None else type(file.row.error) for file in files]
@@ -306,6 +309,59 @@ def test_a_content_that_was_changed_there_is_not_fetched_as_another(
     fetch(down, tmp_path / "to", file)
     assert ends(file) in ([None], [TreeError])
     assert local_tree(tmp_path / "to") == ({"file": content} if file.row.error is None else {})
+
+
+def to_make(run: Run, path: Path, parent: up_files.Parent, remote: str) -> up_files.FolderToMake:
+    """A folder as it is now, to be made under its own name."""
+    local = look_at(path)
+    assert isinstance(local, LocalEntry)
+    return up_files.FolderToMake(run.ledger.add(path, remote, "folder", 0), local, parent)
+
+
+def test_folders_are_made_where_the_list_says_and_files_go_into_them(
+    run: Callable[[], Run], session: Session, parent: Entry, folder: str, source: Path, tmp_path: Path
+) -> None:
+    (source / "a/b").mkdir(parents=True)
+    (source / "a/b/file").write_bytes(b"deep")
+    for _ in range(2):  # the second time all of it is there
+        up = run()
+        top = up_files.PathToMake(f"{folder}/on/the/way")
+        outer = to_make(up, source / "a", top, f"{top.path}/a")
+        inner = to_make(up, source / "a/b", outer, f"{top.path}/a/b")
+        file = replace(to_send(up, source / "a/b/file", parent), parent=inner)
+        Sender(up, session.info.home).send([up_files.Step([top, outer, inner], [file])])
+        assert ends(file, outer, inner) == [None] * 3
+    assert remote_files(session, folder) == {"on/the/way/a/b/file": b"deep"}
+    down = run()
+    entries = [session.api.stat(f"{top.path}/{path}") for path in ("a", "a/b", "a/b/file")]
+    rows = [down.ledger.add(tmp_path / "to", entry.path or "", entry.kind, max(0, entry.size)) for entry in entries]
+    there = [("x",), ("x", "y")]
+    folders = [down_files.FolderToMake(*parts) for parts in zip(rows, entries, there, strict=False)]
+    fetched = FileToFetch(rows[2], entries[2], ("x", "y"), "z", NOTHING)
+    with closing(Destination(tmp_path / "to")) as destination:
+        fetcher = Fetcher(down, session.info.home, destination)
+        fetcher.fetch([down_files.Step(), down_files.Step(folders, [fetched])])
+    assert fetcher.made == folders
+    assert ends(fetched, *folders) == [None] * 3
+    assert local_tree(tmp_path / "to") == {"x": None, "x/y": None, "x/y/z": b"deep"}
+
+
+def test_nothing_goes_into_a_folder_that_could_not_be_made(
+    run: Callable[[], Run], session: Session, parent: Entry, folder: str, source: Path
+) -> None:
+    (source / "a/b").mkdir(parents=True)
+    (source / "a/b/file").write_bytes(b"x")
+    (source / "other").write_bytes(b"in the way")
+    up = run()
+    send(up, replace(to_send(up, source / "other", parent), name="a"))
+    up = run()
+    outer = to_make(up, source / "a", parent.node, f"{folder}/a")
+    inner = to_make(up, source / "a/b", outer, f"{folder}/a/b")
+    inside = replace(to_send(up, source / "a/b/file", parent), parent=inner)
+    beside = to_send(up, source / "other", parent)
+    Sender(up, session.info.home).send([up_files.Step([outer, inner], [inside, beside])])
+    assert ends(outer, inner, inside, beside) == [NotAFolder, NotAFolder, NotAFolder, None]
+    assert remote_files(session, folder) == {"a": b"in the way", "other": b"in the way"}
 
 
 KILLED_PROGRAM = """

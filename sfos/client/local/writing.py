@@ -21,6 +21,7 @@ import sys
 import threading
 import zlib
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -323,10 +324,26 @@ class Destination:
         """
         return _Use(self, names)
 
+    @contextlib.contextmanager
+    def look_in(self, names: tuple[str, ...]) -> Iterator[LocalFolder | None]:
+        """The folder for a look at what is in it, or None: nothing is made. Raises: as `folder`."""
+        with self._lock:
+            held = self._find(names, make=False)
+            if held is not None:
+                held.users += 1
+        if held is None:
+            yield None
+            return
+        try:
+            yield held.folder
+        finally:
+            self.give_back(held)
+
     def take(self, names: tuple[str, ...]) -> _OpenFolder:
         """Take an open folder into use; for `folder` only."""
         with self._lock:
-            held = self._find(names)
+            held = self._find(names, make=True)
+            assert held is not None
             held.users += 1
         return held
 
@@ -337,14 +354,19 @@ class Destination:
             if held.dropped and not held.users:
                 _close(held.folder)
 
-    def _find(self, names: tuple[str, ...]) -> _OpenFolder:
+    def _find(self, names: tuple[str, ...], *, make: bool) -> _OpenFolder | None:
         if not names:
             return self._root
         found = self._open.get(names)
         if found is not None:
             self._open.move_to_end(names)
             return found
-        folder, made = _enter(self._find(names[:-1]).folder, names[-1])
+        above = self._find(names[:-1], make=make)
+        if above is None:
+            return None
+        folder, made = _enter(above.folder, names[-1], make=make)
+        if folder is None:
+            return None
         found = _OpenFolder(folder)
         if made:
             self._made.add(names)
@@ -368,8 +390,8 @@ class Destination:
             self._open.clear()
 
 
-def _enter(above: LocalFolder, name: str) -> tuple[LocalFolder, bool]:
-    """The folder `name`, and whether it was missing and is made now."""
+def _enter(above: LocalFolder, name: str, *, make: bool) -> tuple[LocalFolder | None, bool]:
+    """The folder `name`, and whether it was missing and is made now; None if it is not to be made."""
     path = above.path / name
     target, made = above.at(name), False
     try:
@@ -377,9 +399,12 @@ def _enter(above: LocalFolder, name: str) -> tuple[LocalFolder, bool]:
             # First, for most folders are there: their descriptors were given up for others.
             with contextlib.suppress(FileNotFoundError):
                 return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(target, 0o777, dir_fd=above.descriptor)
-            made = True
+        if make:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(target, 0o777, dir_fd=above.descriptor)
+                made = True
+        elif above.look(name) is None:
+            return None, False
         if above.descriptor is not None:
             return LocalFolder(path, os.open(target, _FOLDER_FLAGS, dir_fd=above.descriptor)), made
         if path.is_symlink() or path.resolve() != above.path.resolve() / name:  # the second: a junction of Windows

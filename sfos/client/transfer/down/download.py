@@ -52,9 +52,7 @@ class Download:
         if not again:
             self._roots = Roots()
         fetcher = Fetcher(run, space, destination)
-        planner = DownloadPlanner(
-            run, space, self._answers, destination, fetcher.expect, self._roots, checksum=self._checksum
-        )
+        planner = DownloadPlanner(run, space, self._answers, destination, self._roots, checksum=self._checksum)
         complete = False
         try:
             if again:
@@ -63,7 +61,7 @@ class Download:
                 fetcher.fetch(planner.plan([Root(entry, name=self._rename_to) for entry in self._entries]))
             complete = True
         finally:
-            self._made.update(planner.folders)
+            self._made.update((folder.names, folder.entry) for folder in fetcher.made)
             self._finish_folders(destination, complete=complete and not run.ledger.has_failures)
 
     def _finish_folders(self, destination: Destination, *, complete: bool) -> None:

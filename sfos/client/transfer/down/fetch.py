@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sfos.client.errors import Cancelled, LocalAccess, LocalDiskFull
+from sfos.client.errors import Cancelled, LocalAccess, LocalDiskFull, LocalFileError
 from sfos.client.local.writing import Destination
 from sfos.client.transfer.down.arrivals import Arrivals
-from sfos.client.transfer.down.files import FileToFetch
+from sfos.client.transfer.down.files import FileToFetch, FolderToMake, Step
 from sfos.client.transfer.down.queue import FetchQueue
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.lane import lanes
@@ -32,12 +32,12 @@ class Fetcher:
         self._free_bytes = destination.free_bytes()
         self._begun_bytes = 0
 
-    def expect(self) -> None:
-        """Something will have to be fetched: time to connect."""
-        self._queue.expect()
+        self.made: list[FolderToMake] = []
+        """Folders that were not there before, outer ones first. Their times and modes are still to be set."""
 
-    def fetch(self, plan: Iterable[Iterable[FileToFetch]]) -> None:
-        """Fetch the files of all steps of `plan`: small ones at once, the others when it has come to its end.
+    def fetch(self, plan: Iterable[Step]) -> None:
+        """Make the folders and fetch the files of all steps of `plan`: small ones at once, others when it has come to
+        its end.
 
         A file is begun only if all that is known of by then fits the disk: better now than after hours. One of which a
         precondition does not hold fails alone: LocalChanged or AlreadyExists here, unless the very content is in its
@@ -49,8 +49,11 @@ class Fetcher:
         try:
             with lanes(run, self._queue):
                 held: list[FileToFetch] = []
-                for files in plan:
-                    held += self._begin(list(files))
+                for step in plan:
+                    self._queue.expect()
+                    for folder in step.folders:
+                        self._make_folder(folder)
+                    held += self._begin(step.files)
                 run.ledger.set_planned(True)
                 self._check_room(held)
                 self._queue.add([file for file in held if file.needs_server])
@@ -65,7 +68,7 @@ class Fetcher:
         finally:
             self._arrivals.close(remove_partials=cancelled and not run.switch.interrupted)
 
-    def _begin(self, files: list[FileToFetch]) -> list[FileToFetch]:
+    def _begin(self, files: Sequence[FileToFetch]) -> Sequence[FileToFetch]:
         """Fetch small ones while others are still planned; returns what is for later."""
         now = [file for file in files if file.is_small and file.needs_server]
         size = sum([file.entry.size for file in now])
@@ -91,6 +94,17 @@ class Fetcher:
         with self._destination.folder(file.folder) as folder:
             found = folder.look(file.partial)
         return 0 if found is None else min(getattr(found, "st_blocks", 0) * 512, file.entry.size)
+
+    def _make_folder(self, folder: FolderToMake) -> None:
+        try:
+            with self._destination.folder(folder.names):
+                pass
+        except LocalFileError as error:
+            self._run.ledger.end(folder.row, ItemState.FAILED, error)
+            return
+        if self._destination.was_made(folder.names):
+            self.made.append(folder)
+        self._run.ledger.end(folder.row, ItemState.DONE)
 
     def _make(self, file: FileToFetch) -> None:
         """A link or an empty file, for which nothing need come."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from sfos.client.local.chunking import Stamp
 from sfos.client.local.writing import partial_name
 from sfos.client.transfer.ledger import Row
 from sfos.protocol import MIN_CHUNK_BYTES, ChunkRecord, Entry
+
+
+class FolderToMake(msgspec.Struct, frozen=True):
+    """A folder on the server, and the local names that lead to where it is to be made here. `row`: see FileToFetch."""
+
+    row: Row
+    entry: Entry
+    names: tuple[str, ...]
 
 
 class FileToFetch(msgspec.Struct, frozen=True):
@@ -42,6 +52,16 @@ class FileToFetch(msgspec.Struct, frozen=True):
     def partial(self) -> str:
         """The temporary name."""
         return partial_name(self.content, self.name)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Work that can be done before the next step is known: the folders are made, then the files are fetched.
+
+    An empty one says that something will have to be fetched.
+    """
+
+    folders: Sequence[FolderToMake] = ()
+    files: Sequence[FileToFetch] = ()
 
 
 class FetchingFile(msgspec.Struct, eq=False):

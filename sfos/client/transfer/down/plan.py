@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sfos.client.local.chunking import Stamp
 from sfos.client.local.names import all_plain, numbered, to_local
 from sfos.client.local.writing import NOTHING, Destination, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
-from sfos.client.transfer.down.files import FileToFetch
+from sfos.client.transfer.down.files import FileToFetch, FolderToMake, Step
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
@@ -87,30 +87,30 @@ class DownloadPlanner:
         space: SpaceInfo,
         answers: Answers,
         destination: Destination,
-        expect: Callable[[], None],
         roots: Roots,
         *,
         checksum: bool = False,
     ) -> None:
-        """`expect` is called as soon as it is known that something is to be fetched, and for each thing again. `roots`
-        is told how each row can be tried again."""
+        """`roots` is told how each row can be tried again."""
         self._api = run.session.api
         self._ledger = run.ledger
         self._switch = run.switch
         self._conflicts = Conflicts(Direction.DOWNLOAD, answers, run.switch, space, checksum=checksum)
         self._destination = destination
-        self._expect = expect
         self._checksum = checksum
         self._taken: dict[tuple[str, ...], set[bytes]] = {}
         self._closed: set[int] = set()  # remote folders that have no place here
-        self._new: list[FileToFetch] = []  # of the next step: files that go where nothing is yet
-        self._others: list[FileToFetch] = []
-        self.folders: list[tuple[tuple[str, ...], Entry]] = []  # made here: their times are set at the end
+        self._folders: list[FolderToMake] = []  # of the next step
+        self._files: list[FileToFetch] = []  # of the next step: those that go where nothing is yet
+        self._others: list[FileToFetch] = []  # of the last step
+        self._announced = False
+        self._missing: set[tuple[str, ...]] = set()  # local folders that were not there when they were planned
         self._roots = roots
 
-    def plan(self, roots: Sequence[Root]) -> Iterator[list[FileToFetch]]:
-        """The files to be fetched, in steps, and `folders`. What may replace something is in the last step: whoever
-        answers a question by cancelling finds everything that was there as it was.
+    def plan(self, roots: Sequence[Root]) -> Iterator[Step]:
+        """Steps towards what was asked for. Files that may replace something are in the last one: whoever answers a
+        question by cancelling finds everything that was there as it was. The content of a missing folder is planned
+        when the step with that folder has been done; nothing is, if its row says that it could not be made.
 
         Raises: Cancelled; ConnectionFailed and the like, which end the job.
         """
@@ -122,11 +122,22 @@ class DownloadPlanner:
             if root.entry.kind == "folder":
                 yield from self._walk(root, remote)
             else:
-                with self._destination.folder(root.folder) as opened:
+                with self._destination.look_in(root.folder) as opened:
                     self._take(root.entry, remote, root.folder, opened, root.name, root.row)
-        yield self._others
+                yield from self._next_step()
+        if self._others:
+            yield Step(files=self._others)
 
-    def plan_again(self, rows: Sequence[Row]) -> Iterator[list[FileToFetch]]:
+    def _next_step(self) -> Iterator[Step]:
+        """Whatever was taken since the last step, if there is anything; or the word that there will be."""
+        if self._folders or self._files or (self._others and not self._announced):
+            folders, self._folders = self._folders, []
+            files, self._files = self._files, []
+            self._announced = True
+            yield Step(folders, files)
+            self._closed.update(folder.entry.node for folder in folders if folder.row.state is ItemState.FAILED)
+
+    def plan_again(self, rows: Sequence[Row]) -> Iterator[Step]:
         """Plan anew for the items that failed, as they are on the server now."""
         roots: list[Root] = []
         for row in rows:
@@ -137,10 +148,11 @@ class DownloadPlanner:
 
     # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _walk(self, root: Root, remote: str) -> Iterator[list[FileToFetch]]:
+    def _walk(self, root: Root, remote: str) -> Iterator[Step]:
         local_of: dict[tuple[str, ...], tuple[str, ...]] = {}
         base = self._enter(root.entry, remote, root.folder, root.name, root.row)
-        if base is None:
+        yield from self._next_step()
+        if base is None or root.entry.node in self._closed:
             return
         local_of[()] = base
         # A folder that cannot be made here is not entered: neither it nor anything in it has a place.
@@ -153,40 +165,40 @@ class DownloadPlanner:
             if listing.error is not None:
                 self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
                 continue
-            with self._destination.folder(folder) as opened:
+            with self._destination.look_in(folder) as opened:
                 for entry in self._take_together(listing.entries, path, folder, opened):
                     if entry.kind != "folder":
                         self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
-            if self._new:
-                new, self._new = self._new, []
-                yield new
+            yield from self._next_step()
             for entry in listing.entries:
                 if entry.kind == "folder":
-                    made = self._enter(entry, f"{path}/{entry.name}", folder, None, None)
-                    if made is not None:
-                        local_of[(*listing.path, entry.name)] = made
+                    local = self._enter(entry, f"{path}/{entry.name}", folder, None, None)
+                    if local is not None:
+                        local_of[(*listing.path, entry.name)] = local
+            yield from self._next_step()
 
     def _enter(
         self, entry: Entry, remote: str, above: tuple[str, ...], name: str | None, row: Row | None
     ) -> tuple[str, ...] | None:
-        """The local folder for a remote one, made if missing; None if there can be none."""
+        """The local folder for a remote one, which is there or to be made; None if there can be none."""
         root = Root(entry, above, name)
         try:
             whole_space = (
                 entry.node == ROOT_NODE and name is None
             )  # the root has no name: its contents come as they are
             local = above if whole_space else (*above, self._local_name(entry, above, name))
-            with self._destination.folder(local):
-                pass
+            with self._destination.look_in(local) as opened:
+                is_missing = opened is None
         except SfosError as error:
             self._closed.add(entry.node)
             self._problem(root, remote, above, "folder", error, row)
             return None
-        if self._destination.was_made(local):
-            self._expect()  # what is in a folder that was not there
-            self.folders.append((local, entry))
+        if is_missing:
             row = row or self._ledger.add(self._destination.root.joinpath(*local), remote, "folder", 0)
-        if row is not None:
+            self._roots.add(row, root)
+            self._missing.add(local)
+            self._folders.append(FolderToMake(row, entry, local))
+        elif row is not None:
             self._ledger.end(row, ItemState.DONE)
         return local
 
@@ -218,36 +230,42 @@ class DownloadPlanner:
     # ── files ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _take_together(
-        self, entries: Sequence[Entry], remote: str, folder: tuple[str, ...], opened: LocalFolder
+        self, entries: Sequence[Entry], remote: str, folder: tuple[str, ...], opened: LocalFolder | None
     ) -> Sequence[Entry]:
         """The short way for files of a folder where nothing is the matter with any name: those that are the same here,
-        or all of them, if the folder was made by this download. Returns what is left for the long way.
+        or all of them, if nothing was in the folder before this download. Returns what is left for the long way.
         """
         if _WINDOWS or self._taken.get(folder) or not all_plain([entry.name for entry in entries]):
             return entries
         files = [entry for entry in entries if entry.kind == "file" and entry.content is not None and entry.size >= 0]
-        made = self._destination.was_made(folder)
-        if not made:
-            files = [] if self._checksum else [entry for entry in files if _is_here(entry, opened)]
+        seen = self._seen(folder, opened)
+        if seen is not None:
+            files = [] if self._checksum else [entry for entry in files if _is_here(entry, seen)]
         if not files:
             return entries
         above = printable(remote) + "/"
-        if made:
-            self._add_new(files, above, folder, opened)
+        if seen is None:
+            self._add_new(files, above, folder)
         else:
             names, sizes = [entry.name for entry in files], [entry.size for entry in files]
-            self._ledger.add_unchanged(opened.path, above, names, sizes)
+            self._ledger.add_unchanged(seen.path, above, names, sizes)
         # As `fold_name` has them, which for plain names are but small letters.
         self._taken[folder] = {entry.name.lower().encode() for entry in files}
         nodes = {entry.node for entry in files}
         return [entry for entry in entries if entry.node not in nodes]
 
-    def _add_new(self, files: Sequence[Entry], above: str, folder: tuple[str, ...], opened: LocalFolder) -> None:
-        self._expect()
-        rows = self._ledger.add_files(opened.path, above, [(entry.name, entry.name, entry.size) for entry in files])
+    def _seen(self, folder: tuple[str, ...], opened: LocalFolder | None) -> LocalFolder | None:
+        """The folder as others left it; None if what is in it by now is of this download."""
+        return None if folder in self._missing else opened
+
+    def _add_new(self, files: Sequence[Entry], above: str, folder: tuple[str, ...]) -> None:
+        path = self._destination.root.joinpath(*folder)
+        rows = self._ledger.add_files(path, above, [(entry.name, entry.name, entry.size) for entry in files])
         self._roots.add_run(rows[0], files, folder)
         over = self._over_unseen
-        self._new = [FileToFetch(row, entry, folder, entry.name, over) for row, entry in zip(rows, files, strict=True)]
+        self._files += [
+            FileToFetch(row, entry, folder, entry.name, over) for row, entry in zip(rows, files, strict=True)
+        ]
 
     @property
     def _over_unseen(self) -> Stamp | None:
@@ -259,14 +277,15 @@ class DownloadPlanner:
         entry: Entry,
         remote: str,
         folder: tuple[str, ...],
-        opened: LocalFolder,
+        opened: LocalFolder | None,
         name: str | None,
         row: Row | None,
     ) -> None:
         if row is None:
             shown = printable(name if name is not None else entry.name)
             size = max(0, entry.size) if entry.kind == "file" else 0
-            row = self._ledger.add(opened.path, printable(remote), entry.kind, size, leaf=shown)
+            path = self._destination.root.joinpath(*folder)
+            row = self._ledger.add(path, printable(remote), entry.kind, size, leaf=shown)
         self._roots.add(row, Root(entry, folder, name))
         try:
             local = self._local_name(entry, folder, name)
@@ -279,28 +298,28 @@ class DownloadPlanner:
             self._problem(Root(entry, folder, name), remote, folder, entry.kind, error, row)
 
     def _decide(
-        self, entry: Entry, remote: str, folder: tuple[str, ...], opened: LocalFolder, name: str, row: Row
+        self, entry: Entry, remote: str, folder: tuple[str, ...], opened: LocalFolder | None, name: str, row: Row
     ) -> None:
-        there = None if self._destination.was_made(folder) else opened.look(name)
+        seen = self._seen(folder, opened)
+        there = seen.look(name) if seen is not None else None
         over = self._over_unseen
-        if there is not None:
-            path = opened.path / name
+        if seen is not None and there is not None:
+            path = seen.path / name
             if stat.S_ISDIR(there.st_mode):
                 raise IsAFolder("A folder of this name is here.", subject=str(path))
             if self._same(entry, there, path):
                 self._ledger.end(row, ItemState.UNCHANGED)
                 return
-            choice, seen = self._conflicts.settle(
+            choice, was_looked_at = self._conflicts.settle(
                 name, path, there.st_size, there.st_mtime_ns, entry, printable(remote)
             )
             if choice is OnConflict.SKIP:
                 self._ledger.end(row, ItemState.SKIPPED)
                 return
-            over = Stamp.of(there) if seen else None  # else as above: it was said beforehand
+            over = Stamp.of(there) if was_looked_at else None  # else as above: it was said beforehand
             if choice is OnConflict.KEEP_BOTH:
-                name, over = self._free_name(opened, folder, name), NOTHING
+                name, over = self._free_name(seen, folder, name), NOTHING
                 row.leaf = name
-        self._expect()
         self._others.append(FileToFetch(row, entry, folder, name, over))
 
     def _same(self, entry: Entry, there: os.stat_result, path: Path) -> bool:

@@ -208,7 +208,8 @@ class CommitFiles:
         """Send the commit, each time as the same request under the same op_id: it is applied once."""
         for file in self._files[:_SHOWN_AT_ONCE]:
             self._sending.ledger.begin(file.todo.row)
-        items = [file.item() for file in self._files]
+        nodes = self._sending.nodes
+        items = [file.item(nodes) for file in self._files]
         request, body = pack_commit(self._op_id, items, [record for file in self._files for record in file.records])
         if self._block is None or not self._inline:
             connection.send(request, body)
@@ -282,7 +283,8 @@ class AskWhetherThere:
 
     def _is_there(self, entry: Entry) -> bool:
         todo, local = self._file.todo, self._file.todo.local
-        if (entry.parent, entry.name, entry.kind) != (todo.parent, todo.name, local.kind):
+        parent = todo.parent if isinstance(todo.parent, int) else self._sending.nodes[todo.parent]
+        if (entry.parent, entry.name, entry.kind) != (parent, todo.name, local.kind):
             return False
         if local.kind == "symlink":
             return entry.attrs is not None and entry.attrs.link == local.link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,24 @@ from sfos.client.transfer.known_chunks import KnownChunks
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.switch import Switch
 from sfos.protocol import Attributes, ChunkRecord, CommitItem, Entry, Revision, SfosError, Target
+
+
+class PathToMake(msgspec.Struct, frozen=True, eq=False):
+    """A path on the server that is to lead to a folder: whatever is missing of it is to be made. No item of a job."""
+
+    path: str
+
+
+class FolderToMake(msgspec.Struct, frozen=True, eq=False):
+    """A folder here, which is to be made on the server under its name in `parent`. `row`: see FileToSend."""
+
+    row: Row
+    local: LocalEntry
+    parent: Parent
+
+
+Parent = int | FolderToMake | PathToMake
+"""A folder on the server: its node, or what is to be made."""
 
 
 class FileToSend(msgspec.Struct, frozen=True):
@@ -27,11 +45,18 @@ class FileToSend(msgspec.Struct, frozen=True):
 
     row: Row
     local: LocalEntry
-    parent: int
+    parent: Parent
     name: str
     if_revision: Revision | None
     earlier: Entry | None = None
     if_unchanged: bool = False
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Work that can be done before the next step is known: the folders are made, then the files are sent."""
+
+    folders: Sequence[FolderToMake | PathToMake] = ()
+    files: Sequence[FileToSend] = ()
 
 
 class SendingFile(msgspec.Struct, eq=False):
@@ -54,11 +79,12 @@ class SendingFile(msgspec.Struct, eq=False):
         self.over = True
         return SendingFile(self.todo, tries=self.tries + 1)
 
-    def item(self) -> CommitItem:
+    def item(self, nodes: Mapping[FolderToMake | PathToMake, int]) -> CommitItem:
         """Item of a commit that puts it in place."""
         todo = self.todo
+        parent = todo.parent if isinstance(todo.parent, int) else nodes[todo.parent]
         return CommitItem(
-            target=Target(parent=todo.parent, name=todo.name),
+            target=Target(parent=parent, name=todo.name),
             kind=todo.local.kind,
             size=self.size,
             mtime_ns=self.mtime_ns,

@@ -1,31 +1,20 @@
-"""The folders on the server that an upload goes into: found and listed, or made, level by level."""
+"""The folders on the server that an upload goes into: found and listed, or to be made, level by level."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from sfos.client.api import new_op_id
 from sfos.client.local.scan import LocalEntry
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
-from sfos.client.transfer.up.files import attributes_of
+from sfos.client.transfer.up.files import FolderToMake
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
-    MUST_NOT_EXIST,
-    AlreadyExists,
-    CommitItem,
     Entry,
     NotAFolder,
     NotFound,
-    RemoteProtocolError,
-    Target,
-    from_info,
-    pack_commit,
-    unpack_results,
 )
-
-_FOLDERS_AT_ONCE = 500
 
 Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into which remote one, and its row if it has one
 
@@ -33,19 +22,16 @@ Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into whi
 class RemoteFolders:
     """Folders on the server, for one job, in its own thread."""
 
-    def __init__(self, run: Run, expect: Callable[[int], None], *, follow_symlinks: bool) -> None:
-        """`expect`: see `UploadPlanner`."""
+    def __init__(self, run: Run, *, follow_symlinks: bool) -> None:
         self._api = run.session.api
         self._ledger = run.ledger
-        self._switch = run.switch
-        self._expect = expect
         self._follow = follow_symlinks
         self._visited: set[tuple[int, int]] = set()
+        self._missing: list[Wanted] = []
 
     def matching(self, level: Sequence[Wanted]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        """The remote folder for each local one: found and listed, or made."""
+        """The remote folder for each local one that has one, listed. The others are `missing` after that."""
         there: list[tuple[LocalEntry, Entry, str]] = []
-        missing: list[Wanted] = []
         for local, parent, row in level:
             if self._been_in(local):
                 continue
@@ -58,7 +44,7 @@ class RemoteFolders:
             else:
                 entry = parent.find(local.name)
             if entry is None:
-                missing.append((local, parent, row))
+                self._missing.append((local, parent, row))
             elif entry.kind == "folder":
                 there.append((local, entry, parent.path_of(entry.name)))
                 if row is not None:
@@ -69,7 +55,11 @@ class RemoteFolders:
                     row, ItemState.FAILED, NotAFolder("On the server a file has this name.", subject=row.remote)
                 )
         yield from self._listed(there)
-        yield from self._made(missing)
+
+    def missing(self) -> list[tuple[LocalEntry, RemoteFolder]]:
+        """The remote folder for each local one of the level that has none yet: it is to be made."""
+        missing, self._missing = self._missing, []
+        return [self._to_make(wanted) for wanted in missing]
 
     def _again_and_done(self, row: Row) -> None:
         self._ledger.again(row, 0)
@@ -93,39 +83,11 @@ class RemoteFolders:
             else:
                 yield local, RemoteFolder(self._api, entry.node, path, listing.parts)
 
-    def _made(self, missing: Sequence[Wanted]) -> list[tuple[LocalEntry, RemoteFolder]]:
-        pairs: list[tuple[LocalEntry, RemoteFolder]] = []
-        if missing:
-            self._expect(0)  # what is in a folder that is not there yet
-        for start in range(0, len(missing), _FOLDERS_AT_ONCE):
-            self._switch.wait_open()
-            part = missing[start : start + _FOLDERS_AT_ONCE]
-            items = [
-                CommitItem(
-                    target=Target(parent=parent.node, name=local.name),
-                    kind="folder",
-                    mtime_ns=local.stamp.mtime_ns,
-                    attrs=attributes_of(local),
-                    if_revision=MUST_NOT_EXIST,
-                )
-                for local, parent, _ in part
-            ]
-            request, body = pack_commit(new_op_id(), items, ())
-            reply, answer = self._api.caller.call(request, body)
-            results, _ = unpack_results(reply, answer)
-            if len(results) != len(part):
-                raise RemoteProtocolError("The server answered for another number of folders than were to be made.")
-            for (local, parent, row), result in zip(part, results, strict=True):
-                path = parent.path_of(local.name)
-                row = row or self._ledger.add(local.path, path, "folder", 0)
-                error = from_info(result.error) if result.error is not None else None
-                if isinstance(error, AlreadyExists):  # somebody made it in this moment: use it
-                    pairs += self._listed([(local, self._api.stat(path), path)])
-                elif error is not None:
-                    self._ledger.end_anew(row, ItemState.FAILED, error)
-                    continue
-                else:
-                    assert result.node is not None
-                    pairs.append((local, RemoteFolder(self._api, result.node, path, ())))
-                self._ledger.end_anew(row, ItemState.DONE)
-        return pairs
+    def _to_make(self, missing: Wanted) -> tuple[LocalEntry, RemoteFolder]:
+        local, parent, row = missing
+        path = parent.path_of(local.name)
+        if row is None:
+            row = self._ledger.add(local.path, path, "folder", 0)
+        else:
+            self._ledger.again(row, 0)
+        return local, RemoteFolder(self._api, FolderToMake(row, local, parent.node), path, ())

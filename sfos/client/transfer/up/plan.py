@@ -1,6 +1,7 @@
 """The plan of an upload: local folders beside remote ones, level by level, before a byte of content is read.
 
-Missing folders are made here, so that files are put by folder and not by path. What is there already is settled by the
+Nothing is done here but looking, asking and deciding: folders that are missing are for the steps of the plan to make,
+before those with files for them, which are put by folder and not by path. What is there already is settled by the
 policy; what is the same by size and time is left alone, as rsync does.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
-from sfos.client.transfer.up.files import FileToSend
+from sfos.client.transfer.up.files import FileToSend, FolderToMake, PathToMake, Step
 from sfos.client.transfer.up.folders import RemoteFolders, Wanted
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
@@ -29,6 +30,7 @@ from sfos.protocol import (
     MUST_NOT_EXIST,
     OTHER_KIND,
     Entry,
+    FolderEntries,
     IsAFolder,
     NotAFolder,
     NotFound,
@@ -60,24 +62,21 @@ class UploadPlanner:
         run: Run,
         space: SpaceInfo,
         answers: Answers,
-        expect: Callable[[int], None],
         *,
         follow_symlinks: bool,
         checksum: bool = False,
     ) -> None:
-        """`expect` is told, as soon as it is known, that a file of so many bytes is to be sent."""
         self._api = run.session.api
         self._ledger = run.ledger
         self._switch = run.switch
         self._conflicts = Conflicts(Direction.UPLOAD, answers, run.switch, space, checksum=checksum)
-        self._expect = expect
         self._follow = follow_symlinks
         self._checksum = checksum
-        self._folders = RemoteFolders(run, expect, follow_symlinks=follow_symlinks)
+        self._folders = RemoteFolders(run, follow_symlinks=follow_symlinks)
         self._files: list[FileToSend] = []  # of the next step
 
-    def _destination(self, folder: str | Ref | Entry) -> tuple[int, str]:
-        """The node and path of the folder to upload into, made if it is missing. Raises: NotAFolder, TreeError."""
+    def _destination(self, folder: str | Ref | Entry) -> tuple[int | PathToMake, str]:
+        """The folder to upload into, and its path. Raises: NotAFolder, TreeError."""
         if isinstance(folder, Entry):
             return folder.node, folder.path or "/"
         ref = Ref(path=folder) if isinstance(folder, str) else folder
@@ -86,8 +85,7 @@ class UploadPlanner:
         except NotFound:
             if ref.path is None:
                 raise
-            made = self._api.make_folder(ref.path, parents=True)
-            return made.node, ref.path
+            return PathToMake(ref.path), ref.path
         if entry.kind != "folder":
             raise NotAFolder(subject=entry.path)
         return entry.node, entry.path or "/"
@@ -95,8 +93,10 @@ class UploadPlanner:
     def _roots(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> list[Root]:
         """Roots that were asked for. Raises: what the server says of the folder."""
         node, path = self._destination(folder)
-        parts = None
-        if len(paths) > _FEW_ROOTS:
+        parts: Sequence[FolderEntries] | None = None
+        if isinstance(node, PathToMake):
+            parts = ()
+        elif len(paths) > _FEW_ROOTS:
             listing = self._api.list_brief([Ref(node=node)])[0]
             if listing.error is not None:
                 raise listing.error
@@ -108,48 +108,65 @@ class UploadPlanner:
         """Roots that failed, with the folders where they were to go."""
         roots: list[Root] = []
         node, path = self._destination(folder)
-        nodes: dict[str, int] = {path.rstrip("/"): node}
+        nodes: dict[str, int | PathToMake] = {path.rstrip("/"): node}
         for row in rows:
             above, _, name = row.remote.rpartition("/")
             if above not in nodes:
                 nodes[above] = self._destination(above or "/")[0]
-            roots.append(Root(row.local, RemoteFolder(self._api, nodes[above], above or "/", None), name, row))
+            parts = () if isinstance(nodes[above], PathToMake) else None
+            roots.append(Root(row.local, RemoteFolder(self._api, nodes[above], above or "/", parts), name, row))
         return roots
 
-    def plan(
-        self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None
-    ) -> Iterator[list[FileToSend]]:
-        """The files to be sent of what was asked for, in steps of a good deal each. Missing folders are made.
+    def plan(self, paths: Sequence[Path], folder: str | Ref | Entry, rename_to: str | None) -> Iterator[Step]:
+        """Steps towards what was asked for, of a good deal each. The content of a missing folder is planned when the
+        step with that folder has been done; nothing is, if its row says that it could not be made.
 
         Raises: Cancelled; what the server says of the folder; ConnectionFailed and the like, which end the job.
         """
         yield from self._plan(self._roots(paths, folder, rename_to))
 
-    def plan_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> Iterator[list[FileToSend]]:
+    def plan_again(self, rows: Sequence[Row], folder: str | Ref | Entry) -> Iterator[Step]:
         """Plan anew for the items that failed."""
         yield from self._plan(self._roots_again(rows, folder))
 
-    def _next_step(self) -> list[FileToSend]:
-        files, self._files = self._files, []
-        return files
+    def _next_step(self) -> Iterator[Step]:
+        """The next step: the files taken since the last one, if there are any."""
+        if self._files:
+            files, self._files = self._files, []
+            yield Step(files=files)
 
-    def _plan(self, roots: Sequence[Root]) -> Iterator[list[FileToSend]]:
+    def _plan(self, roots: Sequence[Root]) -> Iterator[Step]:
+        places = {id(root.parent.node): root.parent.node for root in roots}
+        paths = [place for place in places.values() if isinstance(place, PathToMake)]
+        if paths:
+            yield Step(folders=paths)
         level: list[Wanted] = []
         for root in roots:
             found = look_at(root.local, follow_symlinks=self._follow, name=root.name)
             self._take(found, root.parent, root.row, level)
-        yield self._next_step()
+            if not root.parent.is_listed:  # the next one is a question to the server: connect meanwhile
+                yield from self._next_step()
+        yield from self._next_step()
         depth = 0
         while level:
             depth += 1
             below: list[Wanted] = []
             for local, remote in self._folders.matching(level):
-                self._switch.wait_open()
-                scanned = self._scan(local.path, remote)
-                while some := list(islice(scanned, _FILES_AT_ONCE)):
-                    self._take_some(some, remote, below)
-                    yield self._next_step()
+                yield from self._plan_folder(local, remote, below)
+            missing = self._folders.missing()
+            if missing:
+                yield Step(folders=[remote.node for _, remote in missing if isinstance(remote.node, FolderToMake)])
+            for local, remote in missing:
+                if isinstance(remote.node, FolderToMake) and remote.node.row.state is not ItemState.FAILED:
+                    yield from self._plan_folder(local, remote, below)
             level = below if depth < MAX_DEPTH else []
+
+    def _plan_folder(self, local: LocalEntry, remote: RemoteFolder, below: list[Wanted]) -> Iterator[Step]:
+        self._switch.wait_open()
+        scanned = self._scan(local.path, remote)
+        while some := list(islice(scanned, _FILES_AT_ONCE)):
+            self._take_some(some, remote, below)
+            yield from self._next_step()
 
     def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
         """Content of a local folder, without the files that are the same on both sides: those are done with here.
@@ -196,7 +213,6 @@ class UploadPlanner:
                 self._take(found, remote, None, folders)
         if not files:
             return
-        self._expect(max([file.stamp.size for file in files]))
         named = [(file.leaf, file.name, file.stamp.size) for file in files]
         rows = self._ledger.add_files(files[0].folder, remote.path_of(""), named)
         revision = None if self._conflicts.replaces else MUST_NOT_EXIST
@@ -274,5 +290,4 @@ class UploadPlanner:
     ) -> None:
         if name != local.name:
             row.remote = remote.path_of(name)
-        self._expect(local.stamp.size)
         self._files.append(FileToSend(row, local, remote.node, name, if_revision, earlier))

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from sfos.client.api import Api
 from sfos.client.local.names import numbered
+from sfos.client.transfer.up.files import Parent
 from sfos.protocol import FILE_KIND, MUST_NOT_EXIST, AlreadyExists, Entry, FolderEntries, Ref, fold_name
 
 _MOST_NUMBERS = 1000
 
 
 class RemoteFolder:
-    """A folder on the server, and what is in it as far as it matters."""
+    """A folder on the server, or one that is to be made, and what is in it as far as it matters."""
 
-    def __init__(self, api: Api, node: int, path: str, parts: Sequence[FolderEntries] | None) -> None:
+    def __init__(self, api: Api, node: Parent, path: str, parts: Sequence[FolderEntries] | None) -> None:
         """`parts`: what is in it, as it was listed; None if names are to be asked for one by one."""
         self._api = api
         self.node = node
@@ -91,7 +92,7 @@ class RemoteFolder:
             candidate = numbered(name, number)
             if self.find(candidate) is None:
                 if self._parts is not None:  # so that the next file of this name gets the next number
-                    taken = Entry(node=0, parent=self.node, name=candidate, kind="file", revision=MUST_NOT_EXIST)
+                    taken = Entry(node=0, parent=0, name=candidate, kind="file", revision=MUST_NOT_EXIST)
                     self._given[fold_name(candidate)] = taken
                 return candidate
         raise AlreadyExists(subject=name)

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from sfos.client.transfer.lane import lanes
 from sfos.client.transfer.run import Run
 from sfos.client.transfer.up.block import LARGE_BLOCK_BYTES
-from sfos.client.transfer.up.files import FileToSend
+from sfos.client.transfer.up.files import Step
+from sfos.client.transfer.up.made_folders import MadeFolders
 from sfos.client.transfer.up.queue import SendQueue
 from sfos.client.transfer.up.reader import Reader
 from sfos.client.transfer.up.sending import Sending
@@ -28,12 +29,9 @@ class Sender:
         self._queue = SendQueue(self._sending)
         self._follow = follow_symlinks
 
-    def expect(self, size: int) -> None:
-        """A file of so many bytes will come, as far as is known by now: time to connect."""
-        self._queue.expect(size)
-
-    def send(self, plan: Iterable[Iterable[FileToSend]]) -> None:
-        """Send the files of all steps of `plan`; of each step what can be read at once, before the next is asked for.
+    def send(self, plan: Iterable[Step]) -> None:
+        """Make the folders and send the files of all steps of `plan`; of each step all folders, and what can be read at
+        once, before the next is asked for.
 
         A file of which a precondition does not hold fails alone: LocalChanged, RevisionConflict or AlreadyExists. It is
         done, whoever did it, if the very content (or link) that was to be sent stands in its place: so a program that
@@ -42,8 +40,12 @@ class Sender:
         """
         run = self._run
         reader = Reader(self._sending, self._queue, follow_symlinks=self._follow)
+        folders = MadeFolders(run.session.api, run.ledger, run.switch, self._sending.nodes)
         with lanes(run, self._queue):
-            for files in plan:
-                reader.take(files)
+            for step in plan:
+                self._queue.expect(max([file.local.stamp.size for file in step.files], default=0))
+                if step.folders:
+                    folders.make(step.folders)
+                reader.take(folders.reachable(step.files))
             run.ledger.set_planned(True)
             reader.read_all()

@@ -7,7 +7,7 @@ import threading
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.switch import Switch
 from sfos.client.transfer.up.block import Block, Blocks
-from sfos.client.transfer.up.files import SentFiles
+from sfos.client.transfer.up.files import FolderToMake, PathToMake, SentFiles
 from sfos.protocol import SpaceInfo
 
 
@@ -22,6 +22,8 @@ class Sending:
         self.changed = threading.Condition()
         self.blocks = Blocks(switch, self.changed, blocks, block_bytes)
         self.files = SentFiles(ledger, switch, self.changed)
+        self.nodes: dict[FolderToMake | PathToMake, int] = {}
+        """Nodes of the folders that have been made."""
         self.round_trip_s: float | None = None
 
     def block_done(self, block: Block) -> None:

@@ -42,9 +42,7 @@ class Upload:
         """See `Transfer`. Nothing is visible before its commit; chunks without one are collected by the server."""
         space = run.session.info.home
         sender = Sender(run, space, follow_symlinks=self._follow)
-        planner = UploadPlanner(
-            run, space, self._answers, sender.expect, follow_symlinks=self._follow, checksum=self._checksum
-        )
+        planner = UploadPlanner(run, space, self._answers, follow_symlinks=self._follow, checksum=self._checksum)
         if again:
             sender.send(planner.plan_again(again, self._folder))
         else:
