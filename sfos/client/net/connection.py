@@ -136,7 +136,8 @@ class Connection:
         self._asked: deque[_Asked] = deque()
         self._next_id = 1
         self._max_header = MAX_HEADER_BEFORE_LOGIN
-        self._body_buffer: bytearray | None = None
+        self._lending = False
+        self._body_buffer = bytearray()  # of bodies that are lent, one at a time
         self._has_events = False
         self._failed = False
         self._closed = False
@@ -206,10 +207,6 @@ class Connection:
     def opened(self) -> None:
         """A session has begun: from now on larger headers are taken."""
         self._max_header = MAX_HEADER
-
-    def reuse_bodies(self) -> None:
-        """Put every body into the same memory from now on: valid until the next `receive` only. Saves page faults."""
-        self._body_buffer = bytearray()
 
     def ask_ahead(self) -> None:
         """For who asks for much and sends little: more may be unanswered, since the system holds more of it.
@@ -293,6 +290,25 @@ class Connection:
             return Answer(asked.request_id, None, from_info(envelope.error), frame.body)
         return Answer(asked.request_id, self._decode(asked.spec.reply, envelope.result), None, frame.body)
 
+    @contextmanager
+    def lent_answer(self) -> Iterator[Answer]:
+        """`receive`, with a body in memory that is used for the next one again, which saves page faults.
+
+        It is valid within the block only. Not within another such block.
+        """
+        if self._lending:
+            raise LocalProtocolError("the memory of an answer is lent already")
+        self._lending = True
+        try:
+            answer = self.receive()
+            try:
+                yield answer
+            finally:
+                if answer.body:  # those without bytes share one that stays
+                    answer.body.release()
+        finally:
+            self._lending = False
+
     def receive_event(
         self, request_id: int, watch: type[Request[Any]], kind: type[ReplyT]
     ) -> tuple[ReplyT, memoryview]:
@@ -358,7 +374,7 @@ class Connection:
         return filled
 
     def _allocate(self, count: int) -> bytearray | memoryview:
-        if self._body_buffer is None:
+        if not self._lending:
             return bytearray(count)
         if len(self._body_buffer) < count:
             # Rounded up: bodies of slowly growing lengths would each take fresh memory.

@@ -95,14 +95,13 @@ class Lane:
         if not self._feed.wanted(self._number):
             return
         with self._run.session.connect_more() as connection, self._switch.breaking(connection.abort):
-            connection.reuse_bodies()
             self._feed.connected(connection)
             connection.on_moved = self._run.moved
             while self._fill(connection, block=True):
-                answer = connection.receive()
-                self._answered = self._under_way.popleft()
-                self._fill(connection, block=False)  # first: so the server has work while the answer is taken
-                follow = self._answered.answered(answer)
+                with connection.lent_answer() as answer:
+                    self._answered = self._under_way.popleft()
+                    self._fill(connection, block=False)  # first: so the server has work while the answer is taken
+                    follow = self._answered.answered(answer)
                 self._answered = None  # only now: if taking the answer fails, it is given back
                 self._next_steps.extend(follow)
                 self._feed.answered(follow)

@@ -1,4 +1,4 @@
-"""Transfers that had not come to their end when the window closed: one small file for each user of each server.
+"""Transfers that had not come to their end when their program ended: one small file for each user of each server.
 
     state directory/transfers-<hash of user and server>.json     mode 0600, gone when nothing waits
 
