@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from sfos.protocol import (
     MAX_COMMIT_ITEMS,
     MAX_HEADER,
+    ROOT_NODE,
     BadChunk,
     ChunkRecord,
     ChunkWant,
@@ -20,6 +23,7 @@ from sfos.protocol import (
     Entry,
     GetChunksRequest,
     IsAFolder,
+    ListRequest,
     MalformedMessage,
     ManifestRequest,
     NameNotAllowed,
@@ -124,6 +128,20 @@ def test_a_stored_chunk_that_does_not_decrypt_is_an_error_of_its_own_and_loses_n
     with pytest.raises(DataDamaged):
         peer.call(GetChunksRequest(wants=1), pack_wants([ChunkWant(node, content, 0, 1)]))
     assert peer.call(StatRequest(ref=Ref(node=node)))[0].entry.size == len(DATA)
+
+
+@pytest.mark.allows_errors("the server rightly logs damaged data")
+@pytest.mark.parametrize("wrong", ["size = 'abc'", "mtime_ns = 1.5", "content = 'abc'"])
+def test_a_value_that_is_met_only_when_a_page_is_packed_is_damage_and_no_mistake_of_the_server(
+    server: Running, wrong: str
+) -> None:
+    peer, _, node = store(server)
+    catalog = server.settings.server.storage_dir / server.accounts.find("alice").user_id / "catalog.db"  # type: ignore[union-attr]
+    with closing(sqlite3.connect(catalog)) as connection, connection:
+        connection.execute(f"UPDATE nodes SET {wrong} WHERE node = {node}")
+    with pytest.raises(DataDamaged):
+        peer.call(ListRequest(folders=(Ref(path="/folder"),)))
+    assert peer.call(ListRequest(folders=(Ref(path="/"),)))[0].folders[0].node == ROOT_NODE
 
 
 def test_a_chunk_that_arrives_damaged_is_not_stored(server: Running) -> None:

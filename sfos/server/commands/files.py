@@ -50,6 +50,7 @@ from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.commands.repetition import idempotency_key
 from sfos.server.commands.rights import caller, space_of
 from sfos.server.net.reply_buffers import BUFFER_BYTES
+from sfos.server.spaces.operations.guard import SHOWN_AS_DAMAGE, explained
 from sfos.server.spaces.operations.listing import EntriesPage, NamesPage
 from sfos.server.spaces.space import Space
 from sfos.server.spaces.stored_answers import ItemsDone, pack_items_done
@@ -63,8 +64,15 @@ _NOTHING = memoryview(b"")
 
 @contextmanager
 def _opened(call: Call[Any]) -> Iterator[Space]:
+    """The space that the request names. Values that no program of ours writes are damage also when they are packed."""
     with call.services.spaces.lease(space_of(call), create=False) as space:
-        yield space
+        try:
+            yield space
+        except SHOWN_AS_DAMAGE as error:
+            told = explained(error, space)
+            if told is None:
+                raise
+            raise told from error
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

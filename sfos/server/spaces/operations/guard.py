@@ -49,6 +49,23 @@ class Stored(Protocol):
 
 S = TypeVar("S", bound=Stored)
 
+SHOWN_AS_DAMAGE = (StorageFault, OSError, DatabaseError, *NUMBERS_SHOWN_AS, *SHOWN_AS)
+"""Errors by which something wrong with the storage can show, wherever it is met first; see `explained`."""
+
+
+def explained(error: Exception, stored: Stored) -> SfosError | None:
+    """The error that a client gets for one of SHOWN_AS_DAMAGE; None for a mistake of this program. Logs the former."""
+    if isinstance(error, (StorageFault, OSError, DatabaseError)):
+        return as_storage_error(error, stored.space_id)
+    if isinstance(error, NUMBERS_SHOWN_AS):
+        _log.error("space %s: damaged data: a row holds a number that no row can", stored.space_id, exc_info=error)
+        return DataDamaged()
+    wrong = stored.wrong_value()
+    if wrong is None:
+        return None
+    _log.error("space %s: damaged data: %s", stored.space_id, wrong)
+    return DataDamaged()
+
 
 def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """The method, raising SfosError alone for what the storage can do wrong."""
@@ -57,16 +74,10 @@ def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     def call(stored: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(stored, *args, **kwargs)
-        except (StorageFault, OSError, DatabaseError) as error:
-            raise as_storage_error(error, stored.space_id) from error
-        except NUMBERS_SHOWN_AS as error:
-            _log.error("space %s: damaged data: a row holds a number that no row can", stored.space_id, exc_info=error)
-            raise DataDamaged from error
-        except SHOWN_AS as error:
-            wrong = stored.wrong_value()
-            if wrong is None:
+        except SHOWN_AS_DAMAGE as error:
+            told = explained(error, stored)
+            if told is None:
                 raise
-            _log.error("space %s: damaged data: %s", stored.space_id, wrong)
-            raise DataDamaged from error
+            raise told from error
 
     return call
