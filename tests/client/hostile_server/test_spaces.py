@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from msgspec.structs import replace
 
+from sfos.client.local.scan import LocalEntry, look_at
+from sfos.client.local.writing import NOTHING, Destination
 from sfos.client.nodes import NodeKey
 from sfos.client.session.session import Session
+from sfos.client.transfer.down import files as down
+from sfos.client.transfer.down.fetch import Fetcher
+from sfos.client.transfer.down.files import FileToFetch
+from sfos.client.transfer.up import files as up
+from sfos.client.transfer.up.files import FileToSend
+from sfos.client.transfer.up.send import Sender
 from sfos.client.watch import Changed, WatchResumed
 from sfos.protocol import (
+    LENGTH,
     Change,
     ChangesReply,
     ChangesRequest,
+    CommitRequest,
     CopyRequest,
     DeleteItem,
     DeleteRequest,
     Entry,
+    GetChunksReply,
+    GetChunksRequest,
+    HaveReply,
+    HaveRequest,
     ItemResult,
     ItemsReply,
     ListedFolder,
@@ -39,6 +55,7 @@ from sfos.protocol import (
     WatchEvent,
     WatchReply,
     WatchRequest,
+    chunk_id,
     encode_array,
     encode_event,
     encode_frame,
@@ -46,6 +63,7 @@ from sfos.protocol import (
     pack_results,
 )
 from tests.client.scripted_server import CHUNK_KEY, SPACE, Answer, RawAnswer, ScriptedServer
+from tests.client.test_carrying_out import run_of
 from tests.support.entry_lists import packed
 
 HOME = SPACE.space
@@ -281,3 +299,44 @@ def test_contents_of_a_space_without_its_secrets_stay_closed(spaces: TwoSpaces, 
     bare = session.space("6" * 32)
     assert bare.info.given_chunk_key is None
     assert session.space(TEAM_INFO).info.chunk_key != CHUNK_KEY
+
+
+@pytest.mark.parametrize("info", [SPACE, TEAM_INFO], ids=["home", "team"])
+def test_files_are_sent_to_their_space_and_fetched_from_it(
+    server: ScriptedServer, session: Session, tmp_path: Path, info: SpaceInfo
+) -> None:
+    content = b"of this space"
+    name = chunk_id(info.chunk_key, content)
+    asked: list[HaveRequest | CommitRequest | GetChunksRequest] = []
+
+    def have(request: Request[Any], body: bytes) -> Answer:
+        assert isinstance(request, HaveRequest)
+        asked.append(request)
+        assert body == name
+        return HaveReply(), b"\0"
+
+    def commit(request: Request[Any], body: bytes) -> Answer:
+        assert isinstance(request, CommitRequest)
+        asked.append(request)
+        results_bytes, missing, results = pack_results([ItemResult(node=8, revision="1")])
+        return ItemsReply(cursor="d", results_bytes=results_bytes, missing=missing), results
+
+    def get_chunks(request: Request[Any], body: bytes) -> Answer:
+        assert isinstance(request, GetChunksRequest)
+        asked.append(request)
+        return GetChunksReply(chunks=1), LENGTH.pack(len(content)) + content
+
+    server.handlers |= {HaveRequest: have, CommitRequest: commit, GetChunksRequest: get_chunks}
+    (tmp_path / "file").write_bytes(content)
+    run = run_of(session)
+    local = look_at(tmp_path / "file")
+    assert isinstance(local, LocalEntry)
+    sent = FileToSend(run.ledger.add(local.path, "/file", "file", len(content)), local, 1, "file", None)
+    Sender(run, info).send([up.Step(files=[sent])])
+    found = replace(entry(info.space, 8), size=len(content), content=name)
+    fetched = FileToFetch(run.ledger.add(tmp_path, "/file", "file", len(content)), found, (), "fetched", NOTHING)
+    with closing(Destination(tmp_path)) as destination:
+        Fetcher(run, info, destination).fetch([down.Step(files=[fetched])])
+    assert (tmp_path / "fetched").read_bytes() == content
+    assert [type(request) for request in asked] == [HaveRequest, CommitRequest, GetChunksRequest]
+    assert {request.space for request in asked} == {None if info is SPACE else TEAM}

@@ -40,9 +40,18 @@ class Arrivals:
     """The files of a download on this computer. Thread-safe; told by the answers, in the threads of the lanes."""
 
     def __init__(
-        self, space: SpaceInfo, ledger: Ledger, switch: Switch, destination: Destination, *, fsync_small: bool
+        self,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        destination: Destination,
+        *,
+        fsync_small: bool,
+        asked: str | None = None,
     ) -> None:
+        """`asked`: see SpaceNaming."""
         self.space = space
+        self.asked = asked
         self.changed = threading.Condition()
         self.open_files: list[FetchingFile] = []  # large ones that have begun
         self._ledger = ledger

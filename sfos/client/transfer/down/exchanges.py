@@ -54,7 +54,7 @@ class SmallFiles:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         wants = b"".join([WANT.pack(file.entry.node, file.entry.content or b"", 0, 1) for file in self._files])
-        request = GetChunksRequest(wants=len(self._files), max_bytes=REPLY_BYTES)
+        request = GetChunksRequest(space=self._arrivals.asked, wants=len(self._files), max_bytes=REPLY_BYTES)
         connection.send(request, wants)
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
@@ -101,7 +101,7 @@ class Manifest:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         file = self._file
-        ref = Ref(node=file.todo.entry.node)
+        ref = Ref(space=self._arrivals.asked, node=file.todo.entry.node)
         connection.send(ManifestRequest(ref=ref, first=len(file.records), limit=MANIFEST_PAGE))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
@@ -141,7 +141,9 @@ class Range:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         want = ChunkWant(self._file.todo.entry.node, self._file.todo.content, self._first, self._count)
-        connection.send(GetChunksRequest(wants=1, max_bytes=REPLY_BYTES), pack_wants([want]))
+        connection.send(
+            GetChunksRequest(space=self._arrivals.asked, wants=1, max_bytes=REPLY_BYTES), pack_wants([want])
+        )
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Write what has come; what did not fit is asked for again."""

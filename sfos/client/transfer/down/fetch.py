@@ -26,7 +26,12 @@ class Fetcher:
         self._space = space
         self._destination = destination
         self._arrivals = Arrivals(
-            space, run.ledger, run.switch, destination, fsync_small=run.options.fsync_small_downloads
+            space,
+            run.ledger,
+            run.switch,
+            destination,
+            fsync_small=run.options.fsync_small_downloads,
+            asked=run.session.space(space).naming.asked,
         )
         self._queue = FetchQueue(self._arrivals, run.switch)
         self._free_bytes = destination.free_bytes()

@@ -86,7 +86,7 @@ class HaveBlock:
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
         self._sent_at = time.monotonic()
-        connection.send(HaveRequest(ids=len(self._ids)), pack_ids(self._ids))
+        connection.send(HaveRequest(space=self._sending.asked, ids=len(self._ids)), pack_ids(self._ids))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Send what is lacking."""
@@ -125,6 +125,7 @@ class AskKnown:
 
     def __init__(self, sending: Sending, file: SendingFile, earlier: Entry) -> None:
         self._space = sending.space
+        self._asked = sending.asked
         self._file = file
         self._earlier = earlier
         self.request_bytes = _HEADER_BYTES
@@ -132,7 +133,7 @@ class AskKnown:
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
-        ref = Ref(space=self._space.space, node=self._earlier.node)
+        ref = Ref(space=self._asked, node=self._earlier.node)
         connection.send(ManifestRequest(ref=ref, limit=MANIFEST_PAGE))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
@@ -169,7 +170,7 @@ class PutBlock:
         """See `Exchange`."""
         records = pack_records(record for record, _ in self._places)
         pieces = self._block.pieces(self._places)
-        connection.send(PutChunksRequest(chunks=len(self._places)), records, *pieces)
+        connection.send(PutChunksRequest(space=self._sending.asked, chunks=len(self._places)), records, *pieces)
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """The chunks are durable."""
@@ -210,14 +211,15 @@ class CommitFiles:
             self._sending.ledger.begin(file.todo.row)
         nodes = self._sending.nodes
         items = [file.item(nodes) for file in self._files]
-        request, body = pack_commit(self._op_id, items, [record for file in self._files for record in file.records])
+        records = [record for file in self._files for record in file.records]
+        request, body = pack_commit(self._op_id, items, records, space=self._sending.asked)
         if self._block is None or not self._inline:
             connection.send(request, body)
             return
         # The contents go out from where they were read to: a copy of them all would cost as much as sealing them.
         request = replace(request, inline=len(self._inline))
-        records = pack_records([record for record, _ in self._inline])
-        connection.send(request, body, records, *self._block.pieces(self._inline))
+        packed = pack_records([record for record, _ in self._inline])
+        connection.send(request, body, packed, *self._block.pieces(self._inline))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """Take the results: each file is there, or has its reason."""
@@ -269,7 +271,7 @@ class AskWhetherThere:
 
     def send(self, connection: Connection) -> None:
         """See `Exchange`."""
-        connection.send(StatRequest(ref=Ref(space=self._sending.space.space, path=self._file.todo.row.remote)))
+        connection.send(StatRequest(ref=Ref(space=self._sending.asked, path=self._file.todo.row.remote)))
 
     def answered(self, answer: Answer) -> Sequence[Exchange]:
         """The file is done, or fails with the commit's error: whatever else is wrong is not its reason."""

@@ -81,7 +81,7 @@ class MadeFolders:
             )
             for folder in folders
         ]
-        request, body = pack_commit(new_op_id(), items, ())
+        request, body = pack_commit(new_op_id(), items, (), space=self._api.naming.asked)
         reply, answer = self._api.caller.call(request, body)
         results, _ = unpack_results(reply, answer)
         if len(results) != len(folders):

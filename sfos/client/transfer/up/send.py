@@ -25,7 +25,9 @@ class Sender:
     def __init__(self, run: Run, space: SpaceInfo, *, follow_symlinks: bool = False) -> None:
         self._run = run
         blocks = run.memory_bytes // LARGE_BLOCK_BYTES
-        self._sending = Sending(space, run.ledger, run.switch, blocks, run.options.batch_bytes)
+        self._api = run.session.space(space)
+        asked = self._api.naming.asked
+        self._sending = Sending(space, run.ledger, run.switch, blocks, run.options.batch_bytes, asked=asked)
         self._queue = SendQueue(self._sending)
         self._follow = follow_symlinks
 
@@ -40,7 +42,7 @@ class Sender:
         """
         run = self._run
         reader = Reader(self._sending, self._queue, follow_symlinks=self._follow)
-        folders = MadeFolders(run.session.api, run.ledger, run.switch, self._sending.nodes)
+        folders = MadeFolders(self._api, run.ledger, run.switch, self._sending.nodes)
         with lanes(run, self._queue):
             for step in plan:
                 self._queue.expect(max([file.local.stamp.size for file in step.files], default=0))

@@ -14,9 +14,19 @@ from sfos.protocol import SpaceInfo
 class Sending:
     """The memory and the files of an upload under way, and how far away the server is. Thread-safe."""
 
-    def __init__(self, space: SpaceInfo, ledger: Ledger, switch: Switch, blocks: int, block_bytes: int) -> None:
-        """`blocks`: how many there may be at a time; `block_bytes`: of one of small files."""
+    def __init__(
+        self,
+        space: SpaceInfo,
+        ledger: Ledger,
+        switch: Switch,
+        blocks: int,
+        block_bytes: int,
+        *,
+        asked: str | None = None,
+    ) -> None:
+        """`blocks`: how many there may be at a time; `block_bytes`: of one of small files; `asked`: see SpaceNaming."""
         self.space = space
+        self.asked = asked
         self.ledger = ledger
         self.switch = switch
         self.changed = threading.Condition()
