@@ -15,7 +15,7 @@ from sfos.client.transfer.down.queue import FetchQueue
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.lane import lanes
 from sfos.client.transfer.run import Run
-from sfos.protocol import BadChunk, SfosError, SpaceInfo, chunk_id
+from sfos.protocol import MIN_CHUNK_BYTES, BadChunk, SfosError, SpaceInfo, chunk_id
 
 
 class Fetcher:
@@ -75,7 +75,7 @@ class Fetcher:
 
     def _begin(self, files: Sequence[FileToFetch]) -> Sequence[FileToFetch]:
         """Fetch small ones while others are still planned; returns what is for later."""
-        now = [file for file in files if file.is_small and file.needs_server]
+        now = [file for file in files if file.entry.size <= MIN_CHUNK_BYTES and file.needs_server]
         size = sum([file.entry.size for file in now])
         if self._free_bytes is not None and self._begun_bytes + size > self._free_bytes:
             return files

@@ -51,7 +51,7 @@ class FileToFetch(msgspec.Struct, frozen=True):
     @property
     def partial(self) -> str:
         """The temporary name."""
-        return partial_name(self.content, self.name)
+        return partial_name(self.entry.content or b"", self.name)
 
 
 class Step(msgspec.Struct, frozen=True):

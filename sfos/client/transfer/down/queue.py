@@ -19,7 +19,7 @@ from sfos.client.transfer.down.exchanges import Manifest, Range, SmallFiles
 from sfos.client.transfer.down.files import FetchingFile, FileToFetch
 from sfos.client.transfer.feed import FAR_S, Exchange, Feed
 from sfos.client.transfer.switch import Switch
-from sfos.protocol import MAX_CHUNK_BYTES
+from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
 
 # Four requests of so many wants are what may be unanswered while their replies are large (64 KiB). Fewer towards the
 # end, so that both sides have something to do to the last.
@@ -61,7 +61,7 @@ class FetchQueue(Feed):
         """Add files to be fetched, and more may come; not links and empty files, which need no server."""
         with self._changed:
             self._expected = self._expected or bool(files)
-            small = [file for file in files if file.is_small]
+            small = [file for file in files if file.entry.size <= MIN_CHUNK_BYTES]  # `is_small`, and no call for each
             self._small += small
             self._small_files += len(small)
             self._small_bytes += sum([file.entry.size for file in small])
