@@ -282,6 +282,15 @@ def test_a_wrong_argument_is_an_exit_code_of_the_process(home: Path, script: str
     assert (done.returncode, "usage:" in done.stderr) == (code, True)
 
 
+@pytest.mark.parametrize("script", ["create_credentials.py", "generate_certificate.py", "manage_storage.py"])
+def test_a_script_is_run_by_its_own_name_too(script: str) -> None:
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        [ROOT / script, "--help"], check=False, capture_output=True, text=True, env={**os.environ, "PATH": search}
+    )
+    assert (done.returncode, "usage:" in done.stdout) == (0, True)
+
+
 def test_each_word_explains_itself() -> None:
     top = credentials("--help").stdout
     for word in ("add", "passwd", "disable", "enable", "remove", "role", "list"):
