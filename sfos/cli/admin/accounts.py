@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sfos.cli.front import output, password
 from sfos.cli.front.shell import Shell
-from sfos.protocol import AccountEntry, LoginRequired, PasswordRefused
+from sfos.protocol import AccountEntry, LoginRequired
 
 if TYPE_CHECKING:
     from sfos.client.administration import Administration
@@ -76,13 +76,4 @@ def first_password(
         return password.from_file(shell, new_password_file)
     if not shell.can_ask:
         raise LoginRequired("There is no terminal to ask for the password; give --new-password-file or --generate.")
-    while True:
-        typed = shell.ask_secret(f"First password of {name}: ")
-        try:
-            admin.check_password(name, typed)
-        except PasswordRefused as refused:
-            shell.error(refused)
-            continue
-        if shell.ask_secret("Once more: ") == typed:
-            return typed
-        shell.warn("The two are not the same; nothing was changed yet.")
+    return password.typed_twice(shell, f"First password of {name}: ", lambda typed: admin.check_password(name, typed))

@@ -79,16 +79,7 @@ def _new_password(session: Session, shell: Shell, options: PasswordOptions) -> s
         new = password.from_file(shell, options.new_password_file)
         _check(session, new)
         return new
-    while True:
-        new = shell.ask_secret(f"New password of {session.user}: ")
-        try:
-            _check(session, new)
-        except PasswordRefused as refused:
-            shell.error(refused)
-            continue
-        if shell.ask_secret("Once more: ") == new:
-            return new
-        shell.warn("The two are not the same; nothing was changed yet.")
+    return password.typed_twice(shell, f"New password of {session.user}: ", lambda new: _check(session, new))
 
 
 def _check(session: Session, new: str) -> None:

@@ -1,4 +1,7 @@
-"""Sources of a password, in this order: --password-file, SFOS_PASSWORD, the keyring, the person at the terminal."""
+"""Sources of a password, in this order: --password-file, SFOS_PASSWORD, the keyring, the person at the terminal.
+
+A new one is typed twice, or comes from a file.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from sfos.cli.front.shell import Shell
 from sfos.client.address import Address
 from sfos.client.errors import LocalAccess
 from sfos.client.session import keyring_store
-from sfos.protocol import LoginRequired
+from sfos.protocol import LoginRequired, PasswordRefused
 
 ENVIRONMENT_VARIABLE = "SFOS_PASSWORD"
 STANDARD_INPUT = "-"
@@ -63,6 +66,23 @@ def candidates(
         return
     for _ in range(_PROMPTS):
         yield lambda: shell.ask_secret(f"{question} of {user}@{address}: "), Origin.PROMPT
+
+
+def typed_twice(shell: Shell, question: str, check: Callable[[str], None]) -> str:
+    """A new password that `check` does not refuse (by PasswordRefused, which is said); asked for until there is one.
+
+    Raises: EOFError.
+    """
+    while True:
+        typed = shell.ask_secret(question)
+        try:
+            check(typed)
+        except PasswordRefused as refused:
+            shell.error(refused)
+            continue
+        if shell.ask_secret("Once more: ") == typed:
+            return typed
+        shell.warn("The two are not the same; nothing was changed yet.")
 
 
 def from_file(shell: Shell, name: str) -> str:
