@@ -42,10 +42,7 @@ def duration(seconds: float) -> str:
 
 def iso(unix_ms: int) -> str | None:
     """Milliseconds since 1970 as ISO 8601 in UTC; None for none, or for what no calendar holds."""
-    try:
-        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if unix_ms else None
-    except (ValueError, OverflowError, OSError):
-        return None
+    return _iso(unix_ms * 1_000_000)
 
 
 def moment(time_ns: int, zone: tzinfo | None = None, *, seconds: bool = False) -> str:
@@ -55,6 +52,11 @@ def moment(time_ns: int, zone: tzinfo | None = None, *, seconds: bool = False) -
         return _UNKNOWN
     # Not strftime, which takes five times as long: a listing has a hundred thousand of them.
     return when.replace(tzinfo=None).isoformat(" ", "seconds" if seconds else "minutes")
+
+
+def _iso(time_ns: int) -> str | None:
+    when = _moment(time_ns, UTC)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None
 
 
 def _moment(time_ns: int, zone: tzinfo | None) -> datetime | None:
@@ -242,13 +244,12 @@ def json_line(value: dict[str, object]) -> str:
 
 def entry_json(entry: Entry, path: str | None) -> dict[str, object]:
     """An entry for programs. Times are ISO 8601 in UTC, and exact in nanoseconds; hashes are hexadecimal."""
-    when = _moment(entry.mtime_ns, UTC)
     value: dict[str, object] = {
         "path": path,
         "name": entry.name,
         "kind": entry.kind,
         "size": entry.size,
-        "mtime": when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else None,
+        "mtime": _iso(entry.mtime_ns),
         "mtime_ns": entry.mtime_ns,
         "node": entry.node,
         "revision": entry.revision,
