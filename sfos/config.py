@@ -310,8 +310,7 @@ def load_with_origins(
     own_home: Path | None = None,
 ) -> tuple[Config, Mapping[str, str]]:
     """The settings in force, as `load`, and where each of them comes from, by key; of the defaults nothing is said."""
-    named = home or (Path(environ["SFOS_HOME"]) if environ.get("SFOS_HOME") else None) or own_home
-    base = (named or platform_home()).expanduser().absolute()
+    base = Path(home or environ.get("SFOS_HOME") or own_home or platform_home()).expanduser().absolute()
     by_hand = given_by_hand(argv_overrides, "the command line", SECTIONS)
     ours = {name: value for name, value in environ.items() if not name.startswith(TEST_PREFIX)}
     sources = (
