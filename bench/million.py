@@ -5,8 +5,9 @@
 
 The tree: one folder of 100,000 files, one of 10,000, the rest in folders of 1,000; each file has had two versions
 before. Rows are real ones (sealed names, codes, digest), so that `manage_storage.py verify` finds nothing wrong with
-them. Timed are whole commands through `server.spaces.space.Space`, and for listings also the rows alone, which is what
-the figures of the design are about. Each figure is the median of its runs; deletions and overwrites run once each time.
+them. Timed are whole commands through `sfos.server.spaces.space.Space`, and for listings also the rows alone, which is
+what the figures of the design are about. Each figure is the median of its runs; deletions and overwrites run once each
+time.
 """
 
 from __future__ import annotations
