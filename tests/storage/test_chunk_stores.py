@@ -137,6 +137,17 @@ def test_a_store_tells_what_it_holds_without_reading_it(store: ChunkStore) -> No
     assert not store.holds(location, len(token))
 
 
+def test_a_store_tells_where_something_lies_and_where_nothing_does(store: ChunkStore) -> None:
+    locations = put(store, *map(token_of, range(6)))
+    store.delete(locations[:3])
+    assert store.which_are_there([*locations, "nowhere"]) == set(locations[3:])
+
+
+def test_a_store_is_not_behind_the_mark_of_what_it_holds(store: ChunkStore) -> None:
+    locations = put(store, *map(token_of, range(6)))
+    assert store.behind(store.mark_of(locations)) is None
+
+
 def test_the_same_chunk_put_twice_lies_in_two_places(store: ChunkStore) -> None:
     one, two = put(store, token_of(1), token_of(1))
     store.delete([one])

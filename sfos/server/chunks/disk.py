@@ -62,10 +62,7 @@ class DiskStore:
 
     def holds(self, location: str, sealed_len: int) -> bool:
         """See ChunkStore."""
-        try:
-            return self.files.size_of(self._path(location)) == sealed_len
-        except FileNotFoundError:
-            return False
+        return self._size_of(location) == sealed_len
 
     def read_short(self, locations: Sequence[str]) -> dict[str, bytes]:  # noqa: ARG002 - each is a file of its own
         """See ChunkStore."""
@@ -103,14 +100,14 @@ class DiskStore:
 
     def which_are_there(self, locations: Sequence[str]) -> set[str]:
         """See ChunkStore."""
-        return {location for location in locations if self._is_there(location)}
+        return {location for location in locations if self._size_of(location) is not None}
 
-    def _is_there(self, location: str) -> bool:
+    def _size_of(self, location: str) -> int | None:
+        """Length of the token there in bytes; None if nothing lies there, or nothing can."""
         try:
-            self.files.size_of(self._path(location))
+            return self.files.size_of(self._path(location))
         except FileNotFoundError:
-            return False
-        return True
+            return None
 
     def go_on_above(self, mark: int) -> None:
         """See ChunkStore."""
