@@ -50,7 +50,7 @@ from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.commands.repetition import idempotency_key
 from sfos.server.commands.rights import caller, space_of
 from sfos.server.net.reply_buffers import BUFFER_BYTES
-from sfos.server.spaces.operations.guard import SHOWN_AS_DAMAGE, explained
+from sfos.server.spaces.operations.guard import SHOWN_AS_DAMAGE, raise_explained
 from sfos.server.spaces.operations.listing import EntriesPage, NamesPage
 from sfos.server.spaces.space import Space
 from sfos.server.spaces.stored_answers import ItemsDone, pack_items_done
@@ -69,10 +69,7 @@ def _opened(call: Call[Any]) -> Iterator[Space]:
         try:
             yield space
         except SHOWN_AS_DAMAGE as error:
-            told = explained(error, space)
-            if told is None:
-                raise
-            raise told from error
+            raise_explained(error, space)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from sfos.protocol import DataDamaged, NewerFormat, SfosError, StorageFailed, StorageFull, StorageMissing
 from sfos.server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS
@@ -50,11 +50,19 @@ class Stored(Protocol):
 S = TypeVar("S", bound=Stored)
 
 SHOWN_AS_DAMAGE = (StorageFault, OSError, DatabaseError, *NUMBERS_SHOWN_AS, *SHOWN_AS)
-"""Errors by which something wrong with the storage can show, wherever it is met first; see `explained`."""
+"""Errors by which something wrong with the storage can show, wherever it is met first; see `raise_explained`."""
 
 
-def explained(error: Exception, stored: Stored) -> SfosError | None:
-    """The error that a client gets for one of SHOWN_AS_DAMAGE; None for a mistake of this program. Logs the former."""
+def raise_explained(error: Exception, stored: Stored) -> NoReturn:
+    """Raise what a client gets for one of SHOWN_AS_DAMAGE, logged; a mistake of this program as it is."""
+    told = _explained(error, stored)
+    if told is None:
+        raise error
+    raise told from error
+
+
+def _explained(error: Exception, stored: Stored) -> SfosError | None:
+    """The error that a client gets; None for a mistake of this program."""
     if isinstance(error, (StorageFault, OSError, DatabaseError)):
         return as_storage_error(error, stored.space_id)
     if isinstance(error, NUMBERS_SHOWN_AS):
@@ -75,9 +83,6 @@ def guarded(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
         try:
             return function(stored, *args, **kwargs)
         except SHOWN_AS_DAMAGE as error:
-            told = explained(error, stored)
-            if told is None:
-                raise
-            raise told from error
+            raise_explained(error, stored)
 
     return call
