@@ -320,5 +320,5 @@ class _Landing:
         ]
         insert_lists(tx, lists)
         used = {one for plan in self._used for one, _ in plan.records}
-        self._upload.register(tx, self._caller, live=used, pending_since_ms=self._change.tree.time_ms)
+        self._upload.register(self._context, tx, self._caller, live=used, pending_since_ms=self._change.tree.time_ms)
         make_live(tx, [one for one in self._pending if one in used])

@@ -35,7 +35,7 @@ from sfos.server.catalog.chunk_rows import (
 )
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
-from sfos.server.chunks.store import Batch, ChunkStore
+from sfos.server.chunks.store import Batch
 from sfos.server.disk.storage_faults import TokenDamaged
 from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.vault.sealing import TokenType, sealed_size
@@ -67,7 +67,7 @@ def put_chunks(context: SpaceContext, caller: Caller, records: Iterable[PlainRec
         upload = store_pieces(context, caller, {one: pieces[one] for one in absent})
         now_ms = context.now_ms()
         with upload.gone_if_refused(context), context.catalog.write() as tx:
-            stored += upload.register(tx, caller, live=frozenset(), pending_since_ms=now_ms)
+            stored += upload.register(context, tx, caller, live=frozenset(), pending_since_ms=now_ms)
             there = {one for one, row in chunk_rows(tx, pieces).items() if row.offset != HURT}
             keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
         upload.discard_rest(context)
@@ -88,7 +88,6 @@ def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: me
 class Upload:
     """Chunks that are durable, and whose rows are not written yet."""
 
-    store: ChunkStore
     rows: dict[bytes, PlainChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
@@ -114,6 +113,7 @@ class Upload:
 
     def register(
         self,
+        context: SpaceContext,
         tx: Transaction,
         caller: Caller,
         *,
@@ -137,7 +137,7 @@ class Upload:
         more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
         if more:
             _check_quota(caller, tx, more)
-        add_stored_bytes(tx, more, self.store.mark_of([location for _, _, location, _, _, _ in new.values()]))
+        add_stored_bytes(tx, more, context.store.mark_of([location for _, _, location, _, _, _ in new.values()]))
         self._registered.update(new)
         return len(new)
 
@@ -168,7 +168,7 @@ class Upload:
 def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Upload:
     """Seal `pieces` and make them durable. Raises: StorageFull, QuotaExceeded."""
     if not pieces:
-        return Upload(context.store, {})
+        return Upload({})
     more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
     if context.store.free_bytes() - more < context.limits.free_floor_bytes:
         raise StorageFull
@@ -182,11 +182,10 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
         locations = batch.finish()
     key_no = context.sealer.key_no
     upload = Upload(
-        context.store,
         {
             one: (one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
-        },
+        }
     )
     upload.heal(context)
     return upload
