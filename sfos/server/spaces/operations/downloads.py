@@ -72,7 +72,7 @@ TakeMemory = Callable[[int, int], memoryview]
 """`take_memory(chunks, size_bytes)`: at least so many bytes, to put so many chunks into; with whatever is in them."""
 
 
-def manifest(context: SpaceContext, ref: Ref, *, first: int = 0, limit: int = MOST_RECORDS) -> Manifest:
+def manifest(context: SpaceContext, ref: Ref, *, first: int, limit: int) -> Manifest:
     """See Space.manifest."""
     with context.catalog.read() as tx:
         state = find_ref(context, tx, ref)

@@ -40,7 +40,6 @@ from sfos.server.spaces.stored_answers import ITEMS_ANSWERS, ItemsDone
 
 _LEAVES = {kind: int(number) for kind, number in KIND_NUMBERS.items() if number != StateKind.FOLDER}
 _MAX_MISSING_IDS = 32_768  # 1 MiB of a reply's body; who lacks more asks again
-_NOTHING = memoryview(b"")
 
 
 class _Plan(msgspec.Struct, frozen=True, gc=False):  # up to 5,000 a commit: the collector need not visit them
@@ -58,11 +57,11 @@ def put_items(
     caller: Caller,
     key: IdempotencyKey,
     items: Sequence[CommitItem],
-    records: Sequence[PlainRecord] = (),
-    inline: Sequence[PlainRecord] = (),
-    data: memoryview = _NOTHING,
+    records: Sequence[PlainRecord],
+    inline: Sequence[PlainRecord],
+    data: memoryview,
     *,
-    atomic: bool = False,
+    atomic: bool,
 ) -> ItemsDone:
     """See Space.put_items."""
     answered = stored_answer(context, key, ITEMS_ANSWERS)

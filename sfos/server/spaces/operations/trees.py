@@ -45,9 +45,9 @@ def make_folder(
     key: IdempotencyKey,
     target: Target,
     *,
-    parents: bool = False,
-    mtime_ns: int = 0,
-    attrs: Attributes | None = None,
+    parents: bool,
+    mtime_ns: int,
+    attrs: Attributes | None,
 ) -> NodeReply:
     """See Space.make_folder."""
 
@@ -77,8 +77,8 @@ def move(
     source: Ref,
     target: Target,
     *,
-    replace: bool = False,
-    if_revision: Revision | None = None,
+    replace: bool,
+    if_revision: Revision | None,
 ) -> NodeReply:
     """One row changes, however much is below it. Raises: see Space.move."""
 
@@ -106,8 +106,8 @@ def copy(
     source: Ref,
     target: Target,
     *,
-    replace: bool = False,
-    if_revision: Revision | None = None,
+    replace: bool,
+    if_revision: Revision | None,
 ) -> NodeReply:
     """New nodes with the same contents. A file that is replaced gets a new version. Raises: see Space.copy."""
 
@@ -130,7 +130,7 @@ def copy(
 
 
 def delete(
-    context: SpaceContext, caller: Caller, key: IdempotencyKey, items: Sequence[DeleteItem], *, atomic: bool = False
+    context: SpaceContext, caller: Caller, key: IdempotencyKey, items: Sequence[DeleteItem], *, atomic: bool
 ) -> ItemsDone:
     """Ends the states of the items and of all below them; what they were stays in the history."""
 
