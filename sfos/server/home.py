@@ -62,8 +62,7 @@ def open_home(config: Config) -> Home:
         check_accounts(accounts, settings.host)
         audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, secrets)))
         identity = CurrentIdentity(settings.certificate_file, settings.private_key_file, audit)
-        commit_feed = CommitFeed()
-        spaces = open_spaces(config, commit_feed)
+        spaces = open_spaces(config)
         opened.callback(_close_spaces, spaces)
         if left := spaces.remove_half_written():
             _log.info("removed %d half-written file(s) of an earlier run", left)
@@ -78,12 +77,12 @@ def open_home(config: Config) -> Home:
             audit=audit,
             identity=identity,
             spaces=spaces,
-            commit_feed=commit_feed,
+            commit_feed=spaces.commit_feed,
             close=opened.pop_all().close,
         )
 
 
-def open_spaces(config: Config, commit_feed: CommitFeed | None = None) -> SpaceRegistry:
+def open_spaces(config: Config) -> SpaceRegistry:
     """The space store that the settings describe. Makes the master key file if nothing is stored yet.
 
     Raises: StorageFault, OSError; UnicodeDecodeError for a damaged list of known spaces.
@@ -110,7 +109,6 @@ def open_spaces(config: Config, commit_feed: CommitFeed | None = None) -> SpaceR
         keep_open=storage.open_catalogs,
         sync_threads=server.worker_threads,
         known=known,
-        commit_feed=commit_feed,
     )
 
 

@@ -93,7 +93,6 @@ class SpaceRegistry:
         now_ms: Callable[[], int] = wall_clock_ms,
         files: LocalFiles | None = None,
         known: KnownSpaces | None = None,
-        commit_feed: CommitFeed | None = None,
     ) -> None:
         """Nothing is written before the master key is known to be the right one.
 
@@ -114,7 +113,7 @@ class SpaceRegistry:
             scratch=MemoryPool(SCRATCH_BYTES),
             lists=ListCache(),
             opened=Opened(),
-            commit_feed=CommitFeed() if commit_feed is None else commit_feed,
+            commit_feed=CommitFeed(),
             files=files or LocalFiles(),
         )
         self._keep_open = keep_open
