@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from sfos.protocol import (
     MAX_CHUNK_BYTES,
-    RECORD,
     Attributes,
     Change,
     ChunkRecord,
@@ -36,7 +33,7 @@ from sfos.protocol import (
     unpack_commit,
 )
 from sfos.server.commands.files import pack_page
-from sfos.server.commands.repetition import idempotency_key
+from sfos.server.commands.repetition import commit_key, idempotency_key
 from sfos.server.spaces.operations.listing import EntriesPage
 from sfos.server.spaces.space import Caller, IdempotencyKey, Space
 from sfos.server.spaces.stored_answers import ItemsDone
@@ -125,8 +122,7 @@ class Desk:
     def send_commit(self, request: CommitRequest, body: bytes) -> ItemsDone:
         """Commit what is packed, under the key that the server would give it."""
         new = unpack_commit(request, memoryview(body))
-        said = body[: request.items_bytes + request.records * RECORD.size]
-        key = idempotency_key(self.caller, msgspec.structs.replace(request, inline=0), said)
+        key = commit_key(self.caller, request, body)
         return self.space.put_items(
             self.caller, key, new.items, new.records, new.inline, new.data, atomic=request.atomic
         )

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
-
 from sfos.protocol import (
     CHUNK_ID_BYTES,
     LENGTH,
@@ -47,7 +45,7 @@ from sfos.protocol import (
     unpack_wants,
 )
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers
-from sfos.server.commands.repetition import idempotency_key
+from sfos.server.commands.repetition import commit_key, idempotency_key
 from sfos.server.commands.rights import caller, space_of
 from sfos.server.net.reply_buffers import BUFFER_BYTES
 from sfos.server.spaces.operations.guard import SHOWN_AS_DAMAGE, raise_explained
@@ -184,9 +182,7 @@ def put_chunks(call: Call[PutChunksRequest]) -> Answer:
 
 def commit(call: Call[CommitRequest]) -> Answer:
     args, who = call.args, caller(call)
-    # Without the data that it brings along: the records say what they are, and a repeat may have to bring others.
-    said = call.body[: args.items_bytes + args.records * RECORD.size]
-    key = idempotency_key(who, msgspec.structs.replace(args, inline=0), said)
+    key = commit_key(who, args, call.body)
     with _opened(call) as space:
         new = unpack_commit(args, call.body)
         done = space.put_items(who, key, new.items, new.records, new.inline, new.data, atomic=args.atomic)
