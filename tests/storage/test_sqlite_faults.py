@@ -254,7 +254,7 @@ def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_m
 ) -> None:
     with closing(engine.Catalog(context.catalog.path, context.catalog.space)) as catalog:
         pool = catalog._pool
-        monkeypatch.setattr(pool, "_soon_s", 3_600.0)
+        monkeypatch.setattr(sqlite, "_SOON_S", 3_600.0)
         connect, all_here, let_go = pool._connect, threading.Barrier(17), threading.Event()
 
         def fail() -> sqlite3.Connection:

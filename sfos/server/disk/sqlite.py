@@ -48,6 +48,7 @@ _PASSING = frozenset(
     )
 )
 _PROBE_BYTES = 1024 * 1024
+_SOON_S = 2.0  # the moment for which somebody waits for a connection of another
 
 
 def extended_code(error: sqlite3.Error) -> int:
@@ -146,17 +147,14 @@ class Lent(NamedTuple):
 class ConnectionPool:
     """Connections to one database. Safe from several threads; a connection passes from thread to thread.
 
-    `kept`: how many idle ones stay open. `most`: with so many open, who may wait does so for one of them, up to
-    `soon_s`, and no longer, so that nobody waits for ever; None is no limit.
+    `kept`: how many idle ones stay open. `most`: with so many open, who may wait does so for one of them, a moment and
+    no longer, so that nobody waits for ever; None is no limit.
     """
 
-    def __init__(
-        self, connect: Callable[[], sqlite3.Connection], *, kept: int, most: int | None = None, soon_s: float = 2.0
-    ) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], *, kept: int, most: int | None = None) -> None:
         self._connect = connect
         self._kept = kept
         self._most = most
-        self._soon_s = soon_s
         self._idle: deque[Lent] = deque()
         self._room = threading.Condition()
         self._open = 0  # and how many wait for one; both change under `_room`
@@ -173,7 +171,7 @@ class ConnectionPool:
             most = self._most
             if may_wait and most is not None:
                 self._waiting += 1
-                self._room.wait_for(lambda: self._idle or self._open < most, self._soon_s)
+                self._room.wait_for(lambda: self._idle or self._open < most, _SOON_S)
                 self._waiting -= 1
             if self._idle:
                 with contextlib.suppress(IndexError):  # somebody else was faster
