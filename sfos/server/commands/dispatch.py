@@ -51,7 +51,7 @@ _ACCOUNTS_AGAIN_S = 5.0
 
 @dataclass(slots=True)
 class Response:
-    """Response to a request, and what is to be done then. Its memory is leased until `release`."""
+    """Response to a request, and what is to be done then. Its body lies in the room that it was answered in."""
 
     command: str
     header: bytes
