@@ -8,9 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from sfos.client.api import Api
+from sfos.client.commands import Caller
 from sfos.client.errors import Cancelled
 from sfos.client.local.scan import LocalEntry, look_at
 from sfos.client.local.writing import NOTHING, Destination
@@ -42,6 +45,7 @@ from sfos.protocol import (
 from tests.client.scripted_server import ScriptedServer
 
 SPACE = SpaceInfo(space="0" * 32, given_chunk_key=b"k" * 32, given_cut_seed=1, cursor="c")
+API = Api(cast("Caller", None), lambda: SPACE)  # of which nothing is asked
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def switch() -> Switch:
 
 @pytest.fixture
 def sending(switch: Switch) -> Sending:
-    return Sending(SPACE, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
+    return Sending(API, Ledger(1), switch, blocks=4, block_bytes=MIN_CHUNK_BYTES)
 
 
 @pytest.fixture
@@ -253,7 +257,7 @@ def small_files(ledger: Ledger, count: int, size: int) -> list[FileToFetch]:
 @pytest.fixture
 def fetching(switch: Switch, tmp_path: Path) -> Iterator[FetchQueue]:
     with closing(Destination(tmp_path)) as destination:
-        yield FetchQueue(Arrivals(SPACE, Ledger(1), switch, destination, fsync_small=False), switch)
+        yield FetchQueue(Arrivals(API, Ledger(1), switch, destination, fsync_small=False), switch)
 
 
 def test_very_small_files_come_over_one_connection(fetching: FetchQueue) -> None:

@@ -7,9 +7,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from sfos.client.api import Api
+from sfos.client.commands import Caller
 from sfos.client.errors import FileChanged
 from sfos.client.local.chunking import Cutter, SourceFile, Stamp, name_whole, open_source
 from sfos.client.local.scan import LocalEntry, look_at
@@ -27,6 +30,7 @@ from sfos.client.transfer.up.sending import Sending
 from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, ChunkRecord, Entry, SpaceInfo, chunk_id
 
 SPACE = SpaceInfo(space="0" * 32, given_chunk_key=b"k" * 32, given_cut_seed=1, cursor="c")
+API = Api(cast("Caller", None), lambda: SPACE)  # of which nothing is asked
 
 
 @pytest.fixture
@@ -53,7 +57,7 @@ class Sent(SendQueue):
     """As if every block were sent at once; what was in it is written over."""
 
     def __init__(self) -> None:
-        self.sending = Sending(SPACE, Ledger(1), Switch(), blocks=4, block_bytes=MIN_CHUNK_BYTES)
+        self.sending = Sending(API, Ledger(1), Switch(), blocks=4, block_bytes=MIN_CHUNK_BYTES)
         super().__init__(self.sending)
         self.contents: dict[bytes, bytes] = {}
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from operator import attrgetter
 
+from sfos.client.api import Api
 from sfos.client.errors import LocalChanged, LocalFileError
 from sfos.client.local.chunking import Cutter, name_whole
 from sfos.client.local.writing import (
@@ -30,7 +31,7 @@ from sfos.client.transfer.down.local_copy import chunks_in_common
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.switch import Switch
-from sfos.protocol import AlreadyExists, SfosError, SpaceInfo, chunk_id
+from sfos.protocol import AlreadyExists, SfosError, chunk_id
 
 if sys.platform != "win32":
     import fcntl
@@ -40,18 +41,11 @@ class Arrivals:
     """The files of a download on this computer. Thread-safe; told by the answers, in the threads of the lanes."""
 
     def __init__(
-        self,
-        space: SpaceInfo,
-        ledger: Ledger,
-        switch: Switch,
-        destination: Destination,
-        *,
-        fsync_small: bool,
-        asked: str | None = None,
+        self, api: Api, ledger: Ledger, switch: Switch, destination: Destination, *, fsync_small: bool
     ) -> None:
-        """`asked`: see SpaceNaming."""
-        self.space = space
-        self.asked = asked
+        """`api`: of the space that they come from."""
+        self.space = api.info
+        self.asked = api.naming.asked
         self.changed = threading.Condition()
         self.open_files: list[FetchingFile] = []  # large ones that have begun
         self._ledger = ledger

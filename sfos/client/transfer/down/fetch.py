@@ -23,15 +23,10 @@ class Fetcher:
 
     def __init__(self, run: Run, space: SpaceInfo, destination: Destination) -> None:
         self._run = run
-        self._space = space
         self._destination = destination
+        api = run.session.space(space)
         self._arrivals = Arrivals(
-            space,
-            run.ledger,
-            run.switch,
-            destination,
-            fsync_small=run.options.fsync_small_downloads,
-            asked=run.session.space(space).naming.asked,
+            api, run.ledger, run.switch, destination, fsync_small=run.options.fsync_small_downloads
         )
         self._queue = FetchQueue(self._arrivals, run.switch)
         self._free_bytes = destination.free_bytes()
@@ -121,7 +116,7 @@ class Fetcher:
                         raise LocalAccess("The server does not say where this link points.", subject=file.row.remote)
                     folder.make_link(file.partial, entry.attrs.link)
                 else:
-                    if entry.content != chunk_id(self._space.chunk_key, b""):
+                    if entry.content != chunk_id(self._arrivals.space.chunk_key, b""):
                         raise BadChunk(subject=file.row.remote)
                     folder.write_file(file.partial, memoryview(b""), entry.attrs, entry.mtime_ns, durable=False)
                 self._arrivals.place(folder, file.partial, file)

@@ -26,8 +26,7 @@ class Sender:
         self._run = run
         blocks = run.memory_bytes // LARGE_BLOCK_BYTES
         self._api = run.session.space(space)
-        asked = self._api.naming.asked
-        self._sending = Sending(space, run.ledger, run.switch, blocks, run.options.batch_bytes, asked=asked)
+        self._sending = Sending(self._api, run.ledger, run.switch, blocks, run.options.batch_bytes)
         self._queue = SendQueue(self._sending)
         self._follow = follow_symlinks
 

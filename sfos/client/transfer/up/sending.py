@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import threading
 
+from sfos.client.api import Api
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.switch import Switch
 from sfos.client.transfer.up.block import Block, Blocks
 from sfos.client.transfer.up.files import FolderToMake, PathToMake, SentFiles
-from sfos.protocol import SpaceInfo
 
 
 class Sending:
     """The memory and the files of an upload under way, and how far away the server is. Thread-safe."""
 
-    def __init__(
-        self,
-        space: SpaceInfo,
-        ledger: Ledger,
-        switch: Switch,
-        blocks: int,
-        block_bytes: int,
-        *,
-        asked: str | None = None,
-    ) -> None:
-        """`blocks`: how many there may be at a time; `block_bytes`: of one of small files; `asked`: see SpaceNaming."""
-        self.space = space
-        self.asked = asked
+    def __init__(self, api: Api, ledger: Ledger, switch: Switch, blocks: int, block_bytes: int) -> None:
+        """`api`: of the space; `blocks`: how many there may be at a time; `block_bytes`: of one of small files."""
+        self.space = api.info
+        self.asked = api.naming.asked
         self.ledger = ledger
         self.switch = switch
         self.changed = threading.Condition()
