@@ -14,11 +14,15 @@ from sfos.client.local.scan import LocalEntry, look_at
 from sfos.client.local.writing import NOTHING, Destination
 from sfos.client.nodes import NodeKey
 from sfos.client.session.session import Session
+from sfos.client.transfer import OnConflict
+from sfos.client.transfer.conflicts import Answers
 from sfos.client.transfer.down import files as down
 from sfos.client.transfer.down.fetch import Fetcher
 from sfos.client.transfer.down.files import FileToFetch
+from sfos.client.transfer.down.plan import DownloadPlanner, Root, Roots
 from sfos.client.transfer.up import files as up
 from sfos.client.transfer.up.files import FileToSend
+from sfos.client.transfer.up.plan import UploadPlanner
 from sfos.client.transfer.up.send import Sender
 from sfos.client.watch import Changed, WatchResumed
 from sfos.protocol import (
@@ -299,6 +303,26 @@ def test_contents_of_a_space_without_its_secrets_stay_closed(spaces: TwoSpaces, 
     bare = session.space("6" * 32)
     assert bare.info.given_chunk_key is None
     assert session.space(TEAM_INFO).info.chunk_key != CHUNK_KEY
+
+
+@pytest.mark.parametrize("info", [SPACE, TEAM_INFO], ids=["home", "team"])
+def test_plans_look_into_the_space_that_is_given(
+    spaces: TwoSpaces, session: Session, tmp_path: Path, info: SpaceInfo
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    run = run_of(session)
+    answers = Answers(OnConflict.REPLACE)
+    planner = UploadPlanner(run, info, answers, follow_symlinks=False)
+    list(planner.plan([tmp_path / "folder", tmp_path / "file"], "/7", None))
+    roots, row = Roots(), run.ledger.add(tmp_path, "/7", "file", 0)
+    roots.add(row, Root(entry(info.space, 8)))
+    with closing(Destination(tmp_path)) as destination:
+        list(DownloadPlanner(run, info, answers, destination, roots).plan_again([row]))
+    looked = [request.ref.space for request in spaces.asked if isinstance(request, StatRequest)]
+    listed = [ref.space for request in spaces.asked if isinstance(request, ListRequest) for ref in request.folders]
+    assert len(looked) == 3 and listed  # where to upload to, the file, and what is to be fetched
+    assert {*looked, *listed} == {None if info is SPACE else TEAM}
 
 
 @pytest.mark.parametrize("info", [SPACE, TEAM_INFO], ids=["home", "team"])

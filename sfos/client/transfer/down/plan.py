@@ -92,7 +92,7 @@ class DownloadPlanner:
         checksum: bool = False,
     ) -> None:
         """`roots` is told how each row can be tried again."""
-        self._api = run.session.api
+        self._api = run.session.space(space)
         self._ledger = run.ledger
         self._switch = run.switch
         self._conflicts = Conflicts(Direction.DOWNLOAD, answers, run.switch, space, checksum=checksum)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from sfos.client.api import Api
 from sfos.client.local.scan import LocalEntry
 from sfos.client.transfer.events import ItemState
-from sfos.client.transfer.ledger import Row
-from sfos.client.transfer.run import Run
+from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.up.files import FolderToMake
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
@@ -22,9 +22,9 @@ Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into whi
 class RemoteFolders:
     """Folders on the server, for one job, in its own thread."""
 
-    def __init__(self, run: Run, *, follow_symlinks: bool) -> None:
-        self._api = run.session.api
-        self._ledger = run.ledger
+    def __init__(self, api: Api, ledger: Ledger, *, follow_symlinks: bool) -> None:
+        self._api = api
+        self._ledger = ledger
         self._follow = follow_symlinks
         self._visited: set[tuple[int, int]] = set()
         self._missing: list[Wanted] = []

@@ -66,13 +66,13 @@ class UploadPlanner:
         follow_symlinks: bool,
         checksum: bool = False,
     ) -> None:
-        self._api = run.session.api
+        self._api = run.session.space(space)
         self._ledger = run.ledger
         self._switch = run.switch
         self._conflicts = Conflicts(Direction.UPLOAD, answers, run.switch, space, checksum=checksum)
         self._follow = follow_symlinks
         self._checksum = checksum
-        self._folders = RemoteFolders(run, follow_symlinks=follow_symlinks)
+        self._folders = RemoteFolders(self._api, run.ledger, follow_symlinks=follow_symlinks)
         self._files: list[FileToSend] = []  # of the next step
 
     def _destination(self, folder: str | Ref | Entry) -> tuple[int | PathToMake, str]:
