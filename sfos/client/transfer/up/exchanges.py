@@ -17,7 +17,7 @@ from sfos.client.transfer.feed import Exchange
 from sfos.client.transfer.known_chunks import KnownChunks
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.up.block import Block, ChunkAt
-from sfos.client.transfer.up.files import SendingFile
+from sfos.client.transfer.up.files import SendingFile, node_of
 from sfos.client.transfer.up.sending import Sending
 from sfos.protocol import (
     CHUNK_ID_BYTES,
@@ -285,7 +285,7 @@ class AskWhetherThere:
 
     def _is_there(self, entry: Entry) -> bool:
         todo, local = self._file.todo, self._file.todo.local
-        parent = todo.parent if isinstance(todo.parent, int) else self._sending.nodes[todo.parent]
+        parent = node_of(todo.parent, self._sending.nodes)
         if (entry.parent, entry.name, entry.kind) != (parent, todo.name, local.kind):
             return False
         if local.kind == "symlink":

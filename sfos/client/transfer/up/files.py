@@ -35,6 +35,11 @@ Parent = int | FolderToMake | PathToMake
 """A folder on the server: its node, or what is to be made."""
 
 
+def node_of(parent: Parent, nodes: Mapping[FolderToMake | PathToMake, int]) -> int:
+    """Node of a folder that is there by now. `nodes`: of those that have been made."""
+    return parent if isinstance(parent, int) else nodes[parent]
+
+
 class FileToSend(msgspec.Struct, frozen=True):
     """A file or symlink here, and where it is to be put on the server.
 
@@ -82,9 +87,8 @@ class SendingFile(msgspec.Struct, eq=False):
     def item(self, nodes: Mapping[FolderToMake | PathToMake, int]) -> CommitItem:
         """Item of a commit that puts it in place."""
         todo = self.todo
-        parent = todo.parent if isinstance(todo.parent, int) else nodes[todo.parent]
         return CommitItem(
-            target=Target(parent=parent, name=todo.name),
+            target=Target(parent=node_of(todo.parent, nodes), name=todo.name),
             kind=todo.local.kind,
             size=self.size,
             mtime_ns=self.mtime_ns,

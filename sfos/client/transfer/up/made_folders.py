@@ -8,7 +8,7 @@ from sfos.client.api import Api, new_op_id
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.switch import Switch
-from sfos.client.transfer.up.files import FileToSend, FolderToMake, Parent, PathToMake, attributes_of
+from sfos.client.transfer.up.files import FileToSend, FolderToMake, Parent, PathToMake, attributes_of, node_of
 from sfos.protocol import (
     MUST_NOT_EXIST,
     AlreadyExists,
@@ -73,7 +73,7 @@ class MadeFolders:
         self._switch.wait_open()
         items = [
             CommitItem(
-                target=Target(parent=self._node_of(folder), name=folder.local.name),
+                target=Target(parent=node_of(folder.parent, self._nodes), name=folder.local.name),
                 kind="folder",
                 mtime_ns=folder.local.stamp.mtime_ns,
                 attrs=attributes_of(folder.local),
@@ -98,9 +98,6 @@ class MadeFolders:
                 self._ledger.end(folder.row, ItemState.FAILED, error)
             else:
                 self._ledger.end(folder.row, ItemState.DONE)
-
-    def _node_of(self, folder: FolderToMake) -> int:
-        return folder.parent if isinstance(folder.parent, int) else self._nodes[folder.parent]
 
     def _take_what_is_there(self, folder: FolderToMake) -> SfosError | None:
         """Somebody made it in this moment: use it, if it is a folder. Returns the reason if it is none."""
