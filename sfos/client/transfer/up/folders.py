@@ -56,8 +56,8 @@ class RemoteFolders:
                 )
         yield from self._listed(there)
 
-    def missing(self) -> list[tuple[LocalEntry, RemoteFolder]]:
-        """The remote folder for each local one of the level that has none yet: it is to be made."""
+    def missing(self) -> list[tuple[FolderToMake, RemoteFolder]]:
+        """The folders that are to be made, for each local one of the level that has none yet, and what they will be."""
         missing, self._missing = self._missing, []
         return [self._to_make(wanted) for wanted in missing]
 
@@ -83,11 +83,12 @@ class RemoteFolders:
             else:
                 yield local, RemoteFolder(self._api, entry.node, path, listing.parts)
 
-    def _to_make(self, missing: Wanted) -> tuple[LocalEntry, RemoteFolder]:
+    def _to_make(self, missing: Wanted) -> tuple[FolderToMake, RemoteFolder]:
         local, parent, row = missing
         path = parent.path_of(local.name)
         if row is None:
             row = self._ledger.add(local.path, path, "folder", 0)
         else:
             self._ledger.again(row, 0)
-        return local, RemoteFolder(self._api, FolderToMake(row, local, parent.node), path, ())
+        folder = FolderToMake(row, local, parent.node)
+        return folder, RemoteFolder(self._api, folder, path, ())

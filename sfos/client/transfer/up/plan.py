@@ -22,7 +22,7 @@ from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
-from sfos.client.transfer.up.files import FileToSend, FolderToMake, PathToMake, Step
+from sfos.client.transfer.up.files import FileToSend, PathToMake, Step
 from sfos.client.transfer.up.folders import RemoteFolders, Wanted
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
@@ -136,8 +136,7 @@ class UploadPlanner:
             yield Step(files=files)
 
     def _plan(self, roots: Sequence[Root]) -> Iterator[Step]:
-        places = {id(root.parent.node): root.parent.node for root in roots}
-        paths = [place for place in places.values() if isinstance(place, PathToMake)]
+        paths = list(dict.fromkeys([node for root in roots if isinstance(node := root.parent.node, PathToMake)]))
         if paths:
             yield Step(folders=paths)
         level: list[Wanted] = []
@@ -155,10 +154,10 @@ class UploadPlanner:
                 yield from self._plan_folder(local, remote, below)
             missing = self._folders.missing()
             if missing:
-                yield Step(folders=[remote.node for _, remote in missing if isinstance(remote.node, FolderToMake)])
-            for local, remote in missing:
-                if isinstance(remote.node, FolderToMake) and remote.node.row.state is not ItemState.FAILED:
-                    yield from self._plan_folder(local, remote, below)
+                yield Step(folders=[folder for folder, _ in missing])
+            for folder, remote in missing:
+                if folder.row.state is not ItemState.FAILED:
+                    yield from self._plan_folder(folder.local, remote, below)
             level = below if depth < MAX_DEPTH else []
 
     def _plan_folder(self, local: LocalEntry, remote: RemoteFolder, below: list[Wanted]) -> Iterator[Step]:
