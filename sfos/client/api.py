@@ -66,11 +66,11 @@ class Api(Folders):
         caller: Caller,
         space: Callable[[], SpaceInfo],
         home: str | None = None,
-        watch: Callable[[Cursor | None, str | None, float], Watch] | None = None,
+        watch: Callable[[Cursor | None, SpaceNaming, float], Watch] | None = None,
     ) -> None:
         """`space`: the space and its secrets, as the session knows them now. `home`: the user's own, if it is another.
 
-        `watch`: begins one of a space, after a cursor, with so many seconds between heartbeats.
+        `watch`: begins one after a cursor, of the space that is named, with so many seconds between heartbeats.
         """
         super().__init__(caller, SpaceNaming(home or space().space, space().space))
         self._space = space
@@ -124,10 +124,10 @@ class Api(Folders):
             since = reply.cursor
 
     def watch(self, since: Cursor | None = None, *, heartbeat_s: float = 20.0) -> Watch:
-        """Changes after `since` (default: from now on), as they happen: on a connection of their own."""
+        """Changes after `since` (default: from now on), on a connection of its own, opened at the first `next`."""
         if self._watch is None:
             raise LocalProtocolError("nothing here can watch")
-        return self._watch(since, self.naming.asked, heartbeat_s)
+        return self._watch(since, self.naming, heartbeat_s)
 
     # ── changing ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -76,7 +76,7 @@ class Watch:
         retry: RetryPolicy,
         on_close: Callable[[Watch], None],
     ) -> None:
-        """Sessions make them: `Session.watch`."""
+        """Sessions make them, for `Api.watch`."""
         self._connect = connect
         self.cursor = since
         self._naming = naming

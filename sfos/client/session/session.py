@@ -280,15 +280,13 @@ class Session:
             self._spaces[space_id] = Api(self, lambda: info, home, self._begin_watch)
         return self._spaces[space_id]
 
-    def watch(self, since: Cursor | None = None, *, space: str | None = None, heartbeat_s: float = 20.0) -> Watch:
-        """Changes after `since` (default: from now on), on a connection of its own, opened at the first `next`."""
-        return self._begin_watch(since, space, heartbeat_s)
+    def watch(self, since: Cursor | None = None, *, heartbeat_s: float = 20.0) -> Watch:
+        """Changes of the home; see `Api.watch`, which those of other spaces have."""
+        return self.api.watch(since, heartbeat_s=heartbeat_s)
 
-    def _begin_watch(self, since: Cursor | None, space: str | None, heartbeat_s: float) -> Watch:
+    def _begin_watch(self, since: Cursor | None, naming: SpaceNaming, heartbeat_s: float) -> Watch:
         from sfos.client.watch import Watch
 
-        home = self.info.home.space
-        naming = SpaceNaming(home, space or home)
         watch = Watch(
             self.connect_more, since, naming, heartbeat_s, self.options.connection.watch, self._watches.discard
         )
