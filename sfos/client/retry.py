@@ -1,6 +1,7 @@
 """Waiting and trying again: how a client gets over what passes by itself.
 
-    RetryPolicy   the waits, how often and how long one tries, and what may be tried again
+    PASSING       the errors after which one tries again
+    RetryPolicy   the waits, and how often and how long one tries
     Retries       the failures of one piece of work in a row, and the wait before the next try
 
 Policies are handed down from ClientOptions; docs/decisions/retry.md says what an outage does to each kind of client.
@@ -29,7 +30,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     server asks for.
 
     One gives up after `tries` in a row, or when the next would begin more than `give_up_after_s` after the first
-    failure; None: never for that reason. `passing`: errors that are worth another try.
+    failure; None: never for that reason.
     """
 
     first_s: float
@@ -38,7 +39,6 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     jitter: float = 0.25
     tries: int | None = None
     give_up_after_s: float | None = None
-    passing: tuple[type[SfosError], ...] = PASSING
 
     def waits(self) -> Iterator[float]:
         """Seconds to wait, without an end."""
@@ -56,7 +56,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         while True:
             try:
                 return work()
-            except self.passing as error:
+            except PASSING as error:
                 retries = retries or Retries(self)
                 wait = retries.wait_after(error)
                 if wait is None:

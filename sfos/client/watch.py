@@ -11,7 +11,7 @@ import msgspec
 
 from sfos.client.net.connection import Connection
 from sfos.client.nodes import SpaceNaming
-from sfos.client.retry import Retries, RetryPolicy
+from sfos.client.retry import PASSING, Retries, RetryPolicy
 from sfos.protocol import (
     Change,
     Cursor,
@@ -81,7 +81,6 @@ class Watch:
         self.cursor = since
         self._naming = naming
         self._heartbeat_s = heartbeat_s
-        self._passing: tuple[type[SfosError], ...] = (*retry.passing, RemoteProtocolError)
         self._retries = Retries(retry)
         self._on_close = on_close
         self._closing = threading.Event()
@@ -140,7 +139,7 @@ class Watch:
                 return self._interruption(error)
             self._missed, self.cursor = True, None
             return None
-        except self._passing as error:
+        except (*PASSING, RemoteProtocolError) as error:
             self._release()
             return self._interruption(error)
 

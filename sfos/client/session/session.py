@@ -24,7 +24,7 @@ from sfos.client.net.connection import Connection
 from sfos.client.net.trust import CertificateWarning, Trust
 from sfos.client.nodes import SpaceNaming
 from sfos.client.options import ClientOptions
-from sfos.client.retry import Retries
+from sfos.client.retry import PASSING, Retries
 from sfos.client.session.ahead import AnswersAhead, ConnectionsAhead
 from sfos.client.session.joining import Membership, Reauthenticate, attach_by, closed_on_failure, expires_unix_s, join
 from sfos.client.session.tickets import StoredTicket
@@ -225,7 +225,7 @@ class Session:
                     reply = self._control_connection().call(request, *body)
                 self.note_used()
                 return reply
-            except policy.passing as error:
+            except PASSING as error:
                 self._drop_control()
                 retries = retries or Retries(policy)
                 wait = retries.wait_after(error)
