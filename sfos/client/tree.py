@@ -105,7 +105,8 @@ class RemoteTree:
             gone.discard(entry.node)
             self._put(entry)
         for node in gone:
-            self._drop(node)
+            if node in self._entries:  # else it has gone with another: folders of a hostile server hold each other
+                self._drop(node)
 
     def apply(self, changes: Iterable[Change], *, more: bool = False) -> None:
         """Bring the tree to where these changes lead. `more`: others follow that belong to the same moment."""

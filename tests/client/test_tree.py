@@ -190,6 +190,15 @@ def test_folders_that_hold_each_other_have_no_path_and_do_not_hang() -> None:
     assert len(tree) == 0
 
 
+def test_folders_that_hold_each_other_can_be_listed_anew() -> None:
+    tree = RemoteTree(NAMING)
+    tree.take_list(ROOT, [entry(2, folder=True)])
+    tree.take_list(key(2), [entry(3, 2, folder=True), entry(4, 2)])
+    tree.take_list(key(3), [entry(2, 3, folder=True)])
+    tree.take_list(key(2), [])
+    assert len(tree) == 0
+
+
 def test_the_nearest_folder_that_is_not_known_is_named() -> None:
     tree = RemoteTree(NAMING)
     tree.apply([Change(entry=entry(7, 6, "b", folder=True)), Change(entry=entry(8, 7, "c"))])
