@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sfos.client.api import Api
+from sfos.client.listing import check_count
 from sfos.client.nodes import NodeKey, SpaceNaming
 from sfos.protocol import MAX_DEPTH, MAX_LIST_FOLDERS, ROOT_NODE, Change, Cursor, Entry, LocalProtocolError, NotFound
 
@@ -208,9 +209,15 @@ def load_tree(api: Api) -> tuple[RemoteTree, Cursor]:
 
 
 def _list_all(api: Api, tree: RemoteTree) -> None:
-    """List what turned up, and what turns up by that, until there is no more. A folder that is gone was empty."""
-    while folders := tree.unlisted[:MAX_LIST_FOLDERS]:
-        for folder, listing in zip(folders, api.list_folders(folders), strict=True):
-            if listing.error is not None and not isinstance(listing.error, NotFound):
-                raise listing.error
-            tree.take_list(folder, listing.entries)
+    """List what turned up, and what turns up by that, until there is no more. A folder that is gone was empty.
+
+    Raises: TooMuch, and what the server says of a folder.
+    """
+    while level := tree.unlisted:
+        for start in range(0, len(level), MAX_LIST_FOLDERS):
+            folders = level[start : start + MAX_LIST_FOLDERS]
+            for folder, listing in zip(folders, api.list_folders(folders), strict=True):
+                if listing.error is not None and not isinstance(listing.error, NotFound):
+                    raise listing.error
+                tree.take_list(folder, listing.entries)
+            check_count(len(tree))

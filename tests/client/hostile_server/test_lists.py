@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sfos.client.session.session import Session
+from sfos.client.tree import load_tree
 from sfos.protocol import (
     MAX_DEPTH,
     ChangesReply,
@@ -99,6 +100,8 @@ def test_a_list_or_tree_that_would_fill_the_memory_is_given_up_with_a_reason(
     server.handlers[ListRequest] = two_folders_in_each
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
         list(session.api.walk("/"))
+    with pytest.raises(TooMuch, match="more than 1,000 entries"):
+        load_tree(session.api)
 
 
 def two_folders_in_each(request: Request[Any], body: bytes) -> Answer:
