@@ -130,7 +130,7 @@ class Administration:
 
     def remove(self, name: str) -> None:
         """Raises: as `set_disabled`."""
-        self._caller.call(RemoveAccountRequest(name=name))[0]
+        self._caller.call(RemoveAccountRequest(name=name))
 
     def check_password(self, name: str, password: str) -> None:
         """Raises: PasswordRefused with the reasons."""

@@ -17,7 +17,7 @@ from sfos.wire.chunks import (
     plain_records,
     unpack_ids,
 )
-from sfos.wire.envelopes import decoder_of, message_encoder
+from sfos.wire.envelopes import DECODE_ERRORS, decoder_of, message_encoder
 from sfos.wire.errors import MalformedMessage, TooMuch
 from sfos.wire.frames import Buffer
 from sfos.wire.messages import (
@@ -51,7 +51,7 @@ def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list
         return []
     try:
         decoded = decoder_of(kind).decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedMessage(f"A list of {what} cannot be read: {error}") from error
     if len(decoded) > most:
         raise TooMuch(f"A list of {len(decoded)} {what}, where at most {most} are allowed.")

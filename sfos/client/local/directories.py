@@ -30,7 +30,6 @@ def pins_file(settings: Settings) -> Path:
 
 def runtime_directory() -> Path:
     """Directory of tickets: the user's own, emptied at logout where the system has such a place. Made if missing.
-    Raises: LocalAccess.
 
     Raises: LocalAccess.
     """
