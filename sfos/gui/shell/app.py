@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sfos import config
+from sfos import __version__, config
 from sfos.client.local import directories
 from sfos.client.options import ClientOptions
 from sfos.gui.commands import Offer
@@ -47,7 +47,6 @@ if TYPE_CHECKING:  # loaded by `_open_trust`, in a thread, while the window is a
 
 _log = logging.getLogger(__name__)
 
-VERSION = "0.1.0"
 _SIZE = (1360, 840)
 _LOAD_S = 0.1  # the first picture of the window comes first
 
@@ -85,7 +84,7 @@ class App:
         self.workspace: Workspace | None = None
         self.gate = Gate(self.root, self.theme)
         self.access = AccessPresenter(
-            self.bridge, self._open_trust, ClientOptions.of(settings.client, f"window {VERSION}"), self._step
+            self.bridge, self._open_trust, ClientOptions.of(settings.client, f"window {__version__}"), self._step
         )
         self._hooks()
         self._place_window()
@@ -96,7 +95,7 @@ class App:
         self.root.update_idletasks()  # the form is on the screen; what it covers can be made behind it
         self.window = MainWindow(self.root, self.theme, self._reactions(), places)
         self.actions = WindowActions(
-            self.window, self.theme, VERSION, remember=self._remember, fingerprint=self._fingerprint,
+            self.window, self.theme, __version__, remember=self._remember, fingerprint=self._fingerprint,
             sign_out=self._ask_sign_out, close=self.close,
         )  # fmt: skip
         self.window.offer(Offer(COMMANDS, self.window.state, lambda: self.actions))
