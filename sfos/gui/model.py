@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sfos.gui.nodes import HOME, NodeKey
+from sfos.gui.nodes import HOME, NodeKey, key_of
 from sfos.protocol import ROOT_NODE, Entry, PasswordPolicy
 
 SortColumn = Literal["name", "size", "modified", "type"]
@@ -26,6 +26,12 @@ class Crumb:
     node: int
     name: str
     space: str = HOME
+
+    @classmethod
+    def of(cls, entry: Entry) -> Crumb:
+        """The folder `entry` as a step of the way."""
+        key = key_of(entry)
+        return cls(key.node, entry.name, key.space)
 
     @property
     def key(self) -> NodeKey:
@@ -60,7 +66,7 @@ class FolderPath:
 
     def into(self, entry: Entry) -> FolderPath:
         """The folder `entry`, which is in this one."""
-        return FolderPath((*self.crumbs, Crumb(entry.node, entry.name, entry.space or HOME)))
+        return FolderPath((*self.crumbs, Crumb.of(entry)))
 
     def parent(self) -> FolderPath | None:
         """The folder above; None above the root."""

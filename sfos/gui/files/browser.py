@@ -278,11 +278,7 @@ class BrowserPresenter:
                 self._follow(crumbs[-1].key)
                 return True
             if change.entry.name != crumbs[index].name:
-                renamed = (
-                    *crumbs[:index],
-                    Crumb(change.entry.node, change.entry.name, crumbs[index].space),
-                    *crumbs[index + 1 :],
-                )
+                renamed = (*crumbs[:index], Crumb.of(change.entry), *crumbs[index + 1 :])
                 self.listing = replace(self.listing, folder=FolderPath(renamed))
                 self._emit(self.listing)
         return False
@@ -295,8 +291,8 @@ class BrowserPresenter:
             at = node
             while at.node != ROOT_NODE and len(crumbs) < 300:
                 entry = self._api.stat(ref_to(at))
-                crumbs.append(Crumb(entry.node, entry.name, at.space))
-                at = NodeKey(at.space, entry.parent)
+                crumbs.append(Crumb.of(entry))
+                at = parent_of(entry)
             return FolderPath((FolderPath().crumbs[0], *reversed(crumbs)))
 
         self._bridge.run_in_thread(

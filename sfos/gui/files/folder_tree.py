@@ -32,8 +32,7 @@ class FolderTree(ttk.Frame):
         super().__init__(parent, style=styles.SIDE)
         self._theme = theme
         self._on_go, self._on_expand = on_go, on_expand
-        self._names: dict[str, str] = {}  # by item
-        self._keys: dict[str, NodeKey] = {_ROOT: ROOT}
+        self._crumbs: dict[str, Crumb] = {}  # by item
         self._shown: str | None = None
         self._to_open: set[str] = set()  # branches on the way to the folder shown, not read yet
         self._known: dict[str, tuple[Entry, ...]] = {}  # folders of branches that are read, some not in the tree yet
@@ -59,7 +58,7 @@ class FolderTree(ttk.Frame):
     def clear(self) -> None:
         """Know nothing but the root."""
         self.tree.delete(*self.tree.get_children())
-        self._names, self._keys = {_ROOT: "My files"}, {_ROOT: ROOT}
+        self._crumbs = {_ROOT: FolderPath().crumbs[0]}
         self._known = {}
         theme = self._theme
         self.tree.insert(
@@ -81,19 +80,18 @@ class FolderTree(ttk.Frame):
                 self._forget(child)
         depth = self._depth(branch) + 1
         for index, folder in enumerate(folders):
-            item = item_of(key_of(folder))
-            self._keys[item] = key_of(folder)
+            crumb = Crumb.of(folder)
+            item = item_of(crumb.key)
+            before, self._crumbs[item] = self._crumbs.get(item), crumb
             if self.tree.exists(item):
                 self.tree.move(item, branch, index)
-                if self._names.get(item) != folder.name:
+                if before != crumb:
                     self.tree.item(item, text=self._fitted(folder.name, depth))
-                self._names[item] = folder.name
                 continue
             text = self._fitted(folder.name, depth)
             self.tree.insert(branch, index, iid=item, text=text, image=self._folder_icon())
-            self._names[item] = folder.name
             if item in self._known:
-                self.set_folders(key_of(folder), self._known[item])
+                self.set_folders(crumb.key, self._known[item])
             else:
                 self.tree.insert(item, "end", iid=_PENDING + item)
         if branch in self._to_open:
@@ -120,24 +118,23 @@ class FolderTree(ttk.Frame):
 
     def _refit(self) -> None:
         self._refitting = None
-        for item, name in self._names.items():
+        for item, crumb in self._crumbs.items():
             if item != _ROOT:
-                self.tree.item(item, text=self._fitted(name, self._depth(item)))
+                self.tree.item(item, text=self._fitted(crumb.name, self._depth(item)))
 
     def _tip_at(self, _x: int, y: int) -> str | None:
         """The whole name, where the tree shows a shortened one."""
         item = self.tree.identify_row(y)
         if not item or item.startswith(_PENDING) or item == _ROOT:
             return None
-        name = self._names[item]
+        name = self._crumbs[item].name
         return printable(name) if self._fitted(name, self._depth(item)) != printable(name) else None
 
     def _forget(self, item: str) -> None:
         for child in self.tree.get_children(item):
             self._forget(child)
         if not item.startswith(_PENDING):
-            self._names.pop(item, None)
-            self._keys.pop(item, None)
+            self._crumbs.pop(item, None)
         self.tree.delete(item)
 
     def show_nothing(self) -> None:
@@ -177,16 +174,12 @@ class FolderTree(ttk.Frame):
         while item:
             way.append(item)
             item = self.tree.parent(item)
-        folder = FolderPath()
-        for step in reversed(way[:-1]):
-            key = self._keys[step]
-            folder = FolderPath((*folder.crumbs, Crumb(key.node, self._names[step], key.space)))
-        return folder
+        return FolderPath(tuple(self._crumbs[step] for step in reversed(way)))
 
     def _opened(self, _event: object) -> None:
         item = self.tree.focus()
         if item and self.tree.exists(_PENDING + item):
-            self._on_expand(self._keys[item])
+            self._on_expand(self._crumbs[item].key)
 
     def _folder_icon(self) -> str:
         theme = self._theme
@@ -194,7 +187,7 @@ class FolderTree(ttk.Frame):
 
     def _recolour(self) -> None:
         theme = self._theme
-        for item in self._names:
+        for item in self._crumbs:
             if self.tree.exists(item) and item != _ROOT:
                 self.tree.item(item, image=self._folder_icon())
         self.tree.item(_ROOT, image=str(theme.icon("house", theme.palette.accent, 16, pad_right=8)))
