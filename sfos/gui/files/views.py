@@ -94,7 +94,6 @@ class FilesViews:
         if self.in_window:
             self.tree.show_folder(listing.folder)
         self.bar.show(listing)
-        self.room.renew()
 
     def announce_drop(self, y: int, folder: FolderPath) -> None:
         """Show where a drop at this height of the screen would go, while `folder` is shown."""
