@@ -55,8 +55,7 @@ class FileList(ttk.Frame):
         super().__init__(parent, style=styles.SURFACE)
         self._theme = theme
         self._on_open, self._on_select, self._on_sort, self._on_menu = on_open, on_select, on_sort, on_menu
-        self._rows: tuple[Entry, ...] = ()
-        self._by_item: dict[str, Entry] = {}
+        self._rows: dict[str, Entry] = {}  # by item, in the order shown
         self._in_tree: set[str] = set()
         self._cut: frozenset[NodeKey] = frozenset()
         self._drop_item: str | None = None
@@ -74,7 +73,7 @@ class FileList(ttk.Frame):
         self.tree.grid(row=0, column=0, sticky="nsew")
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
-        self.moves = ListKeys(self.tree, lambda: self._rows)
+        self.moves = ListKeys(self.tree, lambda: tuple(self._rows.values()))
         Tooltip(self.tree, theme, self._tip_at)
         self._headings()
         self._tags()
@@ -90,9 +89,8 @@ class FileList(ttk.Frame):
 
     def show(self, rows: Sequence[Entry], sort: Sort, *, same_place: bool) -> None:
         """Show `rows`. In the same folder selection, focus and scroll position stay where they are."""
-        old = self._by_item if same_place else {}
-        self._rows = tuple(rows)
-        self._by_item = {_item(row): row for row in rows}
+        old = self._rows if same_place else {}
+        self._rows = {_item(row): row for row in rows}
         if sort != self._sort:
             self._sort = sort
             self._headings()
@@ -111,9 +109,8 @@ class FileList(ttk.Frame):
     def _insert_all(self) -> Iterator[None]:
         call, path = self.tree.tk.call, str(self.tree)
         wanted = set(self._wanted_selection)
-        for index, row in enumerate(self._rows):
+        for index, (item, row) in enumerate(self._rows.items()):
             # Straight to Tcl: the wrapper's formatting of options costs seven times the insertion itself.
-            item = _item(row)
             call(path, "insert", "", "end", "-id", item, *self._row_options(row, index))
             self._in_tree.add(item)
             if item in wanted:
@@ -124,9 +121,9 @@ class FileList(ttk.Frame):
 
     def _patch(self, old: dict[str, Entry]) -> None:
         """Change only the rows that differ: relative order of the others is the same."""
-        gone = [item for item in self._in_tree if item not in self._by_item]
+        gone = [item for item in self._in_tree if item not in self._rows]
         resorted = len(gone) + len(self._rows) == len(self._in_tree) and self._order_changed(gone)
-        changed = {item for item, row in self._by_item.items() if resorted or old.get(item) != row}
+        changed = {item for item, row in self._rows.items() if resorted or old.get(item) != row}
         if not gone and not changed:
             return
         if len(changed) > 2_000 and len(changed) * 2 > len(self._rows):
@@ -137,8 +134,7 @@ class FileList(ttk.Frame):
             self.tree.delete(*gone)
             self._in_tree.difference_update(gone)
         call, path = self.tree.tk.call, str(self.tree)
-        for index, row in enumerate(self._rows):
-            item = _item(row)
+        for index, (item, row) in enumerate(self._rows.items()):
             if item not in changed:
                 continue
             if item in self._in_tree:
@@ -152,12 +148,12 @@ class FileList(ttk.Frame):
     def _order_changed(self, gone: Iterable[str]) -> bool:
         dropped = set(gone)
         shown = [item for item in self.tree.get_children() if item not in dropped]
-        return any(item != _item(row) for item, row in zip(shown, self._rows, strict=False))
+        return any(here != wanted for here, wanted in zip(shown, self._rows, strict=False))
 
     def _restripe(self) -> Iterator[None]:
         call, path = self.tree.tk.call, str(self.tree)
-        for index, row in enumerate(self._rows):
-            call(path, "item", _item(row), "-tags", self._row_tags(row, index))
+        for index, (item, row) in enumerate(self._rows.items()):
+            call(path, "item", item, "-tags", self._row_tags(row, index))
             if index % _STEP == _STEP - 1:
                 yield
 
@@ -194,9 +190,9 @@ class FileList(ttk.Frame):
         """Show these rows as cut and waiting to be pasted."""
         touched = self._cut | nodes
         self._cut = nodes
-        for index, row in enumerate(self._rows):
-            if key_of(row) in touched and _item(row) in self._in_tree:
-                self.tree.item(_item(row), tags=self._row_tags(row, index))
+        for index, (item, row) in enumerate(self._rows.items()):
+            if key_of(row) in touched and item in self._in_tree:
+                self.tree.item(item, tags=self._row_tags(row, index))
 
     def mark_drop(self, folder: Entry | None) -> None:
         """Show that a drop now would go into `folder`; None ends that."""
@@ -204,7 +200,7 @@ class FileList(ttk.Frame):
         if wanted == self._drop_item:
             return
         for item in (self._drop_item, wanted):
-            if item is not None and item in self._by_item and item in self._in_tree:
+            if item is not None and item in self._rows and item in self._in_tree:
                 self.tree.item(item, tags=("drop",) if item == wanted else ("even",))
         self._drop_item = wanted
 
@@ -213,12 +209,12 @@ class FileList(ttk.Frame):
     def selected(self) -> tuple[Entry, ...]:
         """The selected entries in the order of the list."""
         chosen = set(self.tree.selection())
-        return tuple(row for row in self._rows if _item(row) in chosen) if chosen else ()
+        return tuple(row for item, row in self._rows.items() if item in chosen) if chosen else ()
 
     def focused(self) -> Entry | None:
         """The entry under the keyboard."""
         item = self.tree.focus()
-        return self._by_item.get(item) if item else None
+        return self._rows.get(item) if item else None
 
     def select(self, nodes: Iterable[NodeKey]) -> None:
         """Select these nodes; rows that are not inserted yet are selected as they come."""
@@ -255,7 +251,7 @@ class FileList(ttk.Frame):
         if self.tree.identify_region(event.x, event.y) in ("tree", "cell"):
             item = self.tree.identify_row(event.y)
             if item:
-                self._on_open(self._by_item[item])
+                self._on_open(self._rows[item])
         return "break"
 
     def _context(self, event: tk.Event[ttk.Treeview]) -> None:
@@ -278,7 +274,7 @@ class FileList(ttk.Frame):
     def folder_at(self, y_root: int) -> Entry | None:
         """The folder shown at this height of the screen, if one is: where a drop would go."""
         item = self.tree.identify_row(y_root - self.tree.winfo_rooty())
-        row = self._by_item.get(item) if item else None
+        row = self._rows.get(item) if item else None
         return row if row is not None and row.kind == "folder" else None
 
     # --- columns ---------------------------------------------------------------------------------------------------
@@ -332,16 +328,16 @@ class FileList(ttk.Frame):
     def _refit_names(self) -> Iterator[None]:
         call, path = self.tree.tk.call, str(self.tree)
         narrow = self._theme.measure("i")
-        for index, row in enumerate(self._rows):
-            if len(row.name) * self._wide_char > self._name_room - narrow and _item(row) in self._in_tree:
-                call(path, "item", _item(row), "-text", self._fitted(row.name))
+        for index, (item, row) in enumerate(self._rows.items()):
+            if len(row.name) * self._wide_char > self._name_room - narrow and item in self._in_tree:
+                call(path, "item", item, "-text", self._fitted(row.name))
             if index % _STEP == _STEP - 1:
                 yield
 
     def _tip_at(self, x: int, y: int) -> str | None:
         """The whole name, where the list shows a shortened one."""
         item = self.tree.identify_row(y)
-        row = self._by_item.get(item) if item and self.tree.identify_column(x) == "#0" else None
+        row = self._rows.get(item) if item and self.tree.identify_column(x) == "#0" else None
         if row is None or self._name_room <= 0 or self._fitted(row.name) == row.name:
             return None
         return row.name
@@ -368,9 +364,9 @@ class FileList(ttk.Frame):
     def _redraw_icons(self) -> Iterator[None]:
         """Redraw each icon in its new colour, in place: rows, selection and scroll position stay."""
         call, path = self.tree.tk.call, str(self.tree)
-        for index, row in enumerate(self._rows):
-            if _item(row) in self._in_tree:
-                call(path, "item", _item(row), "-image", self._kind_icon(kinds.kind_of(row)))
+        for index, (item, row) in enumerate(self._rows.items()):
+            if item in self._in_tree:
+                call(path, "item", item, "-image", self._kind_icon(kinds.kind_of(row)))
             if index % _STEP == _STEP - 1:
                 yield
 

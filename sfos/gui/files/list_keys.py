@@ -119,6 +119,7 @@ class ListKeys:
         here = self._tree.focus()
         start = self._tree.index(here) if here else -1
         found = find_typed([row.name for row in rows], self._typed, start)
-        if found is not None and found < len(self._tree.get_children()):
-            self._go(self._tree.get_children(), found, extend=False)
+        items = self._tree.get_children()
+        if found is not None and found < len(items):
+            self._go(items, found, extend=False)
         return "break"
