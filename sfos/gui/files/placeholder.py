@@ -87,42 +87,25 @@ class Placeholder(ttk.Frame):
         hint = self._drop_target or "Drop files or folders here, or press Ctrl+U"
         self._say("cloud-arrow-up", palette.accent, "This folder is empty", hint, ("Upload files…", self._on_upload))
 
-    def _say(
-        self, icon: str, colour: str, title: str, text: str, action: tuple[str, Callable[[], None]] | None
-    ) -> None:
+    def _say(self, icon: str, colour: str, title: str, text: str, action: tuple[str, Callable[[], None]]) -> None:
         theme, canvas = self._theme, self._canvas
-        px = theme.px
+        px, palette = theme.px, theme.palette
         width, height = self.winfo_width(), self.winfo_height()
         y = max(px(20), height // 2 - px(90))
         centre = width // 2
         canvas.create_image(centre, y, image=theme.icon(icon, colour, 48), anchor="n")
         y += px(66)
         wrap = min(px(460), width - px(60))
-        item = canvas.create_text(
-            centre,
-            y,
-            text=title,
-            font="SfHeadingFont",
-            fill=theme.palette.text,
-            anchor="n",
-            width=wrap,
-            justify="center",
-        )
-        y = canvas.bbox(item)[3] + px(8)
-        item = canvas.create_text(
-            centre,
-            y,
-            text=text,
-            font="TkDefaultFont",
-            fill=theme.palette.muted,
-            anchor="n",
-            width=wrap,
-            justify="center",
-        )
-        y = canvas.bbox(item)[3] + px(16)
-        if action is not None:
-            self._button.configure(text=action[0], command=action[1])
-            self._button.place(x=centre, y=y, anchor="n")
+        for words, font, ink, gap in (
+            (title, "SfHeadingFont", palette.text, 8),
+            (text, "TkDefaultFont", palette.muted, 16),
+        ):
+            item = canvas.create_text(
+                centre, y, text=words, font=font, fill=ink, anchor="n", width=wrap, justify="center"
+            )
+            y = canvas.bbox(item)[3] + px(gap)
+        self._button.configure(text=action[0], command=action[1])
+        self._button.place(x=centre, y=y, anchor="n")
 
     def _draw_skeleton(self, width: int) -> None:
         """Grey bars where names will stand, so that nothing jumps when they come."""
