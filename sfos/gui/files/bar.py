@@ -12,6 +12,7 @@ from sfos.gui.files.search_box import SearchBox
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import FolderPath, Listing
+from sfos.gui.widgets.menus import below
 from sfos.gui.widgets.tooltip import Tooltip
 
 _NARROW, _PATH_LEAST, _SEARCH_LEAST, _SEARCH_NARROW = 1000, 190, 150, 96  # design pixels
@@ -52,7 +53,7 @@ class FilesBar(ttk.Frame):
         self.columnconfigure(1, weight=1)
         parent.bind("<Configure>", lambda event: self._share(event.width), add="+")
         self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left", takefocus=True)
-        self.upload.configure(command=lambda: self._menu_under(on_upload_menu))
+        self.upload.configure(command=lambda: on_upload_menu(*below(self.upload, theme)))
         self.upload.grid(row=0, column=2, sticky="ns", padx=(0, px(8)))
         Tooltip(self.upload, theme, f"Upload files or a folder ({keys.upload})")
         self._icons()
@@ -68,10 +69,6 @@ class FilesBar(ttk.Frame):
         self.columnconfigure(0, minsize=px(_PATH_TINY if tiny else _PATH_LEAST))
         self.columnconfigure(1, minsize=px(search))
         self.columnconfigure(1, weight=0 if narrow else 1)
-
-    def _menu_under(self, menu: Callable[[int, int], None]) -> None:
-        button = self.upload
-        menu(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height() + self._theme.px(2))
 
     def _icons(self) -> None:
         self.upload.configure(image=self._theme.icon_states("upload", 15, self._theme.palette.on_primary))

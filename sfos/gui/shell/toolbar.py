@@ -9,6 +9,7 @@ from tkinter import ttk
 from sfos.gui.commands import AnyCommand, MenuName, Offers
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
+from sfos.gui.widgets.menus import below
 from sfos.gui.widgets.tooltip import Tooltip
 
 _ICON = 17
@@ -37,7 +38,7 @@ class Toolbar(ttk.Frame):
         self._tools = ttk.Frame(self, style=styles.SURFACE)
         self._tools.grid(row=0, column=2)
         self.settings = ttk.Button(self, style=styles.TOOL, takefocus=True)
-        self.settings.configure(command=lambda: self._menu_under(self.settings, on_settings_menu))
+        self.settings.configure(command=lambda: on_settings_menu(*below(self.settings, theme)))
         self.settings.grid(row=0, column=3)
         Tooltip(self.settings, theme, "Settings, account and help")
         self._icons()
@@ -77,9 +78,6 @@ class Toolbar(ttk.Frame):
     def button(self, command: AnyCommand) -> ttk.Button:
         """The button of a command that has one."""
         return self._buttons[command]
-
-    def _menu_under(self, button: ttk.Button, menu: Callable[[int, int], None]) -> None:
-        menu(button.winfo_rootx(), button.winfo_rooty() + button.winfo_height() + self._theme.px(2))
 
     def _icons(self) -> None:
         theme = self._theme

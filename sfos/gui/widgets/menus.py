@@ -83,6 +83,11 @@ def command_menu(
     return menu
 
 
+def below(button: tk.Misc, theme: Theme) -> tuple[int, int]:
+    """Place on the screen where a menu of `button` opens: under its left corner."""
+    return button.winfo_rootx(), button.winfo_rooty() + button.winfo_height() + theme.px(2)
+
+
 def popup(menu: Menu, x: int, y: int) -> None:
     """Open `menu` at this place of the screen; it is gone once it closes.
 
