@@ -311,6 +311,7 @@ def signed_in(
     # The engine's thread begins with its first job, and stays.
     hand.files.orders.upload([write(tmp_path_factory.mktemp("first") / "first.txt", "1")])
     hand.wait(lambda: hand.space.transfers.board.completed, what="the first transfer")
+    hand.space.transfers.clear("completed")
     yield hand
     tidy_up(hand)
 
