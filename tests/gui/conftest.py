@@ -355,6 +355,7 @@ def restore_look(app: App) -> None:
     """Colours and panes as at the beginning."""
     app.theme.set_mode("light")
     app.window.show_transfers(False)
+    app.window._transfers_height = 0  # a small window's would hide rows that the next test clicks
     app.window.show_aside(True)
     app.window.transfers.dismissed = False
     app.choices = Choices()
