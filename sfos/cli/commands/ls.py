@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, short_paths
 from sfos.cli.front.options import SortBy
@@ -214,6 +214,7 @@ class _Printer:
 COMMAND = SessionCommand(
     words="ls [PATH…]",
     summary="list folders",
+    subject=Subject.LOOKING,
     options=ListOptions,
     arguments=_arguments,
     questions=_questions,

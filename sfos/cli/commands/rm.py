@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.paths import RemotePath
@@ -108,6 +108,7 @@ def _to_remove(api: Api, text: str, options: RemoveOptions) -> tuple[Entry, _Tal
 COMMAND = SessionCommand(
     words="rm PATH…",
     summary="delete files and folders; the history keeps them",
+    subject=Subject.FOLDERS,
     options=RemoveOptions,
     arguments=_arguments,
     questions=lambda options: stats(options.paths),
