@@ -76,7 +76,7 @@ class Sealer:
         header = self._header(kind, self.key_no, token_id, len(data))
         return self._keys[self.key_no].seal_into(buffer, header, data, self._now_s())
 
-    def seal_short(self, kind: TokenType, contents: Iterable[tuple[bytes, Buffer]]) -> list[bytearray]:
+    def seal_short(self, kind: TokenType, contents: Iterable[tuple[bytes, Buffer]]) -> list[bytes]:
         """The tokens of many short contents, (id, data) each, under the current key."""
         front = self._header(kind, self.key_no, bytes(_ID_BYTES), 0)[: -_ID_BYTES - _LENGTH.size]
         pack = _LENGTH.pack

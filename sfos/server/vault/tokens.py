@@ -79,7 +79,7 @@ class TokenKey:
         buffer[at : at + _MAC_BYTES] = self._code(buffer[:at])
         return at + _MAC_BYTES
 
-    def seal_short(self, contents: Sequence[tuple[bytes, Buffer]], now_s: int) -> list[bytearray]:
+    def seal_short(self, contents: Sequence[tuple[bytes, Buffer]], now_s: int) -> list[bytes]:
         """A token of its own for each of many short contents, (header, data) as for `seal_into`.
 
         They share one cipher, for making one costs more than all else that is done for a small token (measured), and
@@ -97,7 +97,7 @@ class TokenKey:
             sealed = encryptor.update(b"".join((first, header, data, _PADDINGS[_BLOCK - len(data) % _BLOCK])))
             code = signer.copy()
             code.update(sealed)
-            tokens.append(bytearray().join((front, sealed, code.finalize())))
+            tokens.append(b"".join((front, sealed, code.finalize())))
         return tokens
 
     def open_into(self, token: Buffer, header_bytes: int, buffer: memoryview) -> tuple[bytes, int]:
