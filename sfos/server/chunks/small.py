@@ -124,7 +124,8 @@ class SmallStore:
             raise
         if row is None:
             raise FileNotFoundError(f"{self.path}: no token {location}")
-        token: bytes = row[0]
+        token: bytes
+        (token,) = row
         return token
 
     def holds(self, location: str, sealed_len: int) -> bool:
@@ -166,7 +167,7 @@ class SmallStore:
                 return
             for location, chunk, length, stored_ms in rows:
                 yield StoredChunk(str(location), chunk, length, stored_ms)
-            last = rows[-1][0]
+            last = location
 
     def compact(self) -> None:
         """See ChunkStore."""
@@ -313,8 +314,8 @@ class SmallStore:
 
 
 def _highest(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetchone()
-    return 0 if row is None else int(row[0])
+    (highest,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetchone() or (0,)
+    return int(highest)
 
 
 def _row_of(location: str) -> int:

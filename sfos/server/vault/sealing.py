@@ -30,6 +30,7 @@ _ID_BYTES = 32
 _MAGIC = b"SFOS"
 _FORMAT = 1
 _CODEC_NONE = 0
+_NOTHING = (b"", memoryview(b""))  # for a token that does not open
 
 
 class TokenType(IntEnum):
@@ -119,11 +120,12 @@ class Sealer:
             found = [None] * len(group) if key is None else key.open_short([one.token for one in group], _HEADER.size)
             for one, opened in zip(group, found, strict=True):
                 header = self._header(kind, key_no, one.token_id, one.length)
-                if opened is None or opened[0] != header or len(opened[1]) != one.length:
+                found_header, data = opened or _NOTHING
+                if found_header == header and len(data) == one.length:
+                    yield data
+                else:
                     # Alone, which finds out what is wrong with it, or a newer key.
                     yield memoryview(self.open(one.token, kind, one.token_id, one.length, key_no))
-                else:
-                    yield opened[1]
 
     def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
         """The data of a token, as bytes of their own. Raises: TokenDamaged, KeyNotThere."""
