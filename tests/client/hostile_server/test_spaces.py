@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
+from sfos.client.local.destination import Destination
 from sfos.client.local.scan import LocalEntry, look_at
-from sfos.client.local.writing import NOTHING, Destination
+from sfos.client.local.writing import NOTHING
 from sfos.client.nodes import NodeKey
 from sfos.client.session.session import Session
 from sfos.client.transfer import OnConflict

@@ -18,8 +18,9 @@ import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
 from sfos.client.local.chunking import Stamp
+from sfos.client.local.destination import Destination
 from sfos.client.local.names import all_plain, numbered, to_local
-from sfos.client.local.writing import NOTHING, Destination, LocalFolder
+from sfos.client.local.writing import NOTHING, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.down.files import FileToFetch, FolderToMake, Step
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
