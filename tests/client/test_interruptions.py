@@ -76,7 +76,8 @@ def test_a_commit_whose_reply_was_lost_is_applied_once(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x")
-    cursor = session.api.list_folder_at(folder)[1]
+    (listing,) = session.api.list_folders([folder])
+    cursor = listing.at
     cut = threading.Event()
 
     def cut_the_reply_to_the_commit(way: str, count: int) -> int:

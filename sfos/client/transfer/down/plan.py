@@ -157,7 +157,7 @@ class DownloadPlanner:
             return
         local_of[()] = base
         # A folder that cannot be made here is not entered: neither it nor anything in it has a place.
-        for listing in self._api.walk(root.entry, follow=lambda entry: entry.node not in self._closed):
+        for listing in self._api.walk(root.entry, follow=lambda node: node not in self._closed):
             self._switch.wait_open()
             folder = local_of.get(listing.path)
             if folder is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sfos.client.api import Api
+from sfos.client.listing import Detail
 from sfos.client.local.scan import LocalEntry
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Ledger, Row
@@ -36,9 +37,9 @@ class RemoteFolders:
             if self._been_in(local):
                 continue
             if row is None and not parent.is_listed:
-                listing = self._api.list_brief([parent.path_of(local.name)])[0]
+                (listing,) = self._api.list_folders([parent.path_of(local.name)], Detail.BRIEF)
                 if listing.error is None and listing.node is not None:
-                    yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.parts)
+                    yield local, RemoteFolder(self._api, listing.node, parent.path_of(local.name), listing.columns)
                     continue
                 entry = None if isinstance(listing.error, NotFound) else parent.find(local.name)
             else:
@@ -76,12 +77,12 @@ class RemoteFolders:
         return False
 
     def _listed(self, there: Sequence[tuple[LocalEntry, Entry, str]]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._api.list_brief_ahead([entry for _, entry, _ in there])
+        listings = self._api.list_ahead([entry for _, entry, _ in there], Detail.BRIEF)
         for (local, entry, path), listing in zip(there, listings, strict=True):
             if listing.error is not None:
                 self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)
             else:
-                yield local, RemoteFolder(self._api, entry.node, path, listing.parts)
+                yield local, RemoteFolder(self._api, entry.node, path, listing.columns)
 
     def _to_make(self, missing: Wanted) -> tuple[FolderToMake, RemoteFolder]:
         local, parent, row = missing

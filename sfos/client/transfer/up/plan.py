@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown
+from sfos.client.listing import Detail
 from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
@@ -97,10 +98,10 @@ class UploadPlanner:
         if isinstance(node, PathToMake):
             parts = ()
         elif len(paths) > _FEW_ROOTS:
-            listing = self._api.list_brief([Ref(node=node)])[0]
+            (listing,) = self._api.list_folders([Ref(node=node)], Detail.BRIEF)
             if listing.error is not None:
                 raise listing.error
-            parts = listing.parts
+            parts = listing.columns
         parent = RemoteFolder(self._api, node, path, parts)
         return [Root(local, parent, rename_to) for local in paths]
 
