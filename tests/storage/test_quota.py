@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+from collections.abc import Callable
 
 import pytest
 
-from sfos.protocol import QuotaExceeded
+from sfos.protocol import OpIdReused, QuotaExceeded, StorageFailed
+from sfos.server.disk.stopped_paths import stop
 from sfos.server.spaces.operations import uploads
 from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.spaces.space import Space
+from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
+from tests.storage.failing_files import FailingFiles
 
 
 @pytest.fixture
@@ -126,3 +132,81 @@ def test_chunks_that_pass_the_first_look_at_the_quota_together_leave_nothing(
     with pytest.raises(QuotaExceeded):
         narrow.upload(os.urandom(90_000))
     assert len(list(context.store.list_stored())) == 1
+
+
+def test_one_op_id_for_many_requests_at_once_stores_what_one_of_them_brings(
+    desk: Desk, space: Space, context: SpaceContext
+) -> None:
+    """Of twelve that pass the first look together one is carried out; the others left bytes that nobody counted."""
+    op_id = desk.new_op()
+    together = threading.Barrier(12)
+    answers: list[str] = []
+
+    def work(number: int) -> None:
+        own = Desk(space)
+        data = os.urandom(90_000 if number % 2 else 900)
+        pieces = own.cut(data)
+        item = own.item(f"/{number}", [record for record, _ in pieces])
+        together.wait()
+        try:
+            own.commit([item], [record for record, _ in pieces], pieces, op_id=op_id)
+        except OpIdReused:
+            answers.append("refused")
+        else:
+            answers.append("done")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == ["done", *["refused"] * 11]
+    assert len(desk.tree()) == 1
+    assert len(list(context.store.list_stored())) == 1
+
+
+class Refused(Exception):
+    """A mistake of this program, in the middle of a transaction."""
+
+
+@pytest.mark.parametrize("size", [900, 90_000], ids=["in small.db", "in a file"])
+@pytest.mark.parametrize("request_of", ["put_chunks", "commit"])
+def test_whatever_fails_after_the_bytes_were_stored_takes_them_away_again(
+    desk: Desk, context: SpaceContext, monkeypatch: pytest.MonkeyPatch, size: int, request_of: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Refused
+
+    monkeypatch.setattr(uploads.Upload, "register", fail)
+    with pytest.raises(Refused):
+        if request_of == "commit":
+            desk.put_many({"/a": os.urandom(size)})
+        else:
+            desk.upload(os.urandom(size))
+    assert list(context.store.list_stored()) == []
+
+
+@pytest.mark.allows_errors("the store stops")
+@pytest.mark.leaves_damage
+def test_a_catalog_that_takes_no_more_writes_is_noticed_before_anything_is_stored(
+    desk: Desk, context: SpaceContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(context.catalog.path, OSError("a failed fsync"))
+    with pytest.raises(StorageFailed):
+        desk.upload(os.urandom(900))
+    assert list(context.store.list_stored()) == []
+
+
+@pytest.mark.allows_errors("the disk fails")
+@pytest.mark.parametrize("step", ["rename", "make_directory", "sync_directory"])
+def test_of_a_batch_that_one_of_the_two_stores_cannot_keep_nothing_stays(
+    new_registry: Callable[..., SpaceRegistry], step: str
+) -> None:
+    """Small chunks are durable before the files of the same request get their names."""
+    files = FailingFiles(step, 1, errno.EMFILE)
+    registry = new_registry(files=files)
+    with registry.lease(SPACE_ID) as space, registry.inspect(SPACE_ID) as context:
+        desk = Desk(space)
+        with pytest.raises(StorageFailed):
+            desk.put_many({"/small": os.urandom(500), "/large": os.urandom(90_000), "/other": os.urandom(80_000)})
+        assert list(context.store.list_stored()) == []

@@ -61,6 +61,7 @@ class Transaction:
         self._cursor = cursor
         self._dialect = dialect
         self.space = space
+        self.is_in_doubt = False  # whether nobody knows if it was committed: the disk failed while it was
 
     def all(self, statement: Statement, **parameters: object) -> list[Row]:
         """All rows; the space is bound by itself."""
@@ -160,7 +161,7 @@ class Catalog:
         Waits for the other writers of this space; never hold it across network I/O. Raises: SfosError.
         """
         with self._writing:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
             with self._transaction(_BEGIN_WRITE) as transaction:
                 yield transaction
 
@@ -177,7 +178,7 @@ class Catalog:
         Raises: StorageFailed, CatalogError, CatalogUnreadable.
         """
         with self._writing:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
             with self._cores_errors(), self.engine.begin() as connection:
                 yield connection
 
@@ -219,18 +220,23 @@ class Catalog:
         except sqlite3.Error as error:
             raise self._failed(error) from error
         cursor = lent.cursor
+        transaction = Transaction(cursor, self.engine.dialect, self.space)
         try:
             if writes:
                 cursor.execute(_WRITER_CACHE)
             cursor.execute(begin)
-            yield Transaction(cursor, self.engine.dialect, self.space)
+            yield transaction
+            transaction.is_in_doubt = writes
             cursor.execute("COMMIT")
+            transaction.is_in_doubt = False
         except sqlite3.Error as error:
+            transaction.is_in_doubt = transaction.is_in_doubt and is_failed_sync(error)
             raise self._failed(error) from error
         finally:
             self._pool.give_back(lent, reset=_READER_CACHE if writes else None)
 
-    def _refuse_if_stopped(self) -> None:
+    def refuse_if_stopped(self) -> None:
+        """Raises: StorageFailed, once a write to it could not be made durable."""
         if why_stopped(self.path) is not None:
             raise StorageFailed
 

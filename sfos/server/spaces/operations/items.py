@@ -35,7 +35,7 @@ from sfos.server.spaces.operations.contents import heal_lists, seal_list
 from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.operations.destinations import Destination, DestinationFinder
 from sfos.server.spaces.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
-from sfos.server.spaces.operations.uploads import Upload, check_pieces, store_pieces
+from sfos.server.spaces.operations.uploads import Upload, check_pieces, stored_pieces
 from sfos.server.spaces.stored_answers import ITEMS_ANSWERS, ItemsDone
 
 _LEAVES = {kind: int(number) for kind, number in KIND_NUMBERS.items() if number != StateKind.FOLDER}
@@ -70,15 +70,12 @@ def put_items(
     plans = _plan_all(context, items, records)
     pieces = check_pieces(context, inline, data)
     lists = _seal_lists(context, plans)
-    upload = store_pieces(context, caller, pieces)
+    with stored_pieces(context, caller, pieces) as upload:
 
-    def work(change: Change) -> ItemsDone:
-        return _Landing(context, caller, change, upload, lists).land(plans, atomic=atomic)
+        def work(change: Change) -> ItemsDone:
+            return _Landing(context, caller, change, upload, lists).land(plans, atomic=atomic)
 
-    with upload.gone_if_refused(context):
-        done = apply_change(context, caller, key, ITEMS_ANSWERS, work)
-    upload.discard_rest(context)
-    return done
+        return apply_change(context, caller, key, ITEMS_ANSWERS, work)
 
 
 def _plan_all(

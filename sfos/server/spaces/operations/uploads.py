@@ -35,7 +35,8 @@ from sfos.server.catalog.chunk_rows import (
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
 from sfos.server.chunks.store import Batch
-from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.disk.sqlite import DatabaseError
+from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.vault.sealing import TokenType, sealed_size
 
@@ -63,13 +64,12 @@ def put_chunks(context: SpaceContext, caller: Caller, records: Iterable[PlainRec
         with context.catalog.read() as tx:
             known = chunk_rows(tx, pieces)
         absent -= {one for one, row in known.items() if _is_sound(context, row)}
-        upload = store_pieces(context, caller, {one: pieces[one] for one in absent})
         now_ms = context.now_ms()
-        with upload.gone_if_refused(context), context.catalog.write() as tx:
+        missing = {one: pieces[one] for one in absent}
+        with stored_pieces(context, caller, missing) as upload, context.catalog.write() as tx:
             stored += upload.register(context, tx, caller, live=frozenset(), pending_since_ms=now_ms)
             there = {one for one, row in chunk_rows(tx, pieces).items() if row.offset != HURT}
             keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
-        upload.discard_rest(context)
         absent = pieces.keys() - there
     return stored
 
@@ -90,6 +90,7 @@ class Upload:
     rows: dict[bytes, ChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
+    _tx: Transaction | None = None  # the last one that wrote rows of these chunks
 
     def heal(self, context: SpaceContext) -> None:
         """Let these tokens take the place of damaged ones: every file that has such a chunk is whole again.
@@ -102,6 +103,7 @@ class Upload:
         if not hurt:
             return
         with context.catalog.write() as tx:
+            self._tx = tx
             healed = [(old, new) for old, new in hurt if replace_chunk(tx, old, new)]
             more = sum(new.sealed_len - old.sealed_len for old, new in healed)
             add_stored_bytes(tx, more, context.store.mark_of(new.location for _, new in healed))
@@ -123,6 +125,7 @@ class Upload:
 
         Raises: QuotaExceeded.
         """
+        self._tx = tx
         inserted = insert_live(tx, [row for one, row in self.rows.items() if one in live])
         waiting = [row for one, row in self.rows.items() if one not in live]
         inserted += insert_pending(tx, waiting, since_ms=pending_since_ms, actor=caller.actor)
@@ -140,34 +143,53 @@ class Upload:
         self._registered.update(new)
         return len(new)
 
-    @contextlib.contextmanager
-    def gone_if_refused(self, context: SpaceContext) -> Iterator[None]:
-        """Around the transaction: over a quota it is undone for certain, and what came for it is removed at once.
-
-        Left to garbage collection, what is refused again and again would fill the disk past every quota.
-        """
-        try:
-            yield
-        except QuotaExceeded:
-            self._registered = set(self._healed)
-            self.discard_rest(context)
-            raise
-
     def discard_rest(self, context: SpaceContext) -> None:
         """Remove what has no row, after the transaction: stored by another request at the same time, or not wanted.
 
-        Where the transaction failed this is not called. Nobody knows then what became of it, and bytes without a row
-        are left to garbage collection.
+        What cannot be removed is left to garbage collection: the transaction is done, whatever the disk says now.
         """
         unused = [row.location for one, row in self.rows.items() if one not in self._registered]
-        if unused:
+        if not unused:
+            return
+        try:
             context.store.delete(unused)
+        except (OSError, StorageFault, DatabaseError) as error:
+            _log.warning("space %s: %d chunks without a row stay for now: %s", context.space_id, len(unused), error)
+
+    def discard_all(self, context: SpaceContext) -> None:
+        """Remove all that came, for the transaction failed: left to garbage collection, what is refused again and again
+        would fill the disk past every quota.
+
+        Only where nobody knows what became of the transaction, as the disk failed within its end, bytes stay.
+        """
+        if self._tx is not None and self._tx.is_in_doubt:
+            _log.warning("space %s: %d chunks stay, with or without a row", context.space_id, len(self.rows))
+            return
+        self._registered = set(self._healed)
+        self.discard_rest(context)
+
+
+@contextlib.contextmanager
+def stored_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Iterator[Upload]:
+    """Seal `pieces` and make them durable for the block, which gives them rows; what has none after it is gone.
+
+    Raises: StorageFull, QuotaExceeded.
+    """
+    upload = store_pieces(context, caller, pieces)
+    try:
+        upload.heal(context)
+        yield upload
+    except BaseException:
+        upload.discard_all(context)
+        raise
+    upload.discard_rest(context)
 
 
 def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Upload:
-    """Seal `pieces` and make them durable. Raises: StorageFull, QuotaExceeded."""
+    """Seal `pieces` and make them durable; no row says so yet. Raises: StorageFull, QuotaExceeded."""
     if not pieces:
         return Upload({})
+    context.catalog.refuse_if_stopped()  # which would be found out when the bytes lie there
     more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
     if context.store.free_bytes() - more < context.limits.free_floor_bytes:
         raise StorageFull
@@ -180,14 +202,12 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
         lengths = [*_seal_short(context, batch, short), *_seal_long(context, batch, long)]
         locations = batch.finish()
     key_no = context.sealer.key_no
-    upload = Upload(
+    return Upload(
         {
             one: ChunkRow(one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
         }
     )
-    upload.heal(context)
-    return upload
 
 
 def _seal_short(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
