@@ -405,7 +405,7 @@ def test_missing_chunks_are_named_once_and_the_retry_succeeds(desk: Desk) -> Non
     assert desk.read("/a") == data
 
 
-def test_below_the_floor_of_free_space_uploads_are_refused_and_deletes_still_work(
+def test_below_the_floor_of_free_space_whatever_grows_is_refused_and_deletes_still_work(
     new_registry: Callable[..., SpaceRegistry],
 ) -> None:
     with new_registry().lease(SPACE_ID) as space:
@@ -419,8 +419,9 @@ def test_below_the_floor_of_free_space_uploads_are_refused_and_deletes_still_wor
         with pytest.raises(StorageFull):
             desk.put_many({"/b": b"other"})
         assert desk.read("/a") == b"data"
-        desk.move("/a", "/c")
-        desk.delete("/c")
+        with pytest.raises(StorageFull):
+            desk.move("/a", "/c")
+        desk.delete("/a")
         assert desk.tree() == {}
 
 

@@ -67,7 +67,8 @@ def expire_history(context: SpaceContext, kept_ms: int, stopping: Callable[[], b
     done = Expired()
     while not stopping():
         key = IdempotencyKey(secrets.token_bytes(16))
-        batch = apply_change(context, Caller(ACTOR), key, _ANSWERS, partial(_expire_batch, context, last))
+        work = partial(_expire_batch, context, last)
+        batch = apply_change(context, Caller(ACTOR), key, _ANSWERS, work, takes_away=True)
         done.states += batch.states
         if batch.states < _BATCH:
             break

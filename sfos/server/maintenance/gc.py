@@ -13,6 +13,7 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -98,20 +99,17 @@ def collect_garbage(context: SpaceContext, grace_ms: int, stopping: Callable[[],
 
     Raises: HeldOff, SfosError, OSError.
     """
-    with collecting(context.directory):
-        return _collect(context, grace_ms, stopping)
-
-
-def _collect(context: SpaceContext, grace_ms: int, stopping: Callable[[], bool]) -> Collected:
     done = Collected()
-    now_ms = context.now_ms()
-    done.lists = _delete_unused_lists(context)
-    done.marked = _mark_unused_chunks(context, now_ms)
-    _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping)
-    done.orphans = _delete_orphans(context, now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS), stopping)
-    with context.catalog.write() as tx:
-        done.replies = tx.run(_FORGET_REPLIES, reply=None, before=now_ms - REPLIES_KEPT_MS)
-    context.store.compact()
+    through = context.reserve.through  # each step can be done again where the disk was too full for it
+    with collecting(context.directory):
+        now_ms = context.now_ms()
+        done.lists = through(lambda: _delete_unused_lists(context))
+        done.marked = through(lambda: _mark_unused_chunks(context, now_ms))
+        through(lambda: _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping))
+        before_ms = now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS)
+        done.orphans = through(lambda: _delete_orphans(context, before_ms, stopping))
+        done.replies = through(lambda: _forget_replies(context, now_ms - REPLIES_KEPT_MS))
+        through(context.store.compact)
     return done
 
 
@@ -173,7 +171,8 @@ def _delete_overdue_chunks(
             add_stored_bytes(tx, -freed)
         if not locations:
             return
-        context.store.delete(locations)  # after the transaction: a crash here leaves orphans, which go some other day
+        # After the transaction: a crash here leaves orphans, which go some other day.
+        context.reserve.through(partial(context.store.delete, locations))
         done.chunks += len(locations)
         done.bytes += freed
 
@@ -187,6 +186,11 @@ def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[]
         context.store.delete([one.location for one in orphans])
         count += len(orphans)
     return count
+
+
+def _forget_replies(context: SpaceContext, before_ms: int) -> int:
+    with context.catalog.write() as tx:
+        return tx.run(_FORGET_REPLIES, reply=None, before=before_ms)
 
 
 def orphans_among(context: SpaceContext, stored: list[StoredChunk]) -> list[StoredChunk]:

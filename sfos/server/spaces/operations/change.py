@@ -43,8 +43,18 @@ _BEARS_REQUEST = 1 << 31
 class Change:
     """A change at work: its rows, and what its reply needs to know."""
 
-    def __init__(self, context: SpaceContext, caller: Caller, tx: Transaction, row: SpaceRow, before: Cursor) -> None:
+    def __init__(
+        self,
+        context: SpaceContext,
+        caller: Caller,
+        tx: Transaction,
+        row: SpaceRow,
+        before: Cursor,
+        *,
+        takes_away: bool,
+    ) -> None:
         self.context = context
+        self._takes_away = takes_away
         self._quota_files = caller.quota_files
         self.tx = tx
         self.row = row
@@ -71,11 +81,13 @@ class Change:
         return self._before if self.changes_nothing else cursor_after(self.row)
 
     def flush(self) -> None:
-        """Write what has been collected, unless it is more than the caller may have.
+        """Write what has been collected, unless it is more than the caller may have, or the disk has room for.
 
-        What takes entries away is never too much, even above the quota. Raises: QuotaExceeded.
+        What takes entries away is never too much, even above the quota. Raises: QuotaExceeded, StorageFull.
         """
         self.tree.flush()
+        if not self._takes_away:
+            self.context.check_room()
         more = self.tree.entries_delta
         if self._quota_files is not None and more > 0 and self.row.entries_current + more > self._quota_files:
             raise QuotaExceeded(
@@ -85,21 +97,44 @@ class Change:
 
 
 def apply_change(
-    context: SpaceContext, caller: Caller, key: IdempotencyKey, form: AnswerForm[A], work: Callable[[Change], A]
+    context: SpaceContext,
+    caller: Caller,
+    key: IdempotencyKey,
+    form: AnswerForm[A],
+    work: Callable[[Change], A],
+    *,
+    takes_away: bool = False,
 ) -> A:
     """Carry out `work` as one commit; its answer, or the one that is kept under `key`, in `form`.
 
     What raises changes nothing. Work that changes nothing makes no commit, and is done again if repeated.
-    Raises: what `work` raises; OpIdReused, AnswerForgotten, QuotaExceeded.
+    `takes_away`: it only ends states or forgets some, so it is done on a full disk too, out of the reserve if need be.
+    Raises: what `work` raises; OpIdReused, AnswerForgotten, QuotaExceeded, StorageFull.
     """
+    if not takes_away:
+        return _apply(context, caller, key, form, work, takes_away=False)
+    return context.reserve.through(lambda: _apply(context, caller, key, form, work, takes_away=True))
+
+
+def _apply(
+    context: SpaceContext,
+    caller: Caller,
+    key: IdempotencyKey,
+    form: AnswerForm[A],
+    work: Callable[[Change], A],
+    *,
+    takes_away: bool,
+) -> A:
     seq: int | None = None
     with context.catalog.exclusively():
         with context.catalog.write() as tx:
             stored = tx.one(_FIND_REPLY, op_id=key.op_id)
             if stored is not None:
                 return _replayed(context, key, stored, form)
+            if not takes_away:
+                context.check_room()
             before = cursor_after(read_space_row(tx))
-            change = Change(context, caller, tx, begin_commit(tx), before)
+            change = Change(context, caller, tx, begin_commit(tx), before, takes_away=takes_away)
             answer = work(change)
             if change.changes_nothing:
                 tx.undo()

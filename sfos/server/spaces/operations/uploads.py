@@ -17,7 +17,6 @@ from sfos.protocol import (
     Buffer,
     PlainRecord,
     QuotaExceeded,
-    StorageFull,
     chunk_ids,
     split_data,
 )
@@ -191,8 +190,7 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
         return Upload({})
     context.catalog.refuse_if_stopped()  # which would be found out when the bytes lie there
     more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
-    if context.store.free_bytes() - more < context.limits.free_floor_bytes:
-        raise StorageFull
+    context.check_room(more)
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
             _check_quota(caller, tx, more)
