@@ -124,7 +124,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Usage of the space; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit."""
+    """Usage of the space; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit.
+
+    `history_bytes`: how much of it history holds, at the least.
+    """
 
     current_bytes: int = 0
     files: int = 0
@@ -132,6 +135,7 @@ class Usage:
     quota_bytes: int | None = None
     entries: int = 0
     quota_entries: int | None = None
+    history_bytes: int = 0
 
 
 Direction = Literal["up", "down"]

@@ -108,6 +108,7 @@ def open_spaces(config: Config, reserve: Reserve | None = None) -> SpaceRegistry
     nothing_stored = not stored and not known.missing(stored)
     if not given and is_credential(storage.master_key_file) and not storage.master_key_file.exists():
         raise MasterKeyMissing(f"its service should have been given {storage.master_key_file}")
+    frees_by_itself = bool(storage.expire_every_s and storage.gc_every_s)
     return SpaceRegistry(
         server.storage_dir,
         server.temp_dir,
@@ -117,6 +118,7 @@ def open_spaces(config: Config, reserve: Reserve | None = None) -> SpaceRegistry
             small_token_bytes=storage.small_chunk_limit_bytes,
             busy_timeout_s=storage.busy_timeout_s,
             verify_after_seal=storage.verify_after_seal,
+            history_kept_s=storage.history_kept_s + storage.gc_grace_s if frees_by_itself else None,
         ),
         keep_open=storage.open_catalogs,
         sync_threads=server.worker_threads,

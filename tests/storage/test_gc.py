@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
 
+from sfos.server.catalog.engine import Catalog
 from sfos.server.catalog.schema import past
+from sfos.server.maintenance.expire import expire_history
 from sfos.server.maintenance.gc import MIN_ORPHAN_AGE_MS, collect_garbage, remove_old_half_written
 from sfos.server.maintenance.verify import verify_space
-from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
 from sfos.server.spaces.space import Space
 from tests.storage.clock import Clock
@@ -52,8 +56,83 @@ def test_what_a_day_old_upload_left_behind_goes(
     assert done.chunks == 3
     assert files_stored() == before - 3
     assert desk.read("/kept") == kept
-    assert space.usage(desk.caller).bytes_stored == sum(one.sealed_len for one in context.store.list_stored())
+    assert desk.bytes_of_chunks() == sum(one.sealed_len for one in context.store.list_stored())
     assert collect_garbage(context, DAY_MS).chunks == 0
+
+
+def catalog_bytes(context: SpaceContext) -> int:
+    return sum(path.stat().st_size for path in context.directory.glob("catalog.db*") if "shm" not in path.name)
+
+
+@pytest.fixture
+def furnished(desk: Desk, context: SpaceContext, clock: Clock) -> int:
+    """Six thousand names that were there and are forgotten; the bytes that the catalog takes."""
+    for part in range(3):
+        desk.put_many({f"/{part}/{number:0200}": b"" for number in range(2_000)})
+        desk.delete(f"/{part}")
+    clock.ahead_ms = 10 * DAY_MS
+    expire_history(context, 0)
+    return catalog_bytes(context)
+
+
+def test_a_catalog_gives_back_what_was_deleted_from_it(desk: Desk, context: SpaceContext, furnished: int) -> None:
+    desk.put("/kept", b"kept")
+    done = collect_garbage(context, DAY_MS)
+    assert catalog_bytes(context) < furnished // 3
+    assert done.given_back > 1_000_000
+    assert desk.tree() == {"/kept": b"kept"}
+    assert collect_garbage(context, DAY_MS).given_back == 0
+
+
+def test_others_write_while_a_catalog_gives_back(
+    desk: Desk, context: SpaceContext, furnished: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Catalog.outside_transactions
+    steps: list[str] = []
+
+    def between(catalog: Catalog, sql: str) -> None:
+        desk.put(f"/{len(steps)}", b"written in between")
+        steps.append(sql)
+        real(catalog, sql)
+
+    monkeypatch.setattr(Catalog, "outside_transactions", between)
+    collect_garbage(context, DAY_MS)
+    assert len(steps) > 2
+    assert len(desk.tree()) == len(steps)
+
+
+@pytest.mark.usefixtures("furnished")
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_catalog_of_an_earlier_version_is_written_anew_once_and_only_where_it_is_asked_for(
+    desk: Desk, context: SpaceContext, anew: bool
+) -> None:
+    desk.put("/kept", b"kept")
+    with closing(sqlite3.connect(context.catalog.path)) as connection:
+        connection.executescript("PRAGMA auto_vacuum = 0; VACUUM;")  # as they were made until version 2
+    for number in range(2):
+        desk.put_many({f"/{number}/{name:0200}": b"" for name in range(2_000)})
+        desk.delete(f"/{number}")
+    expire_history(context, -1_000)
+    before = catalog_bytes(context)
+    done = collect_garbage(context, DAY_MS, anew=anew)
+    assert (done.given_back > 500_000) == anew
+    assert (catalog_bytes(context) < before // 2) == anew
+    assert desk.tree() == {"/kept": b"kept"}
+    with context.catalog.read() as tx:
+        assert tx.execute("PRAGMA auto_vacuum") == [(2 if anew else 0,)]
+
+
+@pytest.mark.leaves_damage
+def test_a_catalog_is_not_written_anew_where_there_is_no_room_for_two(
+    new_registry: Callable[..., SpaceRegistry], desk: Desk, context: SpaceContext
+) -> None:
+    with closing(sqlite3.connect(context.catalog.path)) as connection:
+        connection.executescript("PRAGMA auto_vacuum = 0; VACUUM;")
+    narrow = new_registry(limits=StoreLimits(free_floor_bytes=2**60))
+    with narrow.inspect(SPACE_ID) as inner:
+        assert collect_garbage(inner, DAY_MS, anew=True).given_back == 0
+        with inner.catalog.read() as tx:
+            assert tx.execute("PRAGMA auto_vacuum") == [(0,)]
 
 
 def test_a_chunk_put_again_gets_a_new_day(desk: Desk, context: SpaceContext, clock: Clock) -> None:

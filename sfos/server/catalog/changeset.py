@@ -16,7 +16,17 @@ from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import nodes, past
 from sfos.server.catalog.space_row import SpaceRow
 from sfos.server.catalog.statement import Insert, Statement
-from sfos.server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
+from sfos.server.catalog.states import (
+    CHILDREN,
+    FIND_CHILDREN,
+    STATE_FIELDS,
+    EndedAs,
+    State,
+    StateKind,
+    find_child,
+    find_node,
+)
+from sfos.server.catalog.weights import STATE_BYTES, weight_of
 from sfos.server.vault.names import NameSealer
 from sfos.server.vault.rows import Digest, PlainState, RowAuthenticator
 
@@ -109,6 +119,7 @@ class ChangeSet:
         self.bytes_delta = 0
         self.files_delta = 0
         self.entries_delta = 0
+        self.rows_delta = 0  # bytes that the rows of states take more (weights)
         self.digest_delta = Digest()
         self.is_empty = True
         self._rows = rows
@@ -282,6 +293,8 @@ class ChangeSet:
         self.tx.insert(_INSERT_NODE, states)
         self.digest_delta += self._rows.live([state.mac for state in states])
         self.entries_delta += len(states)
+        self.rows_delta += STATE_BYTES * len(states) + sum([len(state.name) for state in states])
+        self.rows_delta += sum([len(state.attrs) for state in states if state.attrs is not None])
         sizes = [state.size for state in states if state.kind == _FILE]
         self.files_delta += len(sizes)
         self.bytes_delta += sum(sizes)
@@ -293,13 +306,14 @@ class ChangeSet:
         sealed_attrs = self._names.seal_attrs(node, attrs)
         return node, parent, name_key, self.seq, kind, sealed_name, size, mtime_ns, sealed_attrs, content, b""
 
-    def _count(self, touched: Iterable[_Touched], closed: Iterable[tuple[State, EndedAs]]) -> None:
+    def _count(self, touched: Iterable[_Touched], closed: Sequence[tuple[State, EndedAs]]) -> None:
         before = [one.before for one in touched if one.before is not None]
         now = [one.now for one in touched if one.now is not None]
         self.digest_delta -= self._rows.live(state.mac for state in before)
         self.digest_delta += self._rows.live(state.mac for state in now)
         self.digest_delta += self._rows.ended((state.mac, self.seq, int(end)) for state, end in closed)
         self.entries_delta += len(now) - len(before)
+        self.rows_delta += weight_of(now) - weight_of(before) + weight_of([state for state, _ in closed])
         for states, sign in ((before, -1), (now, 1)):
             files = [state.size for state in states if state.kind == StateKind.FILE]
             self.files_delta += sign * len(files)
@@ -315,6 +329,9 @@ class ChangeSet:
             if not found:
                 continue
             folders += [node for node, kind, _, _, _ in found if kind == StateKind.FOLDER]
+            if any(seq_from >= self.seq for _, _, _, _, seq_from in found):  # of which nothing goes to the past
+                rows = self.tx.all(CHILDREN, parent=parent)
+                self.rows_delta -= weight_of([state for state in map(State._make, rows) if state.seq_from >= self.seq])
             self.tx.run(_CLOSE_FOLDER, parent=parent, seq=self.seq)
             self.tx.run(_EMPTY_FOLDER, parent=parent)
             files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]

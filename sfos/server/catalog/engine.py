@@ -41,6 +41,7 @@ _WRITER_CACHE = "PRAGMA cache_size = -32768"
 _READER_CACHE = "PRAGMA cache_size = -2000"
 _PRAGMAS = (
     _READER_CACHE,
+    "PRAGMA auto_vacuum = 2",  # of a new file, and of one that is written anew (compaction)
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the platter
@@ -170,6 +171,23 @@ class Catalog:
         """Keeps the other writers of this process out, around a `write` and what must follow it in order."""
         with self._writing:
             yield
+
+    def outside_transactions(self, sql: str) -> None:
+        """Carry out to its end what SQLite does in a transaction of its own (VACUUM). The writers of this process wait.
+
+        Raises: SfosError.
+        """
+        with self._writing:
+            self.refuse_if_stopped()
+            try:
+                lent = self._pool.lend()
+                try:
+                    # `execute` would take one step of a pragma that does its work row by row.
+                    lent.connection.executescript(sql)
+                finally:
+                    self._pool.give_back(lent)
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
 
     @contextlib.contextmanager
     def core(self) -> Iterator[Connection]:

@@ -27,6 +27,7 @@ from sfos.server.spaces.operations.entries import (
     to_entries,
     write_cursor,
 )
+from sfos.server.spaces.operations.quotas import history_bytes
 
 _MOST_BODY_BYTES = MAX_BODY - 64 * 1024
 
@@ -77,13 +78,17 @@ def usage(context: SpaceContext, caller: Caller) -> UsageReply:
     """Bytes and files kept, and the caller's quota."""
     with context.catalog.read() as tx:
         row = read_space_row(tx)
+    after_s = context.limits.history_kept_s
     return UsageReply(
         bytes_current=row.bytes_current,
         files_current=row.files_current,
-        bytes_stored=row.bytes_stored,
+        bytes_stored=row.bytes_kept,
         quota_bytes=caller.quota_bytes,
         entries_current=row.entries_current,
         quota_files=caller.quota_files,
+        bytes_rows=row.bytes_rows,
+        bytes_history=history_bytes(row),
+        history_kept_s=None if after_s is None else round(after_s),
     )
 
 

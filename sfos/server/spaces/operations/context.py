@@ -51,13 +51,15 @@ class StoreLimits:
     """How the spaces of a server are kept.
 
     `free_floor_bytes`: with less free space whatever grows is refused. `small_token_bytes`: tokens of at most this
-    length go into the database of small ones. `verify_after_seal`: open each fresh token before it is stored.
+    length go into the database of small ones. `history_kept_s`: so long after it ended a state's bytes are freed; None
+    if that needs an administrator. `verify_after_seal`: open each fresh token before it is stored.
     """
 
     free_floor_bytes: int = 2**30
     small_token_bytes: int = 64 * 1024
     busy_timeout_s: float = 30.0
     verify_after_seal: bool = False
+    history_kept_s: float | None = 91 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,15 @@ from sfos.protocol import (
     content_id,
     pack_records,
 )
-from sfos.server.catalog.chunk_rows import ListRow, chunk_rows, insert_lists, known_lists, make_live, usable_chunks
+from sfos.server.catalog.chunk_rows import (
+    ListRow,
+    chunk_rows,
+    insert_lists,
+    known_lists,
+    make_live,
+    usable_chunks,
+    weight_of_list,
+)
 from sfos.server.catalog.states import State, StateKind
 from sfos.server.spaces.operations.change import Change, apply_change, stored_answer
 from sfos.server.spaces.operations.contents import heal_lists, seal_list
@@ -279,6 +287,7 @@ class _Landing:
         if new == existing:  # nothing to say: the same again makes no version
             if self._heals(plan):
                 self._used.append(plan)
+                self._change.heals = True
                 self._change.tree.is_empty = False
             return existing
         self._used.append(plan)
@@ -314,7 +323,10 @@ class _Landing:
             for content, packed in new_lists.items()
             if content not in known
         ]
-        insert_lists(tx, lists)
+        more = insert_lists(tx, lists)
+        self._change.count_rows(more)
+        # References that are there already have outlived a list which was lost, and counted.
+        self._change.heals |= more < sum([weight_of_list(one) for one in lists])
         used = {one for plan in self._used for one, _ in plan.records}
         self._upload.register(self._context, tx, self._caller, live=used, pending_since_ms=self._change.tree.time_ms)
         make_live(tx, [one for one in self._pending if one in used])

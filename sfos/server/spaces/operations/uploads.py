@@ -16,7 +16,6 @@ from sfos.protocol import (
     BadChunk,
     Buffer,
     PlainRecord,
-    QuotaExceeded,
     chunk_ids,
     split_data,
 )
@@ -32,11 +31,13 @@ from sfos.server.catalog.chunk_rows import (
     usable_chunks,
 )
 from sfos.server.catalog.engine import Transaction
-from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
+from sfos.server.catalog.space_row import add_stored_bytes
+from sfos.server.catalog.weights import CHUNK_BYTES
 from sfos.server.chunks.store import Batch
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.operations.quotas import check_bytes
 from sfos.server.vault.sealing import TokenType, sealed_size
 
 _log = logging.getLogger(__name__)
@@ -136,9 +137,11 @@ class Upload:
             new = {one: row for one, row in self.rows.items() if one not in there}
             make_live(tx, live & there)
         more = sum([row.sealed_len for row in new.values()])
-        if more:
-            _check_quota(caller, tx, more)
-        add_stored_bytes(tx, more, context.store.mark_of([row.location for row in new.values()]))
+        rows = CHUNK_BYTES * len(new)
+        if new:
+            check_bytes(context, caller, tx, more + rows)
+        mark = context.store.mark_of([row.location for row in new.values()])
+        add_stored_bytes(tx, more, mark, rows=rows)
         self._registered.update(new)
         return len(new)
 
@@ -193,7 +196,7 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     context.check_room(more)
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
-            _check_quota(caller, tx, more)
+            check_bytes(context, caller, tx, more + CHUNK_BYTES * len(pieces))
     short = [(one, data) for one, data in pieces.items() if len(data) <= _SHORT_BYTES]
     long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
     with context.store.batch() as batch:
@@ -231,15 +234,6 @@ def _seal_long(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes
             batch.add(one, scratch[:length])
             lengths.append(length)
     return lengths
-
-
-def _check_quota(caller: Caller, tx: Transaction, more: int) -> None:
-    """Check that `more` bytes may be stored. Raises: QuotaExceeded."""
-    if caller.quota_bytes is not None and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
-        raise QuotaExceeded(
-            "Your quota of stored bytes, earlier versions included, is used up; delete something or ask the"
-            " administrator."
-        )
 
 
 def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:
