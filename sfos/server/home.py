@@ -33,7 +33,9 @@ from sfos.server.vault.master import MASTER_KEY_VARIABLE, LiveMasterKey, is_cred
 
 _log = logging.getLogger(__name__)
 
-_START_BYTES = 2**20  # of free space: for the lock, the logs, the marks
+ROOM_TO_START_BYTES = 2**20
+"""Free space that a program finds when it starts, out of the reserve if need be: for the lock, the logs, the marks, and
+for the files that SQLite makes to read a database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ def open_home(config: Config) -> Home:
     OSError; UnicodeDecodeError for a damaged list of known spaces. Then nothing is left open.
     """
     settings, secrets, reserve = config.server, config.home / SECRETS, reserve_of(config)
-    reserve.ensure(_START_BYTES)
+    reserve.ensure(ROOM_TO_START_BYTES)
     with contextlib.ExitStack() as opened:
         opened.callback(HomeLock(config.home, watched_key_file(config)).release)
         accounts = CredentialFile(settings.credentials_file, reserve)

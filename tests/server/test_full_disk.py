@@ -120,3 +120,28 @@ def test_the_programs_beside_the_server_work_at_0_bytes_free(
     with pytest.raises(LoginFailed):
         server.greeted().login("bob", PASSWORDS["bob"])
     assert alice.call(ListRequest(folders=(Ref(path="/"),)))[0].folders[0].error is None
+
+
+def test_the_programs_work_at_0_bytes_free_without_a_server_too(
+    serve: Serve, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Databases that nobody has open need files of their own even to be read."""
+    first = serve(SMALL)
+    folder(first.signed_in("alice"), "folder 1")
+    first.server.stop()
+    first.server.stop = lambda *_: 0  # type: ignore[method-assign]
+    common = ["--home", str(home), "--set", "storage.reserve_bytes=8 MiB", "--set", "storage.free_space_floor_bytes=0"]
+    for number, words in enumerate(
+        (
+            ["verify", "--full"],
+            ["gc"],
+            ["expire"],
+            ["stats"],
+            ["backup", str(tmp_path / "backup")],
+            ["recover", "alice", str(tmp_path / "recovered")],
+            ["rotate-key"],
+            ["shred", "alice", "--yes"],
+        )
+    ):
+        fill(home.parent, f"filled {number}")
+        assert manage.main([*common, *words]) == 0, (words, capsys.readouterr())

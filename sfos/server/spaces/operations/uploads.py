@@ -154,7 +154,7 @@ class Upload:
         if not unused:
             return
         try:
-            context.store.delete(unused)
+            context.reserve.through(lambda: context.store.delete(unused))
         except (OSError, StorageFault, DatabaseError) as error:
             _log.warning("space %s: %d chunks without a row stay for now: %s", context.space_id, len(unused), error)
 
