@@ -104,10 +104,10 @@ def _directories(config: Config) -> Iterator[Finding]:
         yield Finding("error", "storage", f"{server.temp_dir} has to be on the same device as {server.storage_dir}")
     free, floor = shutil.disk_usage(at).free, storage.free_space_floor_bytes
     if free < floor:
-        text = f"{_gib(free)} are free, less than storage.free_space_floor_bytes ({_gib(floor)}): nothing new is taken"
+        text = f"{_gib(free)} are free, less than storage.free_space_floor_bytes ({_gib(floor)}): uploads are refused"
         yield Finding("warning", "free space", text)
     else:
-        yield Finding("ok", "free space", f"{_gib(free)}; nothing new is taken below {_gib(floor)}")
+        yield Finding("ok", "free space", f"{_gib(free)}; uploads are refused below {_gib(floor)}")
     try:
         check_restored(server.storage_dir)
     except RestoreUnfinished as error:

@@ -101,6 +101,20 @@ def test_others_write_while_a_catalog_gives_back(
     assert len(desk.tree()) == len(steps)
 
 
+def test_a_catalog_gives_back_beside_somebody_who_reads_it_all_the_while(
+    desk: Desk, context: SpaceContext, furnished: int
+) -> None:
+    """The file itself is shorter once nobody reads what was there before."""
+    desk.put("/kept", b"kept")
+    with context.catalog.read() as tx:
+        before = tx.execute("SELECT count(*) FROM commits")
+        assert collect_garbage(context, DAY_MS).given_back > 1_000_000
+        desk.put("/new", b"new")
+        assert tx.execute("SELECT count(*) FROM commits") == before
+    assert collect_garbage(context, DAY_MS).given_back == 0
+    assert desk.tree() == {"/kept": b"kept", "/new": b"new"}
+
+
 @pytest.mark.usefixtures("furnished")
 @pytest.mark.parametrize("anew", [False, True])
 def test_a_catalog_of_an_earlier_version_is_written_anew_once_and_only_where_it_is_asked_for(

@@ -11,6 +11,8 @@ from __future__ import annotations
 from sfos.server.catalog.engine import Catalog
 
 _STEP = "PRAGMA incremental_vacuum(500)"  # pages: 2 MiB, some 10 ms
+# Where somebody reads for long, as much as can be had: writers wait for it.
+_CHECKPOINT = "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)"
 _LEAST_PAGES = 256  # that many may stay free, or a twentieth of the file: the next changes need some
 _WORTH_IT = 20
 _INCREMENTAL = 2
@@ -34,7 +36,7 @@ def give_back(catalog: Catalog, room_bytes: int) -> int:
             break
     after = _file_bytes(catalog)
     if after < before:
-        catalog.outside_transactions("PRAGMA wal_checkpoint(TRUNCATE)")
+        catalog.outside_transactions(_CHECKPOINT)
     return before - after
 
 

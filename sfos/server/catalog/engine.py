@@ -145,7 +145,8 @@ class Catalog:
         """`busy_timeout_s`: how long to wait for a lock of another process."""
         self.path = path
         self.space = space
-        connect = partial(_connect, path, int(busy_timeout_s * 1_000))
+        self._busy_timeout_ms = int(busy_timeout_s * 1_000)
+        connect = partial(_connect, path, self._busy_timeout_ms)
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=connect)
         event.listen(self.engine, "begin", _begin_core)
         self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS)
@@ -185,7 +186,7 @@ class Catalog:
                     # `execute` would take one step of a pragma that does its work row by row.
                     lent.connection.executescript(sql)
                 finally:
-                    self._pool.give_back(lent)
+                    self._pool.give_back(lent, reset=f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             except sqlite3.Error as error:
                 raise self._failed(error) from error
 

@@ -23,11 +23,10 @@ from sfos.server.catalog.head import Head, write_head
 from sfos.server.catalog.schema import commits
 from sfos.server.catalog.space_row import (
     SpaceRow,
-    add_stored_bytes,
     begin_commit,
     commit_time_ms,
     end_commit,
-    miscounted_rows,
+    mend_rows_bytes,
     read_space_row,
 )
 from sfos.server.catalog.statement import Row, Statement
@@ -224,7 +223,7 @@ def _finish(
         change.rows_bytes + COMMIT_BYTES + len(reply or b""),
     )
     if change.heals:
-        add_stored_bytes(change.tx, 0, rows=miscounted_rows(change.tx))
+        mend_rows_bytes(change.tx)
     return Head(row.epoch, row.seq, sealed)
 
 
