@@ -41,7 +41,6 @@ _WRITER_CACHE = "PRAGMA cache_size = -32768"
 _READER_CACHE = "PRAGMA cache_size = -2000"
 _PRAGMAS = (
     _READER_CACHE,
-    "PRAGMA auto_vacuum = 2",  # of a new file, and of one that is written anew (compaction)
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = ON",  # macOS: fsync alone does not reach the platter

@@ -52,7 +52,7 @@ def collect_spaces(registry: SpaceRegistry, config: Config, space: str | None) -
     grace_ms = int(config.storage.gc_grace_s * 1_000)
 
     def collect(context: SpaceContext) -> str:
-        done = collect_garbage(context, grace_ms, anew=True)
+        done = collect_garbage(context, grace_ms, compact=True)
         given_back = f"; the catalog is {readable_size(done.given_back)} shorter" if done.given_back else ""
         return (
             f"{counted(done.chunks, 'chunk')} removed ({readable_size(done.bytes)}),"

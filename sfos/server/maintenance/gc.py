@@ -97,11 +97,11 @@ class Collected:
 
 
 def collect_garbage(
-    context: SpaceContext, grace_ms: int, stopping: Callable[[], bool] = lambda: False, *, anew: bool = False
+    context: SpaceContext, grace_ms: int, stopping: Callable[[], bool] = lambda: False, *, compact: bool = False
 ) -> Collected:
     """Remove what nothing has referred to for `grace_ms`; less of it once `stopping` says so.
 
-    `anew`: a catalog of an earlier version is written anew, once, if it has room for that (catalog.compaction).
+    `compact`: write the catalog anew, if much of it is free and the disk has room for that; writers wait meanwhile.
 
     Raises: HeldOff, SfosError, OSError.
     """
@@ -117,7 +117,8 @@ def collect_garbage(
         done.replies = through(lambda: _forget_replies(context, now_ms - REPLIES_KEPT_MS))
         through(lambda: _count_anew(context))
         through(context.store.compact)
-        done.given_back = through(lambda: give_back(context.catalog, _room_bytes(context) if anew else 0))
+        if compact:
+            done.given_back = give_back(context.catalog, _room_bytes(context))
     return done
 
 
