@@ -11,6 +11,7 @@ from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Crumb, FolderPath
 from sfos.gui.widgets.menus import Menu, popup
+from sfos.gui.widgets.scroll import is_inside
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import printable
 
@@ -30,6 +31,7 @@ class Breadcrumb(ttk.Frame):
         self._on_go, self._on_path = on_go, on_path
         self._folder = FolderPath()
         self._parts: list[tk.Widget] = []
+        self._buttons: list[tuple[ttk.Button, FolderPath]] = []
         self._width = 0
         self._field: ttk.Entry | None = None
         self._icon = ttk.Label(self, style=styles.FIELD_MUTED)
@@ -55,7 +57,7 @@ class Breadcrumb(ttk.Frame):
     def _draw(self) -> None:
         for part in self._parts:
             part.destroy()
-        self._parts = []
+        self._parts, self._buttons = [], []
         theme = self._theme
         self._icon.configure(image=theme.icon("hdd-network", theme.palette.muted, 15))
         if self._field is not None:
@@ -114,6 +116,7 @@ class Breadcrumb(ttk.Frame):
             Tooltip(button, self._theme, full)
         button.pack(side="left")
         self._parts.append(button)
+        self._buttons.append((button, folder))
 
     def _chevron(self) -> None:
         theme = self._theme
@@ -135,6 +138,23 @@ class Breadcrumb(ttk.Frame):
         button.configure(command=open_menu)
         button.pack(side="left")
         self._parts.append(button)
+
+    # --- what is held over it --------------------------------------------------------------------------------------
+
+    def drop_target_at(self, x: int, y: int) -> FolderPath | None:
+        """See `files.dragging.Target`."""
+        for button, folder in self._buttons:
+            if is_inside(button, x, y):
+                return folder
+        return None
+
+    def mark_drop_target(self, folder: FolderPath | None) -> None:
+        """See `files.dragging.Target`."""
+        for button, own in self._buttons:
+            button.state(["active" if own == folder else "!active"])
+
+    def hover(self, x: int, y: int, edge: int) -> None:
+        """See `files.dragging.Target`: all of it is in view."""
 
     # --- typing a path ---------------------------------------------------------------------------------------------
 

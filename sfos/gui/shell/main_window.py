@@ -26,7 +26,7 @@ from sfos.gui.widgets.toast import Toast
 _SIDEBAR, _DETAILS, _TRANSFERS = 216, 300, 236
 _MIN_SIZE = (720, 480)
 _LIST_LEAST = 320
-_PAGE_ROW = 3  # of the middle pane, below the banners
+_PAGE_ROW = 4  # of the middle pane, below the banners
 _ENTRY_CLASSES = ("TEntry", "Entry", "Text")
 
 
@@ -65,6 +65,7 @@ class MainWindow:
         self._own: tuple[Offer, ...] = ()
         self._session_offers: tuple[Offer, ...] = ()
         self._connection = Connection()
+        self._covered = True
         self._transfers_height = 0  # of the lower pane when it was last hidden; 0: not yet
         px = theme.px
         root.minsize(px(_MIN_SIZE[0]), px(_MIN_SIZE[1]))
@@ -115,7 +116,9 @@ class MainWindow:
         self.banner.grid(row=1, column=0, sticky="ew")
         self.offer_banner = Banner(self._centre, theme, icon="arrow-repeat")
         self.offer_banner.grid(row=2, column=0, sticky="ew")
-        for banner in (self.offline_banner, self.banner, self.offer_banner):
+        self.edited_banner = Banner(self._centre, theme, icon="pencil-square")
+        self.edited_banner.grid(row=3, column=0, sticky="ew")
+        for banner in (self.offline_banner, self.banner, self.offer_banner, self.edited_banner):
             banner.show(None)
         self._aside = ttk.Frame(self._across, style=styles.SURFACE, width=px(_DETAILS))
         self._aside.pack_propagate(False)
@@ -133,14 +136,23 @@ class MainWindow:
         self._vertical.add(top, weight=1)
 
     def show(self) -> None:
-        """Show all of it. Hidden, it takes part in nothing: Tab must not walk through what the sign-in covers."""
+        """Show all of it. Hidden, it takes part in nothing: neither Tab nor keys reach what the sign-in covers."""
+        self._covered = False
+        self._renew_offers()
         self.frame.pack(fill="both", expand=True)
         self.root.update_idletasks()
 
     def hide(self) -> None:
         """Hide all of it."""
+        self._covered = True
+        self._renew_offers()
         self.frame.pack_forget()
         self.toast.hide()
+
+    def _renew_offers(self) -> None:
+        page = None if self._covered else self.page
+        pages = (page.offer, *self._session_offers) if page is not None else ()
+        self.offers.set(*self._own, *pages)
 
     def offer(self, own: Offer) -> None:
         """Offer the window's own commands, on every page and without one; bind the keys of all there are."""
@@ -177,7 +189,7 @@ class MainWindow:
             page.widget.grid(row=_PAGE_ROW, column=0, sticky="nsew")
             if page.aside is not None:
                 page.aside.pack(fill="both", expand=True)
-        self.offers.set(*self._own, *((page.offer,) if page is not None else ()), *self._session_offers)
+        self._renew_offers()
         self.toolbar.arrange(self.offers, page.bar if page is not None else None)
         self.side.show_page(page)
         self._arrange_aside()
@@ -194,7 +206,7 @@ class MainWindow:
     def state(self) -> WindowState:
         """State that decides which commands for the window can be given."""
         page = self.page
-        if page is None:
+        if page is None or self._covered:
             return WindowState()
         return WindowState(
             signed_in=True, can_back=self.navigator.can_back, can_forward=self.navigator.can_forward,
@@ -227,9 +239,11 @@ class MainWindow:
         self.transfers.show(board)
         self.status.show_transfers(board)
 
-    def say(self, notice: Notice) -> None:
-        """Show a passing message."""
-        self.toast.show(notice)
+    def say(
+        self, notice: Notice, *, act: Callable[[], object] | None = None, other: Callable[[], object] | None = None
+    ) -> None:
+        """Show a passing message; see `Say`."""
+        self.toast.show(notice, act=act, other=other)
 
     def _keep_list_high(self, height: int) -> None:
         """A window made smaller takes from the transfers too, not from the list alone."""

@@ -28,7 +28,7 @@ class Dialog(tk.Toplevel):
         self.withdraw()
         self.title(title)
         self._theme = theme
-        self._modal = modal
+        self.modal = modal
         self._on_cancel = on_cancel
         self._closed = False
         # Tk's own answer to who had the keyboard: a window without focus now remembers it as well.
@@ -108,7 +108,7 @@ class Dialog(tk.Toplevel):
             self.after(10, self._when_visible, action)
 
     def _take_over(self, target: tk.Misc) -> None:
-        if self._modal:
+        if self.modal:
             with contextlib.suppress(tk.TclError):  # another program holds a grab, such as a screen locker
                 self.grab_set()
         target.focus_force()
