@@ -38,7 +38,7 @@ def files_states() -> Iterator[FilesState]:
 
 
 STATES: dict[ModuleType, Sequence[Any]] = {
-    shell_commands: [WindowState(*bits) for bits in itertools.product((False, True), repeat=6)],
+    shell_commands: [WindowState(*bits) for bits in itertools.product((False, True), repeat=7)],
     files_commands: list(files_states()),
     account_commands: [object()],
 }
@@ -76,8 +76,8 @@ def test_a_menu_has_its_rows_in_order_with_lines_between_groups() -> None:
     ]  # fmt: skip
     settings = [command.id if command else None for command in rows_of(EVERY, "settings")]
     assert settings == [
-        "theme", "contrast", "text_larger", "text_smaller", None, "details_pane", "transfers", None, "sessions",
-        "change_password", "sign_out", None, "help", "quit",
+        "theme", "contrast", "text_larger", "text_smaller", None, "side_pane", "details_pane", "transfers", None,
+        "sessions", "change_password", "sign_out", None, "help", "quit",
     ]  # fmt: skip
 
 

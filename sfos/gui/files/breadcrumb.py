@@ -15,7 +15,8 @@ from sfos.gui.widgets.scroll import is_inside
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import printable
 
-_LONGEST = 180  # design pixels of one name
+_LONGEST = 180  # design pixels of one name, where there is no room for all of them
+_TIGHT = 190  # design pixels in all, below which the icon gives its room to the names
 _ROOT = "My files"
 
 
@@ -33,6 +34,7 @@ class Breadcrumb(ttk.Frame):
         self._parts: list[tk.Widget] = []
         self._buttons: list[tuple[ttk.Button, FolderPath]] = []
         self._width = 0
+        self._longest: int | None = None  # of one name, in pixels
         self._field: ttk.Entry | None = None
         self._icon = ttk.Label(self, style=styles.FIELD_MUTED)
         self._icon.pack(side="left", padx=(px(6), px(2)))
@@ -60,6 +62,11 @@ class Breadcrumb(ttk.Frame):
         self._parts, self._buttons = [], []
         theme = self._theme
         self._icon.configure(image=theme.icon("hdd-network", theme.palette.muted, 15))
+        tight = self._width < theme.px(_TIGHT)
+        if tight:
+            self._icon.pack_forget()
+        elif not self._icon.winfo_manager():
+            self._icon.pack(side="left", padx=(theme.px(6), theme.px(2)))
         if self._field is not None:
             return
         crumbs = self._folder.crumbs
@@ -77,8 +84,11 @@ class Breadcrumb(ttk.Frame):
         """Crumbs that there is room for: the last always, then the root, then from the last one upwards."""
         theme = self._theme
         step = theme.px(10 + 16)
-        widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]
         room = self._width - theme.px(44)
+        for self._longest in (None, theme.px(_LONGEST)):  # in full, if there is room for that
+            widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]
+            if sum(widths) <= room:
+                break
         if sum(widths) <= room:
             return list(range(count))
         room -= theme.px(48) + widths[-1]
@@ -95,21 +105,21 @@ class Breadcrumb(ttk.Frame):
 
     def _label(self, index: int) -> str:
         name = printable(self._folder.crumbs[index].name) if index else _ROOT
-        return self._theme.elide(name, self._theme.px(_LONGEST), "SfBoldFont")
+        return name if self._longest is None else self._theme.elide(name, self._longest, "SfBoldFont")
 
     def _button(self, index: int, *, alone: bool) -> None:
         here = index == len(self._folder.crumbs) - 1
         folder = FolderPath(self._folder.crumbs[: index + 1])
         text = self._label(index)
         if alone:
-            room = max(self._theme.px(24), self._width - self._theme.px(110))
+            tight = self._width < self._theme.px(_TIGHT)
+            room = max(self._theme.px(24), self._width - self._theme.px(90 if tight else 122))
             text = self._theme.elide(text, room, "SfBoldFont")
         button = ttk.Button(
             self,
             text=text,
             style=styles.CRUMB_HERE if here else styles.CRUMB,
             command=self.edit if here else (lambda: self._on_go(folder)),
-            takefocus=True,
         )
         full = self._folder.crumbs[index].name
         if index and text != full:
@@ -125,7 +135,7 @@ class Breadcrumb(ttk.Frame):
         self._parts.append(label)
 
     def _more(self, hidden: tuple[Crumb, ...], first: int) -> None:
-        button = ttk.Button(self, text="…", style=styles.CRUMB, takefocus=True)
+        button = ttk.Button(self, text="…", style=styles.CRUMB)
 
         def open_menu() -> None:
             menu = Menu(self, self._theme)

@@ -57,7 +57,7 @@ EDIT_PATH = FileCommand(
     ("Ctrl+L",), "input-cursor-text", group="Go",
 )  # fmt: skip
 SEARCH = FileCommand(
-    "search", "Search this folder", _always, lambda do: do.views.bar.search.take_focus(),
+    "search", "Search this folder", _always, lambda do: do.views.bar.take_search(),
     ("Ctrl+F",), "search", group="Go",
 )  # fmt: skip
 OPEN = FileCommand(

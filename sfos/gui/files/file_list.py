@@ -18,6 +18,7 @@ from sfos.gui.look import kinds, styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Sort, SortColumn
 from sfos.gui.nodes import NodeKey, item_of, key_of
+from sfos.gui.widgets.focus_ring import FocusRing
 from sfos.gui.widgets.scroll import AutoScrollbar, is_inside, scroll_at_edge
 from sfos.gui.widgets.slices import Slicer
 from sfos.gui.widgets.tooltip import Tooltip
@@ -65,6 +66,7 @@ class FileList(ttk.Frame):
         self._icons: dict[tuple[str, str], str] = {}
         self._slicer = Slicer(self)
         self._name_room = 0
+        self._columns_shown = ["size", "modified", "type"]
         self._resized: str | None = None
         self._wanted_selection: tuple[str, ...] = ()
         self._wanted_focus = ""
@@ -73,6 +75,7 @@ class FileList(ttk.Frame):
         self.tree = ttk.Treeview(
             self, style=styles.FILES, columns=("size", "modified", "type"), show="tree headings", selectmode="extended"
         )
+        self.ring = FocusRing(self.tree, theme)
         bar = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns")
         self._bar = bar
         self.tree.configure(yscrollcommand=self._scrolled)
@@ -406,7 +409,10 @@ class FileList(ttk.Frame):
         shown = ["size", "modified", "type"]
         while shown and width - sum(needed[name] for name in shown) < theme.px(_MIN_NAME):
             shown.pop()
-        self.tree.configure(displaycolumns=tuple(shown) or "")
+        if shown != self._columns_shown:
+            self._columns_shown = shown
+            self.tree.configure(displaycolumns=tuple(shown) or "")
+            self.tree.column("#0", width=max(theme.px(_MIN_NAME), width - sum(needed[name] for name in shown)))
         self._resized = self.after(60, self._refit)
 
     def _refit(self) -> None:

@@ -12,6 +12,7 @@ from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Crumb, FolderPath
 from sfos.gui.nodes import ROOT, NodeKey, item_of, key_of
+from sfos.gui.widgets.focus_ring import FocusRing
 from sfos.gui.widgets.scroll import AutoScrollbar, is_inside, scroll_at_edge
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import Entry, printable
@@ -44,7 +45,8 @@ class FolderTree(ttk.Frame):
         self._drop_item: str | None = None
         self._held_over = ("", 0.0)  # the branch that something is held over, and since when
         px = theme.px
-        self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
+        self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse")
+        self.ring = FocusRing(self.tree, theme)
         bar = AutoScrollbar(
             self, "vertical", self.tree.yview, styles.SCROLL_SIDE, row=0, column=1, sticky="ns", pady=(px(6), 0)
         )

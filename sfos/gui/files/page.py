@@ -157,7 +157,9 @@ class FilesPage(Page):
 
     def stops(self) -> Sequence[Stop]:
         views = self.views
-        stops = [Stop(views.tree.tree, views.tree.tree.focus_set), Stop(views.list.tree, views.list.take_focus)]
+        stops = [Stop(views.list.tree, views.list.take_focus)]
+        if views.tree.winfo_ismapped():
+            stops.insert(0, Stop(views.tree.tree, views.tree.tree.focus_set))
         if self._room.aside_shown():
             stops.append(Stop(views.details.preview, views.details.preview.focus_content))
         return stops

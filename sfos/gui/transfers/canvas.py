@@ -21,10 +21,12 @@ from sfos.gui.look.palette import Palette
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Transfer
 from sfos.gui.transfers.row_actions import BUTTON_ICON, MENU, MOVES, RowAction, buttons_of
+from sfos.gui.widgets.focus_ring import FocusRing
 from sfos.gui.widgets.menus import Menu, popup
 from sfos.gui.widgets.tooltip import Tooltip
 
 ROW = 46
+_MEASURED = 60  # rows whose titles decide how wide they stand; more are never in view at once
 _PHASE_COLOUR = {
     "asking": "warning",
     "paused": "warning",
@@ -69,6 +71,7 @@ class TransferRows(tk.Canvas):
 
     def __init__(self, parent: tk.Misc, theme: Theme, on_action: Callable[[int, RowAction], None]) -> None:
         super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=True)
+        self.ring = FocusRing(self, theme)
         self._theme = theme
         self._on_action = on_action
         self._rows: Sequence[Transfer] = ()
@@ -156,7 +159,8 @@ class TransferRows(tk.Canvas):
             amount = start
         start -= percent_width
         percent = start
-        text_end = text + min(px(290), (start - text) // 2)
+        longest = max((theme.measure(row.title) for row in self._rows[:_MEASURED]), default=0)
+        text_end = text + min(max(px(290), longest + px(4)), (start - text) // 2)
         bar: int | None = text_end + px(16)
         if bar is not None and start - px(16) - bar < px(60):
             bar, text_end = None, start - px(12)

@@ -74,7 +74,7 @@ class Toast:
             self.hide()
             command()
 
-        button = ttk.Button(self._box, text=label, style=styles.TOAST_LINK, command=pressed, takefocus=True)
+        button = ttk.Button(self._box, text=label, style=styles.TOAST_LINK, command=pressed)
         button.pack(side="right", padx=(0, self._theme.px(8)), pady=self._theme.px(5))
         self._buttons[label] = button
 
