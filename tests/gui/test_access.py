@@ -381,7 +381,7 @@ def test_the_end_of_a_session_says_by_whose_doing() -> None:
     one = ended_notice(SessionEnded(), kept=1).text
     assert "password is changed" in one and "and 1 unfinished transfer goes on" in one
     lost = ended_notice(LoginFailed(), kept=0).text
-    assert "disabled" in lost and "you are where you were." in lost
+    assert "disabled" in lost and "come back to where you were." in lost
 
 
 @pytest.mark.display

@@ -121,6 +121,7 @@ def test_rows_are_dragged_onto_the_left_pane_and_onto_the_path(
     hand.go(f"{folder}/here")
     drag(hand, at_row(hand, "a.txt"), at_branch(hand, f"{folder}/left"))
     hand.wait(lambda: names_in(session, f"{folder}/left") == ["a.txt"], what="it in the left pane's folder")
+    hand.wait(lambda: hand.names() == ["b.txt"], what="its row gone")
     crumb = next(button for button, way in hand.views.bar.breadcrumb._buttons if way.path == folder)
     drag(hand, at_row(hand, "b.txt"), middle_of(crumb))
     hand.wait(lambda: "b.txt" in names_in(session, folder), what="it in the folder above")
@@ -219,6 +220,9 @@ def test_a_name_is_changed_in_its_row_which_stays_in_view(
     hand.wait(lambda: "zz" in hand.names(), what="the new name")
     hand.wait(lambda: hand.views.list.tree.bbox(hand.row("zz")), what="the row in view")
     assert chosen(hand) == ["zz"]
+    hand.press("ctrl+z")
+    hand.wait(lambda: "f03" in hand.names() and "zz" not in hand.names(), what="the old name again")
+    hand.wait(lambda: chosen(hand) == ["f03"], what="its selection")
     hand.press("F2")
     hand.type("y")
     hand.click(hand.views.bar.search.entry)
@@ -237,7 +241,7 @@ def test_cut_rows_are_pale_and_what_was_pasted_is_selected(
     hand.press("shift+Down", "ctrl+x")
     item = hand.row("a.txt")
     assert "cut" in tree.item(item, "tags") and str(tree.item(item, "image")[0]) != usual
-    assert str(tree.tag_configure("cut", "foreground")) == palette.disabled
+    assert str(tree.tag_configure("cut", "foreground")) == palette.muted
     picture = hand.screenshot(tmp_path / "cut.png")
     assert not dark_pixels(hand, picture, "a.txt") and dark_pixels(hand, picture, "c.txt")
     hand.click_row("sub", times=2)

@@ -19,6 +19,7 @@ class FilesState:
     listing: Listing
     selection: Selection
     can_paste: bool
+    can_undo: bool = False
 
 
 FileCommand: TypeAlias = Command[FilesState, "Orders"]
@@ -108,6 +109,10 @@ PASTE = FileCommand(
     "paste", "Paste", lambda state: state.can_paste, lambda do: do.paste(),
     ("Ctrl+V",), "clipboard", "list", "Files", at={"folder": 21, "branch": 43},
 )  # fmt: skip
+UNDO = FileCommand(
+    "undo", "Undo the last move or new name", lambda state: state.can_undo, lambda do: do.undo(),
+    ("Ctrl+Z",), "arrow-counterclockwise", "list", "Files", at={"folder": 23},
+)  # fmt: skip
 COPY_PATH = FileCommand(
     "copy_path", "Copy the path", _one, lambda do: do.copy_path(),
     ("Ctrl+Shift+C",), "link-45deg", "list", "Files", at={"selection": 33, "branch": 44},
@@ -123,5 +128,5 @@ DETAILS = FileCommand(
 
 COMMANDS: tuple[FileCommand, ...] = (
     UP, REFRESH, EDIT_PATH, SEARCH, OPEN, PREVIEW, UPLOAD_FILES, UPLOAD_FOLDER, DOWNLOAD, DOWNLOAD_TO, NEW_FOLDER,
-    RENAME, DELETE, COPY, CUT, PASTE, COPY_PATH, SELECT_ALL, DETAILS,
+    RENAME, DELETE, COPY, CUT, PASTE, UNDO, COPY_PATH, SELECT_ALL, DETAILS,
 )  # fmt: skip

@@ -27,6 +27,8 @@ class Source(Protocol):
 
     def selected(self) -> tuple[Entry, ...]: ...
 
+    def double_click(self, event: tk.Event[ttk.Treeview]) -> str: ...
+
 
 class Target(Protocol):
     """A view with folders that rows can be dropped on. Places are those of the screen."""
@@ -64,6 +66,7 @@ class RowDrag:
         self._source, self._targets, self._theme, self._on_drop = source, targets, theme, on_drop
         self._pressed: tuple[int, int, str] | None = None
         self._narrow_to: str | None = None  # a press on one of several selected rows, which may be the start of a drag
+        self._dropped = False  # and not pressed again since
         self._held: _Held | None = None
         self._flag: tk.Toplevel | None = None
         self._words: ttk.Label | None = None
@@ -73,7 +76,7 @@ class RowDrag:
         tree.bind("<Button-1>", self._press, add="+")
         tree.bind("<B1-Motion>", self._motion)
         tree.bind("<ButtonRelease-1>", self._release, add="+")
-        tree.bind("<Double-Button-1>", self._forget_press, add="+")
+        tree.bind("<Double-Button-1>", self._double_press)
         tree.bind("<Escape>", self._give_up, add="+")
         for side in ("L", "R"):
             tree.bind(f"<KeyPress-Control_{side}>", lambda _event: self._set_copy(True), add="+")
@@ -87,6 +90,7 @@ class RowDrag:
     # --- mouse -----------------------------------------------------------------------------------------------------
 
     def _press(self, event: tk.Event[ttk.Treeview]) -> str | None:
+        self._dropped = False
         tree = self._source.tree
         item = tree.identify_row(event.y) if tree.identify_region(event.x, event.y) in ("tree", "cell") else ""
         self._pressed = (event.x_root, event.y_root, item) if item else None
@@ -100,8 +104,17 @@ class RowDrag:
             return "break"
         return None
 
-    def _forget_press(self, _event: object) -> None:
-        self._pressed = self._narrow_to = None
+    def _double_press(self, event: tk.Event[ttk.Treeview]) -> str:
+        if not self._dropped:
+            self._pressed = self._narrow_to = None
+            return self._source.double_click(event)
+        # Where something was just dragged away from, the next row has come under the mouse: a first press on it.
+        tree, item = self._source.tree, self._source.tree.identify_row(event.y)
+        if item and item not in tree.selection():
+            tree.selection_set((item,))
+            tree.focus(item)
+        self._press(event)
+        return "break"
 
     def _motion(self, event: tk.Event[ttk.Treeview]) -> str | None:
         if self._held is None:
@@ -127,6 +140,7 @@ class RowDrag:
         self._look(copy=bool(int(event.state) & _CONTROL))
         target, copy = held.target, held.copy
         self._let_go()
+        self._dropped = True
         if target is not None:
             self._on_drop(held.entries, target, copy)
         return "break"

@@ -70,6 +70,7 @@ class FileList(ttk.Frame):
         self._resized: str | None = None
         self._wanted_selection: tuple[str, ...] = ()
         self._wanted_focus = ""
+        self._telling: str | None = None
         self._told: tuple[str, ...] = ()  # what was selected when that was told last
         self._editor: NameEditor | None = None
         self.tree = ttk.Treeview(
@@ -87,8 +88,8 @@ class FileList(ttk.Frame):
         self._headings()
         self._tags()
         theme.on_change(self._on_theme)
-        self.tree.bind("<<TreeviewSelect>>", self._selected)
-        self.tree.bind("<Double-Button-1>", self._double_click)
+        self.tree.bind("<<TreeviewSelect>>", self._selection_changed)
+        self.tree.bind("<Double-Button-1>", self.double_click)
         for button in ("<Button-3>", "<Button-2>") if self._is_mac() else ("<Button-3>",):
             self.tree.bind(button, self._context)
         self.tree.bind("<Button-1>", self._click)
@@ -281,9 +282,17 @@ class FileList(ttk.Frame):
     def settle_selection(self) -> None:
         """Tell of what is selected now, if Tk has not done so yet: a command may come right behind a click."""
         if self.tree.selection() != self._told:
-            self._selected(None)
+            self._tell_selection()
 
-    def _selected(self, _event: object) -> None:
+    def _selection_changed(self, _event: object) -> None:
+        """Tell of it once for many: Tk says so of each selected row that is deleted, thousands of times."""
+        if self._telling is None:
+            self._telling = self.after_idle(self._tell_selection)
+
+    def _tell_selection(self) -> None:
+        if self._telling is not None:
+            self.after_cancel(self._telling)
+            self._telling = None
         self._told = self.tree.selection()
         self._on_select(self.selected(), self.focused())
 
@@ -338,7 +347,8 @@ class FileList(ttk.Frame):
             self.tree.selection_set(())
             self.tree.focus_set()
 
-    def _double_click(self, event: tk.Event[ttk.Treeview]) -> str:
+    def double_click(self, event: tk.Event[ttk.Treeview]) -> str:
+        """Open the row there."""
         if self.tree.identify_region(event.x, event.y) in ("tree", "cell"):
             item = self.tree.identify_row(event.y)
             if item:
@@ -450,7 +460,7 @@ class FileList(ttk.Frame):
         self.tree.tag_configure("odd", background=palette.row_alt)
         self.tree.tag_configure("even", background=palette.surface)
         self.tree.tag_configure("drop", background=palette.good)
-        self.tree.tag_configure("cut", foreground=palette.disabled)
+        self.tree.tag_configure("cut", foreground=palette.muted)
 
     def _on_theme(self) -> None:
         self._icons.clear()

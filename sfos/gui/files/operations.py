@@ -125,6 +125,8 @@ class OperationsPresenter:
         self._bridge, self._api = bridge, api
         self._on_notice, self._on_done = on_notice, on_done
         self.clipboard: Clipboard | None = None
+        self.undo: Callable[[], None] | None = None
+        """Puts back what was moved or renamed last."""
 
     @property
     def cut_nodes(self) -> frozenset[NodeKey]:
@@ -343,8 +345,22 @@ class OperationsPresenter:
     def _done(
         self, text: str, nodes: Sequence[NodeKey], *, undo: Callable[[], None] | None = None
     ) -> None:  # fmt: skip
-        self._on_notice(Notice(text, "success", "Undo" if undo is not None else None), act=undo)
+        self._on_notice(Notice(text, "success", "Undo" if undo is not None else None), act=self._undoable(undo))
         self._on_done(nodes)
+
+    def _undoable(self, undo: Callable[[], None] | None) -> Callable[[], None] | None:
+        """`undo`, which can be done once; another change takes its place."""
+        if undo is None:
+            self.undo = None
+            return None
+
+        def once() -> None:
+            if self.undo is once:
+                self.undo = None
+                undo()
+
+        self.undo = once
+        return once
 
     def _told_partly(self, verb: str, outcome: _Outcome, undo: Callable[[], None] | None = None) -> None:
         """Say what was not done, and how much was."""
@@ -361,7 +377,8 @@ class OperationsPresenter:
         if done:
             sentences.append(f"{wording.count(done, 'item')} {_were(done)} {verb}.")
         severity: Literal["error", "warning"] = "error" if outcome.failed else "warning"
-        self._on_notice(Notice(" ".join(sentences), severity, "Undo" if undo is not None else None), act=undo)
+        notice = Notice(" ".join(sentences), severity, "Undo" if undo is not None else None)
+        self._on_notice(notice, act=self._undoable(undo))
 
     def _failed(self, what: str, error: Exception) -> None:
         self._on_notice(Notice(f"{what}: {_reason(error)}", "error"))

@@ -162,6 +162,11 @@ class Orders:
         """Move, or copy, what was dragged into `folder`."""
         self.operations.put_into("copy" if copy else "move", entries, folder)
 
+    def undo(self) -> None:
+        """Put back what was moved or renamed last."""
+        if self.operations.undo is not None:
+            self.operations.undo()
+
     def copy_path(self) -> None:
         """Put the path of what is selected into the system's clipboard."""
         path = self._path_of_selected()

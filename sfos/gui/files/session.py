@@ -77,7 +77,10 @@ class FilesSession:
     @property
     def state(self) -> FilesState:
         """State that decides which commands for files can be given."""
-        return FilesState(self.browser.listing, self.orders.selection, self.operations.clipboard is not None)
+        operations = self.operations
+        return FilesState(
+            self.browser.listing, self.orders.selection, operations.clipboard is not None, operations.undo is not None
+        )
 
     # --- what the presenters say -----------------------------------------------------------------------------------
 

@@ -361,7 +361,7 @@ def ended_notice(error: Exception, *, kept: int) -> Notice:
         text = "Your password was changed, or an administrator has disabled your account."
     else:
         text = wording.explain(error)
-    text += " Signed in again, you are where you were"
+    text += " You come back to where you were"
     if kept:
         goes = "goes" if kept == 1 else "go"
         text += f", and {wording.count(kept, 'unfinished transfer')} {goes} on"
