@@ -10,7 +10,7 @@ sends them again, and the new token takes its place in the row, for every file t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
@@ -33,6 +33,9 @@ class ChunkRow(NamedTuple):
     offset: int
     sealed_len: int
     length: int
+
+
+PlainChunkRow: TypeAlias = tuple[bytes, int, str, int, int, int]  # a ChunkRow, made at an eighth of the cost
 
 
 class ListRow(NamedTuple):
@@ -170,12 +173,12 @@ def replace_chunk(tx: Transaction, old: ChunkRow, new: ChunkRow) -> bool:
     )
 
 
-def insert_live(tx: Transaction, rows: Sequence[ChunkRow]) -> int:
+def insert_live(tx: Transaction, rows: Sequence[PlainChunkRow]) -> int:
     """New rows of chunks that a commit refers to; how many of them there were not, for the others stay as they are."""
     return tx.insert(_INSERT_LIVE, rows)
 
 
-def insert_pending(tx: Transaction, rows: Sequence[ChunkRow], *, since_ms: int, actor: str) -> int:
+def insert_pending(tx: Transaction, rows: Sequence[PlainChunkRow], *, since_ms: int, actor: str) -> int:
     """Insert rows of chunks that nothing refers to yet; the number of them that were not there before."""
     return tx.insert(_INSERT_PENDING, [(*row, since_ms, actor) for row in rows])
 

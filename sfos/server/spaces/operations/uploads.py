@@ -22,6 +22,7 @@ from sfos.protocol import (
 from sfos.server.catalog.chunk_rows import (
     HURT,
     ChunkRow,
+    PlainChunkRow,
     chunk_rows,
     insert_live,
     insert_pending,
@@ -87,7 +88,7 @@ def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: me
 class Upload:
     """Chunks that are durable, and whose rows are not written yet."""
 
-    rows: dict[bytes, ChunkRow]
+    rows: dict[bytes, PlainChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
     _tx: Transaction | None = None  # the last one that wrote rows of these chunks
@@ -99,7 +100,7 @@ class Upload:
         """
         with context.catalog.read() as tx:
             known = chunk_rows(tx, self.rows)
-        hurt = [(row, self.rows[row.id]) for row in known.values() if not _is_sound(context, row)]
+        hurt = [(row, ChunkRow(*self.rows[row.id])) for row in known.values() if not _is_sound(context, row)]
         if not hurt:
             return
         with context.catalog.write() as tx:
@@ -132,15 +133,15 @@ class Upload:
         new = self.rows
         if inserted < len(new):  # some have a row already: an older one, or ours of a chunk that was healed
             known = chunk_rows(tx, self.rows)
-            there = {one for one, row in known.items() if row.location != self.rows[one].location}
+            there = {one for one, row in known.items() if row.location != ChunkRow(*self.rows[one]).location}
             there |= self._healed
             new = {one: row for one, row in self.rows.items() if one not in there}
             make_live(tx, live & there)
-        more = sum([row.sealed_len for row in new.values()])
+        more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
         rows = CHUNK_BYTES * len(new)
         if new:
             check_bytes(context, caller, tx, more + rows)
-        mark = context.store.mark_of([row.location for row in new.values()])
+        mark = context.store.mark_of([location for _, _, location, _, _, _ in new.values()])
         add_stored_bytes(tx, more, mark, rows=rows)
         self._registered.update(new)
         return len(new)
@@ -150,7 +151,7 @@ class Upload:
 
         What cannot be removed is left to garbage collection: the transaction is done, whatever the disk says now.
         """
-        unused = [row.location for one, row in self.rows.items() if one not in self._registered]
+        unused = [ChunkRow(*row).location for one, row in self.rows.items() if one not in self._registered]
         if not unused:
             return
         try:
@@ -205,7 +206,7 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     key_no = context.sealer.key_no
     return Upload(
         {
-            one: ChunkRow(one, key_no, location, 0, sealed_len, len(data))
+            one: (one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
         }
     )
