@@ -54,7 +54,7 @@ class FoldersPresenter:
 
     def entry_of(self, node: NodeKey) -> Entry | None:
         """The folder `node`, if it is known; the root has no entry."""
-        return next((branch[node] for branch in self._branches.values() if node in branch), None)
+        return self._tree(node.space).get(node)
 
     def reread(self) -> None:
         """Read every known branch anew: changes were missed."""
