@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from sfos.server.spaces.operations import change
 from tests.storage.desk import Desk
-from tests.torture import damage, winners
+from tests.support.small_disk import needs_a_small_disk
+from tests.torture import damage, full_disk, winners
 from tests.torture.registry import SCENARIOS
 from tests.torture.runner import INTERRUPTED, main
 from tests.torture.scenario import Context, Figures, Scenario
@@ -132,6 +134,23 @@ def test_a_real_scenario_reaches_a_small_figure() -> None:
     code, said = tortured(small, arguments=("--seed", "5"))
     assert code == 0, said
     assert "20 damaged tokens" in said
+
+
+@needs_a_small_disk
+def test_disks_that_are_full_reach_a_small_figure() -> None:
+    code, said = tortured(replace(full_disk.DISKS, goal={"full disks": 2}), arguments=("--seed", "5"))
+    assert code == 0, said
+    assert "2 full disks" in said
+
+
+def test_a_quota_that_is_not_enforced_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def anything(*_: object) -> None:
+        """Let anything pass."""
+
+    monkeypatch.setattr(change, "check_bytes", anything)
+    code, said = tortured(replace(full_disk.QUOTAS, goal={"sequences": 1}), arguments=("--seed", "5"))
+    assert code == 1
+    assert f"bytes are kept under a quota of {full_disk.QUOTA_BYTES}" in said
 
 
 def test_a_defence_that_was_taken_out_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
