@@ -45,10 +45,37 @@ T = TypeVar("T")
 _encoder = message_encoder()
 
 
+# A list is decoded whole, and what is in it takes up to forty times as much memory as its text. So its brackets and
+# commas are counted first: for one of so many elements as may be, no more than these, whatever a newer side adds.
+_SHORT_BYTES = 64 * 1024  # not worth the look
+_BRACKETS_EACH = 8
+_COMMAS_EACH = 40
+
+
+def check_length(body: Buffer, most: int, what: str) -> None:
+    """Check, before it is decoded, that a JSON text can hold no more than `most` elements by far. Raises: TooMuch."""
+    if len(body) <= _SHORT_BYTES:
+        return
+    text = bytes(body)
+    if _is_within(text, most):
+        return
+    import re  # only now: programs that never get here start without it
+
+    without_names = re.sub(rb'"(?:[^"\\]++|\\.)*+"', b"", text, flags=re.DOTALL)
+    if not _is_within(without_names, most):
+        raise TooMuch(f"A list has far more {what} than the {most} that are allowed.")
+
+
+def _is_within(text: bytes, most: int) -> bool:
+    brackets = text.count(b"{") + text.count(b"[")
+    return brackets <= most * _BRACKETS_EACH and text.count(b",") <= most * _COMMAS_EACH
+
+
 def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
     """The JSON array of at most so many. Raises: MalformedMessage, TooMuch."""
     if len(body) == 0:
         return []
+    check_length(body, most, what)
     try:
         decoded = decoder_of(kind).decode(body)
     except DECODE_ERRORS as error:

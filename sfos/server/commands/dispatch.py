@@ -39,6 +39,7 @@ from sfos.protocol import (
 from sfos.server.commands.calls import Call, Continuation, Handlers, Peer, Services
 from sfos.server.identity.credential_file import CredentialsUnreadable
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
+from sfos.server.process.waiting import NobodyWaits
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +107,9 @@ class Dispatcher:
             return self._carry_out(peer, envelope, frame.body, room)
         except SfosError as error:
             return _failed(envelope, error)
+        except NobodyWaits as stopped:
+            peer.leaving = True
+            return _failed(envelope, stopped.told)
         except CredentialsUnreadable:  # the watchdog's sweep has it in the log, once
             return _failed(envelope, ServerBusy(_NO_ACCOUNTS, retry_after_s=_ACCOUNTS_AGAIN_S))
         except Exception as error:  # no request may end the thread, whatever is wrong with its handler

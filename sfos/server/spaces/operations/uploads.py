@@ -36,6 +36,7 @@ from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
 from sfos.server.chunks.store import Batch
 from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.process.waiting import begin_writing
 from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.vault.sealing import TokenType, sealed_size
 
@@ -174,6 +175,7 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
             _check_quota(caller, tx, more)
+    begin_writing()
     short = [(one, data) for one, data in pieces.items() if len(data) <= _SHORT_BYTES]
     long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
     with context.store.batch() as batch:
