@@ -73,9 +73,9 @@ _ANCESTORS = _ancestors()
 
 def _below() -> Statement:
     """A folder `levels` below another in which there is something."""
-    top = select(
-        cast(bindparam("folder"), BigInteger).label("node"), cast(literal(0), BigInteger).label("level")
-    ).cte("below", recursive=True)
+    top = select(cast(bindparam("folder"), BigInteger).label("node"), cast(literal(0), BigInteger).label("level")).cte(
+        "below", recursive=True
+    )
     # Folders alone: what else there is, which is most, is passed over in the table's own order.
     deeper = select(nodes.c.node, top.c.level + 1).where(
         nodes.c.space == bindparam("space"),
@@ -84,9 +84,7 @@ def _below() -> Statement:
         top.c.level < bindparam("levels"),
     )
     below = top.union_all(deeper)
-    inside = exists(
-        select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.parent == below.c.node)
-    )
+    inside = exists(select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.parent == below.c.node))
     return Statement(select(below.c.node).where(below.c.level == bindparam("levels"), inside).limit(1))
 
 

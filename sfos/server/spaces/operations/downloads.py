@@ -59,9 +59,7 @@ _MOST_LIST_BYTES = 16 * 1024 * 1024
 _MOST_VERSIONS = 100_000
 
 _COUNT_STATES = Statement(
-    select(func.count())
-    .select_from(past)
-    .where(past.c.space == bindparam("space"), past.c.node == bindparam("node"))
+    select(func.count()).select_from(past).where(past.c.space == bindparam("space"), past.c.node == bindparam("node"))
 )
 
 
