@@ -164,7 +164,7 @@ def test_a_node_of_long_ago_is_found_without_all_that_it_was(
     folder = desk.make_folder("/f").node
     first = int(space.cursor().split(".")[0]) - 1
     for number in range(30):
-        desk.move(f"/f{'' if not number else number}", f"/f{number + 1}")
+        desk.move(f"/f{number if number else ''}", f"/f{number + 1}")
     then = int(space.cursor().split(".")[0]) - 1
     costs = [
         meter.of(lambda at=at: space.list_entries([Ref(node=folder)], cursor=cursor_of(space, at)))  # type: ignore[misc]

@@ -50,8 +50,8 @@ _FOLDERS_AT_ONCE = 256
 _FILE = int(StateKind.FILE)  # an enumeration's member takes ten times as long to compare
 _PLACE_FIELDS = ("at_parent", "at_name_key")
 _PAST_NAMES = [column.name for column in past.columns]
-# The planner finds the index of `seq_from` as good as that of `parent`, and every row began before now: it read the whole
-# table for each folder.
+# The planner finds the index of `seq_from` as good as that of `parent`, and every row began before now: it read the
+# whole table for each folder.
 _CLOSE_FOLDERS = InStatement(
     lambda names: insert(past).from_select(
         _PAST_NAMES,

@@ -26,6 +26,7 @@ from sfos.server.catalog.statement import Insert, InStatement, Row, Statement
 from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, as_wire_error, is_failed_sync, primary_code
 from sfos.server.disk.stopped_paths import stop, why_stopped
 from sfos.server.disk.storage_faults import CatalogUnreadable
+from sfos.server.process.turns import aside
 from sfos.server.process.waiting import LOOK_EVERY_S, begin_writing, is_to_stop, look, raise_found
 
 _log = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ class Catalog:
         connect = partial(_connect, path, int(busy_timeout_s * 1_000))
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=connect)
         event.listen(self.engine, "begin", _begin_core)
-        self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS)
+        self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS, while_waiting=aside)
         self._writing = threading.RLock()
 
     def read(self, *, at_once: bool = False) -> AbstractContextManager[Transaction]:
@@ -189,8 +190,9 @@ class Catalog:
         Waits for them as long as somebody waits for the answer. Raises: NobodyWaits.
         """
         if not self._writing.acquire(blocking=False):
-            while not self._writing.acquire(timeout=LOOK_EVERY_S):
-                look()
+            with aside():
+                while not self._writing.acquire(timeout=LOOK_EVERY_S):
+                    look()
         try:
             yield
         finally:
@@ -248,9 +250,17 @@ class Catalog:
         try:
             if writes:
                 cursor.execute(_WRITER_CACHE)
-            cursor.execute(begin)
+            if writes:
+                with aside():  # another program may write just now
+                    cursor.execute(begin)
+            else:
+                cursor.execute(begin)
             yield Transaction(cursor, self.engine.dialect, self.space)
-            cursor.execute("COMMIT")
+            if writes:
+                with aside():  # it waits for the disk
+                    cursor.execute("COMMIT")
+            else:
+                cursor.execute("COMMIT")
         except sqlite3.Error as error:
             if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
                 raise_found()

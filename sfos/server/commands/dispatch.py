@@ -39,7 +39,7 @@ from sfos.protocol import (
 from sfos.server.commands.calls import Call, Continuation, Handlers, Peer, Services
 from sfos.server.identity.credential_file import CredentialsUnreadable
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
-from sfos.server.process.waiting import NobodyWaits
+from sfos.server.process.waiting import NobodyWaits, look
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +133,12 @@ class Dispatcher:
             room.charge(self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s))
         peer.core.about_to(handler.short)
         try:
-            answer = handler.run(Call(self._services, peer, args, body, self._turns, room))
+            call = Call(self._services, peer, args, body, self._turns, room)
+            if handler.short or peer.session is None:
+                answer = handler.run(call)
+            else:
+                with self._services.long_turns.turn(peer.session.user_id, look):
+                    answer = handler.run(call)
         except BaseException:
             room.release()  # who reads the error slowly shall hold nothing of the budget
             raise

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from sfos.protocol import SfosError
+from sfos.server.process.turns import give_way
 
 LOOK_EVERY_S = 0.05  # so often at the most it is looked whether somebody waits: a few microseconds each
 
@@ -63,7 +64,8 @@ class Waiting:
         now = self._clock()
         if now < self._look_at:
             return None
-        self._look_at = now + LOOK_EVERY_S
+        give_way()
+        self._look_at = self._clock() + LOOK_EVERY_S
         return self._forbidden() or (None if self._writing else self._gone())
 
 

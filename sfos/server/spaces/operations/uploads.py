@@ -36,6 +36,7 @@ from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
 from sfos.server.chunks.store import Batch
 from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.process.turns import aside
 from sfos.server.process.waiting import begin_writing
 from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.vault.sealing import TokenType, sealed_size
@@ -180,7 +181,8 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
     with context.store.batch() as batch:
         lengths = [*_seal_short(context, batch, short), *_seal_long(context, batch, long)]
-        locations = batch.finish()
+        with aside():  # it waits for the disk
+            locations = batch.finish()
     key_no = context.sealer.key_no
     upload = Upload(
         {
