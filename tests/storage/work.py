@@ -14,11 +14,9 @@ from sfos.server.catalog import engine
 from sfos.server.process import waiting
 from sfos.server.process.waiting import Waiting, served
 
-_STEPS = 200
-
 
 class Work(NamedTuple):
-    """Some work. `steps`: of SQLite, to the nearest 200 of each statement; `calls`: of Python's and C functions."""
+    """Some work. `steps`: of SQLite's machine; `calls`: of Python's and C functions."""
 
     steps: int
     calls: int
@@ -27,8 +25,10 @@ class Work(NamedTuple):
 class Meter:
     """Counts the work of this thread. To be made before the spaces are opened that it counts for."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(engine, "_LOOK_EVERY_STEPS", _STEPS)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, grain: int = 200) -> None:
+        """Steps are counted to the nearest `grain` of each statement."""
+        self._grain = grain
+        monkeypatch.setattr(engine, "_LOOK_EVERY_STEPS", grain)
         monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.0)
         self._looks = 0
         self._calls = 0
@@ -45,7 +45,7 @@ class Meter:
                 pass  # what is refused may have cost all the same
             finally:
                 sys.setprofile(before)
-        return Work(self._looks * _STEPS, self._calls)
+        return Work(self._looks * self._grain, self._calls)
 
     def _look(self) -> None:
         self._looks += 1
