@@ -50,6 +50,7 @@ _encoder = message_encoder()
 _SHORT_BYTES = 64 * 1024  # not worth the look
 _BRACKETS_EACH = 8
 _COMMAS_EACH = 40
+_QUOTE, _COMMA = b'",'
 
 
 def check_length(body: Buffer, most: int, what: str) -> None:
@@ -57,18 +58,20 @@ def check_length(body: Buffer, most: int, what: str) -> None:
     if len(body) <= _SHORT_BYTES:
         return
     text = bytes(body)
-    if _is_within(text, most):
+    brackets, commas = most * _BRACKETS_EACH, most * _COMMAS_EACH
+    if text.count(b"{") + text.count(b"[") <= brackets and text.count(b",") <= commas:
         return
     import re  # only now: programs that never get here start without it
 
-    without_names = re.sub(rb'"(?:[^"\\]++|\\.)*+"', b"", text, flags=re.DOTALL)
-    if not _is_within(without_names, most):
-        raise TooMuch(f"A list has far more {what} than the {most} that are allowed.")
-
-
-def _is_within(text: bytes, most: int) -> bool:
-    brackets = text.count(b"{") + text.count(b"[")
-    return brackets <= most * _BRACKETS_EACH and text.count(b",") <= most * _COMMAS_EACH
+    # Texts may be full of them, and are passed over.
+    for found in re.finditer(rb'"(?:[^"\\]++|\\.)*+"|[{\[]|,', text, re.DOTALL):
+        first = text[found.start()]
+        if first == _COMMA:
+            commas -= 1
+        elif first != _QUOTE:
+            brackets -= 1
+        if commas < 0 or brackets < 0:
+            raise TooMuch(f"A list has far more {what} than the {most} that are allowed.")
 
 
 def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:

@@ -50,7 +50,7 @@ def hostile_limits(context: Context) -> Figures:
     """A hundred users give the heaviest request of each command, again and again; a `stat` beside them is measured."""
     with _server(context, USERS) as server, ExitStack() as stack:
         honest = _signed_in(server, stack, HONEST)
-        crowd = [_Hostile(server, stack, f"user{number}") for number in range(USERS)]
+        crowd = [_Hostile(server, stack, f"hostile{number}") for number in range(USERS)]
         for each in crowd:
             each.begin()
         try:
@@ -72,7 +72,7 @@ def heaviest_of_each(context: Context) -> Figures:
     with _server(context, 1) as server, ExitStack() as stack:
         honest = _signed_in(server, stack, HONEST)
         for kind in _kinds():
-            one = _Hostile(server, stack, "user0", (kind,))
+            one = _Hostile(server, stack, "hostile0", (kind,))
             one.begin()
             try:
                 times = _stats(context, honest, 20)
@@ -97,7 +97,7 @@ def _kinds() -> tuple[type[Request[Any]], ...]:
 def _server(context: Context, users: int) -> Iterator[ServerProcess]:
     remember_salted_passwords()
     home = prepare_home(context.workplace / "home")
-    _add_users(home, [HONEST, *[f"user{number}" for number in range(users)]])
+    _add_users(home, [HONEST, *[f"hostile{number}" for number in range(users)]])
     with many_descriptors(8_192), running_server(home, _ROOM) as server:
         yield server
 
