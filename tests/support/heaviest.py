@@ -68,7 +68,7 @@ class Heavy:
 
 @dataclass
 class Scene:
-    """What the requests are about, in a space whose chunks have names under `key`. `first`: a cursor from before all
+    """Things that the requests are about, in a space whose chunks have names under `key`. `first`: a cursor from before all
     of it."""
 
     key: bytes

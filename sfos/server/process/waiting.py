@@ -78,7 +78,7 @@ _here = _Serving()
 
 @contextlib.contextmanager
 def served(waiting: Waiting) -> Iterator[None]:
-    """What this thread does in the block, it does for `waiting`."""
+    """Work of this thread in the block is for `waiting`."""
     _here.waiting = waiting
     try:
         yield
@@ -94,7 +94,7 @@ def look() -> None:
 
 
 def begin_writing() -> None:
-    """What this thread does writes something from now on. Raises: NobodyWaits, and then it must not."""
+    """Something is written by this thread from now on. Raises: NobodyWaits, and then it must not."""
     waiting = _here.waiting
     if waiting is not None:
         if (told := waiting.reason()) is not None:

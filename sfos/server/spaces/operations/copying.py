@@ -65,7 +65,7 @@ def copy_below(context: SpaceContext, change: Change, source: int, target: int) 
 
 
 def _children(tx: Transaction, folder: int) -> Iterator[State]:
-    """What is in the folder, some at a time: it need not fit in memory, and the transaction is free for others."""
+    """States in the folder, some at a time: it need not fit in memory, and the transaction is free for others."""
     after = bytes(NAME_KEY_BYTES)
     while page := tx.all(CHILDREN, parent=folder, after=after, limit=_PAGE):
         for row in page:
