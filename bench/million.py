@@ -49,7 +49,7 @@ from sfos.protocol import (
 )
 from sfos.server.catalog.schema import chunks, commits, nodes, past, spaces
 from sfos.server.catalog.space_row import read_space_row
-from sfos.server.catalog.states import State, StateKind, entries_page, mac_of
+from sfos.server.catalog.states import LookBack, State, StateKind, entries_page, mac_of
 from sfos.server.commands.files import pack_name_page, pack_page
 from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.operations.context import Caller, SpaceContext, StoreLimits
@@ -289,7 +289,7 @@ def measure(space: Space, context: SpaceContext, record: ChunkRecord) -> list[Fi
     def rows_of(limit: int) -> int:
         with context.catalog.read() as tx:
             now = read_space_row(tx).seq
-            return len(entries_page(tx, big, after=bytes(16), at=now, limit=limit, now=now))
+            return len(entries_page(tx, big, after=bytes(16), limit=limit, then=LookBack(now, now)))
 
     def page_of_1000() -> object:
         return pack_page(space.list_entries([Ref(node=big)], limit=1_000))

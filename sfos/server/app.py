@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import resource
 import threading
 import time
@@ -31,6 +32,7 @@ from sfos.server.preflight import AccountsUnfit, descriptors_wanted
 from sfos.server.process import memory
 from sfos.server.process.bookkeeping import Bookkeeper
 from sfos.server.process.home_lock import HomeTaken
+from sfos.server.process.turns import LongTurns
 from sfos.server.spaces.known_spaces import KNOWN_FILE
 
 _log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ _SWEEP_S = 1.0
 # missed, and a server that is killed forgets the wrong sign-ins of so long. A renewed certificate is seen then as well.
 _KEEP_S = 2.0
 
+
+# Two for each of two cores: what one of them waits for in the kernel, another can work in.
+_LEAST_LONG_TURNS = 4
 
 _HINDRANCES = (HomeTaken, CertificateUnusable, CannotListen, StorageFault, CredentialError, AccountsUnfit, KeyUnusable)
 
@@ -90,6 +95,7 @@ class Server:
             spaces=home.spaces,
             commit_feed=home.commit_feed,
             outgoing=MemoryBudget(half),
+            long_turns=LongTurns(max(_LEAST_LONG_TURNS, os.cpu_count() or 1)),
             audit=home.audit,
         )
         self._bodies = RequestBodies()

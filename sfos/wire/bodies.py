@@ -45,10 +45,40 @@ T = TypeVar("T")
 _encoder = message_encoder()
 
 
+# A list is decoded whole, and what is in it takes up to forty times as much memory as its text. So its brackets and
+# commas are counted first: for one of so many elements as may be, no more than these, whatever a newer side adds.
+_SHORT_BYTES = 64 * 1024  # not worth the look
+_BRACKETS_EACH = 8
+_COMMAS_EACH = 40
+_QUOTE, _COMMA = b'",'
+
+
+def check_length(body: Buffer, most: int, what: str) -> None:
+    """Check, before it is decoded, that a JSON text can hold no more than `most` elements by far. Raises: TooMuch."""
+    if len(body) <= _SHORT_BYTES:
+        return
+    text = bytes(body)
+    brackets, commas = most * _BRACKETS_EACH, most * _COMMAS_EACH
+    if text.count(b"{") + text.count(b"[") <= brackets and text.count(b",") <= commas:
+        return
+    import re  # only now: programs that never get here start without it
+
+    # Texts may be full of them, and are passed over.
+    for found in re.finditer(rb'"(?:[^"\\]++|\\.)*+"|[{\[]|,', text, re.DOTALL):
+        first = text[found.start()]
+        if first == _COMMA:
+            commas -= 1
+        elif first != _QUOTE:
+            brackets -= 1
+        if commas < 0 or brackets < 0:
+            raise TooMuch(f"A list has far more {what} than the {most} that are allowed.")
+
+
 def decode_list(kind: type[list[T]], body: Buffer, most: int, what: str) -> list[T]:
     """The JSON array of at most so many. Raises: MalformedMessage, TooMuch."""
     if len(body) == 0:
         return []
+    check_length(body, most, what)
     try:
         decoded = decoder_of(kind).decode(body)
     except DECODE_ERRORS as error:

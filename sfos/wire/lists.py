@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from sfos.wire.attributes import AttributesRead
-from sfos.wire.bodies import decode_list
+from sfos.wire.bodies import check_length, decode_list
 from sfos.wire.chunks import CHUNK_ID_BYTES
 from sfos.wire.envelopes import DECODE_ERRORS, decoder_of, message_encoder
 from sfos.wire.errors import MalformedMessage, TooMuch
@@ -86,12 +86,12 @@ def unpack_names(reply: ListReply, body: memoryview) -> list[FolderNames]:
         raise MalformedMessage("A list of names does not match its header.")
     runs = decode_list(list[NamesIn], body[: reply.head_bytes], MAX_PAGE_ENTRIES, "folders")
     joined = bytes(body[reply.head_bytes :])
+    if joined.count(b"/") >= MAX_PAGE_ENTRIES:
+        raise TooMuch(f"A list of {joined.count(b'/') + 1} names, where at most {MAX_PAGE_ENTRIES} are allowed.")
     try:
         names = joined.decode().split("/") if joined else []
     except UnicodeDecodeError as error:
         raise MalformedMessage(f"A list of names cannot be read: {error}") from error
-    if len(names) > MAX_PAGE_ENTRIES:
-        raise TooMuch(f"A list of {len(names)} names, where at most {MAX_PAGE_ENTRIES} are allowed.")
     if not _divides(len(names), [run.count for run in runs]) or "" in names:
         raise MalformedMessage("A list of names does not match what it says of them.")
     found = []
@@ -291,6 +291,7 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
 def _read_head(reply: ListReply, body: memoryview) -> EntriesIn:
     if not 0 <= reply.head_bytes <= len(body):
         raise MalformedMessage("A list of entries does not match its header.")
+    check_length(body[: reply.head_bytes], MAX_PAGE_ENTRIES, "entries")
     try:
         return decoder_of(EntriesIn).decode(body[: reply.head_bytes])
     except DECODE_ERRORS as error:

@@ -186,6 +186,15 @@ class Desk:
             CopyRequest(op_id=self.new_op(), source=Ref(path=source), target=Target(path=target), replace=replace)
         )
 
+    def target(self, parent: int, name: str) -> Target:
+        return Target(parent=parent, name=name)
+
+    def move_node(self, node: int, target: str) -> NodeReply:
+        return self.send(MoveRequest(op_id=self.new_op(), source=Ref(node=node), target=Target(path=target)))
+
+    def copy_node(self, node: int, target: str) -> NodeReply:
+        return self.send(CopyRequest(op_id=self.new_op(), source=Ref(node=node), target=Target(path=target)))
+
     def delete_all(self, paths: Sequence[str], *, atomic: bool = False) -> list[ItemResult]:
         items = [DeleteItem(ref=Ref(path=path)) for path in paths]
         return self.space.delete(self.caller, IdempotencyKey(self.new_op()), items, atomic=atomic).results

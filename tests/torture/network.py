@@ -9,6 +9,7 @@ from tests.torture.fuzz_server import fuzz_server
 from tests.torture.fuzz_terminal import fuzz_terminal
 from tests.torture.network_crowds import full_house, idle_crowd, slow_peers
 from tests.torture.network_cuts import cut_client, cut_server
+from tests.torture.network_heaviest import heaviest_of_each, hostile_limits
 from tests.torture.scenario import Scenario
 
 _MILLION = 1_000_000
@@ -105,6 +106,19 @@ _SLOW: tuple[Scenario, ...] = (
         promise="Among 1,000 idle and 500 dripping connections a transfer completes; then all is as it was.",
         figure="3 crowds, and the same threads and descriptors after them",
         run=full_house,
+    ),
+    Scenario(
+        name="heaviest-of-each",
+        promise="The heaviest legal request of any command holds up nobody who is served beside it.",
+        figure="each command, a stat of somebody else within 0.2 s in the median",
+        run=heaviest_of_each,
+        share=0.5,
+    ),
+    Scenario(
+        name="hostile-limits",
+        promise="A hundred users who all ask for the most that is allowed leave others served.",
+        figure="100 users, a stat of somebody else within 50 ms in the median",
+        run=hostile_limits,
     ),
 )
 

@@ -10,6 +10,7 @@ import pytest
 
 from sfos.client.address import Address
 from tests.support.server_process import ServerProcess, prepare_home, running_server
+from tests.torture import network_heaviest
 from tests.torture.fuzz_client import fuzz_replies
 from tests.torture.fuzz_decoders import fuzz_frames, fuzz_logins, fuzz_names
 from tests.torture.fuzz_server import fuzz_server
@@ -82,6 +83,15 @@ def test_a_running_server_answers_damaged_requests_or_ends_the_connection(tmp_pa
 
 def test_two_clients_of_one_account_see_what_the_model_says(tmp_path: Path) -> None:
     assert not two_clients(context(tmp_path, changes=150)).broken
+
+
+def test_the_heaviest_request_of_each_command_is_answered_and_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_heaviest, "ONE_WAITS_S", _TIME_S)  # how long is the torture's affair
+    figures = network_heaviest.heaviest_of_each(context(tmp_path))
+    assert not figures.broken
+    assert figures.ending == "figure reached"
 
 
 @pytest.mark.timeout(400)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 _MOST_TAIL_BYTES = 4 * 2**20
+_LONGEST_LINE_BYTES = 64 * 1024  # far more than any: a part of one at the beginning of what is read is left out
 
 
 def log_files(newest: Path) -> list[Path]:
@@ -23,7 +25,7 @@ def last_lines(newest: Path, count: int, most_bytes: int = _MOST_TAIL_BYTES) -> 
     """The last `count` whole lines over all files, the oldest first, of `most_bytes` at the most. Raises: OSError."""
     found: list[bytes] = []
     room = most_bytes
-    for line in _backwards(newest):
+    for line in _backwards(newest, most_bytes):
         room -= len(line) + 1
         if room < 0 or len(found) == count:
             break
@@ -32,12 +34,16 @@ def last_lines(newest: Path, count: int, most_bytes: int = _MOST_TAIL_BYTES) -> 
     return found
 
 
-def _backwards(newest: Path) -> Iterator[bytes]:
+def _backwards(newest: Path, most_bytes: int) -> Iterator[bytes]:
+    """Whole lines, the last first, at least so many bytes of them if there are; no more is read of a file."""
     for path in reversed(log_files(newest)):
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                begin = max(0, file.seek(0, os.SEEK_END) - most_bytes - _LONGEST_LINE_BYTES)
+                file.seek(begin)
+                data = file.read()
         except FileNotFoundError:  # rotated away meanwhile
             return
         lines = data.split(b"\n")
         lines.pop()  # behind the last line feed: nothing, or a line that is being written
-        yield from reversed(lines)
+        yield from reversed(lines[1:] if begin else lines)

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import nodes, past
 from sfos.server.catalog.space_row import SpaceRow
-from sfos.server.catalog.statement import Insert, Statement
+from sfos.server.catalog.statement import Insert, InStatement, Statement, for_no_index
 from sfos.server.catalog.states import (
     CHILDREN,
     FIND_CHILDREN,
@@ -51,17 +51,21 @@ _DELETE_NODE = Statement(
 _ANY_CHILD = Statement(
     select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent")).limit(1)
 )
-_SCAN_FOLDER = Statement(
-    select(nodes.c.node, nodes.c.kind, nodes.c.size, nodes.c.mac, nodes.c.seq_from).where(
-        nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent")
+# Of many folders at a time: each statement for each folder would take longer than what is in it, where that is little.
+_SCAN_FOLDERS = InStatement(
+    lambda names: select(nodes.c.node, nodes.c.kind, nodes.c.size, nodes.c.mac, nodes.c.seq_from).where(
+        nodes.c.space == bindparam("space"), nodes.c.parent.in_([bindparam(name) for name in names])
     )
 )
+_FOLDERS_AT_ONCE = 256
 _FILE = int(StateKind.FILE)  # an enumeration's member takes ten times as long to compare
 _mac_of = itemgetter(STATE_FIELDS.index("mac"))
 _PLACE_FIELDS = ("at_parent", "at_name_key")
 _PAST_NAMES = [column.name for column in past.columns]
-_CLOSE_FOLDER = Statement(
-    insert(past).from_select(
+# The planner finds the index of `seq_from` as good as that of `parent`, and every row began before now: it read the
+# whole table for each folder.
+_CLOSE_FOLDERS = InStatement(
+    lambda names: insert(past).from_select(
         _PAST_NAMES,
         select(
             *(
@@ -75,15 +79,17 @@ _CLOSE_FOLDER = Statement(
         )
         .where(
             nodes.c.space == bindparam("space"),
-            nodes.c.parent == bindparam("parent"),
-            nodes.c.seq_from < bindparam("seq"),
+            nodes.c.parent.in_([bindparam(name) for name in names]),
+            for_no_index(nodes.c.seq_from) < bindparam("seq"),
         )
         # In the order of the table that they go to: more than twice as fast as in that of the table they come from.
-        .order_by(nodes.c.node),
+        .order_by(for_no_index(nodes.c.node)),
     )
 )
-_EMPTY_FOLDER = Statement(
-    delete(nodes).where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent"))
+_EMPTY_FOLDERS = InStatement(
+    lambda names: delete(nodes).where(
+        nodes.c.space == bindparam("space"), nodes.c.parent.in_([bindparam(name) for name in names])
+    )
 )
 
 
@@ -323,27 +329,34 @@ class ChangeSet:
             self.bytes_delta += sign * sum(files)
 
     def _delete_below(self, folder: int) -> None:
-        """Move all rows below `folder` to the past, folder by folder, within SQL (100,000 rows: 0.8 s)."""
+        """Move all rows below `folder` to the past, many folders at a time, within SQL (100,000 rows: 0.8 s)."""
         folders = [folder]
         end = int(EndedAs.DELETED_WITH_PARENT)
         while folders:
-            parent = folders.pop()
-            found = self.tx.all(_SCAN_FOLDER, parent=parent)
-            if not found:
-                continue
-            folders += [node for node, kind, _, _, _ in found if kind == StateKind.FOLDER]
-            if any(seq_from >= self.seq for _, _, _, _, seq_from in found):  # of which nothing goes to the past
-                rows = self.tx.all(CHILDREN, parent=parent)
-                self.rows_delta -= weight_of([state for state in map(State._make, rows) if state.seq_from >= self.seq])
-            self.tx.run(_CLOSE_FOLDER, parent=parent, seq=self.seq)
-            self.tx.run(_EMPTY_FOLDER, parent=parent)
-            files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]
-            self.entries_delta -= len(found)
-            self.files_delta -= len(files)
-            self.bytes_delta -= sum(files)
-            self.digest_delta -= self._rows.live(mac for _, _, _, mac, _ in found)
-            ended = [mac for _, _, _, mac, seq_from in found if seq_from < self.seq]
-            self.digest_delta += self._rows.ended_together(ended, self.seq, end)
+            some = folders[-_FOLDERS_AT_ONCE:]
+            del folders[-_FOLDERS_AT_ONCE:]
+            count, has_new = 0, False
+            for found in self.tx.batches_in(_SCAN_FOLDERS, some):
+                count += len(found)
+                folders += [node for node, kind, _, _, _ in found if kind == StateKind.FOLDER]
+                files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]
+                self.files_delta -= len(files)
+                self.bytes_delta -= sum(files)
+                self.digest_delta -= self._rows.live(mac for _, _, _, mac, _ in found)
+                ended = [mac for _, _, _, mac, seq_from in found if seq_from < self.seq]
+                has_new = has_new or len(ended) < len(found)
+                self.digest_delta += self._rows.ended_together(ended, self.seq, end)
+            if has_new:
+                self.rows_delta -= sum(map(self._weight_of_new, some))
+            if count:
+                self.tx.run_in(_CLOSE_FOLDERS, some, seq=self.seq)
+                self.tx.run_in(_EMPTY_FOLDERS, some)
+                self.entries_delta -= count
+
+    def _weight_of_new(self, parent: int) -> int:
+        """Bytes that the states of this commit in a folder count: of these nothing goes to the past."""
+        rows = self.tx.all(CHILDREN, parent=parent)
+        return weight_of([state for state in map(State._make, rows) if state.seq_from >= self.seq])
 
 
 def _place(state: State) -> tuple[int, bytes]:

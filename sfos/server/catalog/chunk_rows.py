@@ -16,7 +16,7 @@ from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import chunks, content_chunks, contents
-from sfos.server.catalog.statement import Insert, InStatement, Statement
+from sfos.server.catalog.statement import Insert, InStatement, Statement, for_no_index
 from sfos.server.catalog.weights import LIST_BYTES, REFERENCE_BYTES
 
 HURT = -1
@@ -98,7 +98,8 @@ _KEEP = InStatement(
         .where(
             chunks.c.space == bindparam("space"),
             chunks.c.id.in_([bindparam(name) for name in names]),
-            chunks.c.pending_since.is_not(None),
+            # Not by the index of pending ones: for each block of ids it would be read from one end to the other.
+            for_no_index(chunks.c.pending_since).is_not(None),
         )
         .values(pending_since=bindparam("since"), pending_by=bindparam("actor"))
     )

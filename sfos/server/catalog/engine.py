@@ -23,9 +23,11 @@ from sqlalchemy.pool import NullPool
 
 from sfos.protocol import ServerFault, SfosError, StorageFailed
 from sfos.server.catalog.statement import Insert, InStatement, Row, Statement
-from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, as_wire_error, is_failed_sync
+from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, as_wire_error, is_failed_sync, primary_code
 from sfos.server.disk.stopped_paths import stop, why_stopped
 from sfos.server.disk.storage_faults import CatalogUnreadable
+from sfos.server.process.turns import aside
+from sfos.server.process.waiting import LOOK_EVERY_S, begin_writing, is_to_stop, look, raise_found
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,9 @@ _KEPT_CONNECTIONS = 2  # 215 KiB and 3 descriptors each
 # waits a moment for one of them, and no longer, so that nobody waits for ever.
 _MOST_CONNECTIONS = 16
 _CACHED_STATEMENTS = 256
+_FETCHED_AT_ONCE = 5_000
+# Of SQLite's own machine, some 10 to 50 ms: so often it is looked within a statement whether somebody still waits.
+_LOOK_EVERY_STEPS = 500_000
 # A writer's page cache, in KiB. Deleting a folder of 100,000 takes half as long with room for the pages it touches;
 # readers do with SQLite's 2 MiB, and so does a writer once it is done.
 _WRITER_CACHE = "PRAGMA cache_size = -32768"
@@ -108,6 +113,15 @@ class Transaction:
             rows += self._cursor.execute(sql, bound).fetchall()
         return rows
 
+    def batches_in(self, statement: InStatement, values: Iterable[object], **parameters: object) -> Iterator[list[Row]]:
+        """The rows of `all_in`, some thousands at a time: they need not fit in memory. To be read to the end."""
+        parameters["space"] = self.space
+        for sql, bound in statement.blocks(self._dialect, values, parameters):
+            self._cursor.execute(sql, bound)
+            while rows := self._cursor.fetchmany(_FETCHED_AT_ONCE):
+                look()
+                yield rows
+
     def run_in(self, statement: InStatement, values: Iterable[object], **parameters: object) -> None:
         """Carry out an IN over any number of values."""
         parameters["space"] = self.space
@@ -148,12 +162,16 @@ class Catalog:
         connect = partial(_connect, path, self._busy_timeout_ms)
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=connect)
         event.listen(self.engine, "begin", _begin_core)
-        self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS)
+        self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS, while_waiting=aside)
         self._writing = threading.RLock()
 
-    def read(self) -> AbstractContextManager[Transaction]:
-        """A transaction that sees one state of the catalog. Waits for no writer. Raises: SfosError."""
-        return self._transaction(_BEGIN_READ)
+    def read(self, *, at_once: bool = False) -> AbstractContextManager[Transaction]:
+        """A transaction that sees one state of the catalog. Waits for no writer.
+
+        `at_once`: nor for a connection, for who works in a turn of its own (server.commands.calls.Handler), of which
+        there are few: the long requests of one user would make all others wait. Raises: SfosError.
+        """
+        return self._transaction(_BEGIN_READ, may_wait=not at_once)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -161,16 +179,26 @@ class Catalog:
 
         Waits for the other writers of this space; never hold it across network I/O. Raises: SfosError.
         """
-        with self._writing:
+        with self.exclusively():
             self.refuse_if_stopped()
-            with self._transaction(_BEGIN_WRITE) as transaction:
+            begin_writing()
+            with self._transaction(_BEGIN_WRITE, may_wait=False) as transaction:
                 yield transaction
 
     @contextlib.contextmanager
     def exclusively(self) -> Iterator[None]:
-        """Keeps the other writers of this process out, around a `write` and what must follow it in order."""
-        with self._writing:
+        """Keeps the other writers of this process out, around a `write` and what must follow it in order.
+
+        Waits for them as long as somebody waits for the answer. Raises: NobodyWaits.
+        """
+        if not self._writing.acquire(blocking=False):
+            with aside():
+                while not self._writing.acquire(timeout=LOOK_EVERY_S):
+                    look()
+        try:
             yield
+        finally:
+            self._writing.release()
 
     def outside_transactions(self, sql: str) -> None:
         """Carry out to its end what SQLite does in a transaction of its own (VACUUM). The writers of this process wait.
@@ -230,11 +258,11 @@ class Catalog:
             raise CatalogError(error, self.path) from error
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[Transaction]:
+    def _transaction(self, begin: str, *, may_wait: bool) -> Iterator[Transaction]:
         """Writers wait for no connection: they come one at a time anyway."""
         writes = begin is _BEGIN_WRITE
         try:
-            lent = self._pool.lend(may_wait=not writes)
+            lent = self._pool.lend(may_wait=may_wait)
         except sqlite3.Error as error:
             raise self._failed(error) from error
         cursor = lent.cursor
@@ -242,13 +270,23 @@ class Catalog:
         try:
             if writes:
                 cursor.execute(_WRITER_CACHE)
-            cursor.execute(begin)
+            if writes:
+                with aside():  # another program may write just now
+                    cursor.execute(begin)
+            else:
+                cursor.execute(begin)
             yield transaction
             transaction.is_in_doubt = writes
-            cursor.execute("COMMIT")
+            if writes:
+                with aside():  # it waits for the disk
+                    cursor.execute("COMMIT")
+            else:
+                cursor.execute("COMMIT")
             transaction.is_in_doubt = False
         except sqlite3.Error as error:
             transaction.is_in_doubt = transaction.is_in_doubt and is_failed_sync(error)
+            if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
+                raise_found()
             raise self._failed(error) from error
         finally:
             self._pool.give_back(lent, reset=_READER_CACHE if writes else None)
@@ -284,6 +322,7 @@ def _connect(path: Path, busy_timeout_ms: int) -> sqlite3.Connection:
     try:
         for pragma in (f"PRAGMA busy_timeout = {busy_timeout_ms}", *_PRAGMAS):
             connection.execute(pragma).close()
+        connection.set_progress_handler(is_to_stop, _LOOK_EVERY_STEPS)
     except BaseException:
         connection.close()
         raise

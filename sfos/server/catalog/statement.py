@@ -12,9 +12,11 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import ClauseElement, LargeBinary, Table, insert
+from sqlalchemy import ClauseElement, Column, LargeBinary, Table, insert
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import UnaryExpression
 
 from sfos.server.disk.sqlite import bindable
 
@@ -65,6 +67,14 @@ class Statement:
             }
             found = self._compiled[dialect.name] = (str(compiled), order, constants)
         return found
+
+
+def for_no_index(column: Column[int]) -> UnaryExpression[int]:
+    """`column` as the planner takes no index for: its value is the same, and it is no longer the column itself.
+
+    https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_
+    """
+    return UnaryExpression(column, operator=operators.custom_op("+"), type_=column.type)
 
 
 class Insert:

@@ -9,9 +9,9 @@ from enum import IntEnum
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, case, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, bindparam, case, func, literal_column, select, tuple_
 
-from sfos.protocol import ROOT_NODE
+from sfos.protocol import ROOT_NODE, ResyncRequired
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import nodes, past
 from sfos.server.catalog.statement import InStatement, Statement
@@ -20,6 +20,10 @@ from sfos.server.vault.rows import RowAuthenticator
 
 ROOT_PARENT = 0  # what no node has as its id
 ROOT_NAME_KEY = bytes(16)
+
+MOST_IN_VAIN = 100_000  # rows; some 0.3 s
+_STRETCH = 1_000  # rows
+_LAST_KEY = b"\xff" * 16  # of all name keys
 
 
 class StateKind(IntEnum):
@@ -100,11 +104,25 @@ _FIND_PAST_CHILD = Statement(
         past.c.seq_from <= bindparam("at"),
     )
 )
+# The last of its states that began by then, which is the one of then if it had not ended.
 _FIND_PAST_NODE = Statement(
-    _past.where(past.c.node == bindparam("node"), past.c.seq_from <= bindparam("at"), past.c.seq_to > bindparam("at"))
+    select(past.c.seq_to, *PAST_COLUMNS)
+    .where(past.c.space == bindparam("space"), past.c.node == bindparam("node"), past.c.seq_from <= bindparam("at"))
+    .order_by(past.c.seq_from.desc())
+    .limit(1)
 )
+_ended_since = (
+    select(past.c.node)
+    .where(past.c.space == bindparam("space"), past.c.parent == bindparam("parent"), past.c.seq_to > bindparam("at"))
+    .limit(bindparam("most"))
+)
+_COUNT_ENDED_SINCE = Statement(select(func.count()).select_from(_ended_since.subquery()))
 HAD_CONTENT = Statement(_past.where(past.c.node == bindparam("node"), past.c.content == bindparam("content")).limit(1))
-CHILDREN = Statement(_live.where(nodes.c.parent == bindparam("parent")))
+CHILDREN = Statement(
+    _live.where(nodes.c.parent == bindparam("parent"), nodes.c.name_key > bindparam("after"))
+    .order_by(nodes.c.name_key)
+    .limit(bindparam("limit"))
+)
 
 
 # Of a state, what a list of names needs: (name key, node, kind, sealed name). Plain tuples, to be unpacked: to give
@@ -119,7 +137,8 @@ ENTRY_FIELDS = (*_LISTED_FIELDS, "seq_from", "size", "mtime_ns", "attrs", "conte
 
 
 def _page_of(table: Table, fields: Iterable[str], *, brief: bool = False) -> Statement:
-    """The states in a folder as of `at`, from behind a name key on: of `past`, those that ended later."""
+    """The states in a folder as of `at`, from behind a name key on: of `past`, those that ended later; of `nodes`, up
+    to a name key."""
     columns: dict[str, ColumnElement[object]] = {name: table.c[name] for name in fields}
     if brief:
         columns["attrs"] = case((table.c.kind == literal_column(str(int(StateKind.SYMLINK))), table.c.attrs))
@@ -131,6 +150,8 @@ def _page_of(table: Table, fields: Iterable[str], *, brief: bool = False) -> Sta
     )
     if table is past:
         wanted = wanted.where(past.c.seq_to > bindparam("at"))
+    else:
+        wanted = wanted.where(nodes.c.name_key <= bindparam("until"))
     return Statement(wanted.order_by(table.c.name_key).limit(bindparam("limit")))
 
 
@@ -140,11 +161,45 @@ _BRIEF_PAGE = _page_of(nodes, ENTRY_FIELDS, brief=True)
 _PAST_BRIEF_PAGE = _page_of(past, ENTRY_FIELDS, brief=True)
 _LISTED_PAGE = _page_of(nodes, _LISTED_FIELDS)
 _PAST_LISTED_PAGE = _page_of(past, _LISTED_FIELDS)
+_KEY_AFTER = Statement(
+    select(nodes.c.name_key)
+    .where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("parent"))
+    .where(nodes.c.name_key > bindparam("after"))
+    .order_by(nodes.c.name_key)
+    .limit(1)
+    .offset(bindparam("rows"))
+)
 LIVE_CHANGED = Statement(
     _live.where(tuple_(nodes.c.seq_from, nodes.c.node) > tuple_(bindparam("seq"), bindparam("after")))
     .order_by(nodes.c.seq_from, nodes.c.node)
     .limit(bindparam("limit"))
 )
+
+
+class LookBack:
+    """A look at what was when `at` was the latest commit, in a transaction in which `now` is. For one request.
+
+    Rows that began or ended since are read in vain, and of those there can be any number: beyond MOST_IN_VAIN the look
+    ends. Raises: ResyncRequired.
+    """
+
+    __slots__ = ("_room", "at", "now")
+
+    def __init__(self, at: int, now: int) -> None:
+        self.at = at
+        self.now = now
+        self._room = MOST_IN_VAIN
+
+    def reads(self, rows: int) -> None:
+        """So many rows are read in vain."""
+        self._room -= rows
+        if self._room < 0:
+            raise ResyncRequired
+
+    def reads_past_of(self, tx: Transaction, parent: int) -> None:
+        """All that was in the folder and ended since is read."""
+        ((count,),) = tx.all(_COUNT_ENDED_SINCE, parent=parent, at=self.at, most=self._room + 1)
+        self.reads(count)
 
 
 def find_child(tx: Transaction, parent: int, name_key: bytes) -> State | None:
@@ -159,50 +214,66 @@ def find_node(tx: Transaction, node: int) -> State | None:
     return None if row is None else State(*row)
 
 
-def find_child_at(tx: Transaction, parent: int, name_key: bytes, at: int) -> State | None:
-    """State of the node that had that name in the folder when `at` was the latest commit, or None."""
+def find_child_at(tx: Transaction, parent: int, name_key: bytes, then: LookBack) -> State | None:
+    """State of the node that had that name in the folder then, or None. Raises: ResyncRequired."""
     live = find_child(tx, parent, name_key)
-    if live is not None and live.seq_from <= at:
+    if then.at == then.now or (live is not None and live.seq_from <= then.at):
         return live
-    row = tx.one(_FIND_PAST_CHILD, parent=parent, name_key=name_key, at=at)
+    then.reads_past_of(tx, parent)
+    row = tx.one(_FIND_PAST_CHILD, parent=parent, name_key=name_key, at=then.at)
     return None if row is None else State(*row)
 
 
-def find_node_at(tx: Transaction, node: int, at: int) -> State | None:
-    """The node's state when `at` was the latest commit."""
+def find_node_at(tx: Transaction, node: int, then: LookBack) -> State | None:
+    """The node's state then."""
     live = find_node(tx, node)
-    if live is not None and live.seq_from <= at:
+    if then.at == then.now or (live is not None and live.seq_from <= then.at):
         return live
-    row = tx.one(_FIND_PAST_NODE, node=node, at=at)
-    return None if row is None else State(*row)
+    row = tx.one(_FIND_PAST_NODE, node=node, at=then.at)
+    return None if row is None or row[0] <= then.at else State(*row[1:])
 
 
-def entries_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[ListedEntry]:
-    """Up to `limit` states in the folder when `at` was the latest commit, by name key, from behind `after` on.
-
-    `now` is the latest commit in this transaction. Where it is `at`, the past need not be asked.
-    """
-    return _merged(tx, _ENTRIES_PAGE, _PAST_ENTRIES_PAGE, parent, after, at, limit, now)
+def entries_page(tx: Transaction, parent: int, *, after: bytes, limit: int, then: LookBack) -> list[ListedEntry]:
+    """Up to `limit` states in the folder then, by name key, from behind `after` on. Raises: ResyncRequired."""
+    return _merged(tx, _ENTRIES_PAGE, _PAST_ENTRIES_PAGE, parent, after, limit, then)
 
 
-def brief_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[ListedEntry]:
+def brief_page(tx: Transaction, parent: int, *, after: bytes, limit: int, then: LookBack) -> list[ListedEntry]:
     """`entries_page`, without the attributes of what is no symlink."""
-    return _merged(tx, _BRIEF_PAGE, _PAST_BRIEF_PAGE, parent, after, at, limit, now)
+    return _merged(tx, _BRIEF_PAGE, _PAST_BRIEF_PAGE, parent, after, limit, then)
 
 
-def listed_page(tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[Listed]:
+def listed_page(tx: Transaction, parent: int, *, after: bytes, limit: int, then: LookBack) -> list[Listed]:
     """`entries_page`, with no more than a list of names needs."""
-    return _merged(tx, _LISTED_PAGE, _PAST_LISTED_PAGE, parent, after, at, limit, now)
+    return _merged(tx, _LISTED_PAGE, _PAST_LISTED_PAGE, parent, after, limit, then)
 
 
 def _merged(
-    tx: Transaction, live: Statement, ended: Statement, parent: int, after: bytes, at: int, limit: int, now: int
+    tx: Transaction, live: Statement, ended: Statement, parent: int, after: bytes, limit: int, then: LookBack
 ) -> list[Any]:
-    page = tx.all(live, parent=parent, after=after, at=at, limit=limit)
-    if at == now:
-        return page
-    closed = tx.all(ended, parent=parent, after=after, at=at, limit=limit)
-    return sorted(page + closed, key=_name_key_of)[:limit]
+    if then.at == then.now:
+        return tx.all(live, parent=parent, after=after, until=_LAST_KEY, at=then.at, limit=limit)
+    then.reads_past_of(tx, parent)
+    page = tx.all(ended, parent=parent, after=after, at=then.at, limit=limit)
+    page += _begun_by_then(tx, live, parent, after, limit, then)
+    return sorted(page, key=_name_key_of)[:limit]
+
+
+def _begun_by_then(
+    tx: Transaction, live: Statement, parent: int, after: bytes, limit: int, then: LookBack
+) -> list[Any]:
+    """Live states of then. A stretch of the folder at a time, for any number of them may have begun since."""
+    step = max(limit, _STRETCH)
+    found: list[Any] = []
+    while True:
+        last = tx.one(_KEY_AFTER, parent=parent, after=after, rows=step - 1)
+        until = _LAST_KEY if last is None else last[0]
+        part = tx.all(live, parent=parent, after=after, until=until, at=then.at, limit=limit - len(found))
+        found += part
+        if last is None or len(found) == limit:
+            return found
+        then.reads(step - len(part))
+        after = until
 
 
 def root_state(tx: Transaction) -> State:

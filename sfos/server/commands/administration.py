@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -61,9 +62,10 @@ _AUDIT_LINE_BYTES = 1_024
 def accounts(call: Call[AccountsRequest]) -> Answer:
     services, args = call.services, call.args
     found = [account for account in services.accounts.accounts() if account.name > args.after]
+    sessions = Counter(session.user_id for session in services.sessions.all())
     return Answer(
         AccountsReply(
-            accounts=tuple(_entry(call, account) for account in found[: args.limit]),
+            accounts=tuple(_entry(account, sessions[account.user_id]) for account in found[: args.limit]),
             more=len(found) > args.limit,
             iterations=services.security.scram_iterations,
             default_quota_bytes=services.storage.quota_bytes,
@@ -77,7 +79,7 @@ def add_account(call: Call[AddAccountRequest]) -> Answer:
     verifier = acceptable(args.verifier, services.security.scram_iterations, None)
     present = services.accounts.find(args.name)
     if present is not None and present.verifier == verifier:
-        return Answer(AccountReply(account=_entry(call, present)))  # a repeat, after a reply that was lost
+        return Answer(AccountReply(account=_entry_of(call, present)))  # a repeat, after a reply that was lost
     with _as_wire_errors(args.name):
         account = services.accounts.add(
             args.name,
@@ -89,7 +91,7 @@ def add_account(call: Call[AddAccountRequest]) -> Answer:
         )
     quotas = {"quota_bytes": account.quota_bytes, "quota_files": account.quota_files}
     _note(call, "account_added", account.name, role=account.role, **quotas)
-    return Answer(AccountReply(account=_entry(call, account)))
+    return Answer(AccountReply(account=_entry_of(call, account)))
 
 
 def change_account(call: Call[ChangeAccountRequest]) -> Answer:
@@ -129,7 +131,7 @@ def change_account(call: Call[ChangeAccountRequest]) -> Answer:
         quota_files=args.quota_files,
         default_quota_files=args.default_quota_files or None,
     )
-    return Answer(AccountReply(account=_entry(call, account)))
+    return Answer(AccountReply(account=_entry_of(call, account)))
 
 
 def remove_account(call: Call[RemoveAccountRequest]) -> Answer:
@@ -141,7 +143,11 @@ def remove_account(call: Call[RemoveAccountRequest]) -> Answer:
     return Answer(Done())
 
 
-def _entry(call: Call[Any], account: Account) -> AccountEntry:
+def _entry_of(call: Call[Any], account: Account) -> AccountEntry:
+    return _entry(account, len(call.services.sessions.of_user(account.user_id)))
+
+
+def _entry(account: Account, sessions: int) -> AccountEntry:
     return AccountEntry(
         name=account.name,
         id=account.user_id,
@@ -151,7 +157,7 @@ def _entry(call: Call[Any], account: Account) -> AccountEntry:
         created_ms=round(account.created.timestamp() * 1000),
         quota_bytes=account.quota_bytes,
         quota_files=account.quota_files,
-        sessions=len(call.services.sessions.of_user(account.user_id)),
+        sessions=sessions,
     )
 
 

@@ -21,6 +21,7 @@ from sfos.server.net.bell import Bell
 from sfos.server.net.cores import CoreChoice
 from sfos.server.net.memory_budget import MemoryBudget
 from sfos.server.net.reply_buffers import ReplyRoom
+from sfos.server.process.turns import LongTurns
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.registry import SpaceRegistry
 
@@ -39,6 +40,7 @@ class Services:
     spaces: SpaceRegistry
     commit_feed: CommitFeed
     outgoing: MemoryBudget
+    long_turns: LongTurns
     audit: AuditLog
 
 
@@ -138,7 +140,7 @@ class Handler:
     `short`: it works for less than a millisecond, and in `call.turn`. Only a few such run at the same moment, since
     more would but pass the interpreter's lock around (measured: 16 clients get a third more). What it may have to wait
     for, as a space that is being opened, it has before that: in a turn that waits nobody else is answered, not even
-    who says hello.
+    who says hello. All others work in a turn of their user's (server.process.turns).
     """
 
     run: Callable[[Call[Any]], Answer]

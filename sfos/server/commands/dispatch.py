@@ -41,6 +41,7 @@ from sfos.server.commands.calls import Call, Continuation, Handlers, Peer, Servi
 from sfos.server.disk.reserve import says_full
 from sfos.server.identity.credential_file import CredentialsUnreadable
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
+from sfos.server.process.waiting import NobodyWaits, look
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,9 @@ class Dispatcher:
             return self._carry_out(peer, envelope, frame.body, room)
         except SfosError as error:
             return _failed(envelope, error)
+        except NobodyWaits as stopped:
+            peer.leaving = True
+            return _failed(envelope, stopped.told)
         except CredentialsUnreadable:  # the watchdog's sweep has it in the log, once
             return _failed(envelope, ServerBusy(_NO_ACCOUNTS, retry_after_s=_ACCOUNTS_AGAIN_S))
         except OSError as error:
@@ -136,7 +140,12 @@ class Dispatcher:
             room.charge(self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s))
         peer.core.about_to(handler.short)
         try:
-            answer = handler.run(Call(self._services, peer, args, body, self._turns, room))
+            call = Call(self._services, peer, args, body, self._turns, room)
+            if handler.short or peer.session is None:
+                answer = handler.run(call)
+            else:
+                with self._services.long_turns.turn(peer.session.user_id, look):
+                    answer = handler.run(call)
         except BaseException:
             room.release()  # who reads the error slowly shall hold nothing of the budget
             raise

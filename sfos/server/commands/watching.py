@@ -15,6 +15,7 @@ from sfos.protocol import Cursor, WatchEvent, WatchReply, WatchRequest, encode_a
 from sfos.server.commands.calls import Answer, Call, EventSink, Handler, Handlers
 from sfos.server.commands.rights import space_of
 from sfos.server.net.bell import Bell
+from sfos.server.process.waiting import look
 
 _PAGE = 1_000
 _PAGE_BYTES = _PAGE * 512  # see server.commands.files
@@ -60,11 +61,15 @@ class _Watch:
         while True:
             services.sessions.check(session)
             with services.outgoing.take(session.user_id, _PAGE_BYTES, _MEMORY_TIMEOUT_S):
-                with services.spaces.lease(self.space_id, create=False) as space:
+                with (
+                    services.long_turns.turn(session.user_id, look),
+                    services.spaces.lease(self.space_id, create=False) as space,
+                ):
                     page = space.changes(self.cursor, _PAGE)
+                    body = encode_array(page.changes)
                 if page.cursor == self.cursor:
                     return told
-                events.send(WatchEvent(cursor=page.cursor, more=page.more), encode_array(page.changes))
+                events.send(WatchEvent(cursor=page.cursor, more=page.more), body)
             self.cursor, told = page.cursor, True
             if not page.more:
                 return True

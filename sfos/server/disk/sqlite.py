@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,11 +160,19 @@ class ConnectionPool:
     """Connections to one database. Safe from several threads; a connection passes from thread to thread.
 
     `kept`: how many idle ones stay open. `most`: with so many open, who may wait does so for one of them, a moment and
-    no longer, so that nobody waits for ever; None is no limit.
+    no longer, so that nobody waits for ever; None is no limit. `while_waiting`: around that wait.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, kept: int, most: int | None = None) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        kept: int,
+        most: int | None = None,
+        while_waiting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         self._connect = connect
+        self._while_waiting = while_waiting
         self._kept = kept
         self._most = most
         self._idle: deque[Lent] = deque()
@@ -178,12 +187,13 @@ class ConnectionPool:
             return self._idle.pop()
         except IndexError:
             pass
-        with self._room:
-            most = self._most
-            if may_wait and most is not None:
+        most = self._most
+        if may_wait and most is not None and self._open >= most:
+            with self._while_waiting(), self._room:
                 self._waiting += 1
                 self._room.wait_for(lambda: self._idle or self._open < most, _SOON_S)
                 self._waiting -= 1
+        with self._room:
             if self._idle:
                 with contextlib.suppress(IndexError):  # somebody else was faster
                     return self._idle.pop()

@@ -34,6 +34,7 @@ from sfos.server.net.bell import Bell
 from sfos.server.net.memory_budget import Lease, MemoryBudget
 from sfos.server.net.request_bodies import RequestBodies
 from sfos.server.net.stream import Interrupted, StreamEnded, TlsStream
+from sfos.server.process.waiting import NobodyWaits, Waiting, served
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Connection:
         self._commands = 0
         self._errors = 0
         self._opened = time.monotonic()
+        self._waiting = Waiting(self._why_nobody_waits, self._why_undone)
         self._limit_s = around.handshake_timeout_s if slot.refusal is None else _REFUSAL_S
         stream.expect_by(self._opened + self._limit_s)  # from now on, even if the thread starts late
 
@@ -112,7 +114,8 @@ class Connection:
             else:
                 self._stream.resting_deadline = time.monotonic() + self._around.login_timeout_s
                 try:
-                    self._serve()
+                    with served(self._waiting):
+                        self._serve()
                 except Interrupted:
                     self._say_why()
                     raise
@@ -137,6 +140,7 @@ class Connection:
                 self._errors += 1
                 return
             begun, size_bytes = time.monotonic(), len(frame.body)
+            self._waiting.begin()
             with around.dispatcher.room() as room:
                 outcome = around.dispatcher.answer(peer, frame, room)
                 del frame  # its body, before the next one is allocated
@@ -154,6 +158,20 @@ class Connection:
                 return
             del outcome
 
+    def _why_nobody_waits(self) -> SfosError | None:
+        """Reason to stop what is worked on for the peer, before it has changed anything."""
+        session = self._peer.session
+        if session is not None and session.ended is not None:
+            return session.farewell()
+        return ServerBusy("The connection was closed before the answer.") if self._stream.peer_is_gone() else None
+
+    def _why_undone(self) -> SfosError | None:
+        """Reason to stop also what has begun to change something."""
+        session = self._peer.session
+        if session is not None and session.barred:
+            return session.farewell()
+        return ServerStopping() if self._around.stopping() else None
+
     def _go_on(self, then: Continuation, request_id: int) -> None:
         """Carry on after a reply, until one side ends it; then tell the peer why, unless it has gone."""
         session = self._peer.session
@@ -161,6 +179,8 @@ class Connection:
             then(_StreamedEvents(self._stream, request_id))
         except SfosError as error:
             self._stream.send(encode_error(request_id, error))
+        except NobodyWaits as stopped:
+            self._stream.send(encode_error(request_id, stopped.told))
         except Interrupted:
             why = session.farewell() if session is not None and session.ended else ServerStopping()
             self._stream.send(encode_error(request_id, why))
@@ -249,7 +269,7 @@ class Connection:
             reason,
         )
         self._on_end(self)
-        del self._peer  # which knows this connection: see TlsStream.close
+        del self._peer, self._waiting  # which know this connection: see TlsStream.close
 
 
 class _StreamedEvents:

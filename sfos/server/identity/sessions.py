@@ -67,6 +67,8 @@ class Session:
     """Both as `Account` has them; at most a second old."""
     revoked: bool = False
     """Ended by a person: a program does not sign in again by itself."""
+    barred: bool = False
+    """Ended because its account may do nothing any more: also what is being changed for it is undone."""
     coming_verifier: Verifier | None = field(default=None, repr=False)
     """Verifier that this session itself is about to give its account."""
     members: set[Member] = field(default_factory=set, repr=False)
@@ -233,6 +235,7 @@ class Sessions:
         for session in sessions:
             account = find_account(session.user_id)
             reason = self._overdue(session) or _no_longer(session, account)
+            session.barred = account is None or account.disabled
             if reason is not None:
                 self.end(session, reason)
             elif account is not None:

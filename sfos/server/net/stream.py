@@ -350,6 +350,12 @@ class TlsStream:
             except SSL.WantReadError:
                 poll.poll((until - now) * 1000)
 
+    def peer_is_gone(self) -> bool:
+        """Whether the peer has closed its side, or the connection is broken. Reads nothing, and does not wait."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLRDHUP)  # what else it may say (POLLHUP, POLLERR) it says unasked
+        return bool(poll.poll(0))
+
     # What other threads may do
 
     @property

@@ -31,17 +31,20 @@ from sfos.server.spaces.operations.entries import (
 from sfos.server.spaces.operations.quotas import history_bytes
 
 _MOST_BODY_BYTES = MAX_BODY - 64 * 1024
+_MOST_LOOKED_AT = 20_000  # closed states that a page passes over, for their nodes are there; some 60 ms
+_MOST_AT_ONCE = 1_000
 
 
 def _ended(end: EndedAs) -> Statement:
+    """Closed states with whether the node is there again, which is no condition: any number would be passed over."""
+    there = exists(select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.node == past.c.node))
     # The number stands in the text, or the planner cannot know that the partial index will do.
     return Statement(
-        select(past.c.seq_to, *PAST_COLUMNS)
+        select(past.c.seq_to, there, *PAST_COLUMNS)
         .where(
             past.c.space == bindparam("space"),
             past.c.ended_as == literal_column(str(int(end))),
             tuple_(past.c.seq_to, past.c.node) > tuple_(bindparam("seq"), bindparam("after")),
-            ~exists(select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.node == past.c.node)),
         )
         .order_by(past.c.seq_to, past.c.node)
         .limit(bindparam("limit"))
@@ -77,7 +80,7 @@ def now(context: SpaceContext) -> Cursor:
 
 def usage(context: SpaceContext, caller: Caller) -> UsageReply:
     """Bytes and files kept, and the caller's quota."""
-    with context.catalog.read() as tx:
+    with context.catalog.read(at_once=True) as tx:
         row = read_space_row(tx)
     after_s = context.limits.history_kept_s
     return UsageReply(
@@ -100,32 +103,59 @@ def changes(context: SpaceContext, since: Cursor, limit: int) -> ChangesPage:
         position = read_cursor(row, since)
         if position.seq > row.seq:
             return ChangesPage([], cursor_after(row), more=False)
-        found = _changed_since(tx, position, limit + 1)
+        found, reached = _changed_since(tx, position, limit + 1)
     page, more = _cut(found, limit)
+    end = _position_of(page[-1]) if more else reached
     latest = {state.node: (state, deleted) for _, state, deleted in page}
     entries = to_entries(context, [state for state, _ in latest.values()])
     gone = [deleted for _, deleted in latest.values()]
     found_changes = [Change(entry=entry, deleted=one) for entry, one in zip(entries, gone, strict=True)]
-    return ChangesPage(found_changes, _cursor_at_end(row, page, more), more=more)
+    return ChangesPage(found_changes, _cursor_at(row, end), more=end is not None)
 
 
 _Found = tuple[Position, State, bool]  # a state that began there, or, if the last is true, ended
 _position_of = itemgetter(0)
 
 
-def _changed_since(tx: Transaction, since: Position, limit: int) -> list[_Found]:
-    """The first `limit` changes, in order."""
-    where = {"seq": since.seq, "after": since.node, "limit": limit}
+def _changed_since(tx: Transaction, since: Position, limit: int) -> tuple[list[_Found], Position | None]:
+    """(The first `limit` changes, in order, or fewer; how far all were looked at: None, to the end)."""
     found: list[_Found] = []
-    for row in tx.all(LIVE_CHANGED, **where):
+    for row in tx.all(LIVE_CHANGED, seq=since.seq, after=since.node, limit=limit):
         state = State(*row)
         found.append((Position(state.seq_from, state.node), state, False))
+    ends: list[Position] = []
     for statement in ENDED:
-        for seq_to, *columns in tx.all(statement, **where):
-            state = State(*columns)
-            found.append((Position(seq_to, state.node), state, True))
+        gone, reached = _gone_since(tx, statement, since, limit)
+        found += gone
+        if reached is not None:
+            ends.append(reached)
+    end = min(ends, default=None)
+    if end is not None:
+        found = [one for one in found if _position_of(one) <= end]
     found.sort(key=_position_of)
-    return found[:limit]
+    return found[:limit], end
+
+
+def _gone_since(
+    tx: Transaction, statement: Statement, since: Position, limit: int
+) -> tuple[list[_Found], Position | None]:
+    """(`limit` ends of nodes that are not there, or fewer; how far was looked: None, to the end)."""
+    found: list[_Found] = []
+    at, at_once, left = since, limit, _MOST_LOOKED_AT
+    while True:
+        rows = tx.all(statement, seq=at.seq, after=at.node, limit=at_once)
+        for seq_to, is_there, *columns in rows:
+            if not is_there:
+                state = State(*columns)
+                found.append((Position(seq_to, state.node), state, True))
+        if len(rows) < at_once:
+            return found, None
+        seq_to, _, *columns = rows[-1]
+        at = Position(seq_to, State(*columns).node)
+        left -= len(rows)
+        if len(found) >= limit or left <= 0:
+            return found, at
+        at_once = min(2 * at_once, max(limit, _MOST_AT_ONCE))
 
 
 def _cut(found: list[_Found], limit: int) -> tuple[list[_Found], bool]:
@@ -138,8 +168,5 @@ def _cut(found: list[_Found], limit: int) -> tuple[list[_Found], bool]:
     return found, False
 
 
-def _cursor_at_end(row: SpaceRow, page: list[_Found], more: bool) -> Cursor:
-    if not more:
-        return cursor_after(row)
-    last, _, _ = page[-1]
-    return write_cursor(row.epoch, last)
+def _cursor_at(row: SpaceRow, end: Position | None) -> Cursor:
+    return cursor_after(row) if end is None else write_cursor(row.epoch, end)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from sfos.server.catalog.states import CHILDREN, State
+from collections.abc import Iterator
+
+from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.states import CHILDREN, STATE_FIELDS, State
 from sfos.server.spaces.operations.change import Change
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.operations.entries import check_row, name_of
+from sfos.server.vault.names import NAME_KEY_BYTES
 
 _FLUSH_EVERY = 10_000  # nodes held in memory before they are written
+_PAGE = 5_000
 
 
 def copy_single(context: SpaceContext, change: Change, source: State, parent: int, name: str) -> State:
@@ -49,15 +54,25 @@ def copy_below(context: SpaceContext, change: Change, source: int, target: int) 
     waiting = 0
     while folders:
         from_folder, to_folder = folders.pop()
-        for row in change.tx.all(CHILDREN, parent=from_folder):
-            child = State(*row)
+        for child in _children(change.tx, from_folder):
             copied = copy_single(context, change, child, to_folder, name_of(context, child))
             if child.is_folder:
                 folders.append((child.node, copied.node))
             waiting += 1
-        if waiting >= _FLUSH_EVERY:
-            change.flush()
-            waiting = 0
+            if waiting >= _FLUSH_EVERY:
+                change.flush()
+                waiting = 0
+
+
+def _children(tx: Transaction, folder: int) -> Iterator[State]:
+    """States in the folder, some at a time: it need not fit in memory, and the transaction is free for others."""
+    after = bytes(NAME_KEY_BYTES)
+    while page := tx.all(CHILDREN, parent=folder, after=after, limit=_PAGE):
+        for row in page:
+            yield State(*row)
+        if len(page) < _PAGE:
+            return
+        after = page[-1][STATE_FIELDS.index("name_key")]
 
 
 def _attrs_for(context: SpaceContext, source: State, node: int) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, bindparam, cast, literal, select
+from sqlalchemy import BigInteger, bindparam, cast, exists, literal, select
 
 from sfos.protocol import (
     MAX_DEPTH,
@@ -21,6 +21,7 @@ from sfos.protocol import (
     Ref,
     SfosError,
     Target,
+    TooMuch,
     check_name,
     join_path,
     printable,
@@ -32,6 +33,7 @@ from sfos.server.catalog.schema import nodes
 from sfos.server.catalog.statement import Statement
 from sfos.server.catalog.states import (
     ROOT_PARENT,
+    LookBack,
     State,
     StateKind,
     find_child,
@@ -40,11 +42,17 @@ from sfos.server.catalog.states import (
     find_node_at,
     root_state,
 )
+from sfos.server.disk.storage_faults import TokenDamaged
 from sfos.server.spaces.operations.context import SpaceContext
 
 # Of a path in an error, as it is shown: 5,000 of them have to fit a body, and one character may be shown as ten.
 _MAX_SUBJECT_CHARS = 200
+_TOO_MANY_NAMES = "The paths of this request have too many names together; ask for fewer at once."
 _TOO_DEEP = f"Folders can be nested {MAX_DEPTH} deep at the most."
+# No node is so deep: who has so many above it is above itself, as no program of ours can have written it.
+_MOST_ABOVE = 2 * MAX_DEPTH
+# Names on the ways of one request that are looked up, or whose folders are made: some 0.8 s.
+MOST_NAMES = 65_536
 
 
 def _ancestors() -> Statement:
@@ -54,7 +62,7 @@ def _ancestors() -> Statement:
         .cte("up", recursive=True)
     )
     above = select(nodes.c.node, nodes.c.parent, nodes.c.name, up.c.depth + 1).where(
-        nodes.c.space == bindparam("space"), nodes.c.node == up.c.parent
+        nodes.c.space == bindparam("space"), nodes.c.node == up.c.parent, up.c.depth < _MOST_ABOVE
     )
     up = up.union_all(above)
     return Statement(select(up.c.node, up.c.parent, up.c.name).order_by(up.c.depth))
@@ -64,19 +72,20 @@ _ANCESTORS = _ancestors()
 
 
 def _below() -> Statement:
-    top = (
-        select(nodes.c.node, nodes.c.kind, cast(literal(1), BigInteger).label("level"))
-        .where(nodes.c.space == bindparam("space"), nodes.c.parent == bindparam("folder"))
-        .cte("below", recursive=True)
+    """A folder `levels` below another in which there is something."""
+    top = select(cast(bindparam("folder"), BigInteger).label("node"), cast(literal(0), BigInteger).label("level")).cte(
+        "below", recursive=True
     )
-    deeper = select(nodes.c.node, nodes.c.kind, top.c.level + 1).where(
+    # Folders alone: what else there is, which is most, is passed over in the table's own order.
+    deeper = select(nodes.c.node, top.c.level + 1).where(
         nodes.c.space == bindparam("space"),
         nodes.c.parent == top.c.node,
-        top.c.kind == int(StateKind.FOLDER),
-        top.c.level <= bindparam("levels"),
+        nodes.c.kind == int(StateKind.FOLDER),
+        top.c.level < bindparam("levels"),
     )
     below = top.union_all(deeper)
-    return Statement(select(below.c.node).where(below.c.level > bindparam("levels")).limit(1))
+    inside = exists(select(nodes.c.node).where(nodes.c.space == bindparam("space"), nodes.c.parent == below.c.node))
+    return Statement(select(below.c.node).where(below.c.level == bindparam("levels"), inside).limit(1))
 
 
 _DEEPER_THAN = _below()
@@ -96,43 +105,75 @@ def _cut(text: str) -> str:
     return shown if len(shown) <= _MAX_SUBJECT_CHARS else shown[: _MAX_SUBJECT_CHARS - 1] + "…"
 
 
-def find_ref(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None = None) -> State:
-    """The state that `ref` means now, or when `at` was the latest commit.
-
-    Raises: NotFound, NotAFolder, NameNotAllowed, MalformedMessage.
-    """
-    return find_way(context, tx, ref, at=at)[-1]
+def find_ref(context: SpaceContext, tx: Transaction, ref: Ref) -> State:
+    """The state that `ref` means now. Raises: NotFound, NotAFolder, NameNotAllowed, MalformedMessage."""
+    return find_way(context, tx, ref)[-1]
 
 
-def find_way(context: SpaceContext, tx: Transaction, ref: Ref, *, at: int | None = None) -> list[State]:
+def find_way(context: SpaceContext, tx: Transaction, ref: Ref) -> list[State]:
     """Resolve `ref` to its state; if it is a path, behind the states of the folders on the way there, without the root.
 
     Raises: as `find_ref`.
     """
-    if (ref.node is None) == (ref.path is None):
-        raise MalformedMessage("A reference has either a node or a path.")
-    if ref.path is not None:
-        return _walk(context, tx, split_path(ref.path), ref, at) or [root_state(tx)]
-    assert ref.node is not None
-    state = find_node(tx, ref.node) if at is None else find_node_at(tx, ref.node, at)
-    if state is None:
-        raise NotFound(subject=subject_of(ref))
-    return [state]
+    return RefFinder(context, tx).find_way(ref)
 
 
-def _walk(context: SpaceContext, tx: Transaction, names: tuple[str, ...], ref: Ref, at: int | None) -> list[State]:
-    way: list[State] = []
-    parent = ROOT_NODE
-    for name in names:
-        if way and not way[-1].is_folder:
-            raise NotAFolder(subject=subject_of(ref))
-        key = context.names.key(parent, name)
-        state = find_child(tx, parent, key) if at is None else find_child_at(tx, parent, key, at)
+class RefFinder:
+    """Resolves the references of one request, now or `then`.
+
+    Folders on the ways are looked up once: what they are may change meanwhile, not what they are called.
+    """
+
+    def __init__(self, context: SpaceContext, tx: Transaction, then: LookBack | None = None) -> None:
+        self._context = context
+        self._tx = tx
+        self._then = then
+        self._known: dict[tuple[int, str], State] = {}
+        self._room = MOST_NAMES
+
+    def find(self, ref: Ref) -> State:
+        """The state that `ref` means.
+
+        Raises: NotFound, NotAFolder, NameNotAllowed, MalformedMessage, TooMuch, ResyncRequired.
+        """
+        return self.find_way(ref)[-1]
+
+    def find_way(self, ref: Ref) -> list[State]:
+        """See the function of that name. Raises: as `find`."""
+        if (ref.node is None) == (ref.path is None):
+            raise MalformedMessage("A reference has either a node or a path.")
+        if ref.path is not None:
+            return self._walk(split_path(ref.path), ref) or [root_state(self._tx)]
+        assert ref.node is not None
+        then = self._then
+        state = find_node(self._tx, ref.node) if then is None else find_node_at(self._tx, ref.node, then)
         if state is None:
             raise NotFound(subject=subject_of(ref))
-        way.append(state)
-        parent = state.node
-    return way
+        return [state]
+
+    def _walk(self, names: tuple[str, ...], ref: Ref) -> list[State]:
+        way: list[State] = []
+        parent = ROOT_NODE
+        for name in names:
+            if way:
+                if not way[-1].is_folder:
+                    raise NotAFolder(subject=subject_of(ref))
+                self._known[way[-1].parent, names[len(way) - 1]] = way[-1]
+            state = self._known.get((parent, name)) or self._look_up(parent, name, ref)
+            way.append(state)
+            parent = state.node
+        return way
+
+    def _look_up(self, parent: int, name: str, ref: Ref) -> State:
+        self._room -= 1
+        if self._room < 0:
+            raise TooMuch(_TOO_MANY_NAMES, subject=subject_of(ref))
+        key = self._context.names.key(parent, name)
+        then = self._then
+        state = find_child(self._tx, parent, key) if then is None else find_child_at(self._tx, parent, key, then)
+        if state is None:
+            raise NotFound(subject=subject_of(ref))
+        return state
 
 
 class Destination(msgspec.Struct, frozen=True, gc=False):  # one for each item of a commit, as `_Plan`
@@ -161,6 +202,8 @@ class DestinationFinder:
         self._changes = changes
         self._known: dict[str, int] = {}  # folders that are there, by their paths
         self._lacking: dict[str, tuple[int, tuple[str, ...]]] = {}  # others: (the lowest that is there, the rest)
+        self._inside: dict[tuple[int, str], int] = {}  # those on the ways there, by the folder that each is in
+        self._room = MOST_NAMES
         self._checked: set[int] = set()
 
     def find(self, target: Target) -> Destination:
@@ -241,13 +284,24 @@ class DestinationFinder:
             raise NameNotAllowed(_TOO_DEEP, subject=subject)
         folder = ROOT_NODE
         for depth, name in enumerate(names):
-            state = self._changes.child(folder, self._context.names.key(folder, name))
-            if state is None:
-                return folder, names[depth:]
-            if not state.is_folder:
-                raise NotAFolder(subject=subject)
-            folder = state.node
+            known = self._inside.get((folder, name))
+            if known is None:
+                self._take_room(1, subject)
+                state = self._changes.child(folder, self._context.names.key(folder, name))
+                if state is None:
+                    self._take_room(len(names) - depth, subject)
+                    return folder, names[depth:]
+                if not state.is_folder:
+                    raise NotAFolder(subject=subject)
+                known = self._inside[folder, name] = state.node
+            folder = known
         return folder, ()
+
+    def _take_room(self, names: int, subject: str) -> None:
+        """So many names are looked up, or their folders made. Raises: TooMuch."""
+        self._room -= names
+        if self._room < 0:
+            raise TooMuch(_TOO_MANY_NAMES, subject=subject)
 
     def _check_parent(self, parent: int, subject: str) -> None:
         state = self._changes.node(parent)
@@ -262,8 +316,14 @@ class DestinationFinder:
 
 
 def ancestors(tx: Transaction, node: int) -> list[tuple[int, int, bytes]]:
-    """(Node, parent, sealed name) of the node and of all above it, up to the root, which ends the list."""
-    return [(found, parent, name) for found, parent, name in tx.all(_ANCESTORS, node=node)]
+    """(Node, parent, sealed name) of the node and of all above it, up to the root, which ends the list.
+
+    Raises: TokenDamaged for a node that is above itself.
+    """
+    found = tx.all(_ANCESTORS, node=node)
+    if len(found) > _MOST_ABOVE:
+        raise TokenDamaged(f"the folders above node {node} have no end")
+    return [(one, parent, name) for one, parent, name in found]
 
 
 def depth_of(tx: Transaction, node: int) -> int:
@@ -274,10 +334,11 @@ def depth_of(tx: Transaction, node: int) -> int:
 def check_room_below(tx: Transaction, source: State, to: Destination) -> None:
     """Check that `source`, put there with all that is below it, lies nowhere deeper than paths may go.
 
-    Walks through what is below a folder, unless it comes to lie no deeper than it does. Raises: NameNotAllowed.
+    Walks through what is below a folder, unless it comes to lie no deeper than it does: that ends, since who is below
+    the root is not below itself. Raises: NameNotAllowed, TokenDamaged.
     """
-    depth = depth_of(tx, to.folder) + 1
-    if not source.is_folder or depth <= depth_of(tx, source.node):
+    depth, present = depth_of(tx, to.folder) + 1, depth_of(tx, source.node)
+    if not source.is_folder or depth <= present:
         return
     if tx.one(_DEEPER_THAN, folder=source.node, levels=MAX_DEPTH - depth) is not None:
         raise NameNotAllowed(_TOO_DEEP, subject=to.subject)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select
 
 from sfos.protocol import (
     LENGTH,
@@ -30,9 +32,12 @@ from sfos.protocol import (
 )
 from sfos.server.catalog.chunk_rows import HURT, ChunkRow, chunk_rows, find_chunk, mark_hurt
 from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.schema import past
+from sfos.server.catalog.statement import Statement
 from sfos.server.catalog.states import HAD_CONTENT, State, StateKind
 from sfos.server.catalog.wanted import Wanted, find_wanted
 from sfos.server.disk.storage_faults import CodecUnknown, KeyNotThere, TokenDamaged
+from sfos.server.process.waiting import look
 from sfos.server.spaces.operations.contents import listed_records, packed_records
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.operations.destinations import find_ref, subject_of
@@ -46,6 +51,16 @@ _log = logging.getLogger(__name__)
 _OPENED_AT_ONCE = 64  # short tokens: what they hold is in memory twice, and then still in the processor's cache
 MOST_RECORDS = MAX_BODY // RECORD.size  # of a manifest at once
 _MARKED_AT_ONCE = 1_000  # chunks to a transaction, which others wait for
+# A reply has no more chunks, however short they are; clients ask for some thousand small ones at a time.
+MOST_CHUNKS = 50_000
+_LOOKED_UP_AT_ONCE = 4_096  # wants: those behind what fits are looked up in vain
+# A reply ends when more than this has been read for it, in lists of chunks and in states that its nodes had before.
+_MOST_LIST_BYTES = 16 * 1024 * 1024
+_MOST_VERSIONS = 100_000
+
+_COUNT_STATES = Statement(
+    select(func.count()).select_from(past).where(past.c.space == bindparam("space"), past.c.node == bindparam("node"))
+)
 
 
 class Manifest(NamedTuple):
@@ -101,11 +116,8 @@ def get_chunks(context: SpaceContext, wants: Sequence[ChunkWant], max_bytes: int
     chosen = _Chosen(min(max_bytes, MAX_BODY))
     with context.catalog.read() as tx:
         try:
-            # The id is an unsigned number on the wire, and a signed one in the database.
-            found = find_wanted(tx, [want.node for want in wants if want.node < 2**63])
-            sound = authentic(context, found.states.values())
-            for want in wants:
-                if not _choose(context, tx, want, found, sound, chosen):
+            for start in range(0, len(wants), _LOOKED_UP_AT_ONCE):
+                if not _choose_all(context, tx, wants[start : start + _LOOKED_UP_AT_ONCE], chosen):
                     break
         except (SfosError, TokenDamaged) as error:
             chosen.stopped = error if isinstance(error, SfosError) else as_storage_error(error, context.space_id)
@@ -116,21 +128,23 @@ def get_chunks(context: SpaceContext, wants: Sequence[ChunkWant], max_bytes: int
 
 @dataclass(slots=True)
 class _Chosen:
-    """The chunks that go into one reply. `room`: bytes left in its body."""
+    """The chunks that go into one reply. `room`: bytes left in its body.
+
+    What is read for it has a bound too, whatever the reply could hold: the first chunk is always served.
+    """
 
     room: int
-    rows: list[ChunkRow]
-    stopped: SfosError | None
-
-    def __init__(self, room: int) -> None:
-        self.room = room
-        self.rows = []
-        self.stopped = None
+    rows: list[ChunkRow] = field(default_factory=list)
+    stopped: SfosError | None = None
+    lists: dict[bytes, bytes] = field(default_factory=dict)
+    _list_bytes: int = 0
+    _before: dict[tuple[int, bytes], State] = field(default_factory=dict)
+    _versions: int = 0
 
     def take(self, row: ChunkRow) -> bool:
         """Add a chunk, if it fits or is the first."""
         self.room -= row.length + LENGTH.size
-        if self.rows and self.room < 0:
+        if self.rows and (self.room < 0 or len(self.rows) >= MOST_CHUNKS):
             return False
         self.rows.append(row)
         return True
@@ -144,6 +158,47 @@ class _Chosen:
                 return max(count, 1)
         return len(records)
 
+    def records_of(self, context: SpaceContext, tx: Transaction, content: bytes) -> bytes | None:
+        """The records of a content of several chunks; None if too many lists have been opened. Raises: TokenDamaged."""
+        if content not in self.lists:
+            if self.rows and self._list_bytes > _MOST_LIST_BYTES:
+                return None
+            records = self.lists[content] = listed_records(context, tx, content)
+            self._list_bytes += len(records)
+        return self.lists[content]
+
+    def state_before(self, context: SpaceContext, tx: Transaction, want: ChunkWant) -> State | None:
+        """A closed state in which the node had the content; None if too many have been looked through.
+
+        Raises: NotFound, TokenDamaged.
+        """
+        key = (want.node, want.content)
+        if key not in self._before:
+            if self.rows and self._versions > _MOST_VERSIONS:
+                return None
+            if want.node >= 2**63:
+                raise _no_such_content(want)
+            ((count,),) = tx.all(_COUNT_STATES, node=want.node)
+            self._versions += count + 1
+            row = tx.one(HAD_CONTENT, node=want.node, content=want.content)
+            if row is None:
+                raise _no_such_content(want)
+            state = self._before[key] = State(*row)
+            check_row(context, state)
+        return self._before[key]
+
+
+def _no_such_content(want: ChunkWant) -> NotFound:
+    return NotFound("The file does not have this content.", subject=f"node {want.node}")
+
+
+def _choose_all(context: SpaceContext, tx: Transaction, wants: Sequence[ChunkWant], chosen: _Chosen) -> bool:
+    """Take the chunks of these runs; False when no more fit. Raises: as `_choose`."""
+    # The id is an unsigned number on the wire, and a signed one in the database.
+    found = find_wanted(tx, [want.node for want in wants if want.node < 2**63])
+    sound = authentic(context, found.states.values())
+    return all(_choose(context, tx, want, found, sound, chosen) for want in wants)
+
 
 def _choose(
     context: SpaceContext, tx: Transaction, want: ChunkWant, found: Wanted, sound: Container[int], chosen: _Chosen
@@ -152,22 +207,28 @@ def _choose(
 
     Raises: NotFound, TokenDamaged, MalformedMessage.
     """
+    if want.chunks == 0:  # any number of them would fit
+        raise MalformedMessage("No chunk is wanted.")
     state = found.states.get(want.node)
     single = found.chunks.get(want.content)
     if state is None or state.content != want.content:
-        state = _state_before(tx, want)
-        check_row(context, state)
+        state = chosen.state_before(context, tx, want)
+        if state is None:
+            return False
         single = single or find_chunk(tx, want.content)
     elif want.node not in sound:
         check_row(context, state)
     if single is not None and single.length == state.size:
         if want.first != 0 or want.chunks > 1:
             raise MalformedMessage("The file has only one chunk.")
-        return want.chunks == 0 or chosen.take(single)
-    records = listed_records(context, tx, want.content) if state.size else b""
+        return chosen.take(single)
+    records = chosen.records_of(context, tx, want.content) if state.size else b""
+    if records is None:
+        return False
     if (want.first + want.chunks) * RECORD.size > len(records):
         raise MalformedMessage("The file does not have that many chunks.")
-    wanted = list(RECORD.iter_unpack(records[want.first * RECORD.size : (want.first + want.chunks) * RECORD.size]))
+    count = min(want.chunks, MOST_CHUNKS - len(chosen.rows) + 1)
+    wanted = list(RECORD.iter_unpack(records[want.first * RECORD.size : (want.first + count) * RECORD.size]))
     looked_at = wanted[: chosen.most(wanted)]
     rows = chunk_rows(tx, {chunk_id for chunk_id, _ in looked_at})
     for chunk_id, length in looked_at:
@@ -177,14 +238,6 @@ def _choose(
         if not chosen.take(row):
             return False
     return len(looked_at) == len(wanted)
-
-
-def _state_before(tx: Transaction, want: ChunkWant) -> State:
-    """A closed state in which the node had the content. Raises: NotFound."""
-    row = tx.one(HAD_CONTENT, node=want.node, content=want.content) if want.node < 2**63 else None
-    if row is None:
-        raise NotFound("The file does not have this content.", subject=f"node {want.node}")
-    return State(*row)
 
 
 def _read_all(context: SpaceContext, chosen: _Chosen, take_memory: TakeMemory) -> ChunkData:
@@ -210,6 +263,7 @@ def _open_all(context: SpaceContext, rows: Sequence[ChunkRow], target: memoryvie
     at = 0
     with context.scratch.lend() as scratch:
         for start in range(0, len(rows), _OPENED_AT_ONCE):
+            look()
             part = rows[start : start + _OPENED_AT_ONCE]
             tokens = context.store.read_short([row.location for row in part]) if len(part) > 1 else {}
             wanted = [(row, tokens.get(row.location)) for row in part]

@@ -38,6 +38,7 @@ from sfos.server.catalog.chunk_rows import (
     weight_of_list,
 )
 from sfos.server.catalog.states import State, StateKind
+from sfos.server.process.waiting import look
 from sfos.server.spaces.operations.change import Change, apply_change, stored_answer
 from sfos.server.spaces.operations.contents import heal_lists, seal_list
 from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
@@ -47,6 +48,7 @@ from sfos.server.spaces.operations.uploads import Upload, check_pieces, stored_p
 from sfos.server.spaces.stored_answers import ITEMS_ANSWERS, ItemsDone
 
 _LEAVES = {kind: int(number) for kind, number in KIND_NUMBERS.items() if number != StateKind.FOLDER}
+_LOOKED_UP_EVERY = 500  # items: some 20 ms
 _MAX_MISSING_IDS = 32_768  # 1 MiB of a reply's body; who lacks more asks again
 
 
@@ -76,8 +78,10 @@ def put_items(
     if answered is not None:
         return answered
     plans = _plan_all(context, items, records)
+    look()
     pieces = check_pieces(context, inline, data)
     lists = _seal_lists(context, plans)
+    look()
     with stored_pieces(context, caller, pieces) as upload:
 
         def work(change: Change) -> ItemsDone:
@@ -205,7 +209,9 @@ class _Landing:
         self._look_for_chunks([plan for plan in plans if isinstance(plan, _Plan)])
         destinations = self._finder.find_all([plan.item.target if isinstance(plan, _Plan) else plan for plan in plans])
         results: list[ItemResult] = []
-        for plan, to in zip(plans, destinations, strict=True):
+        for at, (plan, to) in enumerate(zip(plans, destinations, strict=True)):
+            if not at % _LOOKED_UP_EVERY:
+                look()
             try:
                 results.append(self._land_one(plan, to))
             except SfosError as error:

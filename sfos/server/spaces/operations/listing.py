@@ -18,6 +18,7 @@ from sfos.protocol import (
     NamesIn,
     NotAFolder,
     Ref,
+    ResyncRequired,
     SfosError,
     join_path,
 )
@@ -27,13 +28,14 @@ from sfos.server.catalog.states import (
     ENTRY_FIELDS,
     Listed,
     ListedEntry,
+    LookBack,
     StateKind,
     brief_page,
     entries_page,
     listed_page,
 )
 from sfos.server.spaces.operations.context import SpaceContext
-from sfos.server.spaces.operations.destinations import find_ref, find_way, path_of, subject_of
+from sfos.server.spaces.operations.destinations import RefFinder, find_way, path_of, subject_of
 from sfos.server.spaces.operations.entries import (
     KIND_NAMES,
     PagePosition,
@@ -93,7 +95,7 @@ class NamesPage(NamedTuple):
 
 def stat(context: SpaceContext, ref: Ref) -> Entry:
     """See Space.stat."""
-    with context.catalog.read() as tx:
+    with context.catalog.read(at_once=True) as tx:
         way = find_way(context, tx, ref)
         above = path_of(context, tx, way[0].parent) if ref.node is not None else "/"
     state = way[-1]
@@ -185,11 +187,14 @@ def _attributes(
     return list(ordinals), attrs_of
 
 
-def _find_folder(context: SpaceContext, tx: Transaction, ref: Ref, at: int) -> ListedFolder:
+def _find_folder(finder: RefFinder, ref: Ref) -> ListedFolder:
+    """Raises: ResyncRequired."""
     try:
-        state = find_ref(context, tx, ref, at=at)
+        state = finder.find(ref)
         if not state.is_folder:
             raise NotAFolder(subject=subject_of(ref))
+    except ResyncRequired:
+        raise
     except SfosError as error:
         return ListedFolder(error=error.info())
     return ListedFolder(node=state.node)
@@ -200,6 +205,7 @@ class _Wanted(NamedTuple):
 
     tx: Transaction
     row: SpaceRow
+    then: LookBack
     folders: list[ListedFolder]
     begin: PagePosition
     limit: int
@@ -209,15 +215,17 @@ def _wanted(context: SpaceContext, tx: Transaction, refs: Sequence[Ref], limit: 
     """Raises: ResyncRequired, MalformedMessage."""
     row = read_space_row(tx)
     begin = PagePosition(row.seq, 0, _FIRST) if cursor is None else read_page(row, cursor)
-    folders = [_find_folder(context, tx, ref, begin.at) for ref in refs[begin.folder :]]
-    return _Wanted(tx, row, folders, begin, limit)
+    then = LookBack(begin.at, row.seq)
+    finder = RefFinder(context, tx, then)
+    folders = [_find_folder(finder, ref) for ref in refs[begin.folder :]]
+    return _Wanted(tx, row, then, folders, begin, limit)
 
 
 RowT = TypeVar("RowT", ListedEntry, Listed)
 
 
 class _Fetch(Protocol[RowT]):
-    def __call__(self, tx: Transaction, parent: int, *, after: bytes, at: int, limit: int, now: int) -> list[RowT]: ...
+    def __call__(self, tx: Transaction, parent: int, *, after: bytes, limit: int, then: LookBack) -> list[RowT]: ...
 
 
 def _page(
@@ -233,7 +241,7 @@ def _page(
             continue
         if not left:
             return runs, PagePosition(begin.at, ordinal, _FIRST)
-        found = fetch(wanted.tx, folder.node, after=after, at=begin.at, limit=left + 1, now=wanted.row.seq)
+        found = fetch(wanted.tx, folder.node, after=after, limit=left + 1, then=wanted.then)
         sizes = sizes_of(found[:left])
         taken = _fitting(sizes, room, at_least_one=not runs)
         if taken:

@@ -29,6 +29,7 @@ from sfos.server.spaces.operations.copying import copy_below, copy_onto, copy_si
 from sfos.server.spaces.operations.destinations import (
     Destination,
     DestinationFinder,
+    RefFinder,
     ancestors,
     check_room_below,
     find_ref,
@@ -135,7 +136,8 @@ def delete(
     """Ends the states of the items and of all below them; what they were stays in the history."""
 
     def work(change: Change) -> ItemsDone:
-        results = [_delete_one(context, change, item) for item in items]
+        finder = RefFinder(context, change.tx)
+        results = [_delete_one(context, change, finder, item) for item in items]
         if atomic and any(result.error for result in results):
             change.abandoned = True
             undone = TreeError("Nothing was deleted, because another item could not be.").info()
@@ -145,10 +147,10 @@ def delete(
     return apply_change(context, caller, key, ITEMS_ANSWERS, work, takes_away=True)
 
 
-def _delete_one(context: SpaceContext, change: Change, item: DeleteItem) -> ItemResult:
+def _delete_one(context: SpaceContext, change: Change, finder: RefFinder, item: DeleteItem) -> ItemResult:
     subject = subject_of(item.ref)
     try:
-        state = find_ref(context, change.tx, item.ref)
+        state = finder.find(item.ref)
         if change.tree.node(state.node) is None:  # by an item before this one
             raise NotFound(subject=subject)
         if state.node == ROOT_NODE:

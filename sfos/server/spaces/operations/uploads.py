@@ -37,6 +37,8 @@ from sfos.server.catalog.weights import CHUNK_BYTES
 from sfos.server.chunks.store import Batch
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
+from sfos.server.process.turns import aside
+from sfos.server.process.waiting import begin_writing
 from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.spaces.operations.quotas import check_bytes
 from sfos.server.vault.sealing import TokenType, sealed_size
@@ -198,11 +200,13 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
             check_bytes(context, caller, tx, more + CHUNK_BYTES * len(pieces))
+    begin_writing()
     short = [(one, data) for one, data in pieces.items() if len(data) <= _SHORT_BYTES]
     long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
     with context.store.batch() as batch:
         lengths = [*_seal_short(context, batch, short), *_seal_long(context, batch, long)]
-        locations = batch.finish()
+        with aside():  # it waits for the disk
+            locations = batch.finish()
     key_no = context.sealer.key_no
     return Upload(
         {

@@ -1,0 +1,174 @@
+"""Requests for which nobody waits any more: what reads stops, what changes something ends once it has begun to write,
+and a stopping server or a barred account undoes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from sfos.protocol import (
+    CommitItem,
+    CopyRequest,
+    ListRequest,
+    MakeFolderRequest,
+    NotFound,
+    Ref,
+    ServerStopping,
+    SessionEnded,
+    StatRequest,
+    Target,
+    pack_commit,
+    raise_for_error,
+)
+from sfos.server.catalog import engine
+from sfos.server.process import waiting
+from tests.server.conftest import Running
+from tests.support.wire_peer import WirePeer
+
+WaitUntil = Callable[..., None]
+FILES = 200  # a copy of them takes far more steps than are between two looks
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests look at every turn whether somebody waits. To be asked for before the server."""
+    monkeypatch.setattr(engine, "_LOOK_EVERY_STEPS", 100)
+    monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.0)
+
+
+@pytest.fixture
+def writing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a request has begun to change something."""
+    begun, real = threading.Event(), waiting.begin_writing
+
+    def begin_writing() -> None:
+        real()
+        begun.set()
+
+    monkeypatch.setattr(engine, "begin_writing", begin_writing)
+    return begun
+
+
+@contextmanager
+def held_catalog(server: Running, space: str) -> Iterator[sqlite3.Connection]:
+    """Another program writes to the space, so that who has begun to change something waits within SQLite."""
+    path = server.settings.server.storage_dir / space / "catalog.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as held:
+        held.execute("BEGIN IMMEDIATE")
+        yield held
+
+
+def exists(peer: WirePeer, path: str) -> bool:
+    try:
+        peer.call(StatRequest(ref=Ref(path=path)))
+    except NotFound:
+        return False
+    return True
+
+
+def make_tree(peer: WirePeer) -> None:
+    items = [CommitItem(target=Target(path=f"/tree/{number}"), kind="folder") for number in range(FILES)]
+    peer.call(*pack_commit(os.urandom(16), items, []))
+
+
+def begins(server: Running, wait_until: WaitUntil, send: Callable[[], object]) -> None:
+    """Return once a request has been read."""
+    before = sum(connection._stream.bytes_in for connection in server.server._listener.connections())
+    send()
+    wait_until(
+        lambda: sum(connection._stream.bytes_in for connection in server.server._listener.connections()) > before
+    )
+
+
+def test_what_only_reads_stops_when_its_peer_has_gone(
+    eager: None, server: Running, wait_until: WaitUntil, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "sfos.server.front.connection")
+    peer = server.signed_in()
+    make_tree(peer)
+    outgoing, size_bytes = server.server.services.outgoing, server.settings.server.memory_budget_bytes // 4
+    with outgoing.take("one", size_bytes, 1), outgoing.take("two", size_bytes // 2, 1):  # as much as there is
+        begins(server, wait_until, lambda: peer.send(ListRequest(folders=(Ref(path="/tree"),), limit=5_000)))
+        peer.reset()
+    wait_until(lambda: server.server.connections() == 0)
+    assert any("command=list" in record.message and "server_busy" in record.message for record in caplog.records)
+
+
+def test_who_waits_for_the_turn_to_change_something_and_goes_has_changed_nothing(
+    writing: threading.Event, server: Running, wait_until: WaitUntil
+) -> None:
+    peer, login = server.login()
+    other = server.attached(peer)
+    third = server.attached(peer)
+    with held_catalog(server, login.session.home.space):
+        peer.send(MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/a")))
+        assert writing.wait(10)
+        begins(
+            server, wait_until, lambda: other.send(MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/b")))
+        )
+        other.reset()  # while the one before it has the turn
+        wait_until(lambda: server.server.connections() == 2)
+    peer.receive()
+    assert exists(third, "/a") and not exists(third, "/b")
+
+
+def test_what_has_begun_to_write_ends_though_its_peer_has_gone_and_its_reply_is_kept(
+    eager: None, writing: threading.Event, server: Running, wait_until: WaitUntil
+) -> None:
+    peer, login = server.login()
+    other = server.attached(peer)
+    make_tree(peer)
+    writing.clear()
+    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
+    with held_catalog(server, login.session.home.space):
+        peer.send(request)
+        assert writing.wait(10)
+        peer.reset()
+    wait_until(lambda: server.server.connections() == 1)
+    assert exists(other, f"/copied/{FILES - 1}")
+    before = other.call(StatRequest(ref=Ref(path="/copied")))[0].entry.revision
+    assert other.call(request)[0].revision == before
+
+
+def test_a_barred_account_undoes_what_has_begun_to_write(
+    eager: None, writing: threading.Event, server: Running
+) -> None:
+    peer, login = server.login()
+    make_tree(peer)
+    writing.clear()
+    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
+    with held_catalog(server, login.session.home.space):
+        peer.send(request)
+        assert writing.wait(10)
+        server.accounts.set_disabled("alice", True)
+        services = server.server.services
+        services.sessions.sweep(services.accounts.find_id)
+    with pytest.raises(SessionEnded):
+        raise_for_error(peer.receive()[0])
+    server.accounts.set_disabled("alice", False)
+    assert not exists(server.signed_in(), "/copied")
+
+
+def test_a_stopping_server_undoes_what_takes_long_and_answers(
+    eager: None, writing: threading.Event, server: Running
+) -> None:
+    peer, login = server.login()
+    make_tree(peer)
+    writing.clear()
+    stopping = server.server._stopping
+    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
+    with held_catalog(server, login.session.home.space):
+        peer.send(request)
+        assert writing.wait(10)
+        stopping.set()
+    with pytest.raises(ServerStopping):
+        raise_for_error(peer.receive()[0])
+    stopping.clear()
+    assert not exists(server.signed_in(), "/copied")
