@@ -13,6 +13,7 @@ from sfos.server.catalog.head import Head, write_head
 from sfos.server.catalog.schema import chunks, nodes, past, spaces
 from sfos.server.catalog.space_row import read_space_row
 from sfos.server.catalog.states import EndedAs, State, StateKind, mac_of
+from sfos.server.catalog.weights import ALL_ROWS_BYTES
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.vault.rows import Digest
 
@@ -75,6 +76,7 @@ def add_pending_chunks(context: SpaceContext, count: int) -> None:
                 for number in range(count)
             ],
         )
+        _count_rows(context, connection)
 
 
 def tree(context: SpaceContext, first: int, folders: int, files: int, *, parent: int = ROOT_NODE) -> Iterator[State]:
@@ -106,7 +108,13 @@ def _write(context: SpaceContext, live: list[Row], closed: list[Row], digest_del
                 digest=sealed,
             )
         )
+        _count_rows(context, connection)
     write_head(context.directory, Head(row.epoch, row.seq, sealed))
+
+
+def _count_rows(context: SpaceContext, connection: Connection) -> None:
+    counted = connection.execute(select(ALL_ROWS_BYTES), {"space": context.catalog.space}).scalar_one()
+    connection.execute(update(spaces).values(bytes_rows=counted))
 
 
 def _highest(connection: Connection) -> int:
