@@ -12,15 +12,18 @@ from sfos.client.errors import ChangedServerKey, ConnectionLost, ServerUnreachab
 from sfos.client.net.connection import Connection
 from sfos.client.net.trust import ASK, Trust, TrustStore
 from sfos.client.session.session import Session
+from sfos.client.watch import Changed
 from sfos.protocol import (
     AlreadyExists,
     Done,
     Fingerprint,
+    LocalProtocolError,
     LoginFailed,
     LogoutRequest,
     NotFound,
     PasswordRefused,
     SessionEnded,
+    SessionRevoked,
     WatchRequest,
 )
 from tests.client.conftest import OPTIONS, PASSWORD, USER
@@ -140,6 +143,37 @@ def test_a_closed_session_leaves_its_ticket_good(address: Address, trust: Trust)
         session.connect_more()
     with Session.from_ticket(session.ticket, trust, OPTIONS) as again:
         again.logout()
+
+
+def test_a_session_that_was_ended_goes_on_with_another_sign_in_of_its_user_and_with_nobody_elses(
+    address: Address, trust: Trust, folder: str
+) -> None:
+    first = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
+    api, watch = first.api, first.watch()
+    next(watch)
+    with Session.sign_in(address, USER, PASSWORD, trust, OPTIONS) as elsewhere:
+        elsewhere.api.end_sessions(first.ticket.ticket_id)
+        with pytest.raises(SessionRevoked):
+            api.list_folder(folder)
+        with pytest.raises(SessionRevoked):
+            list(watch)
+        elsewhere.logout()
+    with Session.sign_in(address, "admin", "admin123", trust, OPTIONS) as other:
+        with pytest.raises(LocalProtocolError):
+            first.go_on_with(other)
+        assert other.api.list_folder("/") is not None, "it is still its own"
+        other.logout()
+    second = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
+    ticket = second.ticket
+    first.go_on_with(second)
+    assert second.closed and first.ticket == ticket
+    api.make_folder(f"{folder}/later")
+    with first.watch(watch.cursor) as again:
+        changed = next(notice for notice in again if isinstance(notice, Changed))
+    assert [change.entry.name for change in changed.changes] == ["later"]
+    first.logout()
+    with pytest.raises(SessionEnded):
+        Session.from_ticket(ticket, trust, OPTIONS)
 
 
 def test_logging_out_of_a_server_that_is_gone_is_no_error(relay: CuttingRelay, trust: Trust) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import keyring
 import pytest
 
 from sfos.client.address import Address
@@ -33,6 +35,7 @@ from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
 from tests.gui.conftest import PASSWORD, USER, Hand, put, sign_in, write
 from tests.gui.entrance import Entrance, entrance
+from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import ServerProcess
 
 pytestmark = [pytest.mark.timeout(180)]
@@ -444,6 +447,29 @@ def test_after_a_session_was_ended_one_signs_in_where_one_was_and_what_was_under
     assert "Connected" in str(hand.app.window.status._state.cget("text"))
     put(space.session, folder, tmp_path, "later.txt")
     hand.wait(lambda: "later.txt" in hand.names(), what="changes, as they happen")
+
+
+@pytest.mark.display
+def test_who_is_kept_signed_in_goes_on_by_itself_unless_somebody_ended_the_session(
+    fresh_hand: Hand, folder: str, request: pytest.FixtureRequest
+) -> None:
+    hand = fresh_hand
+    hand.wait(lambda: hand.app.bridge.alive() == ["gui-watch"], what="all but the watch")
+    request.addfinalizer(functools.partial(keyring.set_keyring, keyring.get_keyring()))
+    keyring.set_keyring(MemoryKeyring())
+    keyring_store.put(USER, hand.space.session.address, PASSWORD)
+    space, ticket = hand.space, hand.space.session.ticket
+    hand.app._session_ended(SessionEnded())
+    assert hand.app.gate.shown
+    hand.wait(lambda: not hand.app.gate.shown, what="the way back in")
+    assert hand.space is space and space.session.ticket != ticket
+    assert hand.files.browser.folder.path == folder
+    hand.app._session_ended(SessionRevoked())
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    hand.wait(lambda: card._keep_box.instate(["!disabled"]), what="the keyring")
+    assert hand.app.gate.shown and not card._busy, "a person wanted it to end"
+    keyring_store.forget(USER, space.session.address)
 
 
 @pytest.mark.display
