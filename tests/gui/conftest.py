@@ -385,6 +385,14 @@ def enter(signed_out: Hand) -> Iterator[Callable[[str], Hand]]:
         signed_out.app._leave(logout=False)
 
 
+def resize(hand: Hand, width: int, height: int) -> None:
+    """Make the window that large, and wait until it is."""
+    root = hand.app.root
+    root.geometry(f"{width}x{height}+0+0")
+    hand.wait(lambda: (root.winfo_width(), root.winfo_height()) == (width, height), what="the size")
+    hand.app.root.update()
+
+
 def said_to(notices: list[Notice]) -> Say:
     """A listener that keeps what is said in `notices`."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sfos.client.session.session import Session
+from sfos.client.transfer import TransferEngine
 from sfos.gui import applications
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from sfos.gui.widgets.dialogs.base import Dialog
@@ -97,6 +98,28 @@ def test_enter_opens_a_file_with_its_application_and_what_was_saved_there_is_upl
     hand.wait(lambda: hand.space.unsaved == "", what="the upload")
 
 
+def test_a_copy_of_an_earlier_state_that_is_saved_later_is_not_forgotten(
+    hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path
+) -> None:
+    put(session, folder, tmp_path, "a.txt")
+    hand.click_row("a.txt")
+    hand.press("Return")
+    hand.wait(lambda: lines(opened), what="its application")
+    theirs = write(tmp_path / "put" / "a.txt", "theirs, and longer")
+    with TransferEngine(session) as engine:
+        assert engine.upload([theirs], folder).wait(30)
+    hand.wait(lambda: hand.files.browser.listing.rows[0].size == len("theirs, and longer"), what="their state")
+    hand.press("Return")
+    hand.wait(lambda: len(lines(opened)) == 2, what="a copy of their state")
+    older, newer = map(Path, lines(opened))
+    assert older != newer and newer.read_text() == "theirs, and longer"
+    older.write_text("saved in a window that was still open")
+    hand.wait(lambda: hand.app.window.edited_banner.notice is not None, what="the offer")
+    assert len(hand.files.opened.unsaved) == 1
+    older.unlink()
+    hand.wait(lambda: hand.app.window.edited_banner.notice is None, what="its end")
+
+
 def test_a_file_that_somebody_else_changed_meanwhile_is_not_replaced_unasked(
     hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path
 ) -> None:
@@ -106,8 +129,6 @@ def test_a_file_that_somebody_else_changed_meanwhile_is_not_replaced_unasked(
     hand.wait(lambda: lines(opened), what="its application")
     copy, banner = Path(lines(opened)[0]), hand.app.window.edited_banner
     write(tmp_path / "put" / "a.txt", "theirs, and longer")
-    from sfos.client.transfer import TransferEngine
-
     with TransferEngine(session) as engine:
         assert engine.upload([tmp_path / "put" / "a.txt"], folder).wait(30)
     session.api.move(f"{folder}/a.txt", f"{folder}/renamed.txt")
@@ -125,6 +146,17 @@ def test_a_file_that_somebody_else_changed_meanwhile_is_not_replaced_unasked(
     dialog.cancel()
     assert copy.read_text() == "mine"
     copy.unlink()
+
+
+def test_where_there_is_no_place_for_a_copy_that_is_told(
+    hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(session, folder, tmp_path, "a.txt")
+    in_the_way = write(tmp_path / "in-the-way", "")
+    monkeypatch.setattr(hand.files.opened, "_directory", in_the_way)
+    hand.click_row("a.txt", times=2)
+    hand.wait(lambda: "was not opened" in hand.app.window.toast.text, what="the reason")
+    assert lines(opened) == []
 
 
 def test_a_program_is_never_run(hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 
 from sfos.client.session.session import Session
 from sfos.gui.shell.commands import DETAILS_PANE, SIDE_PANE
-from tests.gui.conftest import SIZE, Hand, put
+from tests.gui.conftest import SIZE, Hand, put, resize
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -23,13 +23,6 @@ LONG = "a name that is much longer than a narrow window has room for, and still 
 def usual_size(hand: Hand) -> Iterator[None]:
     yield
     resize(hand, *map(int, SIZE.split("+")[0].split("x")))
-
-
-def resize(hand: Hand, width: int, height: int) -> None:
-    root = hand.app.root
-    root.geometry(f"{width}x{height}+0+0")
-    hand.wait(lambda: (root.winfo_width(), root.winfo_height()) == (width, height), what="the size")
-    hand.app.root.update()
 
 
 @pytest.mark.usefixtures("usual_size")

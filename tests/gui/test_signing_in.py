@@ -14,7 +14,7 @@ from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
 from sfos.protocol import Fingerprint
-from tests.gui.conftest import Hand, sign_in
+from tests.gui.conftest import Hand, resize, sign_in
 from tests.support.server_process import ServerProcess
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -145,3 +145,16 @@ def test_signing_out_returns_to_the_form(fresh_hand: Hand) -> None:
     assert hand.app.workspace is None
     sign_in(hand)
     assert hand.files.browser.folder.path == "/"
+
+
+def test_a_window_that_is_narrow_when_one_signs_in_is_folded(signed_out: Hand) -> None:
+    hand = signed_out
+    resize(hand, 720, 600)
+    try:
+        sign_in(hand)
+        window = hand.app.window
+        hand.wait(lambda: not window.side_shown and not window.aside_shown, what="both put away")
+        resize(hand, 1200, 760)
+        hand.wait(lambda: window.side_shown and window.aside_shown, what="both there")
+    finally:
+        resize(hand, 1200, 760)

@@ -64,6 +64,8 @@ class OpenedFiles:
         self._directory = desk.state_dir / "opened"
         self._on_notice, self._preview = on_notice, preview
         self._copies: dict[NodeKey, Copy] = {}
+        self._older: list[Copy] = []
+        self._folders: list[Path] = []  # one for each copy, and for each that did not come about
         self._opening: set[NodeKey] = set()
         self._timer: Timer | None = None
         self._offered: tuple[Copy | None, int] = (None, 0)
@@ -71,7 +73,11 @@ class OpenedFiles:
     @property
     def unsaved(self) -> tuple[Copy, ...]:
         """Copies that were changed and are not on the server."""
-        return tuple(copy for copy in self._copies.values() if _stamp(copy.path) not in (None, copy.clean))
+        return tuple(copy for copy in self._all if _stamp(copy.path) not in (None, copy.clean))
+
+    @property
+    def _all(self) -> tuple[Copy, ...]:
+        return (*self._copies.values(), *self._older)
 
     def open(self, entry: Entry, place: FolderPath) -> None:
         """Open the file `entry`, which is in `place`; where there is no way to, show its preview."""
@@ -86,11 +92,19 @@ class OpenedFiles:
             if copy is not None and (copy.entry.revision == entry.revision or copy in self.unsaved):
                 self._launch(copy)  # what was edited and not uploaded is what one wants to go on with
                 return
-            self._opening.add(key)
-            self._on_notice(Notice(f"Opening “{name}”…"))
-            folder = self._directory / secrets.token_hex(8)
+            self._fetch(entry, place, name)
+
+    def _fetch(self, entry: Entry, place: FolderPath, name: str) -> None:
+        folder = self._directory / secrets.token_hex(8)
+        try:
             folder.mkdir(mode=0o700, parents=True)
-            self._desk.fetch(entry, folder, lambda job: self._fetched(entry, place, job))
+        except OSError as error:
+            self._on_notice(Notice(f"“{name}” was not opened: {wording.explain(error)}", "error"))
+            return
+        self._folders.append(folder)
+        self._opening.add(key_of(entry))
+        self._on_notice(Notice(f"Opening “{name}”…"))
+        self._desk.fetch(entry, folder, lambda job: self._fetched(entry, place, job))
 
     def _fetched(self, entry: Entry, place: FolderPath, job: Job) -> None:
         key = key_of(entry)
@@ -101,6 +115,8 @@ class OpenedFiles:
             return  # the transfer has said why
         with contextlib.suppress(OSError):  # writable, and never executable
             path.chmod(0o600)
+        if key in self._copies:  # of an earlier state, which an application may still have open
+            self._older.append(self._copies[key])
         self._copies[key] = copy = Copy(entry, place, path, stamp, stamp)
         self._launch(copy)
 
@@ -120,7 +136,7 @@ class OpenedFiles:
     def _look(self) -> None:
         self._timer = self._bridge.call_later(LOOK_S, self._look)
         changed = [
-            copy for copy in self._copies.values()
+            copy for copy in self._all
             if not copy.uploading and copy.changed and copy.declined != copy.seen
         ]  # fmt: skip
         self._offer(changed[0] if changed else None, max(0, len(changed) - 1))
@@ -201,10 +217,11 @@ class OpenedFiles:
         kept = {copy.path.parent for copy in self.unsaved}
         for path in kept:
             _log.info("a changed copy stays in %s", path)
-        folders = [copy.path.parent for copy in self._copies.values() if copy.path.parent not in kept]
         self._copies.clear()
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        self._older.clear()
+        for folder in self._folders:
+            if folder not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
         self._desk.offer(None)
 
 

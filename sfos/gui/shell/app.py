@@ -242,7 +242,7 @@ class App:
         self._end_workspace(logout=False)  # of somebody whose session had ended
         # Laid out and filled behind the card, and uncovered whole.
         self.window.show()
-        self.window.show_aside(self.choices.details)
+        self.window.prefer_aside(self.choices.details)
         self.workspace = Workspace(
             session, self.window, self.bridge, self._settings, state_dir=self._state_dir,
             limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,

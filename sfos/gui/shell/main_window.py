@@ -302,6 +302,11 @@ class MainWindow:
             if had_keyboard:
                 self._focus_page()
 
+    def prefer_aside(self, wanted: bool) -> None:
+        """Show the right pane where there is room, or do not; as it was the last time."""
+        self._aside_wanted = wanted
+        self._arrange_aside()
+
     def show_aside(self, shown: bool) -> None:
         """Show or hide the right pane, of this page and of all that have one."""
         self._aside_wanted = shown
