@@ -94,7 +94,8 @@ def test_what_only_reads_stops_when_its_peer_has_gone(
     peer = server.signed_in()
     make_tree(peer)
     outgoing, size_bytes = server.server.services.outgoing, server.settings.server.memory_budget_bytes // 4
-    with outgoing.take("one", size_bytes, 1), outgoing.take("two", size_bytes // 2, 1):  # as much as there is
+    halves = [outgoing.take(owner, size_bytes // 2, 1) for owner in ("one", "two", "three", "four")]
+    with halves[0], halves[1], halves[2], halves[3]:  # as much as there is
         begins(server, wait_until, lambda: peer.send(ListRequest(folders=(Ref(path="/tree"),), limit=5_000)))
         peer.reset()
     wait_until(lambda: server.server.connections() == 0)
