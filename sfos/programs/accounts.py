@@ -45,7 +45,8 @@ class _Commands:
         self._options = options
         self._security = loaded.security
         reserve = Reserve(loaded.server.storage_dir / RESERVE_FILE, loaded.storage.reserve_bytes)
-        self._accounts = CredentialFile(loaded.server.credentials_file, reserve)
+        credentials = loaded.server.credentials_file
+        self._accounts = CredentialFile(credentials, reserve.beside(credentials))
 
     def defaults(self) -> str:
         known = f"There are accounts already in {self._accounts.path}:\n"

@@ -15,6 +15,7 @@ from sfos.server.audit.chain import KeyUnusable
 from sfos.server.commands.calls import Services
 from sfos.server.commands.dispatch import Dispatcher
 from sfos.server.commands.handlers import HANDLERS
+from sfos.server.disk.reserve import through_reserve
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.front.connection import ServerSurroundings
 from sfos.server.front.gate import Caps, Gate
@@ -31,7 +32,7 @@ from sfos.server.net.tls import CertificateUnusable
 from sfos.server.preflight import AccountsUnfit, descriptors_wanted
 from sfos.server.process import memory
 from sfos.server.process.bookkeeping import Bookkeeper
-from sfos.server.process.home_lock import HomeTaken
+from sfos.server.process.home_lock import SECRETS, HomeTaken
 from sfos.server.process.turns import LongTurns
 from sfos.server.spaces.known_spaces import KNOWN_FILE
 
@@ -121,7 +122,8 @@ class Server:
             settings.socket_buffer_bytes,
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep, self._give_back)
-        save_penalties = partial(home.reserve.through, home.penalty_file.save)
+        reserve = home.reserve.beside(config.home / SECRETS)
+        save_penalties = partial(through_reserve, reserve, home.penalty_file.save)
         chores = (home.audit.mark, save_penalties, home.identity.look, home.reserve.prepare)
         self._bookkeeper = Bookkeeper(chores, _KEEP_S)
         self._upkeep = Upkeep(home.spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)

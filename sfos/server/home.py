@@ -65,9 +65,9 @@ def open_home(config: Config) -> Home:
     reserve.ensure(ROOM_TO_START_BYTES)
     with contextlib.ExitStack() as opened:
         opened.callback(HomeLock(config.home, watched_key_file(config)).release)
-        accounts = CredentialFile(settings.credentials_file, reserve)
+        accounts = CredentialFile(settings.credentials_file, reserve.beside(settings.credentials_file))
         check_accounts(accounts, settings.host)
-        audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, secrets, reserve=reserve)))
+        audit = opened.enter_context(_audit_log(config, secrets, reserve))
         identity = CurrentIdentity(settings.certificate_file, settings.private_key_file, audit)
         spaces = open_spaces(config, reserve)
         opened.callback(_close_spaces, spaces)
@@ -89,6 +89,10 @@ def open_home(config: Config) -> Home:
             commit_feed=spaces.commit_feed,
             close=opened.pop_all().close,
         )
+
+
+def _audit_log(config: Config, secrets: Path, reserve: Reserve) -> contextlib.closing[AuditLog]:
+    return contextlib.closing(AuditLog(config.logging, secrets, reserve=reserve.beside(config.logging.audit_file)))
 
 
 def reserve_of(config: Config) -> Reserve:

@@ -219,6 +219,13 @@ def test_a_reserve_of_another_size_becomes_that_size_and_none_at_all_is_none(tmp
 
 
 @needs_a_small_disk
+def test_what_lies_on_another_disk_takes_nothing_from_the_reserve(disk: Path, tmp_path: Path) -> None:
+    reserve = Reserve(disk / "storage" / "reserve", MIB)
+    assert reserve.beside(disk / "secrets" / "not there yet") is reserve
+    assert reserve.beside(tmp_path / "logs" / "audit.log") is None
+
+
+@needs_a_small_disk
 def test_the_reserve_takes_half_of_what_is_free_and_no_more(disk: Path) -> None:
     Reserve(disk / "reserve", 100 * MIB).prepare()
     assert abs(free_bytes(disk) - blocks_of(disk / "reserve")) <= 8_192

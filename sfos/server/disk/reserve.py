@@ -42,6 +42,10 @@ class Reserve:
         self._lock = threading.Lock()
         self._at_work = 0  # how many are giving back and trying again: it does not grow under them
 
+    def beside(self, path: Path) -> Reserve | None:
+        """Itself, if `path` lies on its disk; else None, for to give back would help nobody there. Raises: OSError."""
+        return self if _device(path) == _device(self._path) else None
+
     def prepare(self) -> None:
         """Set aside what is lacking, at the most half of what is free. Raises: OSError."""
         with self._lock:
@@ -136,6 +140,13 @@ def says_full(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in FULL
     return isinstance(error, StorageFull) or (isinstance(error, DatabaseError) and error.is_full())
+
+
+def _device(path: Path) -> int:
+    """Number of the file system that the path lies on, or will."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path.stat().st_dev
 
 
 def _free_bytes(directory: Path) -> int:
