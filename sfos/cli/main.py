@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from sfos.cli.front import exit_codes
 from sfos.cli.front.lean import lean_imports
-from sfos.cli.front.shell import PROGRAM, Shell, prepare_streams, standard_shell
+from sfos.cli.front.shell import PROGRAM, Shell, give_up_output, prepare_streams, standard_shell
 from sfos.cli.parser import Invocation, parse
 from sfos.config import Client as Settings
 from sfos.config import ConfigError
@@ -40,7 +38,7 @@ def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ
             shell.say("")  # what was being typed keeps its line
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        _give_up_output()
+        give_up_output()
         return exit_codes.OUTPUT_CLOSED
     except ConfigError as error:
         return shell.fail(str(error), exit_codes.USAGE)
@@ -118,14 +116,6 @@ def _traceback(shell: Shell) -> None:
 
     for line in traceback.format_exc().splitlines():
         shell.say(line)
-
-
-def _give_up_output() -> None:
-    """Send the interpreter's last flush nowhere, instead of failing: nobody reads standard output any more."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from sfos.cli import commands
 from sfos.cli.front import exit_codes
 from sfos.cli.front.command import AnyCommand, Group, load
 from sfos.cli.front.options import ConnectionOptions, SpeechOptions, taken
-from sfos.cli.front.shell import PROGRAM
+from sfos.cli.front.shell import PROGRAM, give_up_output
 
 _DESCRIPTION = "Files on your server, from the command line."
 
@@ -63,15 +62,41 @@ class _Version(argparse.Action):
         from sfos.protocol import VERSION
         from sfos.startup.programs import version_line
 
-        with suppress(OSError):  # as argparse prints --help; exit(message=…) would print to standard error
-            sys.stdout.write(version_line("command line", VERSION) + "\n")
+        _print(version_line("command line", VERSION) + "\n")  # exit(message=…) would print to standard error
         parser.exit()
+
+
+def _print(text: str) -> None:
+    """Text on standard output. Raises: SystemExit, where it cannot be written."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        give_up_output()
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(exit_codes.OUTPUT_CLOSED) from error
+        sys.stderr.write(f"{PROGRAM}: {error.strerror}\n")
+        raise SystemExit(exit_codes.of_error(error)) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says so where its help cannot be written."""
+
+    def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - as ArgumentParser has it
+        """See ArgumentParser; `file` is standard output, whoever calls it."""
+        _print(self.format_help())
 
 
 def parse(arguments: Sequence[str]) -> Invocation:
     """Meaning of `arguments` (without the program's name). Raises: SystemExit, after --help or a usage error."""
-    namespace = make_parser(_command_in(arguments)).parse_args(arguments)
+    name = _command_in(arguments)
+    if name == "help":
+        arguments, name = _asking_for_help(arguments)
+    namespace, unknown = make_parser(name).parse_known_args(arguments)
     command: AnyCommand = namespace.command
+    if unknown:
+        known_elsewhere = command.elsewhere.get(unknown[0].partition("=")[0])
+        namespace.own_parser.error(known_elsewhere or f"unrecognized arguments: {' '.join(unknown)}")
     options = taken(command.options, namespace)
     try:
         command.check(options)
@@ -92,10 +117,29 @@ def _command_in(arguments: Sequence[str]) -> str | None:
     return None
 
 
+def _asking_for_help(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """`help`, `help put` as `--help`, `put --help`; and the command's name."""
+    words = list(arguments)
+    words.remove("help")
+    return [*words, "--help"], _command_in(words)
+
+
+def _without(letters: str, words: Sequence[str]) -> list[str]:
+    """Options that are joined in one word (`-lh`) without these letters; one that stands alone is left."""
+    end = words.index("--") if "--" in words else len(words)
+    return [_left_of(word, letters) if letters else word for word in words[:end]] + list(words[end:])
+
+
+def _left_of(word: str, letters: str) -> str:
+    if len(word) < 3 or word[0] != "-" or word[1] == "-":
+        return word
+    return "-" + ("".join(letter for letter in word[1:] if letter not in letters) or word[1:])
+
+
 def make_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The grammar: of `command` alone, or the whole for None and for what is no command."""
     shared = _shared_options()
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [OPTION…] COMMAND …",
         description=_DESCRIPTION,
@@ -112,7 +156,7 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
-class _CommandParser(argparse.ArgumentParser):
+class _CommandParser(_Parser):
     """The parser of one command, or of a group: loads it when there is something to parse, and is completed by it."""
 
     def __init__(self, *, package: str, shared: argparse.ArgumentParser, **further: Any) -> None:
@@ -120,13 +164,14 @@ class _CommandParser(argparse.ArgumentParser):
         self._package = package
         self._shared = shared
         self._complete = False
+        self._idle_letters = ""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """See ArgumentParser; called by the parser above with what follows the command's name."""
         if not self._complete:
             self._complete = True
             self._take_over(load(self._package, self.prog.rsplit(" ", 1)[1]))
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(_without(self._idle_letters, args), namespace)
 
     def _take_over(self, command: AnyCommand | Group) -> None:
         _, _, rest = command.words.partition(" ")
@@ -137,6 +182,7 @@ class _CommandParser(argparse.ArgumentParser):
             _add_commands(self, self._shared, self.prog, command.package, command.commands)
         else:
             command.arguments(self)
+            self._idle_letters = command.idle_letters
             self.set_defaults(command=command, own_parser=self)
 
 

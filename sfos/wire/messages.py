@@ -28,6 +28,7 @@ __all__ = [
     "MAX_HAVE_IDS",
     "MAX_LIST_FOLDERS",
     "MAX_PAGE_ENTRIES",
+    "MAX_TIME_NS",
     "MAX_WANTS",
     "MUST_NOT_EXIST",
     "OTHER_KIND",
@@ -90,6 +91,7 @@ __all__ = [
 ]
 
 MAX_INT = 2**63 - 1
+MAX_TIME_NS = MAX_INT  # times are kept from 1677 to 2262, that many nanoseconds before and after 1970
 MAX_LIST_FOLDERS = 256
 MAX_PAGE_ENTRIES = 5_000
 MAX_COMMIT_ITEMS = 5_000

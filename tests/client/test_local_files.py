@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sfos.client.errors import LocalAccess
-from sfos.client.local.writing import NOTHING, Destination, partial_name
+from sfos.client.local.names import partial_name
+from sfos.client.local.writing import NOTHING, Destination
 from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder
 
 CONTENT = memoryview(b"content")

@@ -13,7 +13,7 @@ import msgspec
 
 from sfos.cli.files.conflicts import Conflict, add_choices
 from sfos.cli.files.content import write_content
-from sfos.cli.files.transfer_options import CHECKSUM, check_sources
+from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, check_sources
 from sfos.cli.front.command import SessionCommand
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
@@ -146,7 +146,7 @@ def _destination(text: str) -> tuple[Path, Standing, bool]:
 
     A link that was named is followed, as cp does. Raises: LocalAccess, if there is no folder to put anything into.
     """
-    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    path = Path(text)
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -177,9 +177,14 @@ def _entries(api: Api, sources: Sequence[RemoteSource], failures: Failures) -> l
     for source in sources:
         with failures.of(source.text):
             for entry in api.list_folder(Ref(node=source.entry.node)) if source.contents else [source.entry]:
-                taken.take(entry.name, entry.name)
-                entries.append(entry)
+                with failures.of(_child(source.entry, entry) if source.contents else source.text):
+                    taken.take(entry.name)
+                    entries.append(entry)
     return entries
+
+
+def _child(folder: Entry, entry: Entry) -> str:
+    return f"{(folder.path or '').rstrip('/')}/{entry.name}"
 
 
 COMMAND = SessionCommand(
@@ -188,6 +193,7 @@ COMMAND = SessionCommand(
     options=GetOptions,
     arguments=_arguments,
     details=_DETAILS,
+    elsewhere=ELSEWHERE,
     check=lambda options: check_sources(options.paths),
     questions=_questions,
     connections=1,  # content has one of its own; more are opened when they are needed

@@ -101,11 +101,14 @@ class TakenNames:
     def __init__(self) -> None:
         self._taken: set[bytes] = set()
 
-    def take(self, name: str, subject: str | None = None) -> None:
-        """Raises: AlreadyExists, about `subject`, if a source before has the name, in whatever case."""
-        key = fold_name(name)
+    def take(self, name: str) -> None:
+        """Raises: AlreadyExists, if a source before has the name, in whatever case."""
+        try:
+            key = fold_name(name)
+        except UnicodeEncodeError:  # a local name that is no text: whoever uploads it is told so
+            return
         if key in self._taken:
-            raise AlreadyExists("Another source of this command has that name already.", subject=subject)
+            raise AlreadyExists("Another source of this command has that name already.")
         self._taken.add(key)
 
 

@@ -6,7 +6,8 @@ Everything below the destination is opened relative to its folder's descriptor, 
 a link that lies there, or that the server sent a moment ago, is never followed (CVE-2019-6111, rsync CVE-2024-12087).
 Where the system has no such calls (Windows), paths are looked at before they are used.
 
-A partial file has a name made of the content's name, so that the next download of the same finds it.
+A partial file has a name made of the content's name (`names.partial_name`), so that the next download of the same finds
+it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import shutil
 import stat
 import sys
 import threading
-import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -30,6 +30,9 @@ import msgspec
 from sfos.client.errors import LocalAccess, LocalChanged, LocalDiskFull, LocalFileError
 from sfos.client.local.chunking import SourceFile, Stamp, explain_os_error, open_source
 from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder, printable
+
+if sys.platform != "win32":
+    import fcntl
 
 _log = logging.getLogger(__name__)
 
@@ -46,11 +49,6 @@ _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 NOTHING = Stamp(-1, 0, 0, 0, 0, 0)
 """The stamp of a name that nothing has."""
-
-
-def partial_name(content: bytes, name: str) -> str:
-    """The temporary name of a download: the same for the same content under the same name."""
-    return f".sfos-{(content[:12] + zlib.crc32(name.encode()).to_bytes(4, 'big')).hex()}.part"
 
 
 def local_error(error: OSError, path: Path) -> LocalFileError:
@@ -199,6 +197,23 @@ class LocalFolder(msgspec.Struct, frozen=True):
         """Remove a temporary file, if it is there."""
         with contextlib.suppress(OSError):
             os.unlink(self.at(name), dir_fd=self.descriptor)
+
+    def remove_unused(self, name: str) -> None:
+        """Remove a temporary file that no program is writing."""
+        if sys.platform != "win32":  # which removes nothing that is open
+            try:
+                descriptor = os.open(self.at(name), os.O_RDONLY | os.O_NONBLOCK | _NOFOLLOW, dir_fd=self.descriptor)
+            except OSError:
+                return
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.remove(name)
+            except OSError:
+                return
+            finally:
+                os.close(descriptor)
+        else:
+            self.remove(name)
 
     def make_link(self, temporary: str, target: str) -> None:
         """A symlink under a temporary name. Raises: LocalFileError, also where the system allows none."""

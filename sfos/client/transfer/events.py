@@ -141,6 +141,14 @@ class ItemFinished(msgspec.Struct, frozen=True):
     item: Item
 
 
+class ItemRemarked(msgspec.Struct, frozen=True):
+    """Something was left out or changed about an item that is taken all the same; `sentence` is for people."""
+
+    job: int
+    item: Item
+    sentence: str
+
+
 class JobChanged(msgspec.Struct, frozen=True):
     """A job's state changed. `waiting_for`: why it does not move (server unreachable), while it is tried again."""
 
@@ -149,5 +157,5 @@ class JobChanged(msgspec.Struct, frozen=True):
     waiting_for: SfosError | None = None
 
 
-TransferEvent = Progress | ItemFinished | JobChanged
+TransferEvent = Progress | ItemFinished | ItemRemarked | JobChanged
 Listener = Callable[[TransferEvent], None]

@@ -77,7 +77,9 @@ Asked = Upload | Download
 
 @dataclass(slots=True)
 class Work:
-    """A job, and what was asked for. `attempts`: of the job, since the server was last away."""
+    """A job, and what was asked for. `attempts`: of the job, since the server was last away.
+
+    `remark`: the first of the `remarks` about what was taken but for something."""
 
     job: Job
     asked: Asked
@@ -85,6 +87,8 @@ class Work:
     finished_at: str = ""
     waiting_for: str = ""
     skipped: int = 0
+    remarks: int = 0
+    remark: str = ""
     attempts: int = 0
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sfos.client.local.chunking import Stamp
-from sfos.client.local.writing import partial_name
+from sfos.client.local.names import partial_name
 from sfos.client.transfer.ledger import Row
 from sfos.protocol import MIN_CHUNK_BYTES, ChunkRecord, Entry
 
@@ -82,4 +82,4 @@ class FetchingFile(msgspec.Struct, eq=False):
     @property
     def partial(self) -> str:
         """The temporary name."""
-        return partial_name(self.todo.content, self.todo.name + self.partial_suffix)
+        return partial_name(self.todo.content, self.todo.name, self.partial_suffix)

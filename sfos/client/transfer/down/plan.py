@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
-from sfos.client.local.chunking import Stamp
+from sfos.client.local.chunking import Stamp, nearest_time_ns
+from sfos.client.local.left_over import LeftOver
 from sfos.client.local.names import all_plain, numbered, to_local
 from sfos.client.local.writing import NOTHING, Destination, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
@@ -114,6 +115,7 @@ class DownloadPlanner:
 
         Raises: Cancelled; ConnectionFailed and the like, which end the job.
         """
+        left_over: dict[tuple[str, ...], LeftOver] = {}
         for root in roots:
             self._switch.wait_open()
             remote = root.entry.path or root.entry.name
@@ -123,6 +125,10 @@ class DownloadPlanner:
                 yield from self._walk(root, remote)
             else:
                 with self._destination.look_in(root.folder) as opened:
+                    if opened is not None:
+                        if root.folder not in left_over:
+                            left_over[root.folder] = LeftOver(opened)
+                        left_over[root.folder].remove_others(root.entry.content or b"", root.name or root.entry.name)
                     self._take(root.entry, remote, root.folder, opened, root.name, root.row)
                 yield from self._next_step()
         if self._others:
@@ -166,6 +172,10 @@ class DownloadPlanner:
                 self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
                 continue
             with self._destination.look_in(folder) as opened:
+                if opened is not None and folder not in self._missing:
+                    left = LeftOver(opened)
+                    for entry in listing.entries if left.is_any else ():
+                        left.remove_others(entry.content or b"", entry.name)
                 for entry in self._take_together(listing.entries, path, folder, opened):
                     if entry.kind != "folder":
                         self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
@@ -363,6 +373,8 @@ def _is_here(entry: Entry, folder: LocalFolder) -> bool:
         there = folder.look(entry.name)
     except LocalFileError:
         return False  # to be looked at again, and told of
-    if there is None or there.st_mtime_ns != entry.mtime_ns or there.st_size != entry.size:
+    if there is None or there.st_size != entry.size:
+        return False
+    if there.st_mtime_ns != entry.mtime_ns and nearest_time_ns(there.st_mtime_ns) != entry.mtime_ns:
         return False
     return stat.S_ISREG(there.st_mode)

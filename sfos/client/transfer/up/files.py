@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from sfos.client.local.chunking import nearest_time_ns
 from sfos.client.local.scan import LocalEntry
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.known_chunks import KnownChunks
@@ -103,6 +104,14 @@ def attributes_of(local: LocalEntry) -> Attributes:
     """More that the server keeps of it: permission bits (where there are such), and where a symlink points."""
     mode = local.stamp.mode if sys.platform != "win32" and local.kind != "symlink" else None
     return Attributes(mode=mode, link=local.link)
+
+
+def time_to_send_ns(ledger: Ledger, row: Row, mtime_ns: int) -> int:
+    """The time that the server is to keep of an item: its own, or the nearest one that can be, and a word about it."""
+    nearest = nearest_time_ns(mtime_ns)
+    if nearest != mtime_ns:
+        ledger.remark(row, "Its time cannot be kept, for times go from 1677 to 2262; it got the nearest one.")
+    return nearest
 
 
 class SentFiles:

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown
-from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
+from sfos.client.local.scan import Found, LeftOut, LocalEntry, LocalProblem, look_at, scan_folder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
@@ -26,7 +26,6 @@ from sfos.client.transfer.up.files import FileToSend, PathToMake, Step
 from sfos.client.transfer.up.folders import RemoteFolders, Wanted
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
-    MAX_DEPTH,
     MUST_NOT_EXIST,
     OTHER_KIND,
     Entry,
@@ -146,9 +145,7 @@ class UploadPlanner:
             if not root.parent.is_listed:  # the next one is a question to the server: connect meanwhile
                 yield from self._next_step()
         yield from self._next_step()
-        depth = 0
         while level:
-            depth += 1
             below: list[Wanted] = []
             for local, remote in self._folders.matching(level):
                 yield from self._plan_folder(local, remote, below)
@@ -158,7 +155,7 @@ class UploadPlanner:
             for folder, remote in missing:
                 if folder.row.state is not ItemState.FAILED:
                     yield from self._plan_folder(folder.local, remote, below)
-            level = below if depth < MAX_DEPTH else []
+            level = below
 
     def _plan_folder(self, local: LocalEntry, remote: RemoteFolder, below: list[Wanted]) -> Iterator[Step]:
         self._switch.wait_open()
@@ -167,7 +164,7 @@ class UploadPlanner:
             self._take_some(some, remote, below)
             yield from self._next_step()
 
-    def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
+    def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[Found]:
         """Content of a local folder, without the files that are the same on both sides: those are done with here.
 
         They are most of what there is, and this is all that is spent on each.
@@ -199,7 +196,7 @@ class UploadPlanner:
 
     def _take_some(
         self,
-        some: Sequence[LocalEntry | LocalProblem],
+        some: Sequence[Found],
         remote: RemoteFolder,
         folders: list[Wanted],
     ) -> None:
@@ -220,7 +217,7 @@ class UploadPlanner:
 
     def _take(
         self,
-        found: LocalEntry | LocalProblem,
+        found: Found,
         remote: RemoteFolder,
         row: Row | None,
         folders: list[Wanted],
@@ -231,6 +228,10 @@ class UploadPlanner:
                 row = self._ledger.add(found.path, remote.path, "folder", 0)
             row = row or self._ledger.add(found.path, path, "file", 0)
             self._ledger.end_anew(row, ItemState.FAILED, found.error)
+        elif isinstance(found, LeftOut):
+            row = row or self._ledger.add(found.path, path, "file", 0)
+            self._ledger.end_anew(row, ItemState.SKIPPED)
+            self._ledger.remark(row, found.reason)
         elif found.kind == "folder":
             folders.append((found, remote, row))
         else:
