@@ -65,7 +65,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 class RawListing(msgspec.Struct, frozen=True):
-    """A Listing without attributes of files and folders, as it came: no Entry is made but of what is asked for."""
+    """A Listing as it came: no Entry is made but of what is asked for."""
 
     path: tuple[str, ...]
     node: int | None
@@ -216,17 +216,17 @@ class Folders:
             for one in self._listed(places)
         ]
 
-    def list_brief(self, places: Sequence[Place]) -> list[RawListing]:
-        """`list_folders` for who needs no attributes of files and folders, and looks closely at few of them."""
-        return list(self._listed(places, brief=True))
+    def list_raw(self, places: Sequence[Place]) -> list[RawListing]:
+        """`list_folders` for who looks closely at few of the entries."""
+        return list(self._listed(places))
 
-    def list_brief_ahead(self, places: Sequence[Place]) -> Iterator[RawListing]:
-        """`list_brief` folder by folder; what comes next is asked for while the caller looks at what has come."""
-        return _listed_ahead(places, self.list_brief)
+    def list_raw_ahead(self, places: Sequence[Place]) -> Iterator[RawListing]:
+        """`list_raw` folder by folder; what comes next is asked for while the caller looks at what has come."""
+        return _listed_ahead(places, self.list_raw)
 
-    def _listed(self, places: Sequence[Place], *, brief: bool = False) -> Iterator[RawListing]:
+    def _listed(self, places: Sequence[Place]) -> Iterator[RawListing]:
         for refs in self._requests(places):
-            folders, inside, _ = self._list(refs, brief=brief)
+            folders, inside, _ = self._list(refs)
             for folder in folders:
                 error = from_info(folder.error) if folder.error is not None else None
                 parts = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
@@ -249,11 +249,9 @@ class Folders:
             for _, alike in groupby(refs, lambda ref: ref.space):
                 yield list(alike)
 
-    def _list(
-        self, refs: Sequence[Ref], *, brief: bool = False
-    ) -> tuple[tuple[ListedFolder, ...], dict[int, list[FolderEntries]], Cursor]:
+    def _list(self, refs: Sequence[Ref]) -> tuple[tuple[ListedFolder, ...], dict[int, list[FolderEntries]], Cursor]:
         """The folders, the entries in each by its node, and of when that is."""
-        pages = ((reply, unpack_entries(reply, body)) for reply, body in self._pages(refs, brief=brief))
+        pages = ((reply, unpack_entries(reply, body)) for reply, body in self._pages(refs))
         folders, inside, at = _gathered(refs, pages, len)
         for folder in folders:
             space = self.naming.seen(folder.space, refs[0].space)
@@ -262,11 +260,9 @@ class Folders:
                 inside[folder.node] = [msgspec.structs.replace(part, space=space) for part in parts]
         return folders, inside, at
 
-    def _pages(
-        self, refs: Sequence[Ref], *, names_only: bool = False, brief: bool = False
-    ) -> Iterator[tuple[ListReply, memoryview]]:
+    def _pages(self, refs: Sequence[Ref], *, names_only: bool = False) -> Iterator[tuple[ListReply, memoryview]]:
         """The replies of a list with their bodies, up to the last. Raises: RemoteProtocolError, if it has no end."""
-        request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES, names_only=names_only, brief=brief)
+        request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES, names_only=names_only)
         asked_for: set[Cursor] = set()
         while True:
             reply, body = self.caller.call(request)

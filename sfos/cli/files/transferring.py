@@ -312,6 +312,7 @@ def summarise(tally: Tally, direction: Direction, state: JobState, seconds: floa
     rest = [
         f"{states[state] - minus:,} {word}"
         for state, minus, word in (
+            (ItemState.ATTRIBUTES, 0, "with another mode alone"),
             (ItemState.UNCHANGED, 0, "unchanged"),
             (ItemState.SKIPPED, refused, "skipped"),
             (ItemState.FAILED, -refused, "failed"),

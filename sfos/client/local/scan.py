@@ -20,7 +20,7 @@ from sfos.client.local.names import all_plain, is_partial, to_remote
 from sfos.protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
 
 MAX_LINK_BYTES = 4096
-_MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
+MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
 
 
 class LocalEntry(msgspec.Struct, frozen=True):
@@ -134,7 +134,7 @@ def _look_at_plain(
                 status.st_mtime_ns,
                 status.st_dev,
                 status.st_ino,
-                mode & _MODE_BITS,
+                mode & MODE_BITS,
                 status.st_ctime_ns,
             )
             yield LocalEntry(folder, entry.name, entry.name, "file", stamp)

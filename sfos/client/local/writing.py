@@ -92,6 +92,13 @@ class LocalFolder(msgspec.Struct, frozen=True):
         except OSError as error:
             raise local_error(error, self.path / name) from error
 
+    def status(self) -> os.stat_result:
+        """Status of the folder itself. Raises: LocalFileError."""
+        try:
+            return self.path.stat() if self.descriptor is None else os.fstat(self.descriptor)
+        except OSError as error:
+            raise local_error(error, self.path) from error
+
     def _create(self, name: str, mode: int) -> int:
         """A new temporary file in place of whatever had its name (a leftover; a link is removed, not followed)."""
         path = self.at(name)
@@ -229,6 +236,26 @@ class LocalFolder(msgspec.Struct, frozen=True):
             return os.readlink(self.at(name), dir_fd=self.descriptor)
         except OSError:
             return None
+
+    def set_mode(self, name: str, stamp: Stamp, mode: int) -> None:
+        """Set the mode of the file `name` in the state of `stamp`, or of the folder itself for "".
+
+        Raises: LocalChanged; LocalFileError, also where the system refuses.
+        """
+        path = self.path / name
+        try:
+            if name:
+                descriptor = os.open(self.at(name), os.O_RDONLY | os.O_NONBLOCK | _NOFOLLOW, dir_fd=self.descriptor)
+            else:
+                descriptor = os.open(path, _FOLDER_FLAGS) if self.descriptor is None else os.dup(self.descriptor)
+            try:
+                if name and Stamp.of(os.fstat(descriptor)) != stamp:
+                    raise LocalChanged(subject=str(path))
+                os.fchmod(descriptor, mode & _PERMISSIONS)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise local_error(error, path) from error
 
     def set_attributes(self, attrs: AttributesRead | None, mtime_ns: int) -> None:
         """Set the attributes of the folder itself, once all is in it; those that the system refuses are left."""

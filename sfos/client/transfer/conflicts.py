@@ -52,6 +52,16 @@ class Conflicts:
         """Whether whatever is there is replaced, unseen."""
         return self._answers.policy is OnConflict.REPLACE
 
+    @property
+    def skips(self) -> bool:
+        """Whether whatever is there is left as it is."""
+        return self._answers.policy is OnConflict.SKIP
+
+    @property
+    def overrides(self) -> bool:
+        """Whether what differs in its attributes alone gets those that come: not where it is to stay as it is."""
+        return self._answers.policy not in (OnConflict.SKIP, OnConflict.NEWER, OnConflict.KEEP_BOTH)
+
     def same_file(self, local: Path, size: int, mtime_ns: int, remote: Entry, *, follow_symlinks: bool = False) -> bool:
         """Whether a local file and one on the server need nothing done. May read the file. Raises: LocalAccess."""
         if size != remote.size:

@@ -40,7 +40,7 @@ class JobState(Enum):
 
 
 class ItemState(Enum):
-    """State of one file. UNCHANGED and SKIPPED are no failures."""
+    """State of one file. UNCHANGED and SKIPPED are no failures. ATTRIBUTES: its mode alone was set."""
 
     __hash__ = object.__hash__  # Enum's own is written in Python, and every item is looked up by its state
 
@@ -48,6 +48,7 @@ class ItemState(Enum):
     ACTIVE = "active"
     DONE = "done"
     UNCHANGED = "unchanged"
+    ATTRIBUTES = "attributes"
     SKIPPED = "skipped"
     FAILED = "failed"
     CANCELLED = "cancelled"

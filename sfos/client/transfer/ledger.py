@@ -29,7 +29,7 @@ _STABLE_AFTER_S = 2.0
 _SAMPLE_S = 0.1
 _ACTIVE_SHOWN = 8
 
-_ENDED = frozenset((ItemState.DONE, ItemState.UNCHANGED, ItemState.SKIPPED, ItemState.FAILED, ItemState.CANCELLED))
+_ENDED = frozenset(ItemState) - {ItemState.WAITING, ItemState.ACTIVE}
 
 
 class Row(msgspec.Struct, eq=False):

@@ -181,7 +181,7 @@ def test_entries_of_equal_nodes_have_different_keys(spaces: TwoSpaces, session: 
         lambda api: api.list_folders([NodeKey(api.info.space, 7)])[0].entries[0],
         lambda api: team.stat(NodeKey(api.info.space, 8)),  # whoever is asked
         lambda api: home.list_folder(NodeKey(api.info.space, 7))[0],
-        lambda api: api.list_brief(["/7"])[0].parts[0].entry(0),
+        lambda api: api.list_raw(["/7"])[0].parts[0].entry(0),
         lambda api: api.changes("c")[0][0].entry,
     ):
         mine, ours = look(home), look(team)
@@ -321,7 +321,7 @@ def test_plans_look_into_the_space_that_is_given(
         list(DownloadPlanner(run, info, answers, destination, roots).plan_again([row]))
     looked = [request.ref.space for request in spaces.asked if isinstance(request, StatRequest)]
     listed = [ref.space for request in spaces.asked if isinstance(request, ListRequest) for ref in request.folders]
-    assert len(looked) == 3 and listed  # where to upload to, the file, and what is to be fetched
+    assert len(looked) == 4 and listed  # where to upload to, the folder and the file, and what is to be fetched
     assert {*looked, *listed} == {None if info is SPACE else TEAM}
 
 

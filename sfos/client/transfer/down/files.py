@@ -54,14 +54,30 @@ class FileToFetch(msgspec.Struct, frozen=True):
         return partial_name(self.entry.content or b"", self.name)
 
 
+class AttributesToSet(msgspec.Struct, frozen=True):
+    """Mode of a file or folder here that is as it is on the server, but for that.
+
+    `is_folder`: the folder `folder` itself; else `name` in it, in the state of `stamp`. `row`: see FileToFetch.
+    """
+
+    row: Row
+    folder: tuple[str, ...]
+    name: str
+    stamp: Stamp
+    mode: int
+    is_folder: bool = False
+
+
 class Step(msgspec.Struct, frozen=True):
-    """Work that can be done before the next step is known: the folders are made, then the files are fetched.
+    """Work that can be done before the next step is known: the folders are made, then the files are fetched; attributes
+    are set when all has come.
 
     An empty one says that something will have to be fetched.
     """
 
     folders: Sequence[FolderToMake] = ()
     files: Sequence[FileToFetch] = ()
+    attributes: Sequence[AttributesToSet] = ()
 
 
 class FetchingFile(msgspec.Struct, eq=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sfos.client.api import Api
 from sfos.client.errors import LeadsBack
@@ -26,10 +26,19 @@ Wanted = tuple[LocalEntry, RemoteFolder, Row | None]  # a local folder, into whi
 class RemoteFolders:
     """Folders on the server, for one job, in its own thread."""
 
-    def __init__(self, api: Api, ledger: Ledger, *, follow_symlinks: bool) -> None:
+    def __init__(
+        self,
+        api: Api,
+        ledger: Ledger,
+        *,
+        follow_symlinks: bool,
+        found: Callable[[LocalEntry, Entry, str, Row | None], None],
+    ) -> None:
+        """`found` is told of each local folder and of the remote one that it has, with its path and its row, if any."""
         self._api = api
         self._ledger = ledger
         self._follow = follow_symlinks
+        self._found = found
         self._missing: list[Wanted] = []
 
     def matching(self, level: Sequence[Wanted]) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
@@ -41,10 +50,13 @@ class RemoteFolders:
                 self._fail(local, parent, row, error)
                 continue
             if row is None and not parent.is_listed:
-                listing = self._api.list_brief([parent.path_of(local.name)])[0]
+                listing = self._api.list_raw([parent.path_of(local.name)])[0]
                 if listing.error is None and listing.node is not None:
                     path = parent.path_of(local.name)
                     within = self._within(local, parent)
+                    there_now = self._api.exists(path)
+                    if there_now is not None and there_now.node == listing.node:
+                        self._found(local, there_now, path, None)
                     yield local, RemoteFolder(self._api, listing.node, path, listing.parts, within)
                     continue
                 entry = None if isinstance(listing.error, NotFound) else parent.find(local.name)
@@ -54,8 +66,7 @@ class RemoteFolders:
                 self._missing.append((local, parent, row))
             elif entry.kind == "folder":
                 there.append((local, parent, entry))
-                if row is not None:
-                    self._again_and_done(row)
+                self._found(local, entry, parent.path_of(entry.name), row)
             else:
                 path = parent.path_of(local.name)
                 self._fail(local, parent, row, NotAFolder("On the server a file has this name.", subject=path))
@@ -65,10 +76,6 @@ class RemoteFolders:
         """The folders that are to be made, for each local one of the level that has none yet, and what they will be."""
         missing, self._missing = self._missing, []
         return [self._to_make(wanted) for wanted in missing]
-
-    def _again_and_done(self, row: Row) -> None:
-        self._ledger.again(row, 0)
-        self._ledger.end(row, ItemState.DONE)
 
     def _against(self, local: LocalEntry, parent: RemoteFolder) -> SfosError | None:
         """The reason why a local folder cannot be taken, whatever is on the server."""
@@ -95,7 +102,7 @@ class RemoteFolders:
     def _listed(
         self, there: Sequence[tuple[LocalEntry, RemoteFolder, Entry]]
     ) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._api.list_brief_ahead([entry for _, _, entry in there])
+        listings = self._api.list_raw_ahead([entry for _, _, entry in there])
         for (local, parent, entry), listing in zip(there, listings, strict=True):
             path = parent.path_of(entry.name)
             if listing.error is not None:

@@ -41,14 +41,16 @@ class RemoteFolder:
         names: list[str] = []
         sizes: list[int] = []
         mtimes_ns: list[int] = []
+        modes: list[int | None] = []
         kinds = bytearray()
         for part in parts or ():
             names += part.names
             sizes += part.sizes
             mtimes_ns += part.mtimes_ns
+            modes += part.modes
             kinds += part.kinds
         self._at = dict(zip(names, range(len(names)), strict=True))
-        self._sizes, self._mtimes_ns, self._kinds = sizes, mtimes_ns, kinds
+        self._sizes, self._mtimes_ns, self._modes, self._kinds = sizes, mtimes_ns, modes, kinds
         self._folded: dict[bytes, int] | None = None
         self._given: dict[bytes, Entry] = {}
 
@@ -71,12 +73,13 @@ class RemoteFolder:
         """Whether nothing is in it; False also if that is not known."""
         return self._parts is not None and not self._at and not self._given
 
-    def holds(self, name: str, size: int, mtime_ns: int) -> bool:
-        """Whether a file of exactly this name, and of this size and time, is known to be in it."""
+    def holds(self, name: str, size: int, mtime_ns: int, mode: int) -> bool:
+        """Whether a file of exactly this name, and of this size, time and mode, is known to be in it."""
         at = self._at.get(name)
         return (
             at is not None
             and (self._mtimes_ns[at] == mtime_ns or self._mtimes_ns[at] == nearest_time_ns(mtime_ns))
+            and self._modes[at] == mode
             and self._sizes[at] == size
             and self._kinds[at] == FILE_KIND
         )
