@@ -21,14 +21,22 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, handled like Ctrl+C: what is complete stays, the rest can be had later, and it is said."""
 
 
-def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ: Mapping[str, str]) -> int:
-    """The exit code of the command line `arguments`. Raises: SystemExit for --help and usage errors only."""
+def run(
+    arguments: Sequence[str],
+    load_settings: Callable[[], Settings],
+    environ: Mapping[str, str],
+    server_here: Callable[[], str] = lambda: "",
+) -> int:
+    """The exit code of the command line `arguments`. Raises: SystemExit for --help and usage errors only.
+
+    `server_here`: the address of the server that runs in the program's own home; "" for none.
+    """
     prepare_streams()
     invocation = parse(arguments)
     shell = standard_shell(quiet=invocation.speech.quiet, verbose=invocation.speech.verbose)
     try:
         with _logging_to(shell, debug=invocation.speech.debug), _sigterm_as_interrupt():
-            code = _run(invocation, shell, load_settings, environ)
+            code = _run(invocation, shell, load_settings, environ, server_here)
             shell.flush()
             return code
     except Terminated:
@@ -49,7 +57,11 @@ def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ
 
 
 def _run(
-    invocation: Invocation, shell: Shell, load_settings: Callable[[], Settings], environ: Mapping[str, str]
+    invocation: Invocation,
+    shell: Shell,
+    load_settings: Callable[[], Settings],
+    environ: Mapping[str, str],
+    server_here: Callable[[], str],
 ) -> int:
     # Imported here, so that --help and usage errors need no TLS.
     with lean_imports():
@@ -57,7 +69,7 @@ def _run(
     from sfos.cli.front.signing_in import WrongUsage, entrance
 
     try:
-        way_in = entrance(shell, load_settings(), environ, invocation.connection)
+        way_in = entrance(shell, load_settings(), environ, invocation.connection, server_here)
         return invocation.command.execute(way_in, invocation.options)
     except WrongUsage as error:
         return shell.fail(str(error), exit_codes.USAGE)

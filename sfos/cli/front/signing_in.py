@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -221,13 +221,21 @@ def _fingerprint_lines(fingerprint: Fingerprint) -> list[str]:
     return [f"    {' '.join(groups[:half])}", f"    {' '.join(groups[half:])}", f"    in words: {fingerprint.words}"]
 
 
-def entrance(shell: Shell, settings: Settings, environ: Mapping[str, str], options: ConnectionOptions) -> Entrance:
-    """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage."""
+def entrance(
+    shell: Shell,
+    settings: Settings,
+    environ: Mapping[str, str],
+    options: ConnectionOptions,
+    server_here: Callable[[], str],
+) -> Entrance:
+    """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage.
+
+    Where nobody says which server, it is that of the last `login`, or else the one that runs here (`server_here`).
+    """
     before = remembering.remembered(settings)
-    default_server = Settings().server
     server = options.server or settings.server
-    if options.server is None and settings.server == default_server and before.server is not None:
-        server = before.server
+    if options.server is None and settings.server == Settings().server:
+        server = before.server or server_here() or server
     try:
         address = Address.parse(server)
         policy = _policy(options)
