@@ -1,22 +1,22 @@
 """The command line's grammar: words in, an `Invocation` out. Asks nothing, opens nothing.
 
 The options about server and speech may stand before or after the command, since people put them in both places.
-Only the command that is given is loaded and gets a parser of its arguments: making all of them took 12 ms of every
-command's start (measured), and --help shows of each the line that the table has.
+Only the command that is given is loaded and gets a parser: making all of them took 12 ms of every command's start
+(measured).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from sfos.cli import commands
 from sfos.cli.front import exit_codes
-from sfos.cli.front.command import AnyCommand, Group, load
+from sfos.cli.front.command import AnyCommand, Group, load, load_all
 from sfos.cli.front.options import ConnectionOptions, SpeechOptions, taken
 from sfos.cli.front.shell import PROGRAM, give_up_output
 
@@ -80,19 +80,23 @@ def _print(text: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says so where its help cannot be written."""
+    """A parser that says so where its help cannot be written. `idle_letters`: see `Command`."""
+
+    idle_letters = ""
 
     def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - as ArgumentParser has it
         """See ArgumentParser; `file` is standard output, whoever calls it."""
         _print(self.format_help())
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See ArgumentParser."""
+        return super().parse_known_args(_without(self.idle_letters, args), namespace)
+
 
 def parse(arguments: Sequence[str]) -> Invocation:
     """Meaning of `arguments` (without the program's name). Raises: SystemExit, after --help or a usage error."""
-    name = _command_in(arguments)
-    if name == "help":
-        arguments, name = _asking_for_help(arguments)
-    namespace, unknown = make_parser(name).parse_known_args(arguments)
+    arguments = _asking_for_help(arguments)
+    namespace, unknown = make_parser(arguments).parse_known_args(arguments)
     command: AnyCommand = namespace.command
     if unknown:
         known_elsewhere = command.elsewhere.get(unknown[0].partition("=")[0])
@@ -105,23 +109,13 @@ def parse(arguments: Sequence[str]) -> Invocation:
     return Invocation(taken(ConnectionOptions, namespace), taken(SpeechOptions, namespace), command, options)
 
 
-def _command_in(arguments: Sequence[str]) -> str | None:
-    """The command's name: the first word that is neither an option nor the value of one. A guess, that saves making
-    the other commands' parsers."""
-    words = iter(arguments)
-    for word in words:
-        if word in _SHARED_WITH_VALUE:
-            next(words, None)
-        elif not word.startswith("-") or word in ("-", "--"):
-            return word
-    return None
-
-
-def _asking_for_help(arguments: Sequence[str]) -> tuple[list[str], str | None]:
-    """`help`, `help put` as `--help`, `put --help`; and the command's name."""
+def _asking_for_help(arguments: Sequence[str]) -> Sequence[str]:
+    """`help`, `help put` as `--help`, `put --help`."""
+    if next(_words(arguments), "") != "help":
+        return arguments
     words = list(arguments)
     words.remove("help")
-    return [*words, "--help"], _command_in(words)
+    return [*words, "--help"]
 
 
 def _without(letters: str, words: Sequence[str]) -> list[str]:
@@ -136,8 +130,8 @@ def _left_of(word: str, letters: str) -> str:
     return "-" + ("".join(letter for letter in word[1:] if letter not in letters) or word[1:])
 
 
-def make_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The grammar: of `command` alone, or the whole for None and for what is no command."""
+def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The grammar: as much of it as `arguments` need. All commands are in it where they name none."""
     shared = _shared_options()
     parser = _Parser(
         prog=PROGRAM,
@@ -149,56 +143,50 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="the program's version and the protocol's")
-    named = commands.COMMANDS
-    if command is not None and command in named:
-        named = {command: named[command]}
-    _add_commands(parser, shared, PROGRAM, commands.__name__, named)
+    _add_commands(parser, shared, commands.__name__, _words(arguments))
     return parser
 
 
-class _CommandParser(_Parser):
-    """The parser of one command, or of a group: loads it when there is something to parse, and is completed by it."""
+def _words(arguments: Sequence[str]) -> Iterator[str]:
+    """Words of `arguments` that are no options, nor values of those that all commands share: the command's name first.
 
-    def __init__(self, *, package: str, shared: argparse.ArgumentParser, **further: Any) -> None:
-        super().__init__(formatter_class=_Formatter, parents=[shared], allow_abbrev=False, **further)
-        self._package = package
-        self._shared = shared
-        self._complete = False
-        self._idle_letters = ""
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """See ArgumentParser; called by the parser above with what follows the command's name."""
-        if not self._complete:
-            self._complete = True
-            self._take_over(load(self._package, self.prog.rsplit(" ", 1)[1]))
-        return super().parse_known_args(_without(self._idle_letters, args), namespace)
-
-    def _take_over(self, command: AnyCommand | Group) -> None:
-        _, _, rest = command.words.partition(" ")
-        self.usage = f"{self.prog} [OPTION…] {rest}".rstrip()
-        self.description = command.summary[0].upper() + command.summary[1:] + "."
-        self.epilog = command.details or None
-        if isinstance(command, Group):
-            _add_commands(self, self._shared, self.prog, command.package, command.commands)
-        else:
-            command.arguments(self)
-            self._idle_letters = command.idle_letters
-            self.set_defaults(command=command, own_parser=self)
+    Ends at --help, which is that of whatever stands before it.
+    """
+    words = iter(arguments)
+    for word in words:
+        if word in ("-h", "--help"):
+            return
+        if word in _SHARED_WITH_VALUE:
+            next(words, None)
+        elif not word.startswith("-") or word in ("-", "--"):
+            yield word
 
 
-def _add_commands(
-    parser: argparse.ArgumentParser,
-    shared: argparse.ArgumentParser,
-    program: str,
-    package: str,
-    named: Mapping[str, str],
-) -> None:
-    """Give `parser` the commands of `package` that are `named`, each with its line of help."""
+def _add_commands(parser: argparse.ArgumentParser, shared: _Parser, package: str, words: Iterator[str]) -> None:
+    """Give `parser` the command of `package` that is the first of `words`; all that there are, if none is."""
     added = parser.add_subparsers(
-        title="commands", metavar="COMMAND", required=True, prog=program, parser_class=_CommandParser
+        title="commands", metavar="COMMAND", required=True, prog=parser.prog, parser_class=_Parser
     )
-    for name, summary in named.items():
-        added.add_parser(name, help=summary, package=package, shared=shared)
+    word = next(words, "")
+    given = load(package, word)
+    for name, command in ({word: given} if given else load_all(package)).items():
+        rest = command.words.partition(" ")[2]
+        of_command = added.add_parser(
+            name,
+            help=command.summary,
+            usage=f"{parser.prog} {name} [OPTION…] {rest}".rstrip(),
+            description=command.summary[0].upper() + command.summary[1:] + ".",
+            epilog=command.details or None,
+            formatter_class=_Formatter,
+            parents=[shared],
+            allow_abbrev=False,
+        )
+        if isinstance(command, Group):
+            _add_commands(of_command, shared, command.package, words)
+        else:
+            command.arguments(of_command)
+            of_command.idle_letters = command.idle_letters
+            of_command.set_defaults(command=command, own_parser=of_command)
 
 
 _SHARED_WITH_VALUE: Mapping[str, tuple[str, str]] = {
@@ -209,9 +197,9 @@ _SHARED_WITH_VALUE: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _shared_options() -> argparse.ArgumentParser:
+def _shared_options() -> _Parser:
     """Options of every command. SUPPRESS, so that a sub-parser's default never undoes what stood before it."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     where = shared.add_argument_group("server and user")
     for option, (metavar, meaning) in _SHARED_WITH_VALUE.items():
         where.add_argument(option, metavar=metavar, help=meaning)

@@ -1,4 +1,4 @@
-"""Folders of a space, listed and walked: as entries, as columns, or as names alone.
+"""Folders of a space, listed and walked.
 
 Each list is of one moment. While the caller looks at some folders, the server lists those that come next.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import partial
+from enum import Enum
+from functools import cached_property, partial
 from itertools import groupby, zip_longest
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -26,6 +27,7 @@ from sfos.protocol import (
     ListedFolder,
     ListReply,
     ListRequest,
+    LocalProtocolError,
     Ref,
     RemoteProtocolError,
     SfosError,
@@ -51,43 +53,58 @@ def check_count(count: int) -> None:
         raise TooMuch(f"There are more than {_MOST_ENTRIES:,} entries, which is more than this program takes at once.")
 
 
-class Listing(msgspec.Struct, frozen=True):
-    """The entries of one folder, or why it could not be listed.
+class Detail(Enum):
+    """Detail in which a folder is listed: the less, the less work for the server, and the less that travels."""
 
-    `path`: names below where the walk began, () for itself. `space`: of the folder, None for the home.
+    ENTRIES = "entries"
+    BRIEF = "brief"  # entries without the attributes of files and folders
+    NAMES = "names"  # names alone, and which of them are folders
+
+
+Parts: TypeAlias = "Sequence[FolderEntries] | Sequence[FolderNames]"
+
+
+class Listing(msgspec.Struct, frozen=True, dict=True):
+    """What is in one folder, in no order, or why it could not be listed.
+
+    `path`: names below where the walk began, () for itself. `parts`: what is in it, as it came. `space`: of the folder,
+    None for the home. `at`: the cursor of the moment that it is of.
     """
 
     path: tuple[str, ...]
     node: int | None
-    entries: tuple[Entry, ...]
+    parts: Parts = ()
     error: SfosError | None = None
     space: str | None = None
+    at: Cursor = ""
 
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return sum(map(len, self.parts))
 
-class RawListing(msgspec.Struct, frozen=True):
-    """A Listing as it came: no Entry is made but of what is asked for."""
+    @property
+    def names(self) -> list[str]:
+        """All names, as the server sent them."""
+        return [name for part in self.parts for name in part.names]
 
-    path: tuple[str, ...]
-    node: int | None
-    parts: tuple[FolderEntries, ...]
-    error: SfosError | None = None
-    space: str | None = None
+    @cached_property
+    def folders(self) -> list[tuple[str, int]]:
+        """Name and node of each that is a folder; no Entry is made of them. Raises: MalformedMessage."""
+        return [folder for part in self.parts for folder in part.folders()]
 
+    @property
+    def columns(self) -> list[FolderEntries]:
+        """The entries as they came, for who looks closely at few of them. Raises: LocalProtocolError."""
+        columns = [part for part in self.parts if isinstance(part, FolderEntries)]
+        if len(columns) < len(self.parts):
+            raise LocalProtocolError("names alone were asked for")
+        return columns
 
-class NameListing(msgspec.Struct, frozen=True):
-    """A Listing of names alone. `folders`: the nodes of those that are folders."""
-
-    path: tuple[str, ...]
-    node: int | None
-    names: Sequence[str]
-    folders: dict[str, int]
-    error: SfosError | None = None
-    space: str | None = None
-
-
-T = TypeVar("T")
-ListingT = TypeVar("ListingT", Listing, NameListing)
-PartT = TypeVar("PartT", FolderEntries, FolderNames)
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries. Raises: MalformedMessage; LocalProtocolError, if names alone were asked for."""
+        return tuple([entry for part in self.columns for entry in part.entries()])
 
 
 def _asked(reply: ListReply, refs: Sequence[Ref]) -> tuple[ListedFolder, ...]:
@@ -116,38 +133,9 @@ def _check_asked(folders: Sequence[ListedFolder], found: Iterable[int]) -> None:
         raise RemoteProtocolError("The server listed what is not in the folders that were asked for.")
 
 
-def _gathered(
-    refs: Sequence[Ref], pages: Iterable[tuple[ListReply, list[PartT]]], size_of: Callable[[PartT], int]
-) -> tuple[tuple[ListedFolder, ...], dict[int, list[PartT]], Cursor]:
-    """The folders, what is in each by its node, and of when that is. Raises: RemoteProtocolError."""
-    inside: dict[int, list[PartT]] = {}
-    folders: tuple[ListedFolder, ...] = ()
-    at = ""
-    count = 0
-    for page, (reply, parts) in enumerate(pages):
-        folders, at = folders or _asked(reply, refs), reply.at
-        size = sum(map(size_of, parts))
-        _check_page(page, size, count)
-        count += size
-        for part in parts:
-            inside.setdefault(part.folder, []).append(part)
-    _check_asked(folders, inside)
-    return folders, inside, at
-
-
-def _name_listing(folder: ListedFolder, inside: dict[int, list[FolderNames]], space: str | None) -> NameListing:
-    error = from_info(folder.error) if folder.error is not None else None
-    names: list[str] = []
-    below: dict[str, int] = {}
-    for run in inside.get(folder.node, ()) if folder.node is not None else ():
-        below |= {run.names[at]: node for at, node in run.folders.items()}
-        names += run.names
-    return NameListing((), folder.node, names, below, error, space)
-
-
 def _listed_ahead(
-    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[T]], first: T | None = None
-) -> Generator[T, None, None]:
+    refs: Sequence[Place], list_many: Callable[[Sequence[Place]], list[Listing]], first: Listing | None = None
+) -> Generator[Listing, None, None]:
     """The listings of these folders, in order. While the caller looks at some, the server lists those that come next.
 
     `first`: the listing of the first of them, if it has been asked for already. Close it when you end before it does.
@@ -160,7 +148,7 @@ def _listed_ahead(
     while begin < len(refs):
         parts.append(refs[begin : begin + count])
         begin, count = begin + count, min(2 * count, MAX_LIST_FOLDERS)
-    coming: Future[list[T]] | None = None
+    coming: Future[list[Listing]] | None = None
     try:
         for part, following in zip_longest(parts, parts[1:]):
             listings = list_many(part) if coming is None else coming.result()
@@ -174,7 +162,9 @@ def _listed_ahead(
             wait((coming,), _LEAVING_S)
 
 
-def _begin_listing(list_many: Callable[[Sequence[Place]], list[T]], refs: Sequence[Place]) -> Future[list[T]] | None:
+def _begin_listing(
+    list_many: Callable[[Sequence[Place]], list[Listing]], refs: Sequence[Place]
+) -> Future[list[Listing]] | None:
     """The listings of these, asked for in a thread; None if there are no more threads: it would only save time."""
     try:
         from sfos.client.net.beside import run_beside  # only now: most listings are one request
@@ -193,76 +183,56 @@ class Folders:
 
     def list_folder(self, place: Place) -> list[Entry]:
         """All entries of a folder, of one moment, in no order. Raises: NotFound, NotAFolder."""
-        return self.list_folder_at(place)[0]
+        (listing,) = self.list_folders([place])
+        if listing.error is not None:
+            raise listing.error
+        return list(listing.entries)
 
-    def list_folder_at(self, place: Place) -> tuple[list[Entry], Cursor]:
-        """All entries of a folder, in no order, and the cursor of that moment, from which `watch` goes on without a
-        gap."""
-        folders, inside, at = self._list([self.naming.ref(place)])
-        if folders[0].error is not None:
-            raise from_info(folders[0].error)
-        return [entry for parts in inside.values() for part in parts for entry in part.entries()], at
-
-    def list_folders(self, places: Sequence[Place]) -> list[Listing]:
+    def list_folders(self, places: Sequence[Place], detail: Detail = Detail.ENTRIES) -> list[Listing]:
         """Many folders in few requests, in the order asked; a folder that fails has its error."""
-        return [
-            Listing(
-                one.path,
-                one.node,
-                tuple([entry for part in one.parts for entry in part.entries()]),
-                one.error,
-                one.space,
-            )
-            for one in self._listed(places)
-        ]
-
-    def list_raw(self, places: Sequence[Place]) -> list[RawListing]:
-        """`list_folders` for who looks closely at few of the entries."""
-        return list(self._listed(places))
-
-    def list_raw_ahead(self, places: Sequence[Place]) -> Iterator[RawListing]:
-        """`list_raw` folder by folder; what comes next is asked for while the caller looks at what has come."""
-        return _listed_ahead(places, self.list_raw)
-
-    def _listed(self, places: Sequence[Place]) -> Iterator[RawListing]:
-        for refs in self._requests(places):
-            folders, inside, _ = self._list(refs)
-            for folder in folders:
-                error = from_info(folder.error) if folder.error is not None else None
-                parts = tuple(inside.get(folder.node, ())) if folder.node is not None else ()
-                yield RawListing((), folder.node, parts, error, self.naming.seen(folder.space, refs[0].space))
-
-    def list_names(self, places: Sequence[Place]) -> list[NameListing]:
-        """`list_folders` for who needs no more than names: much less work, here and on the server."""
-        listings: list[NameListing] = []
-        for refs in self._requests(places):
-            pages = ((reply, unpack_names(reply, body)) for reply, body in self._pages(refs, names_only=True))
-            folders, inside, _ = _gathered(refs, pages, lambda part: len(part.names))
-            asked = refs[0].space
-            listings += [_name_listing(folder, inside, self.naming.seen(folder.space, asked)) for folder in folders]
-        return listings
-
-    def _requests(self, places: Sequence[Place]) -> Iterator[list[Ref]]:
-        """The references for each request, in order: of one space, since a reply tells its folders apart by node."""
+        listings: list[Listing] = []
         for start in range(0, len(places), MAX_LIST_FOLDERS):
             refs = [self.naming.ref(place) for place in places[start : start + MAX_LIST_FOLDERS]]
+            # Of one space at a time, since a reply tells its folders apart by their nodes.
             for _, alike in groupby(refs, lambda ref: ref.space):
-                yield list(alike)
+                listings += self._list(list(alike), detail)
+        return listings
 
-    def _list(self, refs: Sequence[Ref]) -> tuple[tuple[ListedFolder, ...], dict[int, list[FolderEntries]], Cursor]:
-        """The folders, the entries in each by its node, and of when that is."""
-        pages = ((reply, unpack_entries(reply, body)) for reply, body in self._pages(refs))
-        folders, inside, at = _gathered(refs, pages, len)
+    def list_ahead(self, places: Sequence[Place], detail: Detail = Detail.ENTRIES) -> Iterator[Listing]:
+        """`list_folders` folder by folder; what comes next is asked for while the caller looks at what has come."""
+        return _listed_ahead(places, partial(self.list_folders, detail=detail))
+
+    def _list(self, refs: Sequence[Ref], detail: Detail) -> Iterator[Listing]:
+        """Folders of one space. Raises: RemoteProtocolError, TooMuch."""
+        inside: dict[int, list[Any]] = {}  # of one kind: FolderEntries, or FolderNames
+        folders: tuple[ListedFolder, ...] = ()
+        at: Cursor = ""
+        count = 0
+        for page, (reply, body) in enumerate(self._pages(refs, detail)):
+            parts: Parts = unpack_names(reply, body) if detail is Detail.NAMES else unpack_entries(reply, body)
+            folders, at = folders or _asked(reply, refs), reply.at
+            size = sum(map(len, parts))
+            _check_page(page, size, count)
+            count += size
+            for part in parts:
+                inside.setdefault(part.folder, []).append(part)
+        _check_asked(folders, inside)
         for folder in folders:
             space = self.naming.seen(folder.space, refs[0].space)
-            if space is not None and folder.node is not None and folder.node in inside:
-                parts = inside[folder.node]
-                inside[folder.node] = [msgspec.structs.replace(part, space=space) for part in parts]
-        return folders, inside, at
+            error = from_info(folder.error) if folder.error is not None else None
+            own = inside.get(folder.node, []) if folder.node is not None else []
+            if space is not None and detail is not Detail.NAMES:
+                own = [msgspec.structs.replace(part, space=space) for part in own]
+            yield Listing((), folder.node, own, error, space, at)
 
-    def _pages(self, refs: Sequence[Ref], *, names_only: bool = False) -> Iterator[tuple[ListReply, memoryview]]:
+    def _pages(self, refs: Sequence[Ref], detail: Detail) -> Iterator[tuple[ListReply, memoryview]]:
         """The replies of a list with their bodies, up to the last. Raises: RemoteProtocolError, if it has no end."""
-        request = ListRequest(folders=tuple(refs), limit=MAX_PAGE_ENTRIES, names_only=names_only)
+        request = ListRequest(
+            folders=tuple(refs),
+            limit=MAX_PAGE_ENTRIES,
+            names_only=detail is Detail.NAMES,
+            brief=detail is Detail.BRIEF,
+        )
         asked_for: set[Cursor] = set()
         while True:
             reply, body = self.caller.call(request)
@@ -275,55 +245,35 @@ class Folders:
             request = msgspec.structs.replace(request, cursor=reply.next)
 
     def walk(
-        self, place: Place, *, first: Listing | None = None, follow: Callable[[Entry], bool] | None = None
-    ) -> Iterator[Listing]:
-        """The folder and all below it, breadth first, up to 256 folders a request. `follow`: which folders to enter.
-
-        `first`: what is in the folder itself, if it has been asked for already. What comes next is asked for while the
-        caller looks at what has come.
-        Never comes to a folder twice, and to an end, whatever the server says. Raises: TooMuch, RemoteProtocolError.
-        """
-
-        def below(listing: Listing) -> tuple[int, Iterable[tuple[str, Ref]]]:
-            folders = (entry for entry in listing.entries if entry.kind == "folder")
-            return len(listing.entries), (
-                (entry.name, self.naming.ref(entry)) for entry in folders if follow is None or follow(entry)
-            )
-
-        return self._walk(place, first, self.list_folders, below)
-
-    def walk_names(self, place: Place, *, first: NameListing | None = None) -> Iterator[NameListing]:
-        """`walk` for who needs no more than names."""
-
-        def below(listing: NameListing) -> tuple[int, Iterable[tuple[str, Ref]]]:
-            space = listing.space or self.naming.home
-            return len(listing.names), (
-                (name, self.naming.ref(NodeKey(space, node))) for name, node in listing.folders.items()
-            )
-
-        return self._walk(place, first, self.list_names, below)
-
-    def _walk(
         self,
         place: Place,
-        first: ListingT | None,
-        list_many: Callable[[Sequence[Place]], list[ListingT]],
-        below: Callable[[ListingT], tuple[int, Iterable[tuple[str, Ref]]]],
-    ) -> Iterator[ListingT]:
-        """`below`: how much is in a folder, and the folders in it."""
+        detail: Detail = Detail.ENTRIES,
+        *,
+        first: Listing | None = None,
+        follow: Callable[[int], bool] | None = None,
+    ) -> Iterator[Listing]:
+        """The folder and all below it, breadth first, up to 256 folders a request.
+
+        `first`: what is in the folder itself, if it has been asked for already. What comes next is asked for while the
+        caller looks at what has come. `follow`: whether to enter the folder of that node.
+        Never comes to a folder twice, and to an end, whatever the server says. Raises: TooMuch, RemoteProtocolError.
+        """
+        list_many = partial(self.list_folders, detail=detail)
         total = 0
         level: list[tuple[tuple[str, ...], Ref]] = [((), self.naming.ref(place))]
         seen: set[tuple[str | None, int | None]] = set()
         while level:
             deeper: list[tuple[tuple[str, ...], Ref]] = []
-            path: tuple[str, ...]
             with closing(_listed_ahead([ref for _, ref in level], list_many, first)) as listed:
-                for (path, _), listing in zip(level, listed, strict=True):
-                    count, folders = below(listing)
-                    total += count
+                for (path, _), found in zip(level, listed, strict=True):
+                    total += found.count
                     check_count(total)
-                    yield msgspec.structs.replace(listing, path=path)
-                    for name, ref in folders:
+                    listing = msgspec.structs.replace(found, path=path)
+                    yield listing
+                    for name, node in listing.folders:
+                        if follow is not None and not follow(node):
+                            continue
+                        ref = self.naming.ref(NodeKey(listing.space or self.naming.home, node))
                         if (ref.space, ref.node) not in seen:
                             if len(path) >= MAX_DEPTH:
                                 raise RemoteProtocolError("The server's folders are nested deeper than any can be.")

@@ -198,8 +198,11 @@ def load_tree(api: Api) -> tuple[RemoteTree, Cursor]:
     Blocks for the network. Raises: TooMuch, ResyncRequired, RemoteProtocolError.
     """
     tree = RemoteTree(api.naming)
-    entries, cursor = api.list_folder_at(api.root)
-    tree.take_list(api.root, entries)
+    (listing,) = api.list_folders([api.root])
+    if listing.error is not None:
+        raise listing.error
+    cursor = listing.at
+    tree.take_list(api.root, listing.entries)
     while True:
         _list_all(api, tree)
         changes, cursor = api.changes(cursor)

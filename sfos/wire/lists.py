@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -43,6 +42,7 @@ _encoder = message_encoder()
 
 _NO_CONTENT = bytes(CHUNK_ID_BYTES)  # stands for no content
 FILE_KIND = 1 + KINDS.index("file")
+_FOLDER_KIND = 1 + KINDS.index("folder")
 # By the number in a page's column; those that are not known yet are another kind, and 0 is none.
 _KINDS_BY_NUMBER: tuple[KindRead, ...] = (OTHER_KIND, *KINDS, *([OTHER_KIND] * (255 - len(KINDS))))
 # What the columns of a page take for each entry, one behind the other.
@@ -54,12 +54,19 @@ ENTRY_BYTES = sum(_WIDTHS)
 # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class FolderNames(NamedTuple):
-    """Names in the folder of the node `folder`. `folders`: the nodes of those that are folders, by their ordinals."""
+class FolderNames(msgspec.Struct, frozen=True):
+    """Names in the folder of the node `folder`. `nodes`: of those that are folders, by their ordinals."""
 
     folder: int
     names: Sequence[str]
-    folders: dict[int, int]
+    nodes: dict[int, int]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def folders(self) -> list[tuple[str, int]]:
+        """Name and node of each that is a folder."""
+        return [(self.names[at], node) for at, node in self.nodes.items()]
 
 
 def pack_names(found: Iterable[tuple[NamesIn, Sequence[bytes]]]) -> tuple[int, bytes]:
@@ -172,16 +179,23 @@ class EntryPage:
             at += count
         return found
 
+    def nodes(self, begin: int, end: int) -> tuple[int, ...]:
+        """Nodes of the entries from `begin` to `end`. Raises: MalformedMessage."""
+        nodes = self._numbers(_NODES, "q", begin, end)
+        if min(nodes, default=1) < 1:
+            raise MalformedMessage("A list of entries holds what no entry can.")
+        return nodes
+
     def entries(self, folder: int, begin: int, end: int) -> list[Entry]:
         """Entries from `begin` to `end`, which are in that folder. Raises: MalformedMessage."""
-        nodes = self._numbers(_NODES, "q", begin, end)
+        nodes = self.nodes(begin, end)
         revisions = self._numbers(_REVISIONS, "H", begin, end)
         attributes = self._numbers(_ATTRS, "H", begin, end)
         contents_at = self.count * _CONTENTS + begin * CHUNK_ID_BYTES
         contents = self._columns[contents_at : contents_at + (end - begin) * CHUNK_ID_BYTES]
         known_attrs: tuple[AttributesRead | None, ...] = (None, *self._head.attrs)
         known_revisions = self._head.revisions
-        if min(nodes, default=1) < 1 or min(self.mtimes_ns[begin:end], default=0) < -MAX_INT:
+        if min(self.mtimes_ns[begin:end], default=0) < -MAX_INT:
             raise MalformedMessage("A list of entries holds what no entry can.")
         try:
             return [
@@ -271,6 +285,14 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
     def entries(self) -> list[Entry]:
         """All of them. Raises: MalformedMessage."""
         return self._taken(self.begin, self.end)
+
+    def folders(self) -> list[tuple[str, int]]:
+        """Name and node of each that is a folder. Raises: MalformedMessage."""
+        kinds = self.kinds
+        if _FOLDER_KIND not in kinds:
+            return []
+        nodes = self.page.nodes(self.begin, self.end)
+        return [(name, node) for name, node, kind in zip(self.names, nodes, kinds, strict=True) if kind == _FOLDER_KIND]
 
     def _taken(self, begin: int, end: int) -> list[Entry]:
         entries = self.page.entries(self.folder, begin, end)

@@ -1,4 +1,4 @@
-"""Every command, whatever there are: found by its table, complete, told of in the help, and light until it runs."""
+"""Every command, whatever there are: found by its file, complete, told of in the help, and light until it runs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import pkgutil
 import socket
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from sfos.cli import admin, commands
-from sfos.cli.front.command import AnyCommand, Group, load
+from sfos.cli.front.command import AnyCommand, Group, load, load_all
 from sfos.cli.parser import make_parser, parse
 from tests.cli.conftest import Cli
 from tests.support.server_process import CHECKOUT
 
 PACKAGES = (commands, admin)
 GROUPS = {"admin": admin}
+COMMANDS = load_all(commands.__name__)
 
 # What follows a command's name when it is given as people give it; each of them asks the server for something.
 SAMPLES = {
@@ -58,43 +57,48 @@ SAMPLES = {
 
 def names() -> list[tuple[str, ...]]:
     """The words of every command that does something."""
-    alone = [(name,) for name in commands.COMMANDS if name not in GROUPS]
-    return alone + [(group, name) for group, package in GROUPS.items() for name in package.COMMANDS]
+    alone = [(name,) for name in COMMANDS if name not in GROUPS]
+    return alone + [(group, name) for group, package in GROUPS.items() for name in load_all(package.__name__)]
 
 
 def command_of(words: tuple[str, ...]) -> AnyCommand:
     package = GROUPS[words[0]] if len(words) > 1 else commands
     command = load(package.__name__, words[-1])
-    assert not isinstance(command, Group)
+    assert command is not None and not isinstance(command, Group)
     return command
 
 
 each = pytest.mark.parametrize("words", names(), ids=" ".join)
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_every_file_with_a_command_is_in_the_table_beside_it(package: ModuleType) -> None:
-    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
-    defining = {name for name in files if hasattr(import_module(f"{package.__name__}.{name}"), "COMMAND")}
-    assert defining == set(package.COMMANDS), "a file defines COMMAND, and a line in __init__.py names it"
-
-
 def test_a_file_beside_the_commands_is_a_command() -> None:
     files = {module.name for module in pkgutil.iter_modules(commands.__path__)}
-    assert files == set(commands.COMMANDS), "what commands share goes below them: into files/ or front/"
+    assert files == set(COMMANDS), "what commands share goes below them: into files/ or front/"
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
-def test_the_table_says_what_the_files_say(package: ModuleType) -> None:
-    assert {name: load(package.__name__, name).summary for name in package.COMMANDS} == package.COMMANDS
+@pytest.mark.parametrize("word", ["", "-", "..", "front.shell", "ls.ListOptions", "os", "__init__", "schön", "l s"])
+def test_a_word_that_names_no_file_of_a_command_is_none(word: str) -> None:
+    assert load(commands.__name__, word) is None
 
 
-def test_every_group_has_its_commands_and_each_is_walked_here() -> None:
-    loaded = {name: load(commands.__name__, name) for name in commands.COMMANDS}
-    groups = {name: command for name, command in loaded.items() if isinstance(command, Group)}
-    assert set(groups) == set(GROUPS)
-    for name, group in groups.items():
-        assert (group.package, group.commands) == (GROUPS[name].__name__, GROUPS[name].COMMANDS)
+def test_a_file_beside_the_administrators_commands_that_is_none_is_none() -> None:
+    assert load(admin.__name__, "accounts") is None
+    assert "accounts" not in load_all(admin.__name__)
+
+
+def test_a_command_whose_file_lacks_a_module_is_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking").mkdir()
+    (tmp_path / "lacking" / "broken.py").write_text("import no_such_module_anywhere\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_anywhere"):
+        load("lacking", "broken")
+
+
+def test_every_group_is_walked_here() -> None:
+    groups = {name: command.package for name, command in COMMANDS.items() if isinstance(command, Group)}
+    assert groups == {name: package.__name__ for name, package in GROUPS.items()}
 
 
 @each
@@ -158,7 +162,8 @@ def test_the_help_of_the_program_and_of_a_group_has_a_line_for_each_command(
         texts[group] = capsys.readouterr().out
     for package, text in zip(PACKAGES, texts.values(), strict=True):
         listed = text.partition("\n  COMMAND\n")[2].partition("\n\n")[0]
-        assert dict(line.split(maxsplit=1) for line in listed.splitlines()) == package.COMMANDS
+        shown = [tuple(line.split(maxsplit=1)) for line in listed.splitlines()]
+        assert shown == [(name, command.summary) for name, command in load_all(package.__name__).items()]
 
 
 # ── what each has beside its file ───────────────────────────────────────────────────────────────────────────────
@@ -189,7 +194,7 @@ def commands_run_in(file: Path) -> set[str]:
             continue
         texts = [word.value for word in node.args if isinstance(word, ast.Constant) and isinstance(word.value, str)]
         words = [text for text in texts if not text.startswith("-")]
-        if words and words[0] in commands.COMMANDS:
+        if words and words[0] in COMMANDS:
             found.add(" ".join(words[: 2 if words[0] in GROUPS else 1]))
     return found
 
@@ -212,9 +217,7 @@ def loaded_after(program: str) -> set[str]:
 
 
 def commands_in(modules: set[str]) -> set[str]:
-    return {
-        f"{package.__name__}.{name}" for package in PACKAGES for name in package.COMMANDS
-    } & modules  # fmt: skip
+    return {f"{package.__name__}.{name}" for package in PACKAGES for name in load_all(package.__name__)} & modules
 
 
 def test_a_command_loads_no_other_command() -> None:
@@ -222,12 +225,6 @@ def test_a_command_loads_no_other_command() -> None:
     assert commands_in(from_here) == {"sfos.cli.commands.ls"}
     assert "sfos.cli.admin" not in from_here
     assert "sfos.cli.files" not in from_here
-
-
-def test_the_help_of_the_program_and_what_is_no_command_load_none() -> None:
-    for words in (["--help"], ["frobnicate"], []):
-        program = f"from sfos.cli.parser import parse\ntry:\n    parse({words})\nexcept SystemExit:\n    pass"
-        assert commands_in(loaded_after(program)) == set()
 
 
 def test_an_administrators_command_loads_no_other() -> None:
@@ -238,6 +235,6 @@ def test_an_administrators_command_loads_no_other() -> None:
 
 
 def test_the_files_of_all_commands_together_load_neither_tls_nor_bars_nor_transfers() -> None:
-    files = [f"{package.__name__}.{name}" for package in PACKAGES for name in package.COMMANDS]
+    files = [f"{package.__name__}.{name}" for package in PACKAGES for name in load_all(package.__name__)]
     heavy = {"OpenSSL", "cryptography", "rich", "keyring", "sfos.client.api", "sfos.client.net", "sfos.client.transfer"}
     assert not heavy & loaded_after(f"import {', '.join(files)}")

@@ -20,11 +20,12 @@ from sfos.cli.commands.rm import RemoveOptions
 from sfos.cli.commands.stat import StatOptions
 from sfos.cli.commands.watch import WatchOptions
 from sfos.cli.front.shell import Shell
-from sfos.client.listing import Listing, NameListing
+from sfos.client.listing import Detail, Listing, Parts
 from sfos.client.nodes import SpaceNaming
 from sfos.client.session.session import Session
 from sfos.client.watch import Changed, WatchInterrupted, WatchNotice, WatchResumed
-from sfos.protocol import AttributesRead, Change, Entry, ErrorInfo, ItemResult, NotFound, Ref, ServerFault
+from sfos.protocol import AttributesRead, Change, Entry, ErrorInfo, FolderNames, ItemResult, NotFound, Ref, ServerFault
+from tests.support.entry_lists import parts_of
 
 NASTY = "a\x1b]0;owned\x07\x1b[2J\r\nroot:\u202egpj.exe\x9b31m\u2028b"
 
@@ -34,6 +35,13 @@ def nasty(kind: str = "file", node: int = 7) -> Entry:
         node=node, parent=1, name=NASTY, kind=kind, revision="1\x1b[1m", size=5, mtime_ns=2**62,  # type: ignore[arg-type]
         attrs=AttributesRead(link=NASTY, mode=0o644), path="/" + NASTY,
     )  # fmt: skip
+
+
+def in_detail(detail: Detail, *entries: Entry) -> Parts:
+    if detail is not Detail.NAMES:
+        return parts_of(entries)
+    folders = {at: entry.node for at, entry in enumerate(entries) if entry.kind == "folder"}
+    return [FolderNames(1, [entry.name for entry in entries], folders)]
 
 
 class HostileApi:
@@ -46,20 +54,12 @@ class HostileApi:
             raise NotFound(NASTY, subject=NASTY)
         return nasty("folder" if place == "/folder" else "file")
 
-    def list_folders(self, places: list[str]) -> list[Listing]:
-        return [Listing((), 1, (nasty(), nasty("folder", 8), nasty("symlink", 9)))]
+    def list_folders(self, places: list[str], detail: Detail) -> list[Listing]:
+        return [Listing((), 1, in_detail(detail, nasty(), nasty("folder", 8), nasty("symlink", 9)))]
 
-    def list_names(self, places: list[str]) -> list[NameListing]:
-        return [NameListing((), 1, (NASTY, NASTY), {NASTY: 8})]
-
-    def walk_names(self, place: object, *, first: NameListing | None = None) -> Iterator[NameListing]:
-        yield NameListing((), 1, (NASTY, NASTY), {NASTY: 8})
-        yield NameListing((NASTY,), 8, (NASTY,), {})
-        yield NameListing((NASTY, NASTY), None, (), {}, NotFound(NASTY))
-
-    def walk(self, place: object, *, first: Listing | None = None) -> Iterator[Listing]:
-        yield Listing((), 1, (nasty(), nasty("folder", 8)))
-        yield Listing((NASTY,), 8, (nasty("symlink", 9),))
+    def walk(self, place: object, detail: Detail = Detail.ENTRIES, *, first: object = None) -> Iterator[Listing]:
+        yield Listing((), 1, in_detail(detail, nasty(), nasty("folder", 8)))
+        yield Listing((NASTY,), 8, in_detail(detail, nasty("symlink", 9)))
         yield Listing((NASTY, NASTY), None, (), NotFound(NASTY))
 
     def exists(self, place: object) -> Entry | None:

@@ -76,8 +76,17 @@ def test_the_value_of_an_option_is_not_taken_for_the_command() -> None:
 
 
 def test_the_parser_of_the_command_that_is_given_is_made_alone() -> None:
-    assert "\n    stat " not in make_parser("ls").format_help()
-    assert make_parser("frobnicate").format_help() == make_parser().format_help()
+    assert "\n    stat " not in make_parser(["ls"]).format_help()
+    assert make_parser(["frobnicate"]).format_help() == make_parser().format_help()
+
+
+@pytest.mark.parametrize("words", [("--help", "ls"), ("-q", "-h", "ls")])
+def test_help_before_a_command_is_that_of_the_program(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(words)
+    assert capsys.readouterr().out == make_parser().format_help()
 
 
 @pytest.mark.parametrize(

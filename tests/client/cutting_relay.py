@@ -7,7 +7,8 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 from sfos.client.address import Address
@@ -30,6 +31,7 @@ class CuttingRelay:
         self.refusing = False
         self.reset = False
         self.passed = {"up": 0, "down": 0}
+        self.allow: Callable[[str, int], int] = self.count  # a test may put another in its place, which calls `count`
         self.cuts = 0
         self.accepted = 0
         self.speaking = threading.Event()  # cleared: what comes is held back, on old connections and new ones
@@ -39,6 +41,20 @@ class CuttingRelay:
         """Cut the connection on which, from now on, so many bytes have passed on all connections; once."""
         with self._lock:
             self._left = {"up": up, "down": down}
+
+    @property
+    def open_connections(self) -> int:
+        """Number of connections through which something may still pass."""
+        with self._lock:
+            return len(self._pairs)
+
+    @contextmanager
+    def drained(self) -> Iterator[None]:
+        """Wait at the end until nothing can pass any more over connections that were accepted meanwhile."""
+        before = len(self._threads)
+        yield
+        for pump in self._threads[before:]:
+            pump.join(30)
 
     def cut_all(self) -> None:
         """Cut what is open."""
@@ -89,7 +105,7 @@ class CuttingRelay:
         with suppress(OSError):
             while data := source.recv(65536):
                 self.speaking.wait()
-                allowed = self._allow(way, len(data))
+                allowed = self.allow(way, len(data))
                 sink.sendall(data[:allowed])
                 if allowed < len(data):
                     self._cut(pair)
@@ -107,7 +123,8 @@ class CuttingRelay:
                 sock.close()
             self._to_reset.discard(pair)
 
-    def _allow(self, way: str, count: int) -> int:
+    def count(self, way: str, count: int) -> int:
+        """Count bytes that came this `way`; how many of them may go on."""
         with self._lock:
             self.passed[way] += count
             left = self._left[way]

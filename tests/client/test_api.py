@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from sfos.client.listing import Detail
 from sfos.client.session.session import Session
 from sfos.client.transfer import Job, JobState, TransferEngine
 from sfos.protocol import (
     AlreadyExists,
     DeleteItem,
     IsAFolder,
+    LocalProtocolError,
     MovedBelowItself,
     NameNotAllowed,
     NotAFolder,
@@ -109,7 +111,8 @@ def test_a_walk_comes_to_every_folder_and_only_where_it_is_let(session: Session,
         ("a", "d"),
         ("a", "b", "c"),
     }
-    without_a = session.api.walk(folder, follow=lambda entry: entry.name != "a")
+    a = session.api.stat(f"{folder}/a").node
+    without_a = session.api.walk(folder, follow=lambda node: node != a)
     assert {listing.path for listing in without_a} == {(), ("e",)}
 
 
@@ -121,10 +124,37 @@ def test_many_folders_are_listed_together_and_one_that_fails_fails_alone(session
     assert [entry.name for entry in again.entries] == ["b"]
 
 
+@pytest.mark.parametrize("detail", Detail)
+def test_a_walk_in_any_detail_comes_to_the_same_names_and_folders(
+    session: Session, folder: str, detail: Detail
+) -> None:
+    for path in ("a/b", "c"):
+        session.api.make_folder(f"{folder}/{path}", parents=True)
+    session.api.move(f"{folder}/c", Target(path=f"{folder}/a/c"))
+    found = {listing.path: listing for listing in session.api.walk(folder, detail)}
+    assert {path: sorted(listing.names) for path, listing in found.items()} == {
+        (): ["a"], ("a",): ["b", "c"], ("a", "b"): [], ("a", "c"): [],
+    }  # fmt: skip
+    assert {path: listing.count for path, listing in found.items()} == {(): 1, ("a",): 2, ("a", "b"): 0, ("a", "c"): 0}
+    a = session.api.stat(f"{folder}/a")
+    assert found[()].folders == [(a.name, a.node)]
+    if detail is not Detail.NAMES:
+        (listed,) = found[()].entries
+        assert (listed.node, listed.kind, listed.revision) == (a.node, a.kind, a.revision)
+        assert found[()].columns[0].entry(0) == listed
+
+
+def test_entries_of_a_list_of_names_are_refused(session: Session, folder: str) -> None:
+    session.api.make_folder(f"{folder}/a")
+    (listing,) = session.api.list_folders([folder], Detail.NAMES)
+    with pytest.raises(LocalProtocolError, match="names alone"):
+        _ = listing.entries
+
+
 def test_what_changed_since_a_list_is_told(session: Session, folder: str) -> None:
-    _, cursor = session.api.list_folder_at(folder)
+    (listing,) = session.api.list_folders([folder])
     session.api.make_folder(f"{folder}/later")
-    changes, newer = session.api.changes(cursor)
+    changes, newer = session.api.changes(listing.at)
     assert [change.entry.name for change in changes if change.entry.name == "later"]
     assert session.api.changes(newer)[0] == []
 

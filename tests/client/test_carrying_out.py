@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from sfos.client.errors import LocalChanged
 from sfos.client.local.chunking import Stamp
+from sfos.client.local.destination import Destination
 from sfos.client.local.scan import LocalEntry, look_at
-from sfos.client.local.writing import NOTHING, Destination
+from sfos.client.local.writing import NOTHING
 from sfos.client.session.session import Session
 from sfos.client.transfer import ItemState
 from sfos.client.transfer.down import files as down_files

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from sfos.client.errors import LocalAccess
-from sfos.client.listing import Listing
+from sfos.client.listing import Detail, Listing
 from sfos.client.local.names import partial_name
 from sfos.client.net.connection import ASKING_UNANSWERED_BYTES
 from sfos.client.nodes import Place
@@ -228,11 +228,11 @@ def test_what_goes_into_a_new_folder_is_fetched_while_others_are_still_listed(
     entries = traffic.put()
     list_folders, asked = traffic.session.api.list_folders, []
 
-    def listing(places: Sequence[Place]) -> list[Listing]:
+    def listing(places: Sequence[Place], detail: Detail) -> list[Listing]:
         asked.append(len(places))
         if len(asked) == 3:  # the folder itself, the first of those in it, and now the others
             wait_until(lambda: any(to.glob("tree/*/file")))
-        return list_folders(places)
+        return list_folders(places, detail)
 
     monkeypatch.setattr(traffic.session.api, "list_folders", listing)
     assert traffic.get(entries).state is JobState.FINISHED

@@ -15,8 +15,9 @@ import pytest
 from sfos.client.api import Api
 from sfos.client.commands import Caller
 from sfos.client.errors import Cancelled
+from sfos.client.local.destination import Destination
 from sfos.client.local.scan import LocalEntry, look_at
-from sfos.client.local.writing import NOTHING, Destination
+from sfos.client.local.writing import NOTHING
 from sfos.client.net.connection import Answer, Connection
 from sfos.client.options import ConnectionOptions
 from sfos.client.transfer.down.arrivals import Arrivals

@@ -62,24 +62,22 @@ class Client:
         What has passed may still lie in the buffers of a client that had no turn to read it.
         """
         relay = self._relay
-        allow, limit = relay._allow, relay.passed[way] + count
-        pumps_before = len(relay._threads)
-        with self._start(*arguments) as process:
+        limit = relay.passed[way] + count
+        # Drained, for what it had sent still passes, and belongs to nobody else.
+        with relay.drained(), self._start(*arguments) as process:
 
             def allow_and_kill(passing: str, more: int) -> int:
-                allowed = allow(passing, more)
+                allowed = relay.count(passing, more)
                 if relay.passed[way] > limit and once():
                     process.kill()
                 return allowed
 
-            relay._allow = allow_and_kill  # type: ignore[method-assign, assignment]
+            relay.allow = allow_and_kill
             try:
                 said, _ = process.communicate(timeout=120)
             finally:
-                relay._allow = allow  # type: ignore[method-assign]
+                relay.allow = relay.count
         assert process.returncode == KILLED, said
-        for pump in relay._threads[pumps_before:]:  # what it had sent still passes, and belongs to nobody else
-            pump.join(30)
 
     def run(self, *arguments: str) -> tuple[int, int]:
         """Run a command to its end; the bytes that passed for it, up and down."""

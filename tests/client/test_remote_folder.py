@@ -9,8 +9,8 @@ import pytest
 
 from sfos.client.api import Api
 from sfos.client.transfer.up.remote_folder import RemoteFolder
-from sfos.protocol import AttributesRead, Entry, FolderEntries, ListReply, unpack_entries
-from tests.support.entry_lists import packed
+from sfos.protocol import AttributesRead, Entry, FolderEntries
+from tests.support.entry_lists import parts_of
 
 FILES = [
     Entry(
@@ -34,8 +34,7 @@ def listed(entries: Sequence[Entry], page: int) -> list[FolderEntries]:
     """Folders as pages of so many entries list them."""
     parts: list[FolderEntries] = []
     for start in range(0, len(entries), page):
-        head_bytes, body = packed(entries[start : start + page])
-        parts += unpack_entries(ListReply(at="c", head_bytes=head_bytes), memoryview(body))
+        parts += parts_of(entries[start : start + page])
     return parts
 
 

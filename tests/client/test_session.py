@@ -55,7 +55,7 @@ def test_a_changed_key_stops_before_a_byte_of_the_login(
     relay: CuttingRelay, tmp_path: Path, wait_until: Callable[..., None]
 ) -> None:
     Connection.open(relay.address, OPTIONS.connection).close()
-    wait_until(lambda: relay.accepted == 1 and not relay._pairs)  # what it sends as it closes has passed
+    wait_until(lambda: relay.accepted == 1 and not relay.open_connections)  # what it sends as it closes has passed
     handshake_bytes, relay.passed["up"] = relay.passed["up"], 0
     trust = Trust(TrustStore(tmp_path / "pins.json"), ASK)
     trust.store.pin(relay.address, Fingerprint(b"\x01" * 32))

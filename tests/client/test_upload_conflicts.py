@@ -10,10 +10,10 @@ import pytest
 from sfos.client.session.session import Session
 from sfos.client.transfer import Conflict, ConflictAnswer, ItemState, JobState, OnConflict, TransferEngine
 from sfos.client.transfer.up.remote_folder import RemoteFolder
-from sfos.protocol import Entry, IsAFolder, ListReply, NotAFolder, unpack_entries
+from sfos.protocol import Entry, IsAFolder, NotAFolder
 from tests.client.conftest import Finish
 from tests.client.trees import item_states, remote_files
-from tests.support.entry_lists import packed
+from tests.support.entry_lists import parts_of
 
 
 @pytest.fixture
@@ -148,7 +148,5 @@ def test_a_file_that_another_client_put_meanwhile_is_not_overwritten_by_who_was_
 
 def test_numbers_of_second_files_are_given_once(session: Session, folder: str, tmp_path: Path) -> None:
     known = Entry(node=5, parent=4, name="a.txt", kind="file", revision="1")
-    head_bytes, body = packed([known])
-    parts = unpack_entries(ListReply(at="c", head_bytes=head_bytes), memoryview(body))
-    remote = RemoteFolder(session.api, 4, folder, parts)
+    remote = RemoteFolder(session.api, 4, folder, parts_of([known]))
     assert [remote.free_name("a.txt") for _ in range(3)] == ["a (2).txt", "a (3).txt", "a (4).txt"]

@@ -64,9 +64,9 @@ def test_what_another_client_changes_is_told(
 def test_nothing_is_missed_between_a_list_and_the_watch_from_its_cursor(
     session: Session, folder: str, wait_until: Callable[..., None]
 ) -> None:
-    _, cursor = session.api.list_folder_at(folder)
+    (listing,) = session.api.list_folders([folder])
     session.api.make_folder(f"{folder}/in-between")
-    follower = Follower(session.watch(cursor))
+    follower = Follower(session.watch(listing.at))
     wait_until(lambda: "in-between" in follower.names())
     follower.stop()
 

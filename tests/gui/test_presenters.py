@@ -189,6 +189,34 @@ def test_folders_are_read_once_and_kept_up_to_date(
     assert told[node] == ["b10", "c"]
 
 
+def test_a_folder_that_moves_takes_its_branch_along(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle
+) -> None:
+    told: dict[NodeKey, list[str]] = {}
+    folders = FoldersPresenter(
+        bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
+    )
+    session.api.make_folder(f"{folder}/from/moving/inner", parents=True)
+    session.api.make_folder(f"{folder}/to")
+    session.api.make_folder(f"{folder}/unread")
+    branches = [key_of(session.api.stat(folder + path)) for path in ("", "/from", "/from/moving", "/to")]
+    for node in branches:
+        folders.expand(node)
+    settle(lambda: set(branches) <= set(told))
+    since = session.info.home.cursor
+    session.api.move(f"{folder}/from/moving", f"{folder}/to/moved")
+    session.api.make_folder(f"{folder}/to/moved/more")
+    folders.apply(changes_to(session, since))
+    assert [told[node] for node in branches[1:]] == [[], ["inner", "more"], ["moved"]]
+    session.api.move(f"{folder}/to/moved", f"{folder}/unread/moved")
+    folders.apply(changes_to(session, since))
+    assert [told[node] for node in branches] == [["from", "to", "unread"], [], ["inner", "more"], []]
+    session.api.delete([f"{folder}/unread"])
+    told.clear()
+    folders.apply(changes_to(session, since))
+    assert told == {branches[0]: ["from", "to"]}
+
+
 # --- Changing -----------------------------------------------------------------------------------------------------
 
 

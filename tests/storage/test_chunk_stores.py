@@ -103,7 +103,7 @@ def test_tokens_taken_in_together_have_their_locations_in_order_beside_others(st
     tokens = [token_of(number) for number in range(50)]
     with store.batch() as batch:
         batch.add(tokens[0][0], memoryview(tokens[0][1]))
-        batch.add_short([(one, bytearray(token)) for one, token in tokens[1:49]])
+        batch.add_short(tokens[1:49])
         batch.add_short([])
         batch.add(tokens[49][0], memoryview(tokens[49][1]))
         locations = batch.finish()

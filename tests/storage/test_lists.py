@@ -84,7 +84,7 @@ def names_in_pages(space: Space, *refs: Ref, limit: int) -> list[tuple[int, str,
         page = space.list_names(refs, limit=limit, cursor=cursor)
         runs = names_of(page)
         assert sum(len(run.names) for run in runs) <= limit
-        found += [(run.folder, name, run.folders.get(at)) for run in runs for at, name in enumerate(run.names)]
+        found += [(run.folder, name, run.nodes.get(at)) for run in runs for at, name in enumerate(run.names)]
         cursor = page.next
         if cursor is None:
             return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from sfos.protocol import KINDS, Buffer, EntriesIn, Entry, ListReply, pack_entries, unpack_entries
+from sfos.protocol import KINDS, Buffer, EntriesIn, Entry, FolderEntries, ListReply, pack_entries, unpack_entries
 
 _KIND_NUMBERS: dict[str, int] = {kind: number for number, kind in enumerate(KINDS, start=1)}
 _KIND_OF_LATER = 200
@@ -30,6 +30,12 @@ def packed(entries: Sequence[Entry]) -> tuple[int, bytes]:
         kinds=[_KIND_NUMBERS.get(entry.kind, _KIND_OF_LATER) for entry in entries],
         contents=[entry.content for entry in entries],
     )
+
+
+def parts_of(entries: Sequence[Entry]) -> tuple[FolderEntries, ...]:
+    """The entries as a client gets them."""
+    head_bytes, body = packed(entries)
+    return tuple(unpack_entries(ListReply(at="c", head_bytes=head_bytes), memoryview(body)))
 
 
 def unpacked(reply: ListReply, body: Buffer) -> list[Entry]:

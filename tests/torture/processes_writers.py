@@ -99,8 +99,8 @@ def sign_in(address: Address, pins: Path) -> Session:
 
 def commits_so_far(api: Api) -> int:
     """How many commits the space has seen."""
-    _, cursor = api.list_folder_at("/")
-    return int(cursor.split(".")[0])
+    (root,) = api.list_folders(["/"])
+    return int(root.at.split(".")[0])
 
 
 class Writer:

@@ -16,7 +16,7 @@ from sfos.cli.admin.accounts import (
     tell_change,
 )
 from sfos.cli.admin.limits import add_files_option, quota_bytes
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import Role
 
@@ -61,6 +61,7 @@ def run(session: Session, shell: Shell, options: AdminAddOptions) -> int:
 COMMAND = SessionCommand(
     words="add NAME",
     summary="make an account",
+    subject=Subject.ACCOUNTS,
     options=AdminAddOptions,
     arguments=_arguments,
     run=run,

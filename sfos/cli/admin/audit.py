@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.admin.accounts import administration
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import MAX_AUDIT_LINES
 
@@ -59,6 +59,7 @@ def run(session: Session, shell: Shell, options: AdminAuditOptions) -> int:
 COMMAND = SessionCommand(
     words="audit",
     summary="show the end of the audit log",
+    subject=Subject.ADMINISTRATION,
     options=AdminAuditOptions,
     arguments=_arguments,
     run=run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.admin.accounts import add_json, add_name, administration, tell_change
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def run(session: Session, shell: Shell, options: AdminDisableOptions) -> int:
 COMMAND = SessionCommand(
     words="disable NAME",
     summary="keep an account from signing in, and end its sessions",
+    subject=Subject.ACCOUNTS,
     options=AdminDisableOptions,
     arguments=_arguments,
     run=run,

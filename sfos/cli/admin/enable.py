@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.admin.accounts import add_json, add_name, administration, tell_change
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def run(session: Session, shell: Shell, options: AdminEnableOptions) -> int:
 COMMAND = SessionCommand(
     words="enable NAME",
     summary="let a disabled account sign in again",
+    subject=Subject.ACCOUNTS,
     options=AdminEnableOptions,
     arguments=_arguments,
     run=run,

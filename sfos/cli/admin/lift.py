@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.admin.accounts import administration
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import counted
 
@@ -42,6 +42,7 @@ def run(session: Session, shell: Shell, options: AdminLiftOptions) -> int:
 COMMAND = SessionCommand(
     words="lift",
     summary="forget wrong sign-ins",
+    subject=Subject.SESSIONS,
     options=AdminLiftOptions,
     arguments=_arguments,
     run=run,

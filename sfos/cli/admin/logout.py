@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.admin.accounts import add_name, administration
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.session_table import named
 from sfos.cli.front.shell import Shell
 from sfos.protocol import counted
@@ -41,6 +41,7 @@ def run(session: Session, shell: Shell, options: AdminLogoutOptions) -> int:
 COMMAND = SessionCommand(
     words="logout NAME [SESSION]",
     summary="end a user's sessions, at once",
+    subject=Subject.SESSIONS,
     options=AdminLogoutOptions,
     arguments=_arguments,
     run=run,

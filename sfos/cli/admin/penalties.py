@@ -9,7 +9,7 @@ import msgspec
 
 from sfos.cli.admin.accounts import administration
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import PenaltyEntry, printable
 
@@ -69,6 +69,7 @@ def run(session: Session, shell: Shell, options: AdminPenaltiesOptions) -> int:
 COMMAND = SessionCommand(
     words="penalties",
     summary="show who has signed in wrongly, and has to wait",
+    subject=Subject.SESSIONS,
     options=AdminPenaltiesOptions,
     arguments=_arguments,
     run=run,

@@ -9,7 +9,7 @@ import msgspec
 
 from sfos.cli.admin.accounts import add_json, add_name, administration, tell_change
 from sfos.cli.admin.limits import add_files_option, quota_bytes, shown_files, shown_quota
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def run(session: Session, shell: Shell, options: AdminQuotaOptions) -> int:
 COMMAND = SessionCommand(
     words="quota NAME [SIZE]",
     summary="say how much an account may store",
+    subject=Subject.ACCOUNTS,
     options=AdminQuotaOptions,
     arguments=_arguments,
     check=_check,

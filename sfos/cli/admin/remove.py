@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.admin.accounts import add_name, administration
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import LoginRequired
 
@@ -47,6 +47,7 @@ def run(session: Session, shell: Shell, options: AdminRemoveOptions) -> int:
 COMMAND = SessionCommand(
     words="remove NAME",
     summary="remove an account; its files stay on the server's disk",
+    subject=Subject.ACCOUNTS,
     options=AdminRemoveOptions,
     arguments=_arguments,
     run=run,

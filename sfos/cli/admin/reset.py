@@ -15,7 +15,7 @@ from sfos.cli.admin.accounts import (
     first_password,
     tell_change,
 )
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def run(session: Session, shell: Shell, options: AdminResetOptions) -> int:
 COMMAND = SessionCommand(
     words="reset NAME",
     summary="give an account another password, to be changed at once",
+    subject=Subject.ACCOUNTS,
     options=AdminResetOptions,
     arguments=_arguments,
     run=run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import msgspec
 
 from sfos.cli.admin.accounts import add_json, add_name, administration, tell_change
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import Role
 
@@ -39,6 +39,7 @@ def run(session: Session, shell: Shell, options: AdminRoleOptions) -> int:
 COMMAND = SessionCommand(
     words="role NAME ROLE",
     summary="make an account an administrator's, or a user's",
+    subject=Subject.ACCOUNTS,
     options=AdminRoleOptions,
     arguments=_arguments,
     run=run,

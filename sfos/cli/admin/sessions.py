@@ -9,7 +9,7 @@ import msgspec
 
 from sfos.cli.admin.accounts import administration
 from sfos.cli.front import session_table
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def run(session: Session, shell: Shell, options: AdminSessionsOptions) -> int:
 COMMAND = SessionCommand(
     words="sessions [NAME]",
     summary="show who is signed in, from where",
+    subject=Subject.SESSIONS,
     options=AdminSessionsOptions,
     arguments=_arguments,
     run=run,

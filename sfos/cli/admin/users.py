@@ -10,7 +10,7 @@ import msgspec
 from sfos.cli.admin.accounts import account_json, add_json, administration
 from sfos.cli.admin.limits import shown_files, shown_quota
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import printable
 
@@ -56,6 +56,7 @@ def run(session: Session, shell: Shell, options: AdminUsersOptions) -> int:
 COMMAND = SessionCommand(
     words="users",
     summary="list all accounts",
+    subject=Subject.ACCOUNTS,
     options=AdminUsersOptions,
     arguments=_arguments,
     run=run,

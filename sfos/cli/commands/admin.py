@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sfos.cli import admin
-from sfos.cli.front.command import Group
+from sfos.cli.front.command import Group, Subject
 
 _DETAILS = """\
   admin users                           all accounts
@@ -19,7 +19,7 @@ No command here shows or opens anybody's files. The last enabled administrator c
 COMMAND = Group(
     words="admin COMMAND …",
     summary="manage accounts, sessions and penalties (administrators only)",
+    subject=Subject.ADMINISTRATION,
     package=admin.__name__,
-    commands=admin.COMMANDS,
     details=_DETAILS,
 )

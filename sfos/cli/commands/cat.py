@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.files.content import write_content
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.paths import RemotePath
@@ -40,6 +40,7 @@ def run(session: Session, shell: Shell, options: CatOptions) -> int:
 COMMAND = SessionCommand(
     words="cat PATH…",
     summary="write files to standard output",
+    subject=Subject.CONTENT,
     options=CatOptions,
     arguments=_arguments,
     questions=lambda options: stats(options.paths),

@@ -9,7 +9,7 @@ import msgspec
 
 from sfos.cli.files.conflicts import Conflict, add_skip
 from sfos.cli.files.relocating import Copying, check_destination
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.shell import Shell
 
@@ -40,6 +40,7 @@ def run(session: Session, shell: Shell, options: CopyOptions) -> int:
 COMMAND = SessionCommand(
     words="cp SOURCE… DESTINATION",
     summary="copy on the server; no content is sent",
+    subject=Subject.FOLDERS,
     options=CopyOptions,
     arguments=_arguments,
     check=lambda options: check_destination(options.paths),

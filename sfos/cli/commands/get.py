@@ -14,7 +14,7 @@ import msgspec
 from sfos.cli.files.conflicts import Conflict, add_choices
 from sfos.cli.files.content import write_content
 from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, check_sources
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
@@ -190,6 +190,7 @@ def _child(folder: Entry, entry: Entry) -> str:
 COMMAND = SessionCommand(
     words="get REMOTE… [LOCAL]",
     summary="download files and folders",
+    subject=Subject.CONTENT,
     options=GetOptions,
     arguments=_arguments,
     details=_DETAILS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.front.command import EntranceCommand
+from sfos.cli.front.command import EntranceCommand, Subject
 from sfos.cli.front.output import duration
 from sfos.client.session import keyring_store
 
@@ -45,6 +45,7 @@ def run(way_in: Entrance, options: LoginOptions) -> int:
 COMMAND = EntranceCommand(
     words="login",
     summary="sign in, and keep the session",
+    subject=Subject.SESSIONS,
     options=LoginOptions,
     arguments=_arguments,
     run=run,

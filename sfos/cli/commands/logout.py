@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.front.command import EntranceCommand
+from sfos.cli.front.command import EntranceCommand, Subject
 from sfos.cli.front.session_table import named
 from sfos.client.errors import ConnectionFailed
 from sfos.client.session import keyring_store
@@ -85,6 +85,7 @@ def _end_one(way_in: Entrance, digits: str) -> int:
 COMMAND = EntranceCommand(
     words="logout [SESSION]",
     summary="end the session of this computer, or another of yours",
+    subject=Subject.SESSIONS,
     options=LogoutOptions,
     arguments=_arguments,
     details=_DETAILS,

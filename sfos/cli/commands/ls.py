@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, short_paths
 from sfos.cli.front.options import SortBy
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
-from sfos.client.listing import Listing, ListingT, NameListing
+from sfos.client.listing import Detail, Listing
 from sfos.protocol import MAX_PAGE_ENTRIES, Entry, ListRequest, NotAFolder, Ref, join_path, printable
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class ListOptions(msgspec.Struct, frozen=True):
     reverse: bool = False
 
     @property
-    def names_only(self) -> bool:
-        """Whether names are all that is shown and looked at."""
-        return not self.long and not self.json and self.sort is SortBy.NAME
+    def detail(self) -> Detail:
+        """Detail that is shown and looked at."""
+        return Detail.ENTRIES if self.long or self.json or self.sort is not SortBy.NAME else Detail.NAMES
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,74 +73,56 @@ def _questions(options: ListOptions) -> list[Question]:
     if len(paths) < len(options.paths):
         return []
     folders = tuple(Ref(path=path) for path in paths)
-    return [ListRequest(folders=folders, limit=MAX_PAGE_ENTRIES, names_only=options.names_only)]
+    return [ListRequest(folders=folders, limit=MAX_PAGE_ENTRIES, names_only=options.detail is Detail.NAMES)]
 
 
 def run(session: Session, shell: Shell, options: ListOptions) -> int:
     """The exit code."""
     api = session.api
-    if options.names_only:
-        return _list_by(shell, options, api, api.list_names, lambda path, first: api.walk_names(path, first=first))
-    return _list_by(shell, options, api, api.list_folders, lambda path, first: api.walk(path, first=first))
-
-
-def _list_by(
-    shell: Shell,
-    options: ListOptions,
-    api: Api,
-    list_many: Callable[[Sequence[str]], list[ListingT]],
-    walk: Callable[[str, ListingT], Iterator[ListingT]],
-) -> int:
     failures = Failures(shell)
     places = []
     for text in options.paths:
         with failures.of(text):
             places.append((text, RemotePath.parse(text)))
     files: list[tuple[Entry, str]] = []
-    folders: list[tuple[str, RemotePath, ListingT]] = []
-    found = _listings(list_many, [place.path for _, place in places])
+    folders: list[tuple[str, RemotePath, Listing]] = []
+    found = _listings(api, [place.path for _, place in places], options.detail)
     for (text, place), listing in zip(places, found, strict=True):
         with failures.of(text):
-            if not isinstance(listing.error, NotAFolder):
-                _raise_error(listing)
+            if listing.error is None:
                 folders.append((text, place, listing))
-            elif place.as_folder:
-                raise listing.error
-            else:
+            elif isinstance(listing.error, NotAFolder) and not place.as_folder:
                 files.append((api.stat(place.path), text))
+            else:
+                raise listing.error
     printer = _Printer(shell, options, with_headers=options.recursive or len(options.paths) > 1)
     printer.files(files)
     for text, place, listing in folders:
         if options.recursive:
-            for shown, path, below in _below(walk(place.path, listing), text, place, failures):
+            walk = api.walk(place.path, options.detail, first=listing)
+            for shown, path, below in _below(walk, text, place, failures):
                 printer.folder(shown, path, below)
         else:
             printer.folder(text, place.path, listing)
     return failures.exit_code
 
 
-def _listings(list_many: Callable[[Sequence[str]], list[ListingT]], paths: Sequence[str]) -> list[ListingT]:
+def _listings(api: Api, paths: Sequence[str], detail: Detail) -> list[Listing]:
     """A listing for each path, in one request where possible."""
-    listings = list_many(paths)
+    listings = api.list_folders(paths, detail)
     nodes = [listing.node for listing in listings if listing.node is not None]
     if len(nodes) == len(set(nodes)):
         return listings
-    return [list_many([path])[0] for path in paths]  # one folder under two names: what is in it came twice
-
-
-def _raise_error(listing: Listing | NameListing) -> None:
-    if listing.error is not None:
-        raise listing.error
+    # One folder under two names: what is in it came twice.
+    return [listing for path in paths for listing in api.list_folders([path], detail)]
 
 
 def _below(
-    walk: Iterator[ListingT], text: str, place: RemotePath, failures: Failures
-) -> Iterator[tuple[str, str, ListingT]]:
+    walk: Iterator[Listing], text: str, place: RemotePath, failures: Failures
+) -> Iterator[tuple[str, str, Listing]]:
     """The folder and all below it, level by level, each level by name: how it is shown, its path, what is in it."""
     base = text.rstrip("/")
-    level: Iterator[ListingT]
     for _, level in groupby(walk, key=lambda listing: len(listing.path)):
-        listing: ListingT
         for listing in sorted(level, key=lambda listing: [name.casefold() for name in listing.path]):
             shown = "/".join((base, *listing.path)) or "/"
             if listing.error is not None:
@@ -170,19 +152,19 @@ class _Printer:
             self._lines([(entry, named[id(entry)]) for entry in entries])
         self._printed_any = True
 
-    def folder(self, shown: str, path: str, listing: Listing | NameListing) -> None:
+    def folder(self, shown: str, path: str, listing: Listing) -> None:
         """Entries of a folder."""
-        if self._options.json and isinstance(listing, Listing):
+        if self._options.json:
             self._json((entry, f"{path.rstrip('/')}/{entry.name}") for entry in self._arranged(listing.entries))
             return
         if self._with_headers:
             if self._printed_any:
                 self._shell.result("")
             self._shell.result(f"{printable(shown)}:")
-        if isinstance(listing, Listing):
-            self._lines([(entry, entry.name) for entry in self._arranged(listing.entries)])
-        else:
+        if self._options.detail is Detail.NAMES:
             self._names(listing)
+        else:
+            self._lines([(entry, entry.name) for entry in self._arranged(listing.entries)])
         self._printed_any = True
 
     def _arranged(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -201,13 +183,14 @@ class _Printer:
         else:
             self._shell.results([printable(name) for _, name in entries])
 
-    def _names(self, listing: NameListing) -> None:
+    def _names(self, listing: Listing) -> None:
         options = self._options
+        folders = {name for name, _ in listing.folders}
         arranged = output.arrange_names(
-            listing.names, listing.folders, folders_first=options.folders_first, reverse=options.reverse
+            listing.names, folders, folders_first=options.folders_first, reverse=options.reverse
         )
         if self._shell.output_is_terminal:
-            self._columns([output.marked_name(name, is_folder=name in listing.folders) for name in arranged])
+            self._columns([output.marked_name(name, is_folder=name in folders) for name in arranged])
         else:
             self._shell.results(arranged)
 
@@ -220,6 +203,7 @@ class _Printer:
 COMMAND = SessionCommand(
     words="ls [PATH…]",
     summary="list folders",
+    subject=Subject.LOOKING,
     options=ListOptions,
     arguments=_arguments,
     idle_letters="h",

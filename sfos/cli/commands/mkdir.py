@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
@@ -42,6 +42,7 @@ def run(session: Session, shell: Shell, options: MakeFolderOptions) -> int:
 COMMAND = SessionCommand(
     words="mkdir PATH…",
     summary="make folders",
+    subject=Subject.FOLDERS,
     options=MakeFolderOptions,
     arguments=_arguments,
     run=run,

@@ -9,7 +9,7 @@ import msgspec
 
 from sfos.cli.files.conflicts import Conflict, add_skip
 from sfos.cli.files.relocating import Relocation, check_destination
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.shell import Shell
 
@@ -37,6 +37,7 @@ def run(session: Session, shell: Shell, options: MoveOptions) -> int:
 COMMAND = SessionCommand(
     words="mv SOURCE… DESTINATION",
     summary="move or rename",
+    subject=Subject.FOLDERS,
     options=MoveOptions,
     arguments=_arguments,
     check=lambda options: check_destination(options.paths),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.front import password
-from sfos.cli.front.command import EntranceCommand
+from sfos.cli.front.command import EntranceCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.client.errors import LocalAccess
 from sfos.client.session import keyring_store
@@ -91,6 +91,7 @@ def _check(session: Session, new: str) -> None:
 COMMAND = EntranceCommand(
     words="passwd",
     summary="change your password",
+    subject=Subject.SESSIONS,
     options=PasswordOptions,
     arguments=_arguments,
     run=run,

@@ -13,7 +13,7 @@ import msgspec
 
 from sfos.cli.files.conflicts import Conflict, add_choices
 from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, STANDARD_INPUT, check_sources
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
@@ -227,6 +227,7 @@ def _put_standard_input(
 COMMAND = SessionCommand(
     words="put LOCAL… [REMOTE]",
     summary="upload files and folders",
+    subject=Subject.CONTENT,
     options=PutOptions,
     arguments=_arguments,
     details=_DETAILS,

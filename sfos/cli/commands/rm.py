@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
+from sfos.client.listing import Detail
 from sfos.protocol import DeleteItem, Entry, IsAFolder, NameNotAllowed, NotAFolder, NotFound, Ref, counted, from_info
 
 if TYPE_CHECKING:
@@ -98,16 +99,17 @@ def _to_remove(api: Api, text: str, options: RemoveOptions) -> tuple[Entry, _Tal
     if not options.recursive:
         raise IsAFolder("This is a folder; rm -r deletes it with all that is in it.")
     tally = _Tally(folders=1)
-    for listing in api.walk(path.path):
-        folders = sum(below.kind == "folder" for below in listing.entries)
+    for listing in api.walk(path.path, Detail.NAMES):
+        folders = len(listing.folders)
         tally.folders_below += folders
-        tally.files_below += len(listing.entries) - folders
+        tally.files_below += listing.count - folders
     return entry, tally
 
 
 COMMAND = SessionCommand(
     words="rm PATH…",
     summary="delete files and folders; the history keeps them",
+    subject=Subject.FOLDERS,
     options=RemoveOptions,
     arguments=_arguments,
     questions=lambda options: stats(options.paths),

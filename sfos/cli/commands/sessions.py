@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.front import session_table
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import SessionsRequest
 
@@ -35,6 +35,7 @@ def run(session: Session, shell: Shell, options: SessionsOptions) -> int:
 COMMAND = SessionCommand(
     words="sessions",
     summary="show where you are signed in",
+    subject=Subject.SESSIONS,
     options=SessionsOptions,
     arguments=_arguments,
     questions=lambda _: [SessionsRequest()],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.paths import RemotePath
@@ -53,6 +53,7 @@ def run(session: Session, shell: Shell, options: StatOptions) -> int:
 COMMAND = SessionCommand(
     words="stat PATH…",
     summary="show all that is known of files and folders",
+    subject=Subject.LOOKING,
     options=StatOptions,
     arguments=_arguments,
     questions=lambda options: stats(options.paths),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.shell import Shell
 from sfos.protocol import UsageRequest
 
@@ -42,6 +42,7 @@ def run(session: Session, shell: Shell, options: UsageOptions) -> int:
 COMMAND = SessionCommand(
     words="usage",
     summary="show how much is kept",
+    subject=Subject.LOOKING,
     options=UsageOptions,
     arguments=_arguments,
     questions=lambda _: [UsageRequest()],

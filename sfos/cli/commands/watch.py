@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.front import output
-from sfos.cli.front.command import SessionCommand
+from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
 from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, Ref, SfosError
@@ -223,6 +223,7 @@ def _tell(shell: Shell, options: WatchOptions, notice: Resync | WatchInterrupted
 COMMAND = SessionCommand(
     words="watch [PATH…]",
     summary="show changes as they happen",
+    subject=Subject.LOOKING,
     options=WatchOptions,
     arguments=_arguments,
     run=run,

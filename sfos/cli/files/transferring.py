@@ -290,7 +290,7 @@ def conflict_lines(conflict: Conflict) -> list[str]:
     server = ("server", output.size(remote.size), output.moment(remote.mtime_ns), conflict.remote_path)
     rows = [server, here] if conflict.direction is Direction.DOWNLOAD else [here, server]
     newer = max((conflict.local_mtime_ns, "here"), (remote.mtime_ns, "server"))[1]
-    marked = [(*row[:3], printable(row[3]), "newer" if row[0] == newer else "") for row in rows]
+    marked = [(side, size, time, printable(path), "newer" if side == newer else "") for side, size, time, path in rows]
     return [f"{printable(conflict.name)} is there already:", *("  " + line for line in output.table(marked))]
 
 

@@ -1,14 +1,16 @@
 """A command as a value: all that its file says of it, and how it is carried out.
 
-Each file in `commands/` and `admin/` defines one, as `COMMAND`, and is named as the command is. The parser loads it
-when the command is given, or its help is asked for: before the connection's libraries, which take most of a command's
-start. So such a file imports of `client` at its top only what is light; the rest it imports where it is used.
+Each file in `commands/` and `admin/` defines one, as `COMMAND`, and is named as the command is; no list has it once
+more. The parser loads the file when the command is given, and all of them for --help: before the connection's
+libraries, which take most of a command's start. So such a file imports of `client` at its top only what is light; the
+rest it imports where it is used.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from enum import IntEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -37,11 +39,23 @@ def _nothing(_: object) -> list[Question]:
     return []
 
 
+class Subject(IntEnum):
+    """Kinds of commands, in the order of --help; those of one kind stand there by their names."""
+
+    LOOKING = 1
+    CONTENT = 2
+    FOLDERS = 3
+    ACCOUNTS = 4
+    SESSIONS = 5
+    ADMINISTRATION = 6
+
+
 class Command(msgspec.Struct, Generic[OptionsT], frozen=True, kw_only=True):
     """Grammar and help of a command. Its subclasses say how it runs."""
 
     words: str  # of the usage line: the name, and what follows it
-    summary: str  # one line, as the table beside the file has it
+    summary: str  # one line, for --help
+    subject: Subject
     options: type[OptionsT]
     arguments: Callable[[argparse.ArgumentParser], None] = _no_arguments  # declares them, under the options' names
     check: Callable[[OptionsT], None] = _sensible  # raises ValueError where the options make no sense together
@@ -84,16 +98,33 @@ AnyCommand = SessionCommand[Any] | EntranceCommand[Any]
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """A word before further commands. `commands`: their names with one line of help; their files are in `package`."""
+    """A word before further commands, whose files are in `package`."""
 
     words: str
     summary: str
+    subject: Subject
     package: str
-    commands: Mapping[str, str]
     details: str = ""
 
 
-def load(package: str, name: str) -> AnyCommand | Group:
-    """The command `name` of `package`, from its file."""
-    command: AnyCommand | Group = import_module(f"{package}.{name}").COMMAND
+def load(package: str, name: str) -> AnyCommand | Group | None:
+    """The command `name` of `package`, from its file; None if there is none of that name."""
+    file = f"{package}.{name}"
+    if not name.isidentifier():  # whatever somebody typed: no file of a command is named so
+        return None
+    try:
+        command: AnyCommand | Group | None = getattr(import_module(file), "COMMAND", None)
+    except ModuleNotFoundError as error:
+        if error.name != file:
+            raise
+        return None
     return command
+
+
+def load_all(package: str) -> dict[str, AnyCommand | Group]:
+    """The commands of `package` by their names, in the order of --help."""
+    from pkgutil import iter_modules
+
+    loaded = {file.name: load(package, file.name) for file in iter_modules(import_module(package).__path__)}
+    commands = {name: command for name, command in loaded.items() if command is not None}
+    return dict(sorted(commands.items(), key=lambda item: (item[1].subject, item[0])))

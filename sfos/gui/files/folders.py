@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from sfos.client.api import Api
+from sfos.client.nodes import SpaceNaming
+from sfos.client.tree import RemoteTree
 from sfos.gui.files.ordering import natural
-from sfos.gui.nodes import ROOT, NodeKey, key_of, parent_of, ref_to
+from sfos.gui.nodes import HOME, ROOT, NodeKey, key_of, parent_of, ref_to
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.protocol import Change, Entry
 
@@ -16,12 +18,13 @@ class FoldersPresenter:
 
     def __init__(self, bridge: TaskBridge, api: Api, on_folders: Callable[[NodeKey, Sequence[Entry]], None]) -> None:
         self._bridge, self._api, self._on_folders = bridge, api, on_folders
-        self._branches: dict[NodeKey, dict[NodeKey, Entry]] = {}
+        self._trees: dict[str, RemoteTree] = {}  # by space, of folders alone
+        self._known: set[NodeKey] = set()  # branches that were read
         self._reading: set[NodeKey] = set()
 
     def expand(self, node: NodeKey) -> None:
         """Read the folders in `node`, unless they are known or on their way."""
-        if node in self._branches or node in self._reading:
+        if node in self._known or node in self._reading:
             return
         self._reading.add(node)
 
@@ -42,39 +45,47 @@ class FoldersPresenter:
 
     def learn(self, node: NodeKey, entries: Iterable[Entry]) -> None:
         """Learn all entries of `node`, as the list has read them anyway."""
-        folders = {key_of(entry): entry for entry in entries if entry.kind == "folder"}
-        if self._branches.get(node) != folders:
-            self._branches[node] = folders
+        tree = self._tree(node.space)
+        folders = {entry.node: entry for entry in entries if entry.kind == "folder"}
+        if node not in self._known or folders != {entry.node: entry for entry in tree.children(node)}:
+            self._known.add(node)
+            tree.take_list(node, folders.values())
             self._tell(node)
 
     def reread(self) -> None:
         """Read every known branch anew: changes were missed."""
-        known = list(self._branches)
-        self._branches.clear()
-        for node in known or [ROOT]:
+        known = self._known or {ROOT}
+        self._known = set()
+        self._trees.clear()
+        for node in known:
             self.expand(node)
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Take in what changed on the server."""
         touched: set[NodeKey] = set()
         for change in changes:
-            entry = change.entry
-            key, home = key_of(entry), parent_of(entry)
-            for parent, branch in self._branches.items():
-                if key in branch and (change.deleted or parent != home or branch[key] != entry):
-                    del branch[key]
-                    touched.add(parent)
-            if entry.kind == "folder" and not change.deleted and home in self._branches:
-                branch = self._branches[home]
-                if branch.get(key) != entry:
-                    branch[key] = entry
-                    touched.add(home)
+            entry, key = change.entry, key_of(change.entry)
+            tree = self._tree(key.space)
+            known = key in tree
+            if not known and (entry.kind != "folder" or change.deleted or parent_of(entry) not in self._known):
+                continue  # nothing that is shown, nor leads to it
+            before = tree.take(change)
+            if before is not None and (change.deleted or before != entry):
+                touched.add(parent_of(before))
+            if not change.deleted and before != entry:
+                touched.add(parent_of(entry))
             if change.deleted:
-                self._branches.pop(key, None)
-        for node in touched:
-            if node in self._branches:
-                self._tell(node)
+                self._known.discard(key)
+        for tree in self._trees.values():
+            tree.settle()
+        for node in touched & self._known:
+            self._tell(node)
+
+    def _tree(self, space: str) -> RemoteTree:
+        if space not in self._trees:
+            self._trees[space] = RemoteTree(SpaceNaming(HOME, space))
+        return self._trees[space]
 
     def _tell(self, node: NodeKey) -> None:
-        folders = sorted(self._branches[node].values(), key=lambda entry: (natural(entry.name), entry.node))
+        folders = sorted(self._tree(node.space).children(node), key=lambda entry: (natural(entry.name), entry.node))
         self._on_folders(node, folders)

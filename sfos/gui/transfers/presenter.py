@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sfos.client.errors import ConnectionFailed
+from sfos.client.retry import Retries, RetryPolicy
 from sfos.client.transfer import (
     Direction,
     ItemFinished,
@@ -30,7 +31,8 @@ from sfos.gui.transfers.work import Asked, Download, Upload, Work
 from sfos.protocol import Entry, LoginFailed, LoginRequired, ServerStopping, SessionEnded, SfosError, printable
 
 REFRESH_S = 0.1  # the panel is drawn anew at most ten times a second
-AGAIN_S, ATTEMPTS = 3.0, 3  # of a job that lost its connection to a server that is there
+# A job that lost its connection to a server that is there: it may be starting up.
+RETRY = RetryPolicy(first_s=3.0, longest_s=3.0, jitter=0.0, tries=3)
 _AWAY = (ConnectionFailed, ServerStopping)
 _SIGNED_OUT = (SessionEnded, LoginRequired, LoginFailed)  # a password changed elsewhere counts as a failed sign-in
 
@@ -84,7 +86,7 @@ class TransfersPresenter:
         return tuple(
             work.asked.kept()
             for work in (*begun, *waiting)
-            if work.asked.in_home and (not work.job.state.over or _broke_off(work.job, (*_AWAY, *_SIGNED_OUT)))
+            if work.asked.in_home and (not work.job.state.over or _broken_off_by(work.job, (*_AWAY, *_SIGNED_OUT)))
         )
 
     # --- starting --------------------------------------------------------------------------------------------------
@@ -108,7 +110,7 @@ class TransfersPresenter:
             job = engine.upload(asked.paths, ref_to(asked.folder), questions.ask)
         else:
             job = engine.download(asked.entries, asked.folder, questions.ask)
-        self._work[job.number] = Work(job, asked, questions)
+        self._work[job.number] = Work(job, asked, questions, Retries(RETRY))
         questions.on_change = self._schedule
         self._queue_changed()
 
@@ -126,14 +128,9 @@ class TransfersPresenter:
         """Take up again what failed because the server was away."""
         self._away = False
         for work in self._work.values():
-            work.attempts = 0
-            if _broke_off(work.job, _AWAY):  # not what ended with the session: nobody but the person can mend that
+            work.retries.succeeded()
+            if _broken_off_by(work.job, _AWAY):  # not what ended with the session: nobody but the person can mend that
                 self._retry(work)
-
-    def _try_again_soon(self, work: Work) -> None:
-        """The connection was lost, though the server is there: a few more attempts, for it may be starting up."""
-        work.attempts += 1
-        self._bridge.call_later(AGAIN_S, lambda: None if self._away else self._retry(work))
 
     def _retry(self, work: Work) -> None:
         number = work.job.number
@@ -184,9 +181,11 @@ class TransfersPresenter:
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress
         title = f"“{work.title}”"
-        if _broke_off(work.job, _AWAY) and (self._away or work.attempts < ATTEMPTS):
-            if not self._away:
-                self._try_again_soon(work)
+        lost = _broken_off_by(work.job, _AWAY)
+        wait = None if lost is None or self._away else work.retries.wait_after(lost)
+        if wait is not None:
+            self._bridge.call_later(wait, lambda: None if self._away else self._retry(work))
+        if lost is not None and (self._away or wait is not None):
             self._on_notice(Notice(f"{title}: the connection was lost. It goes on by itself.", "warning"))
         elif state is JobState.FAILED:
             failed = progress.items_failed
@@ -299,6 +298,8 @@ class TransfersPresenter:
         return known[1]
 
 
-def _broke_off(job: Job, reasons: tuple[type[SfosError], ...]) -> bool:
-    """Whether `job` is over, and something of it failed only for one of these `reasons`."""
-    return job.state is JobState.FAILED and any(isinstance(item.error, reasons) for item in job.failed_items())
+def _broken_off_by(job: Job, reasons: tuple[type[SfosError], ...]) -> SfosError | None:
+    """The first of these `reasons` for which something of `job` failed, if it is over and there is one."""
+    if job.state is not JobState.FAILED:
+        return None
+    return next((item.error for item in job.failed_items() if isinstance(item.error, reasons)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sfos.client.retry import Retries
 from sfos.client.transfer import Direction, Job
 from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload, spelled
 from sfos.gui import wording
@@ -77,19 +78,19 @@ Asked = Upload | Download
 
 @dataclass(slots=True)
 class Work:
-    """A job, and what was asked for. `attempts`: of the job, since the server was last away.
+    """A job, and what was asked for. `retries`: of the job, since the server was last away.
 
     `remark`: the first of the `remarks` about what was taken but for something."""
 
     job: Job
     asked: Asked
     questions: Questions
+    retries: Retries
     finished_at: str = ""
     waiting_for: str = ""
     skipped: int = 0
     remarks: int = 0
     remark: str = ""
-    attempts: int = 0
 
     @property
     def several(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 
@@ -84,9 +84,17 @@ class _Touched:
     ended_as: EndedAs
 
 
-# A new file or symlink, of which nothing is sealed yet, nor is its code made:
-# node, (parent, name key), kind, name, size, mtime_ns, attributes, content.
-PlainLeaf: TypeAlias = tuple[int, tuple[int, bytes], int, str, int, int, bytes | None, bytes | None]
+class _Leaf(NamedTuple):
+    """A new file or symlink, of which nothing is sealed yet, nor is its code made. `where`: as in `create_leaf`."""
+
+    node: int
+    where: tuple[int, bytes]
+    kind: int
+    name: str
+    size: int
+    mtime_ns: int
+    attrs: bytes | None
+    content: bytes | None
 
 
 class ChangeSet:
@@ -106,7 +114,7 @@ class ChangeSet:
         self._rows = rows
         self._names = names
         self._touched: dict[int, _Touched] = {}
-        self._leaves: dict[int, PlainLeaf] = {}
+        self._leaves: dict[int, _Leaf] = {}
         self._bare: set[int] = set()  # folders of which all that is in them is in `_places`
         self._prefetched: dict[tuple[int, bytes], State | None] = {}
         self._places: dict[tuple[int, bytes], int | None] = {}  # who is there now, as far as this commit changed it
@@ -177,7 +185,7 @@ class ChangeSet:
         """
         node = self.next_node
         self.next_node = node + 1
-        self._leaves[node] = (node, where, kind, name, size, mtime_ns, attrs, content)
+        self._leaves[node] = _Leaf(node, where, kind, name, size, mtime_ns, attrs, content)
         self._places[where] = node
         self.is_empty = False
         return node
@@ -267,17 +275,18 @@ class ChangeSet:
         self.tx.insert(_INSERT_NODE, coming)
 
     def _write_leaves(self) -> None:
-        """Seal and write the new files and symlinks: no more than tuples, for a commit can bring 5,000."""
-        states = self._rows.coded([self._sealed(leaf) for leaf in self._leaves.values()])
+        """Seal and write the new files and symlinks together, for a commit can bring 5,000."""
+        coded = self._rows.coded([self._sealed(leaf) for leaf in self._leaves.values()])
+        states = list(map(State._make, coded))
         self._leaves.clear()
         self.tx.insert(_INSERT_NODE, states)
-        self.digest_delta += self._rows.live([state[-1] for state in states])
+        self.digest_delta += self._rows.live([state.mac for state in states])
         self.entries_delta += len(states)
-        sizes = [size for _, _, _, _, kind, _, size, *_ in states if kind == _FILE]
+        sizes = [state.size for state in states if state.kind == _FILE]
         self.files_delta += len(sizes)
         self.bytes_delta += sum(sizes)
 
-    def _sealed(self, leaf: PlainLeaf) -> PlainState:
+    def _sealed(self, leaf: _Leaf) -> PlainState:
         """Its state, but for the code."""
         node, (parent, name_key), kind, name, size, mtime_ns, attrs, content = leaf
         sealed_name = self._names.seal_name(parent, name)

@@ -136,5 +136,5 @@ def set_store_mark(tx: Transaction, mark: int) -> None:
 
 def commit_time_ms(tx: Transaction, seq: int) -> int:
     """Time of that commit, milliseconds since 1970; 0 if there is none."""
-    row = tx.one(_COMMIT_TIME, seq=seq)
-    return 0 if row is None else int(row[0])
+    (time_ms,) = tx.one(_COMMIT_TIME, seq=seq) or (0,)
+    return int(time_ms)

@@ -8,13 +8,15 @@ dialect.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import ClauseElement, LargeBinary, Table, insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from sfos.server.disk.sqlite import bindable
 
 Row: TypeAlias = tuple[Any, ...]
 Parameters: TypeAlias = Mapping[str, object]
@@ -38,7 +40,7 @@ class Statement:
         text, order, constants = self.compiled(dialect)
         if constants:
             parameters = {**constants, **parameters}
-        return text, tuple([_bindable(parameters[name]) for name in order])
+        return text, tuple(bindable([parameters[name] for name in order]))
 
     def bind_rows(
         self, dialect: Dialect, fields: Sequence[str], rows: Iterable[tuple[object, ...]]
@@ -47,7 +49,7 @@ class Statement:
         text, order, constants = self.compiled(dialect)
         assert not constants, "a statement for many rows takes all of its values from them"
         pick = itemgetter(*[fields.index(name) for name in order])
-        return text, [tuple(_all_bindable(pick(row))) for row in rows]
+        return text, [tuple(bindable(pick(row))) for row in rows]
 
     def compiled(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, object]]:
         """(The text, its parameters' names in order, the values of those that are always the same)."""
@@ -63,20 +65,6 @@ class Statement:
             }
             found = self._compiled[dialect.name] = (str(compiled), order, constants)
         return found
-
-
-def _bindable(value: object) -> object:
-    """Value of the kind that sqlite3 takes fastest.
-
-    For bytes, unlike bytearray, it first asks in vain for an adapter: 3,300 instructions each, against 600. (So it does
-    for None: what is always NULL is best left out of an insert.)
-    """
-    return bytearray(value) if type(value) is bytes else value
-
-
-def _all_bindable(values: Iterable[object]) -> list[object]:
-    # `_bindable`, written out, for there are many.
-    return [bytearray(value) if type(value) is bytes else value for value in values]
 
 
 class Insert:
@@ -107,8 +95,8 @@ class Insert:
         text, order, _ = self._one.compiled(dialect)
         columns: dict[str, Iterable[object]] = dict(zip(self._fields, zip(*rows, strict=True), strict=True))
         for name in self._blobs & columns.keys():
-            columns[name] = _all_bindable(columns[name])
-        columns["space"] = repeat(bytearray(space), len(rows))
+            columns[name] = bindable(columns[name])
+        columns["space"] = bindable([space]) * len(rows)
         values = list(chain.from_iterable(zip(*[columns[name] for name in order], strict=True)))
         one_row = ", " + text[text.rindex("VALUES") + len("VALUES") :].strip()
         width, step = len(order), len(order) * self._AT_ONCE
@@ -132,7 +120,7 @@ class InStatement:
         self, dialect: Dialect, values: Iterable[object], parameters: Parameters
     ) -> Iterator[tuple[str, list[object]]]:
         """(The text, its parameters) of the statements that cover `values`; the last one may be asked for twice."""
-        bound = _all_bindable(values)
+        bound = bindable(values)
         at = 0
         while at < len(bound):
             left = len(bound) - at
@@ -144,6 +132,6 @@ class InStatement:
             text, order, constants = self.statements[size].compiled(dialect)
             first = order.index("value_0")
             others = {**constants, **parameters}
-            front = [_bindable(others[name]) for name in order[:first]]
-            yield text, [*front, *block, *[_bindable(others[name]) for name in order[first + size :]]]
+            front = bindable([others[name] for name in order[:first]])
+            yield text, [*front, *block, *bindable([others[name] for name in order[first + size :]])]
             at += size

@@ -38,6 +38,8 @@ _BETWEEN = Statement(
 
 _GAP = 4  # folders lie between files that came together
 _NODE = STATE_FIELDS.index("node")
+_WIDTH = len(STATE_FIELDS)
+_NO_CHUNK = (None,) * len(ChunkRow._fields)
 
 
 class Wanted(NamedTuple):
@@ -49,12 +51,14 @@ class Wanted(NamedTuple):
 
 def find_wanted(tx: Transaction, ids: Sequence[int]) -> Wanted:
     """The states now of those nodes, and the chunks that are the whole content of one."""
-    width = len(STATE_FIELDS)
-    rows = _rows(tx, ids)
-    return Wanted(
-        {row[0]: State._make(row[:width]) for row in rows},
-        {row[width]: ChunkRow._make(row[width:]) for row in rows if row[width] is not None},
-    )
+    found = Wanted({}, {})
+    for row in _rows(tx, ids):
+        state, columns = State._make(row[:_WIDTH]), row[_WIDTH:]
+        found.states[state.node] = state
+        if columns != _NO_CHUNK:
+            chunk = ChunkRow._make(columns)
+            found.chunks[chunk.id] = chunk
+    return found
 
 
 def _rows(tx: Transaction, ids: Sequence[int]) -> list[Row]:

@@ -205,7 +205,7 @@ class DiskBatch:
             raise OSError(errno.EIO, "the file is not as long as what was written to it", str(path))
         self._syncs.append(self._store.sync_later(descriptor))
 
-    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
+    def add_short(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """See Batch."""
         for chunk_id, token in chunks:
             self.add(chunk_id, memoryview(token))

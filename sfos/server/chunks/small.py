@@ -26,7 +26,7 @@ from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.store import Behind, StoredChunk
 from sfos.server.disk.locks import locked
 from sfos.server.disk.number_runs import runs_of
-from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, is_failed_sync, is_full
+from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, bindable, is_failed_sync, is_full
 from sfos.server.disk.stopped_paths import refuse_if_stopped, stop
 from sfos.server.disk.storage_faults import (
     SmallChunksLost,
@@ -124,7 +124,8 @@ class SmallStore:
             raise
         if row is None:
             raise FileNotFoundError(f"{self.path}: no token {location}")
-        token: bytes = row[0]
+        token: bytes
+        (token,) = row
         return token
 
     def holds(self, location: str, sealed_len: int) -> bool:
@@ -166,7 +167,7 @@ class SmallStore:
                 return
             for location, chunk, length, stored_ms in rows:
                 yield StoredChunk(str(location), chunk, length, stored_ms)
-            last = rows[-1][0]
+            last = location
 
     def compact(self) -> None:
         """See ChunkStore."""
@@ -226,7 +227,7 @@ class SmallStore:
         """See ChunkStore."""
         self._pool.close()
 
-    def insert(self, tokens: list[tuple[bytearray, bytearray]]) -> list[str]:
+    def insert(self, tokens: list[tuple[bytes, bytes]]) -> list[str]:
         """Store (chunk id, token) pairs in one transaction, durable when this returns; their locations."""
         locations: list[str] = []
         now_ms = self._now_ms()
@@ -241,7 +242,7 @@ class SmallStore:
                 # OR FAIL, for to undo one statement alone SQLite would keep a copy of each page; what fails undoes all.
                 connection.execute(
                     f"INSERT OR FAIL INTO tokens (location, chunk, stored_ms, token) VALUES {marks}",  # noqa: S608
-                    values,
+                    bindable(values),
                 )
             locations.extend(map(str, range(first, first + len(tokens))))
 
@@ -313,8 +314,8 @@ class SmallStore:
 
 
 def _highest(connection: sqlite3.Connection) -> int:
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetchone()
-    return 0 if row is None else int(row[0])
+    (highest,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'tokens'").fetchone() or (0,)
+    return int(highest)
 
 
 def _row_of(location: str) -> int:
@@ -341,16 +342,15 @@ class SmallBatch:
 
     def __init__(self, store: SmallStore) -> None:
         self._store = store
-        self._tokens: list[tuple[bytearray, bytearray]] = []
+        self._tokens: list[tuple[bytes, bytes]] = []
 
     def add(self, chunk_id: bytes, token: memoryview) -> None:
         """See Batch."""
-        # Not as bytes, for which sqlite3 asks in vain for an adapter (server.catalog.statement).
-        self._tokens.append((bytearray(chunk_id), bytearray(token)))
+        self._tokens.append((chunk_id, bytes(token)))
 
-    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
+    def add_short(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """See Batch."""
-        self._tokens += [(bytearray(chunk_id), token) for chunk_id, token in chunks]
+        self._tokens += chunks
 
     def finish(self) -> list[str]:
         """See Batch."""

@@ -34,11 +34,14 @@ def copy_small(source: Path, target: Path, wanted: dict[int, tuple[bytes, int]],
                     rows = []
                     for number in batch:
                         row = reading.execute(_ROW, (number,)).fetchone()
-                        if row is None or (row[1], len(row[3])) != wanted[number]:
-                            how = "not there" if row is None else "not as its row says"
-                            losses.append(f"small chunk {number} is {how}")
-                        else:
+                        if row is None:
+                            losses.append(f"small chunk {number} is not there")
+                            continue
+                        _, chunk, _, token = row
+                        if (chunk, len(token)) == wanted[number]:
                             rows.append(row)
+                        else:
+                            losses.append(f"small chunk {number} is not as its row says")
                     writing.execute("BEGIN IMMEDIATE")
                     writing.executemany(_INSERT, rows)
                     writing.execute("COMMIT")

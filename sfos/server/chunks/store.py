@@ -51,8 +51,8 @@ class Batch(Protocol):
     def add(self, chunk_id: bytes, token: memoryview) -> None:
         """Take `token` in. Its buffer is free again once this returns. Raises: OSError, StoreStopped."""
 
-    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
-        """Take many short tokens in, (chunk id, token) each, which are the batch's from then on. Raises: as `add`."""
+    def add_short(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take many short tokens in, (chunk id, token) each. Raises: as `add`."""
 
     def finish(self) -> list[str]:
         """Make all durable; their locations, in the order in which they came. Raises: OSError, StoreStopped."""

@@ -123,7 +123,7 @@ class TieredBatch:
         self._batches[name].add(chunk_id, token)
         self._order.append(name)
 
-    def add_short(self, chunks: Iterable[tuple[bytes, bytearray]]) -> None:
+    def add_short(self, chunks: Iterable[tuple[bytes, bytes]]) -> None:
         """See Batch."""
         waiting = list(chunks)
         if all(len(token) <= self._small_token_bytes for _, token in waiting):

@@ -5,8 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-Signature = tuple[int, int, int]  # inode, size, time of the last change
+
+class Signature(NamedTuple):
+    """State of a file, as far as the system tells without reading it."""
+
+    inode: int
+    size_bytes: int
+    mtime_ns: int
 
 
 def write_durably(path: Path, data: bytes, *, mode: int) -> None:
@@ -46,7 +53,7 @@ def signature_of(path: Path) -> Signature | None:
         found = path.stat()
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return Signature(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _pass_owner_on(path: Path, descriptor: int) -> None:

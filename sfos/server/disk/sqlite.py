@@ -1,4 +1,6 @@
-"""SQLite as this program uses it: its errors by their codes, never by their texts, and connections lent and kept."""
+"""SQLite as this program uses it: its errors by their codes, never by their texts, values as its driver takes them
+fastest, and connections lent and kept.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import sqlite3
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -135,6 +137,15 @@ def open_database(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise DatabaseError(error, path) from error
+
+
+def bindable(values: Iterable[object]) -> list[object]:
+    """Parameters as sqlite3 takes them fastest: bytes as bytearray, which is stored and compared alike.
+
+    For bytes it first asks in vain for an adapter: 3,300 instructions each, against 600; a commit binds some ten for
+    each file. (So it does for None: what is always NULL is best left out of an insert.)
+    """
+    return [bytearray(value) if type(value) is bytes else value for value in values]
 
 
 class Lent(NamedTuple):

@@ -234,8 +234,8 @@ class CredentialFile:
         after = signature_of(self.path)
         # Some file systems count time in steps of 4 ms and use a freed inode again at once: two quick changes could
         # look like none to a reader who saw the first state.
-        if before and after and after[2] <= before[2]:
-            os.utime(self.path, ns=(before[2] + 1, before[2] + 1))
+        if before and after and after.mtime_ns <= before.mtime_ns:
+            os.utime(self.path, ns=(before.mtime_ns + 1, before.mtime_ns + 1))
 
     def _read(self) -> AccountTable:
         with self._lock:

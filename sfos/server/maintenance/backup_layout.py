@@ -56,6 +56,7 @@ def read_named(catalog: Path) -> Named:
         row = connection.execute("SELECT epoch, seq, digest FROM spaces").fetchone()
         if row is None:
             raise NoBackup(f"{catalog} is empty")
+        epoch, seq, digest = row
         on_disk: dict[str, int] = {}
         small: dict[int, tuple[bytes, int]] = {}
         for chunk, location, length in connection.execute("SELECT id, location, sealed_len FROM chunks"):
@@ -65,7 +66,7 @@ def read_named(catalog: Path) -> Named:
                 small[int(number[1])] = (chunk, length)
             else:
                 raise NoBackup(f"{catalog}: {location!r} is no location")
-    return Named(row[0], row[1], row[2], on_disk, small)
+    return Named(epoch, seq, digest, on_disk, small)
 
 
 def snapshots_in(directory: Path) -> list[Path]:

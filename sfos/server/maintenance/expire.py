@@ -83,7 +83,8 @@ def _expire_batch(context: SpaceContext, last: int, change: Change) -> BatchExpi
         return BatchExpired(states=0)
     change.tx.run_many(_DELETE, ("node", "seq_from"), ((node, seq_from) for node, seq_from, *_ in rows))
     # A commit whose states go in two batches is behind the horizon from the first one on: nothing may start from it.
-    change.tx.run(_MOVE_HORIZON, horizon=rows[-1][2])
+    _, _, newest, _, _ = rows[-1]
+    change.tx.run(_MOVE_HORIZON, horizon=newest)
     change.tree.digest_delta -= context.rows.ended((mac, seq_to, end) for _, _, seq_to, end, mac in rows)
     change.tree.is_empty = False
     return BatchExpired(states=len(rows))

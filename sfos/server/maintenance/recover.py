@@ -192,7 +192,8 @@ class _Recovery:
         missing = self._write(place, records)
         if len(missing) == len(records) > 0:
             place.unlink()
-            self._lose(place, f"lost: {missing[0][1]}")
+            (_, why), *_ = missing
+            self._lose(place, f"lost: {why}")
             return
         if missing:
             stem = place.name.encode()[: _NAME_BYTES - 20].decode("utf-8", "ignore")

@@ -68,8 +68,8 @@ class Remains:
         with contextlib.suppress(sqlite3.Error):
             if self._catalog is not None:
                 sql = "SELECT files_current FROM spaces WHERE space = ?"
-                row = self._catalog.execute(sql, (self._keys.space,)).fetchone()
-                return None if row is None else int(row[0])
+                for (files,) in self._catalog.execute(sql, (self._keys.space,)):
+                    return int(files)
         return None
 
     def lists(self) -> dict[bytes, tuple[int, int, bytes]]:
@@ -86,7 +86,8 @@ class Remains:
         if self._rows is None:
             rows = self._table("chunks", ", ".join(f'"{name}"' for name in ChunkRow._fields), ("id",))
             at = ChunkRow._fields.index("location")
-            self._rows = {row[0]: ChunkRow(*row) for row in rows if isinstance(row[at], str)}
+            sound = [ChunkRow._make(row) for row in rows if isinstance(row[at], str)]
+            self._rows = {row.id: row for row in sound}
         row = self._rows.get(chunk_id)
         fault: TokenDamaged | None = None
         if row is not None:
@@ -118,9 +119,9 @@ class Remains:
                 with (self._directory / CHUNKS_DIRECTORY / on_disk[1]).open("rb") as file:
                     return file.read(SCRATCH_BYTES)
             if in_small and self._small is not None:
-                row = self._small.execute("SELECT token FROM tokens WHERE location = ?", (in_small[1],)).fetchone()
-                if row is not None and isinstance(row[0], bytes):
-                    return row[0]
+                for (token,) in self._small.execute("SELECT token FROM tokens WHERE location = ?", (in_small[1],)):
+                    if isinstance(token, bytes):
+                        return token
         except FileNotFoundError:
             pass
         except (OSError, sqlite3.Error) as error:

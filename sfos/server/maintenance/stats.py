@@ -48,11 +48,11 @@ def space_stats(context: SpaceContext) -> SpaceStats:
         row = read_space_row(tx)
 
         def count(statement: Statement, **parameters: object) -> int:
-            found = tx.one(statement, **parameters)
-            return 0 if found is None else int(found[0])
+            (found,) = tx.one(statement, **parameters) or (0,)
+            return int(found)
 
         files, folders, symlinks = (count(_COUNT_BY_KIND, kind=kind) for kind in (1, 2, 3))
-        found = tx.one(_CHUNKS) or (0, 0, 0)
+        stored, plain, pending = tx.one(_CHUNKS) or (0, 0, 0)
         return SpaceStats(
             space=context.space_id,
             files=files,
@@ -61,9 +61,9 @@ def space_stats(context: SpaceContext) -> SpaceStats:
             past_states=count(_PAST),
             commits=count(_COMMITS),
             lists=count(_LISTS),
-            chunks=int(found[0]),
-            pending_chunks=int(found[2]),
+            chunks=int(stored),
+            pending_chunks=int(pending),
             bytes_current=row.bytes_current,
-            bytes_plain=int(found[1]),
+            bytes_plain=int(plain),
             bytes_stored=row.bytes_stored,
         )

@@ -98,8 +98,8 @@ def _check_pages(context: SpaceContext, findings: Findings) -> None:
         for (message,) in tx.execute("PRAGMA integrity_check(10)"):
             if message != "ok":
                 findings.add("catalog", f"SQLite: {message}")
-        for row in tx.execute("PRAGMA foreign_key_check"):
-            findings.add("catalog", f"a row of {row[0]} refers to one that is not there")
+        for table, *_ in tx.execute("PRAGMA foreign_key_check"):
+            findings.add("catalog", f"a row of {table} refers to one that is not there")
 
 
 def _read_head(context: SpaceContext, findings: Findings) -> Head | None:

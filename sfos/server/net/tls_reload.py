@@ -14,6 +14,7 @@ from pathlib import Path
 from OpenSSL import SSL
 
 from sfos.server.audit.log import AuditLog
+from sfos.server.disk.durable_files import Signature, signature_of
 from sfos.server.net.tls import CertificateUnusable, TlsIdentity, load_identity
 from sfos.startup.programs import spelled
 
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 EXPIRES_SOON = dt.timedelta(days=30)
 _TOLD_EVERY = dt.timedelta(days=1)
 
-_Signature = tuple[tuple[int, int, int] | None, ...]
+_Signatures = tuple[Signature | None, ...]  # of the certificate's file and the key's
 
 
 class CurrentIdentity:
@@ -36,7 +37,7 @@ class CurrentIdentity:
         self._lock = threading.Lock()
         # `_tried`: the files that were read last, good or not. `_refused`: those that were last said to be no good.
         self._tried = self._seen = self._signature()
-        self._refused: _Signature | None = None
+        self._refused: _Signatures | None = None
         self._current = load_identity(*self._files)
         self._told: dt.datetime | None = None
         self._warn_of_its_end()
@@ -103,7 +104,7 @@ class CurrentIdentity:
         if (warning := end_is_near(self._current, now)) is not None:
             _log.warning("%s", warning)
 
-    def _signature(self) -> _Signature:
+    def _signature(self) -> _Signatures:
         return tuple(_signature(path) for path in self._files)
 
 
@@ -119,9 +120,8 @@ def end_is_near(identity: TlsIdentity, now: dt.datetime) -> str | None:
     return f"the certificate {said} {end:%Y-%m-%d}; renew it, with the key it has: {spelled('certificate')}"
 
 
-def _signature(path: Path) -> tuple[int, int, int] | None:
+def _signature(path: Path) -> Signature | None:
     try:
-        found = path.stat()
+        return signature_of(path)
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -30,6 +30,7 @@ _ID_BYTES = 32
 _MAGIC = b"SFOS"
 _FORMAT = 1
 _CODEC_NONE = 0
+_NOTHING = (b"", memoryview(b""))  # for a token that does not open
 
 
 class TokenType(IntEnum):
@@ -76,7 +77,7 @@ class Sealer:
         header = self._header(kind, self.key_no, token_id, len(data))
         return self._keys[self.key_no].seal_into(buffer, header, data, self._now_s())
 
-    def seal_short(self, kind: TokenType, contents: Iterable[tuple[bytes, Buffer]]) -> list[bytearray]:
+    def seal_short(self, kind: TokenType, contents: Iterable[tuple[bytes, Buffer]]) -> list[bytes]:
         """The tokens of many short contents, (id, data) each, under the current key."""
         front = self._header(kind, self.key_no, bytes(_ID_BYTES), 0)[: -_ID_BYTES - _LENGTH.size]
         pack = _LENGTH.pack
@@ -119,11 +120,12 @@ class Sealer:
             found = [None] * len(group) if key is None else key.open_short([one.token for one in group], _HEADER.size)
             for one, opened in zip(group, found, strict=True):
                 header = self._header(kind, key_no, one.token_id, one.length)
-                if opened is None or opened[0] != header or len(opened[1]) != one.length:
+                found_header, data = opened or _NOTHING
+                if found_header == header and len(data) == one.length:
+                    yield data
+                else:
                     # Alone, which finds out what is wrong with it, or a newer key.
                     yield memoryview(self.open(one.token, kind, one.token_id, one.length, key_no))
-                else:
-                    yield opened[1]
 
     def open(self, token: Buffer, kind: TokenType, token_id: bytes, length: int, key_no: int) -> bytes:
         """The data of a token, as bytes of their own. Raises: TokenDamaged, KeyNotThere."""

@@ -14,11 +14,10 @@ import base64
 import hmac
 import os
 import struct
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -36,7 +35,6 @@ OPEN_SLACK = 2 * _BLOCK
 _SHORT = 32 * 1024
 SHORT_TOKEN_BYTES = _SHORT
 _PADDINGS = [bytes([count]) * count for count in range(_BLOCK + 1)]  # PKCS #7
-_KEPT_CONTEXTS = 8  # of 0.5 KiB; more threads than that make their own
 
 
 def sealed_length(plain_length: int) -> int:
@@ -45,13 +43,7 @@ def sealed_length(plain_length: int) -> int:
 
 
 class TokenKey:
-    """One Fernet key. Safe to use from several threads: no two of them have the same cipher context at a time.
-
-    Contexts go on from token to token, since making one costs more than a small token does (25 µs of 45, measured).
-    A CBC stream falls into step after one block: of the next token read, IV first, only what its IV "decrypts" to is
-    noise. And its IV is what a block of fresh random bytes encrypts to, as random as they are and known to nobody
-    before (NIST SP 800-38A, appendix C, method 1).
-    """
+    """One Fernet key. Safe to use from several threads."""
 
     def __init__(self, key: bytes, *, random: Callable[[int], bytes] = os.urandom) -> None:
         """`key`: 32 bytes in url-safe base64, as `Fernet.generate_key` makes them."""
@@ -62,8 +54,6 @@ class TokenKey:
         self._short_signer = HMAC(raw[:16], SHA256())
         self._algorithm = AES(raw[16:])
         self._random = random
-        self._encryptors: deque[CipherContext] = deque(maxlen=_KEPT_CONTEXTS)
-        self._decryptors: deque[CipherContext] = deque(maxlen=_KEPT_CONTEXTS)
 
     def seal_into(self, buffer: memoryview, header: bytes, data: Buffer, now_s: int) -> int:
         """Seal `header` (whole blocks) and `data` into the front of `buffer`; the token's length.
@@ -76,36 +66,38 @@ class TokenKey:
         view = memoryview(data)
         whole = len(view) - len(view) % _BLOCK
         padding = _BLOCK - (len(view) - whole)
-        first, last = self._random(_BLOCK) + header, bytes([padding]) * padding
-        encryptor = _taken(self._encryptors) or self._cipher().encryptor()
+        iv = self._random(_BLOCK)
+        buffer[at : at + _BLOCK] = iv
+        at += _BLOCK
+        encryptor = self._cipher(iv).encryptor()
         if len(view) <= _SHORT:
-            at += encryptor.update_into(b"".join((first, view, last)), buffer[at:])
+            at += encryptor.update_into(b"".join((header, view, _PADDINGS[padding])), buffer[at:])
         else:
-            at += encryptor.update_into(first, buffer[at:])
+            at += encryptor.update_into(header, buffer[at:])
             at += encryptor.update_into(view[:whole], buffer[at:])
-            at += encryptor.update_into(bytes(view[whole:]) + last, buffer[at:])
-        self._encryptors.append(encryptor)
+            at += encryptor.update_into(bytes(view[whole:]) + _PADDINGS[padding], buffer[at:])
         buffer[at : at + _MAC_BYTES] = self._code(buffer[:at])
         return at + _MAC_BYTES
 
-    def seal_short(self, contents: Sequence[tuple[bytes, Buffer]], now_s: int) -> list[bytearray]:
+    def seal_short(self, contents: Sequence[tuple[bytes, Buffer]], now_s: int) -> list[bytes]:
         """A token of its own for each of many short contents, (header, data) as for `seal_into`.
 
-        What they share is made once, and each is sealed in one piece: half of what as many `seal_into` cost.
+        They share one cipher, for making one costs more than all else that is done for a small token (measured), and
+        each is sealed in one piece. The IV of each is what a block of fresh random bytes encrypts to: as random as they
+        are, and known to nobody before (NIST SP 800-38A, appendix C, method 1).
         """
         front = _FRONT.pack(_VERSION, now_s)
         signer = self._short_signer.copy()
         signer.update(front)
         random = self._random(_BLOCK * len(contents))
-        encryptor = _taken(self._encryptors) or self._cipher().encryptor()
+        encryptor = self._cipher(bytes(_BLOCK)).encryptor()
         tokens = []
         for at, (header, data) in enumerate(contents):
             first = random[at * _BLOCK : (at + 1) * _BLOCK]
             sealed = encryptor.update(b"".join((first, header, data, _PADDINGS[_BLOCK - len(data) % _BLOCK])))
             code = signer.copy()
             code.update(sealed)
-            tokens.append(bytearray().join((front, sealed, code.finalize())))
-        self._encryptors.append(encryptor)
+            tokens.append(b"".join((front, sealed, code.finalize())))
         return tokens
 
     def open_into(self, token: Buffer, header_bytes: int, buffer: memoryview) -> tuple[bytes, int]:
@@ -120,34 +112,32 @@ class TokenKey:
             raise InvalidTag
         if not hmac.compare_digest(self._code(view[:-_MAC_BYTES]), view[-_MAC_BYTES:]):
             raise InvalidTag
-        decryptor = _taken(self._decryptors) or self._cipher().decryptor()
-        begin = _FRONT.size
+        decryptor = self._cipher(view[_FRONT.size : front]).decryptor()
         if sealed <= _SHORT:
-            opened = decryptor.update(view[begin:-_MAC_BYTES])
-            data = opened[_BLOCK + header_bytes :]
+            opened = decryptor.update(view[front:-_MAC_BYTES])
+            header, data = opened[:header_bytes], opened[header_bytes:]
             length = len(data)
             buffer[:length] = data
         else:
-            opened = decryptor.update(view[begin : front + header_bytes])
+            header = decryptor.update(view[front : front + header_bytes])
             length = decryptor.update_into(view[front + header_bytes : -_MAC_BYTES], buffer)
-        self._decryptors.append(decryptor)
         padding = buffer[length - 1]
         # Authenticated, so a wrong padding was written by us; it is refused all the same.
-        if not 1 <= padding <= _BLOCK or buffer[length - padding : length] != bytes([padding]) * padding:
+        if not 1 <= padding <= _BLOCK or buffer[length - padding : length] != _PADDINGS[padding]:
             raise InvalidTag
-        return opened[_BLOCK : _BLOCK + header_bytes], length - padding
+        return header, length - padding
 
     def open_short(self, tokens: Sequence[bytes], header_bytes: int) -> list[tuple[bytes, memoryview] | None]:
         """(Header, data) of each of these tokens; None for one that is not authentic.
 
-        In one piece, for calls cost more than what they do for so little: see `_SHORT` for how long tokens may be.
+        In one piece, for calls cost more than what they do for so little: see `_SHORT` for how long tokens may be. One
+        behind the other they are one CBC stream, which falls into step after a block: of each, IV first, only what its
+        IV "decrypts" to is noise.
         """
         front = _FRONT.size
         sound = [self._is_sound(token, header_bytes) for token in tokens]
         sealed = [token[front:-_MAC_BYTES] for token, good in zip(tokens, sound, strict=True) if good]
-        decryptor = _taken(self._decryptors) or self._cipher().decryptor()
-        opened = decryptor.update(b"".join(sealed))
-        self._decryptors.append(decryptor)
+        opened = self._cipher(bytes(_BLOCK)).decryptor().update(b"".join(sealed))
         view = memoryview(opened)
         found: list[tuple[bytes, memoryview] | None] = []
         end = 0
@@ -179,8 +169,8 @@ class TokenKey:
             return False
         return True
 
-    def _cipher(self) -> Cipher[CBC]:
-        return Cipher(self._algorithm, CBC(bytes(_BLOCK)))
+    def _cipher(self, iv: Buffer) -> Cipher[CBC]:
+        return Cipher(self._algorithm, CBC(bytes(iv)))
 
     def _code(self, signed: memoryview) -> bytes:
         if len(signed) <= _SHORT:  # 18,300 instructions for 4 KiB; `hmac.digest` 27,700; both hold the GIL
@@ -190,11 +180,3 @@ class TokenKey:
         signer = self._signer.copy()
         signer.update(signed)
         return signer.digest()
-
-
-def _taken(contexts: deque[CipherContext]) -> CipherContext | None:
-    """One that nobody else has now, until it is put back; it is not, if using it failed."""
-    try:
-        return contexts.pop()
-    except IndexError:
-        return None

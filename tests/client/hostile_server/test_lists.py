@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sfos.client.listing import Detail
 from sfos.client.session.session import Session
 from sfos.client.tree import load_tree
 from sfos.protocol import (
@@ -43,7 +44,7 @@ def names(*runs: tuple[NamesIn, list[bytes]], more: str | None = None) -> Answer
 def test_names_in_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
     server.handlers[ListRequest] = answering(names((NamesIn(folder=5, count=1), [b"stray"])))
     with pytest.raises(RemoteProtocolError, match="not in the folders"):
-        session.api.list_names(["/"])
+        session.api.list_folders(["/"], Detail.NAMES)
 
 
 def test_names_without_an_end_are_given_up(
@@ -52,20 +53,20 @@ def test_names_without_an_end_are_given_up(
     cursors = map(str, itertools.count())
     server.handlers[ListRequest] = lambda request, body: names(more=next(cursors))
     with pytest.raises(RemoteProtocolError, match="no end"):
-        session.api.list_names(["/"])
+        session.api.list_folders(["/"], Detail.NAMES)
     assert server.requests.count(ListRequest) == 2
     monkeypatch.setattr("sfos.client.listing._MOST_ENTRIES", 1000)
     server.handlers[ListRequest] = lambda request, body: names(
         (NamesIn(folder=1, count=100), [b"x"] * 100), more=next(cursors)
     )
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
-        session.api.list_names(["/"])
+        session.api.list_folders(["/"], Detail.NAMES)
 
 
 def test_a_tree_of_names_that_leads_into_itself_is_walked_once(server: ScriptedServer, session: Session) -> None:
     itself = NamesIn(folder=1, count=2, folders=((0, 1), (1, 1)))
     server.handlers[ListRequest] = lambda request, body: names((itself, [b"again", b"and again"]))
-    assert [listing.path for listing in session.api.walk_names("/")] == [(), ("again",)]
+    assert [listing.path for listing in session.api.walk("/", Detail.NAMES)] == [(), ("again",)]
 
 
 def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Session) -> None:

@@ -17,9 +17,9 @@ from operator import attrgetter
 from sfos.client.api import Api
 from sfos.client.errors import LocalChanged, LocalFileError
 from sfos.client.local.chunking import Cutter, name_whole
+from sfos.client.local.destination import Destination
 from sfos.client.local.writing import (
     NOTHING,
-    Destination,
     LocalFolder,
     finish_file,
     local_error,

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sfos.client.errors import LocalFileError
-from sfos.client.local.writing import Destination
+from sfos.client.local.destination import Destination
 from sfos.client.transfer.conflicts import Answers
 from sfos.client.transfer.down.fetch import Fetcher
 from sfos.client.transfer.down.plan import DownloadPlanner, Root, Roots

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sfos.client.errors import Cancelled, LocalAccess, LocalDiskFull, LocalFileError
-from sfos.client.local.writing import Destination
+from sfos.client.local.destination import Destination
 from sfos.client.transfer.down.arrivals import Arrivals
 from sfos.client.transfer.down.files import AttributesToSet, FileToFetch, FolderToMake, Step
 from sfos.client.transfer.down.queue import FetchQueue

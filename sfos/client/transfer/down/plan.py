@@ -18,9 +18,10 @@ import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
 from sfos.client.local.chunking import Stamp, nearest_time_ns
+from sfos.client.local.destination import Destination
 from sfos.client.local.left_over import LeftOver
 from sfos.client.local.names import all_plain, numbered, to_local
-from sfos.client.local.writing import NOTHING, Destination, LocalFolder
+from sfos.client.local.writing import NOTHING, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.down.files import AttributesToSet, FileToFetch, FolderToMake, Step
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
@@ -164,7 +165,7 @@ class DownloadPlanner:
             return
         local_of[()] = base
         # A folder that cannot be made here is not entered: neither it nor anything in it has a place.
-        for listing in self._api.walk(root.entry, follow=lambda entry: entry.node not in self._closed):
+        for listing in self._api.walk(root.entry, follow=lambda node: node not in self._closed):
             self._switch.wait_open()
             folder = local_of.get(listing.path)
             if folder is None:

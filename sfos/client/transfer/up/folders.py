@@ -50,14 +50,14 @@ class RemoteFolders:
                 self._fail(local, parent, row, error)
                 continue
             if row is None and not parent.is_listed:
-                listing = self._api.list_raw([parent.path_of(local.name)])[0]
+                (listing,) = self._api.list_folders([parent.path_of(local.name)])
                 if listing.error is None and listing.node is not None:
                     path = parent.path_of(local.name)
                     within = self._within(local, parent)
                     there_now = self._api.exists(path)
                     if there_now is not None and there_now.node == listing.node:
                         self._found(local, there_now, path, None)
-                    yield local, RemoteFolder(self._api, listing.node, path, listing.parts, within)
+                    yield local, RemoteFolder(self._api, listing.node, path, listing.columns, within)
                     continue
                 entry = None if isinstance(listing.error, NotFound) else parent.find(local.name)
             else:
@@ -102,13 +102,13 @@ class RemoteFolders:
     def _listed(
         self, there: Sequence[tuple[LocalEntry, RemoteFolder, Entry]]
     ) -> Iterator[tuple[LocalEntry, RemoteFolder]]:
-        listings = self._api.list_raw_ahead([entry for _, _, entry in there])
+        listings = self._api.list_ahead([entry for _, _, entry in there])
         for (local, parent, entry), listing in zip(there, listings, strict=True):
             path = parent.path_of(entry.name)
             if listing.error is not None:
                 self._ledger.end(self._ledger.add(local.path, path, "folder", 0), ItemState.FAILED, listing.error)
             else:
-                yield local, RemoteFolder(self._api, entry.node, path, listing.parts, self._within(local, parent))
+                yield local, RemoteFolder(self._api, entry.node, path, listing.columns, self._within(local, parent))
 
     def _to_make(self, missing: Wanted) -> tuple[FolderToMake, RemoteFolder]:
         local, parent, row = missing

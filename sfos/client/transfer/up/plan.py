@@ -97,10 +97,10 @@ class UploadPlanner:
         if isinstance(node, PathToMake):
             parts = ()
         elif len(paths) > _FEW_ROOTS:
-            listing = self._api.list_raw([Ref(node=node)])[0]
+            (listing,) = self._api.list_folders([Ref(node=node)])
             if listing.error is not None:
                 raise listing.error
-            parts = listing.parts
+            parts = listing.columns
         parent = RemoteFolder(self._api, node, path, parts)
         return [Root(local, parent, rename_to) for local in paths]
 

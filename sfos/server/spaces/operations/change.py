@@ -22,7 +22,7 @@ from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.head import Head, write_head
 from sfos.server.catalog.schema import commits
 from sfos.server.catalog.space_row import SpaceRow, begin_commit, commit_time_ms, end_commit, read_space_row
-from sfos.server.catalog.statement import Statement
+from sfos.server.catalog.statement import Row, Statement
 from sfos.server.spaces.operations.context import FINGERPRINT_BYTES, Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.operations.entries import cursor_after
 from sfos.server.spaces.stored_answers import AnswerForm
@@ -97,7 +97,7 @@ def apply_change(
         with context.catalog.write() as tx:
             stored = tx.one(_FIND_REPLY, op_id=key.op_id)
             if stored is not None:
-                return _replayed(context, key, stored[0], form)
+                return _replayed(context, key, stored, form)
             before = cursor_after(read_space_row(tx))
             change = Change(context, caller, tx, begin_commit(tx), before)
             answer = work(change)
@@ -120,7 +120,7 @@ def stored_answer(context: SpaceContext, key: IdempotencyKey, form: AnswerForm[A
     """
     with context.catalog.read() as tx:
         stored = tx.one(_FIND_REPLY, op_id=key.op_id)
-    return None if stored is None else _replayed(context, key, stored[0], form)
+    return None if stored is None else _replayed(context, key, stored, form)
 
 
 def _finish(
@@ -157,7 +157,8 @@ def _note_head(context: SpaceContext, head: Head) -> None:
         _log.warning("%s: the HEAD file could not be written: %s", context.directory, error)
 
 
-def _replayed(context: SpaceContext, key: IdempotencyKey, sealed: bytes | None, form: AnswerForm[A]) -> A:
+def _replayed(context: SpaceContext, key: IdempotencyKey, stored: Row, form: AnswerForm[A]) -> A:
+    (sealed,) = stored
     if sealed is None:
         raise AnswerForgotten
     plain = context.names.open_reply(key.op_id, sealed)

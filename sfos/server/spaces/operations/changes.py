@@ -103,7 +103,12 @@ def changes(context: SpaceContext, since: Cursor, limit: int) -> ChangesPage:
     return ChangesPage(found_changes, _cursor_at_end(row, page, more), more=more)
 
 
-_Found = tuple[Position, State, bool]
+class _Found(NamedTuple):
+    """A state that began, or ended, at that position of the history."""
+
+    at: Position
+    state: State
+    ended: bool
 
 
 def _changed_since(tx: Transaction, since: Position, limit: int) -> list[_Found]:
@@ -112,12 +117,12 @@ def _changed_since(tx: Transaction, since: Position, limit: int) -> list[_Found]
     found: list[_Found] = []
     for row in tx.all(LIVE_CHANGED, **where):
         state = State(*row)
-        found.append((Position(state.seq_from, state.node), state, False))
+        found.append(_Found(Position(state.seq_from, state.node), state, ended=False))
     for statement in ENDED:
         for seq_to, *columns in tx.all(statement, **where):
             state = State(*columns)
-            found.append((Position(seq_to, state.node), state, True))
-    found.sort(key=lambda one: one[0])
+            found.append(_Found(Position(seq_to, state.node), state, ended=True))
+    found.sort(key=lambda one: one.at)
     return found[:limit]
 
 
@@ -132,4 +137,4 @@ def _cut(found: list[_Found], limit: int) -> tuple[list[_Found], bool]:
 
 
 def _cursor_at_end(row: SpaceRow, page: list[_Found], more: bool) -> Cursor:
-    return write_cursor(row.epoch, page[-1][0]) if more else cursor_after(row)
+    return write_cursor(row.epoch, page[-1].at) if more else cursor_after(row)

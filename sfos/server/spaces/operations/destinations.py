@@ -195,10 +195,14 @@ class DestinationFinder:
             self._changes.prefetch(folder, own)
             for at, key in zip(ordinals, own, strict=True):
                 keys[at] = key
-        return [
-            one if isinstance(one, SfosError) else Destination(one[0], one[1], one[2], key, one[3])
-            for one, key in zip(found, keys, strict=True)
-        ]
+        destinations: list[Destination | SfosError] = []
+        for one, key in zip(found, keys, strict=True):
+            if isinstance(one, SfosError):
+                destinations.append(one)
+            else:
+                folder, missing, name, target = one
+                destinations.append(Destination(folder, missing, name, key, target))
+        return destinations
 
     def _resolve(self, target: Target) -> tuple[int, tuple[str, ...], str]:
         """(The folder, the names of folders that are missing below it, the checked name). Raises: as `find`."""
@@ -225,11 +229,11 @@ class DestinationFinder:
             return known, ()
         found = self._lacking.get(path)
         if found is None:
-            found = self._look(split_path(path or "/"), subject_of(target))
-            if found[1]:
+            found = folder, missing = self._look(split_path(path or "/"), subject_of(target))
+            if missing:
                 self._lacking[path] = found
             else:
-                self._known[path] = found[0]
+                self._known[path] = folder
         return found
 
     def _look(self, names: tuple[str, ...], subject: str) -> tuple[int, tuple[str, ...]]:

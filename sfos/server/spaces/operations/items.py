@@ -217,7 +217,7 @@ class _Landing:
     def _look_for_chunks(self, plans: list[_Plan]) -> None:
         """Find the chunks that the items can refer to: those that came along, and those that were there."""
         came_along = self._upload.rows
-        self._usable = {one: length for one, _, _, _, _, length in came_along.values()}
+        self._usable = {one: row.length for one, row in came_along.items()}
         others = {one for plan in plans for one, _ in plan.records if one not in came_along}
         for one, (length, is_pending) in usable_chunks(self._change.tx, others, self._caller.actor).items():
             self._usable[one] = length

@@ -23,7 +23,15 @@ from sfos.protocol import (
 )
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.space_row import SpaceRow, read_space_row
-from sfos.server.catalog.states import Listed, ListedEntry, StateKind, brief_page, entries_page, listed_page
+from sfos.server.catalog.states import (
+    ENTRY_FIELDS,
+    Listed,
+    ListedEntry,
+    StateKind,
+    brief_page,
+    entries_page,
+    listed_page,
+)
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.operations.destinations import find_ref, find_way, path_of, subject_of
 from sfos.server.spaces.operations.entries import (
@@ -137,12 +145,13 @@ def _names_in(context: SpaceContext, folder: int, listed: Sequence[Listed]) -> t
 
 def _columns(context: SpaceContext, runs: Sequence[tuple[int, Sequence[ListedEntry]]]) -> EntryColumns:
     """Raises: TokenDamaged; LookupError for a value that no row of ours holds. Others of these columns are not met."""
+    rows = list(chain.from_iterable(own for _, own in runs))
+    columns = zip(*rows, strict=True) if rows else [()] * len(ENTRY_FIELDS)
+    _, nodes, kinds, sealed_names, seqs, sizes, mtimes_ns, sealed_attrs, contents = columns
     names: list[str] = []
     for folder, own in runs:
-        names += [name.decode() for name in context.names.open_names(folder, [row[3] for row in own])]
-    rows = list(chain.from_iterable(own for _, own in runs))
-    columns = zip(*rows, strict=True) if rows else [()] * 9
-    _, nodes, kinds, _, seqs, sizes, mtimes_ns, sealed_attrs, contents = columns
+        sealed = sealed_names[len(names) : len(names) + len(own)]
+        names += [name.decode() for name in context.names.open_names(folder, sealed)]
     revisions = {seq: at for at, seq in enumerate(dict.fromkeys(seqs))}
     attrs, attrs_of = _attributes(context, nodes, sealed_attrs)
     head = EntriesIn(
@@ -231,7 +240,7 @@ def _page(
             runs.append((folder.node, found[:taken]))
             room -= sum(sizes[:taken])
             left -= taken
-            after = found[taken - 1][0]
+            after, *_ = found[taken - 1]
         if taken < len(found):
             return runs, PagePosition(begin.at, ordinal, after)
         after = _FIRST
@@ -248,7 +257,7 @@ def _fitting(sizes: list[int], room: int, *, at_least_one: bool) -> int:
 
 def _entry_bytes(rows: Sequence[ListedEntry]) -> list[int]:
     """How much room each takes at the most in a page of entries."""
-    return [_ENTRY_BYTES + 2 * len(row[3]) + 2 * len(row[7] or b"") for row in rows]
+    return [_ENTRY_BYTES + 2 * len(name) + 2 * len(attrs or b"") for _, _, _, name, _, _, _, attrs, _ in rows]
 
 
 def _name_bytes(listed: Sequence[Listed]) -> list[int]:

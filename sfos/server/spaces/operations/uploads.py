@@ -24,7 +24,6 @@ from sfos.protocol import (
 from sfos.server.catalog.chunk_rows import (
     HURT,
     ChunkRow,
-    PlainChunkRow,
     chunk_rows,
     insert_live,
     insert_pending,
@@ -88,7 +87,7 @@ def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: me
 class Upload:
     """Chunks that are durable, and whose rows are not written yet."""
 
-    rows: dict[bytes, PlainChunkRow]
+    rows: dict[bytes, ChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
 
@@ -99,7 +98,7 @@ class Upload:
         """
         with context.catalog.read() as tx:
             known = chunk_rows(tx, self.rows)
-        hurt = [(row, ChunkRow(*self.rows[row.id])) for row in known.values() if not _is_sound(context, row)]
+        hurt = [(row, self.rows[row.id]) for row in known.values() if not _is_sound(context, row)]
         if not hurt:
             return
         with context.catalog.write() as tx:
@@ -130,14 +129,14 @@ class Upload:
         new = self.rows
         if inserted < len(new):  # some have a row already: an older one, or ours of a chunk that was healed
             known = chunk_rows(tx, self.rows)
-            there = {one for one, row in known.items() if row.location != ChunkRow(*self.rows[one]).location}
+            there = {one for one, row in known.items() if row.location != self.rows[one].location}
             there |= self._healed
             new = {one: row for one, row in self.rows.items() if one not in there}
             make_live(tx, live & there)
-        more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
+        more = sum([row.sealed_len for row in new.values()])
         if more:
             _check_quota(caller, tx, more)
-        add_stored_bytes(tx, more, context.store.mark_of([location for _, _, location, _, _, _ in new.values()]))
+        add_stored_bytes(tx, more, context.store.mark_of([row.location for row in new.values()]))
         self._registered.update(new)
         return len(new)
 
@@ -160,7 +159,7 @@ class Upload:
         Where the transaction failed this is not called. Nobody knows then what became of it, and bytes without a row
         are left to garbage collection.
         """
-        unused = [ChunkRow(*row).location for one, row in self.rows.items() if one not in self._registered]
+        unused = [row.location for one, row in self.rows.items() if one not in self._registered]
         if unused:
             context.store.delete(unused)
 
@@ -183,7 +182,7 @@ def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Uploa
     key_no = context.sealer.key_no
     upload = Upload(
         {
-            one: (one, key_no, location, 0, sealed_len, len(data))
+            one: ChunkRow(one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
         }
     )
