@@ -1,4 +1,4 @@
-"""What is not taken, or not as it is: named, counted, and told by the exit code. Nothing is left out without a word."""
+"""Items that are not taken, or not as they are: named, counted, told by the exit code. Nothing goes without a word."""
 
 from __future__ import annotations
 
@@ -306,3 +306,20 @@ def test_what_is_left_of_an_earlier_version_goes_when_another_is_fetched(cli: Cl
         cli.write(name)
     cli.ok(*words)
     assert sorted(path.name for path in cli.directory.iterdir()) == sorted([*others, "file"])
+
+
+# ── the same command again ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_gets_a_folder_again_into_what_it_became_is_told_how_to_go_on(cli: Cli) -> None:
+    cli.write("t/a")
+    cli.ok("put", "-r", "t", "/")
+    assert "holds things" not in cli("get", "-r", "t", "back").err
+    again = cli("get", "-r", "/t", "back").err
+    assert "“back” holds things of “/t” already, and the folder goes into it as “t”" in again
+    assert "to bring “back” itself up to date: “/t/.”" in again
+    assert cli("get", "-r", "/t/.", "back").err == "Downloaded 0 files; 1 unchanged.\n"
+    for destination in (".", "back/", "back"):  # said so, or in there by now
+        assert "holds things" not in cli("get", "-r", "t", destination).err
+    cli.write("elsewhere/b")
+    assert "holds things" not in cli("get", "-r", "t", "elsewhere").err

@@ -17,7 +17,7 @@ from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, check_sources
 from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
-from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
+from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside, nesting_note
 from sfos.cli.front.shell import Shell
 from sfos.client.errors import LocalAccess
 from sfos.protocol import Entry, IsAFolder, NotAFolder, Ref
@@ -88,12 +88,27 @@ def run(session: Session, shell: Shell, options: GetOptions) -> int:
     if len(texts) > len(rules):  # one of several cannot be had: what is left still needs a folder to go into
         rules.append(Source("", is_folder=False))
     inside = goes_inside(rules, destination, standing, as_folder=destination.endswith(("/", os.sep)))
+    if standing is Standing.FOLDER and len(texts) == 1 and rules[0].is_folder and not sources[0].contents:
+        _note_nesting(session.api, shell, sources[0], destination, target)
     if is_device:
         with failures.of(destination):
             _into_device(session.api, sources[0].entry, target)
         return failures.exit_code
     _download(session, shell, options, sources, target, failures, inside=inside or sources[0].contents)
     return failures.exit_code
+
+
+def _note_nesting(api: Api, shell: Shell, source: RemoteSource, destination: str, target: Path) -> None:
+    there = (
+        [path.name for path in target.iterdir() if not path.name.startswith(".")] if os.access(target, os.R_OK) else []
+    )
+    there = [name for name in there if name.isprintable()]
+    if not there or destination in (".", "..") or source.entry.name in there:
+        return
+    inside = [entry.name for entry in api.list_folder(source.entry)]
+    note = nesting_note(source.text, destination, inside, there, source.entry.name)
+    if note is not None:
+        shell.note(note)
 
 
 def _download(

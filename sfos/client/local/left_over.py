@@ -10,7 +10,7 @@ from sfos.client.local.writing import LocalFolder
 
 
 class LeftOver:
-    """What interrupted downloads have left in a folder, for the names that they were to get."""
+    """Temporary files of interrupted downloads in a folder, by the names that they were to get."""
 
     def __init__(self, folder: LocalFolder) -> None:
         """A folder that cannot be listed has nothing that could be told."""
