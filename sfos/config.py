@@ -159,8 +159,12 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """How files are kept."""
 
     free_space_floor_bytes: Annotated[
-        int, Rule("With less free space than this, uploads are refused; deleting still works.", low=0, high=1_024 * GIB)
+        int, Rule("With less free space than this, whatever grows is refused; deleting works.", low=0, high=1_024 * GIB)
     ] = GIB
+    reserve_bytes: Annotated[
+        int,
+        Rule("Kept aside, so that deleting goes on where something else has filled the disk.", low=0, high=64 * GIB),
+    ] = 64 * MIB
     quota_bytes: Annotated[
         int, Rule("Stored bytes that one user may have, history included; 0 is no limit.", low=0, high=2**62)
     ] = 0

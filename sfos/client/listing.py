@@ -65,7 +65,7 @@ Parts: TypeAlias = "Sequence[FolderEntries] | Sequence[FolderNames]"
 
 
 class Listing(msgspec.Struct, frozen=True, dict=True):
-    """What is in one folder, in no order, or why it could not be listed.
+    """Content of one folder, in no order, or why it could not be listed.
 
     `path`: names below where the walk began, () for itself. `parts`: what is in it, as it came. `space`: of the folder,
     None for the home. `at`: the cursor of the moment that it is of.

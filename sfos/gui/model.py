@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from sfos.gui.nodes import HOME, NodeKey, key_of
 from sfos.protocol import ROOT_NODE, Entry, PasswordPolicy
@@ -124,7 +125,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Usage of the space; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit."""
+    """Usage of the space; `stored_bytes` counts history too, `entries` folders and links. A quota None: no limit.
+
+    `history_bytes`: how much of it history holds, at the least.
+    """
 
     current_bytes: int = 0
     files: int = 0
@@ -132,6 +136,7 @@ class Usage:
     quota_bytes: int | None = None
     entries: int = 0
     quota_entries: int | None = None
+    history_bytes: int = 0
 
 
 Direction = Literal["up", "down"]
@@ -143,7 +148,8 @@ class Transfer:
     """One row of the transfer panel: a file, or a batch of them with the file now under way.
 
     `eta_s` is None until the estimate is stable. `fraction` 0 to 1, None while the total is not known. `queued`: its
-    place, from 0, among those that wait for their turn; None once it has begun.
+    place, from 0, among those that wait for their turn; None once it has begun. `arrived`: what was fetched is here;
+    `opens`: and it is a file, which can be opened.
     """
 
     key: int
@@ -159,6 +165,8 @@ class Transfer:
     note: str = ""
     finished_at: str = ""
     queued: int | None = None
+    arrived: bool = False
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +191,24 @@ Severity = Literal["info", "success", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence for the person. `action` names what a click on it does, if it does something; `other` what else."""
+    """A sentence for the person. `action` names what a click on it does, if it does something; `other` what else.
+
+    `lasting`: it stays until another takes its place, for it tells of what is under way.
+    """
 
     text: str
     severity: Severity = "info"
     action: str | None = None
     other: str | None = None
+    lasting: bool = False
+
+
+class Say(Protocol):
+    """Telling a person something that passes; `act` is behind the notice's action, `other` behind the other one."""
+
+    def __call__(
+        self, notice: Notice, *, act: Callable[[], object] | None = None, other: Callable[[], object] | None = None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,19 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sfos import config
 from sfos.gui.commands import AnyCommand, MenuName, Offer
 from sfos.gui.look.theme import Theme, Window
-from sfos.gui.model import FolderPath, Notice
+from sfos.gui.model import FolderPath, Notice, Say
+from sfos.gui.nodes import NodeKey
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.protocol import Change, Entry
 
 if TYPE_CHECKING:  # loaded by `Page.load`, in a thread, while the window is already there
     from sfos.client.session.session import Session
+    from sfos.client.transfer import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,40 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class EditedFile:
+    """An edited copy of `entry` at `local`, to be put in its place: `name` in `folder`, whose path is `path`."""
+
+    local: Path
+    entry: Entry
+    folder: NodeKey
+    path: str
+    name: str
+
+
+class Offering(Protocol):
+    """Offering something above the page until it is answered, closed or taken back (None)."""
+
+    def __call__(
+        self, notice: Notice | None, *, act: Callable[[], None] | None = None, close: Callable[[], None] | None = None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """A signed-in session, as pages get to work with it. All of it is for Tk's thread."""
 
     session: Session
     bridge: TaskBridge
     settings: config.Client
-    say: Callable[[Notice], None]
+    say: Say
     go_to: Callable[[Page], None]
     online: Callable[[], bool]
     upload: Callable[[Sequence[Path], FolderPath], None]
     download: Callable[[Sequence[Entry], Path], None]
+    fetch: Callable[[Entry, Path, Callable[[Job], None]], None]  # for whoever waits for the end of it
+    put_edited: Callable[[EditedFile, Callable[[Job], None]], None]
+    offer: Offering
+    state_dir: Path
 
 
 class Stop(NamedTuple):
@@ -85,6 +110,11 @@ class Page:
     def begin(self, desk: Desk) -> None:
         """Work with a session; what the window shows first is asked for now."""
 
+    @property
+    def unsaved(self) -> str:
+        """Sentence about what would be left undone if the session ended now; "" for nothing."""
+        return ""
+
     def end(self) -> None:
         """Let go of the session without waiting for it: from now on nothing of it touches the views."""
 
@@ -93,6 +123,9 @@ class Page:
 
     def missed(self) -> None:
         """Read anew: changes were missed."""
+
+    def covered(self) -> None:
+        """Close what would show something beside the window: the session has ended, and may go on later."""
 
     def back_online(self) -> None:
         """Take up what failed while the server was away."""

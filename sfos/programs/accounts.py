@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from sfos import config
 from sfos.protocol import SALT_BYTES, VERSION, Role, Verifier, check_password, make_verifier
+from sfos.server.disk.reserve import RESERVE_FILE, Reserve
 from sfos.server.identity.credential_file import Account, CredentialError, CredentialFile, check_user_name
 from sfos.startup.programs import script_name, short_name, spelled, version_line
 
@@ -43,7 +44,8 @@ class _Commands:
         loaded = config.load_from(options, own_home=home)
         self._options = options
         self._security = loaded.security
-        self._accounts = CredentialFile(loaded.server.credentials_file)
+        reserve = Reserve(loaded.server.storage_dir / RESERVE_FILE, loaded.storage.reserve_bytes)
+        self._accounts = CredentialFile(loaded.server.credentials_file, reserve)
 
     def defaults(self) -> str:
         known = f"There are accounts already in {self._accounts.path}:\n"

@@ -25,7 +25,7 @@ from sfos.protocol import VERSION, SfosError
 from sfos.server.audit.chain import KeyUnusable
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault
-from sfos.server.home import open_spaces
+from sfos.server.home import ROOM_TO_START_BYTES, open_spaces, reserve_of
 from sfos.server.maintenance import each_space, whole_home
 from sfos.server.maintenance.which_space import NoSuchSpace
 from sfos.server.process.home_lock import HomeTaken
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> in
         return _fail(str(error), 2)
     run: Run = options.run
     try:
+        reserve_of(loaded).ensure(ROOM_TO_START_BYTES)
         return 0 if run(options, loaded) else 1
     except HomeTaken as taken:
         return _fail(f"a server{taken.holder} is running in {taken.home}: stop it first, and start it afterwards", 1)

@@ -7,6 +7,7 @@ import logging
 import resource
 import threading
 import time
+from functools import partial
 
 from sfos.config import Config
 from sfos.server.audit.chain import KeyUnusable
@@ -114,7 +115,9 @@ class Server:
             settings.socket_buffer_bytes,
         )
         self._watchdog = Watchdog(self._listener.connections, self._sweep, self._give_back)
-        self._bookkeeper = Bookkeeper((home.audit.mark, home.penalty_file.save, home.identity.look), _KEEP_S)
+        save_penalties = partial(home.reserve.through, home.penalty_file.save)
+        chores = (home.audit.mark, save_penalties, home.identity.look, home.reserve.prepare)
+        self._bookkeeper = Bookkeeper(chores, _KEEP_S)
         self._upkeep = Upkeep(home.spaces, chores_of(config.storage, self._stopping.is_set), self._stopping)
         self._swept = 0.0
         self._accounts_fault = ""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sfos.config import Config
 from sfos.server.audit.log import AuditLog
+from sfos.server.disk.reserve import RESERVE_FILE, Reserve
 from sfos.server.disk.storage_faults import MasterKeyMissing
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.identity.penalties import Penalties, PenaltyRule
@@ -32,6 +33,10 @@ from sfos.server.vault.master import MASTER_KEY_VARIABLE, LiveMasterKey, is_cred
 
 _log = logging.getLogger(__name__)
 
+ROOM_TO_START_BYTES = 2**20
+"""Free space that a program finds when it starts, out of the reserve if need be: for the lock, the logs, the marks, and
+for the files that SQLite makes to read a database."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
@@ -45,6 +50,7 @@ class Home:
     identity: CurrentIdentity
     spaces: SpaceRegistry
     commit_feed: CommitFeed
+    reserve: Reserve
     close: Callable[[], None]
     """Closes the spaces and the audit log, then gives the lock back. Once nothing works with any of them any more."""
 
@@ -55,25 +61,28 @@ def open_home(config: Config) -> Home:
     Raises: HomeTaken, CredentialError, AccountsUnfit, CannotListen, KeyUnusable, CertificateUnusable, StorageFault,
     OSError; UnicodeDecodeError for a damaged list of known spaces. Then nothing is left open.
     """
-    settings, secrets = config.server, config.home / SECRETS
+    settings, secrets, reserve = config.server, config.home / SECRETS, reserve_of(config)
+    reserve.ensure(ROOM_TO_START_BYTES)
     with contextlib.ExitStack() as opened:
         opened.callback(HomeLock(config.home, watched_key_file(config)).release)
-        accounts = CredentialFile(settings.credentials_file)
+        accounts = CredentialFile(settings.credentials_file, reserve)
         check_accounts(accounts, settings.host)
-        audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, secrets)))
+        audit = opened.enter_context(contextlib.closing(AuditLog(config.logging, secrets, reserve=reserve)))
         identity = CurrentIdentity(settings.certificate_file, settings.private_key_file, audit)
-        spaces = open_spaces(config)
+        spaces = open_spaces(config, reserve)
         opened.callback(_close_spaces, spaces)
         if left := spaces.remove_half_written():
             _log.info("removed %d half-written file(s) of an earlier run", left)
         penalties = Penalties(_penalty_rule(config))
         penalty_file = PenaltyFile(secrets / PENALTY_FILE, penalties)
         penalty_file.load()
+        _prepare(reserve)
         return Home(
             accounts=accounts,
             sessions=Sessions(_lifetimes(config), _tell_of_the_end(audit)),
             penalties=penalties,
             penalty_file=penalty_file,
+            reserve=reserve,
             audit=audit,
             identity=identity,
             spaces=spaces,
@@ -82,7 +91,12 @@ def open_home(config: Config) -> Home:
         )
 
 
-def open_spaces(config: Config) -> SpaceRegistry:
+def reserve_of(config: Config) -> Reserve:
+    """Room that is kept aside on the disk of the spaces."""
+    return Reserve(config.server.storage_dir / RESERVE_FILE, config.storage.reserve_bytes)
+
+
+def open_spaces(config: Config, reserve: Reserve | None = None) -> SpaceRegistry:
     """The space store that the settings describe. Makes the master key file if nothing is stored yet.
 
     Raises: StorageFault, OSError; UnicodeDecodeError for a damaged list of known spaces.
@@ -96,6 +110,7 @@ def open_spaces(config: Config) -> SpaceRegistry:
     nothing_stored = not stored and not known.missing(stored)
     if not given and is_credential(storage.master_key_file) and not storage.master_key_file.exists():
         raise MasterKeyMissing(f"its service should have been given {storage.master_key_file}")
+    frees_by_itself = bool(storage.expire_every_s and storage.gc_every_s)
     return SpaceRegistry(
         server.storage_dir,
         server.temp_dir,
@@ -105,11 +120,20 @@ def open_spaces(config: Config) -> SpaceRegistry:
             small_token_bytes=storage.small_chunk_limit_bytes,
             busy_timeout_s=storage.busy_timeout_s,
             verify_after_seal=storage.verify_after_seal,
+            history_kept_s=storage.history_kept_s + storage.gc_grace_s if frees_by_itself else None,
         ),
         keep_open=storage.open_catalogs,
         sync_threads=server.worker_threads,
         known=known,
+        reserve=reserve or reserve_of(config),
     )
+
+
+def _prepare(reserve: Reserve) -> None:
+    try:
+        reserve.prepare()
+    except OSError as error:
+        _log.error("no room can be kept aside for a full disk: %s", error)
 
 
 def watched_key_file(config: Config) -> Path | None:

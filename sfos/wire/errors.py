@@ -399,7 +399,7 @@ class ServerBusy(CapacityError):
 
 
 class StorageFull(CapacityError):
-    """The server's disk is full; delete something or ask its administrator."""
+    """The server's disk is full, so it takes nothing new; deleting works, and its administrator can make room."""
 
     code = "storage_full"
 

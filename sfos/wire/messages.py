@@ -512,7 +512,9 @@ class WatchRequest(Request[WatchReply], frozen=True, kw_only=True):
 class UsageReply(Reply, frozen=True, kw_only=True):
     """Bytes and files now; `bytes_stored` counts what lies on the disk, history included. No quota: None.
 
-    `quota_files` bounds `entries_current`: files, folders and links, as they are now.
+    `quota_files` bounds `entries_current`: files, folders and links, as they are now. Of `bytes_stored`, `bytes_rows`
+    are rows of the catalog (names, versions, lists, kept answers), and `bytes_history` at the least are held by history
+    and by uploads under way; it is freed `history_kept_s` after it ended, or None: not by itself, or not known.
     """
 
     bytes_current: Count
@@ -521,6 +523,9 @@ class UsageReply(Reply, frozen=True, kw_only=True):
     quota_bytes: Count | None = None
     entries_current: Count = 0
     quota_files: Count | None = None
+    bytes_rows: Count = 0
+    bytes_history: Count | None = None
+    history_kept_s: Count | None = None
 
 
 @command("usage", Access.USER, "how much is kept", space_in=("space",))

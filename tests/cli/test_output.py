@@ -180,6 +180,16 @@ def test_usage_with_and_without_a_quota() -> None:
     assert output.usage_lines(usage) == ["files now  1.5 kB in 1 file", "stored     2.5 MB, history included"]
     limited = UsageReply(bytes_current=0, files_current=0, bytes_stored=70, quota_bytes=100)
     assert output.usage_lines(limited, in_bytes=True)[-1] == "quota      100 bytes, of which 30 bytes are left"
+    held = UsageReply(
+        bytes_current=64_000_000, files_current=3, bytes_stored=3_100_000_000, quota_bytes=3_000_000_000,
+        bytes_history=3_030_000_000, history_kept_s=91 * 86_400,
+    )  # fmt: skip
+    assert output.usage_lines(held) == [
+        "files now  64 MB in 3 files",
+        "stored     3.1 GB, history included",
+        "history    3.0 GB or more: earlier versions, deleted files, unfinished uploads; freed after 91 days",
+        "quota      3.0 GB, of which 0 B are left",
+    ]
     counted = UsageReply(bytes_current=0, files_current=7, bytes_stored=70, entries_current=9, quota_files=10_000)
     assert output.usage_lines(counted)[-1] == "           10,000 files and folders, of which 9,991 are left"
 

@@ -25,7 +25,7 @@ from sfos.client.transfer import TransferEngine
 from sfos.gui.files.page import FilesPage
 from sfos.gui.files.session import FilesSession
 from sfos.gui.files.views import FilesViews
-from sfos.gui.model import Sort
+from sfos.gui.model import Notice, Say, Sort
 from sfos.gui.shell.app import App
 from sfos.gui.shell.choices import Choices
 from sfos.gui.shell.places import PLACES
@@ -275,7 +275,7 @@ def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None
     form.password.delete(0, "end")
     form.password.insert(0, password)
     form.submit.invoke()
-    through = lambda: isinstance(hand.app.gate.card, NewPasswordCard) or hand.app.workspace is not None  # noqa: E731
+    through = lambda: isinstance(hand.app.gate.card, NewPasswordCard) or not hand.app.gate.shown  # noqa: E731
     hand.wait(lambda: isinstance(hand.app.gate.card, TrustCard) or through(), what="an answer")
     trust = hand.app.gate.card
     if isinstance(trust, TrustCard):
@@ -287,7 +287,7 @@ def sign_in(hand: Hand, password: str = PASSWORD, *, later: bool = True) -> None
         first.other.invoke()
     if not later:
         return
-    hand.wait(lambda: hand.app.workspace is not None, what="the workspace")
+    hand.wait(lambda: not hand.app.gate.shown, what="the workspace")
     hand.wait(lambda: hand.files.browser.listing.phase == "ready", what="the first list")
 
 
@@ -383,6 +383,15 @@ def enter(signed_out: Hand) -> Iterator[Callable[[str], Hand]]:
     workspace = signed_out.app.workspace
     if workspace is not None:  # its server may be gone: nobody to say goodbye to
         signed_out.app._leave(logout=False)
+
+
+def said_to(notices: list[Notice]) -> Say:
+    """A listener that keeps what is said in `notices`."""
+
+    def say(notice: Notice, **_behind: object) -> None:
+        notices.append(notice)
+
+    return say
 
 
 def write(path: Path, content: bytes | str) -> Path:

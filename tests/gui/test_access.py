@@ -15,7 +15,6 @@ from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.options import ClientOptions
 from sfos.client.session import keyring_store
 from sfos.client.session.session import Session
-from sfos.client.transfer import queue_file
 from sfos.gui.signing_in import presenter as access_module
 from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.passwords import judge, requirements
@@ -30,8 +29,9 @@ from sfos.gui.signing_in.presenter import (
 )
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.threads.bridge import TaskBridge
+from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
-from tests.gui.conftest import PASSWORD, USER, Hand, sign_in, write
+from tests.gui.conftest import PASSWORD, USER, Hand, put, sign_in, write
 from tests.gui.entrance import Entrance, entrance
 from tests.support.server_process import ServerProcess
 
@@ -377,11 +377,11 @@ def test_too_many_wrong_passwords_hold_up_the_button_and_another_server_frees_it
 
 def test_the_end_of_a_session_says_by_whose_doing() -> None:
     revoked = ended_notice(SessionRevoked("The session has ended (ended by an administrator)."), kept=2)
-    assert "by an administrator" in revoked.text and "2 unfinished transfers are kept: they can" in revoked.text
+    assert "by an administrator" in revoked.text and "and 2 unfinished transfers go on" in revoked.text
     one = ended_notice(SessionEnded(), kept=1).text
-    assert "password is changed" in one and "1 unfinished transfer is kept: it can" in one
+    assert "password is changed" in one and "and 1 unfinished transfer goes on" in one
     lost = ended_notice(LoginFailed(), kept=0).text
-    assert "disabled" in lost and "kept" not in lost
+    assert "disabled" in lost and "come back to where you were." in lost
 
 
 @pytest.mark.display
@@ -402,22 +402,64 @@ def test_a_long_reason_above_the_form_does_not_make_it_wider_not_even_for_a_mome
 
 
 @pytest.mark.display
-def test_a_session_ended_by_an_administrator_leads_to_the_form_with_the_reason_above_it(
-    fresh_hand: Hand, admin: Administration, tmp_path: Path
-) -> None:
+def test_after_a_session_was_ended_one_signs_in_where_one_was_and_what_was_under_way_goes_on(
+    fresh_hand: Hand, admin: Administration, session: Session, folder: str, tmp_path: Path, server: ServerProcess,
+    trust: Trust,
+) -> None:  # fmt: skip
     hand = fresh_hand
-    path = queue_file.file_for(hand.app._state_dir, hand.space.session.address, USER)
+    put(session, folder, tmp_path, "a.txt", "b.txt", "c.txt")
+    hand.click_row("b.txt")
+    hand.wait(lambda: hand.files.orders.selection.entries, what="the selection")
+    hand.files.orders.copy()
     hand.space.transfers.set_limit(50_000)
-    hand.files.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 8_000)])
+    hand.files.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 4_000)])
     hand.wait(lambda: hand.space.transfers.board.active, what="the transfer")
+    space, was = hand.space, hand.files.browser.listing
     admin.end_sessions(USER)
     hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")
     card = hand.app.gate.card
     assert isinstance(card, SignInCard)
     assert card.notice is not None and "by an administrator" in card.notice.text
-    assert "1 unfinished transfer is kept" in card.notice.text
-    hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
-    assert len(queue_file.load(path)) == 1
-    path.unlink()
-    sign_in(hand)
-    assert hand.app.workspace is not None
+    assert "1 unfinished transfer goes on" in card.notice.text
+    assert not hand.app.window.frame.winfo_ismapped(), "nobody reads on while nobody is signed in"
+    hand.press("ctrl+u", "Delete")  # keys of what is covered
+    assert hand.dialog(Dialog) is None
+    with Session.sign_in(Address.parse(server.address), USER, PASSWORD, trust, ClientOptions()) as other:
+        put(other, folder, tmp_path, "meanwhile.txt")
+        other.logout()
+    hand.wait(lambda: not hand.app.bridge.alive(), what="the keyring, and the threads of what was broken off")
+    hand.click(card.password)
+    hand.type(PASSWORD)
+    hand.press("Return")
+    hand.wait(lambda: not hand.app.gate.shown, what="the way back in")
+    assert hand.space is space
+    assert hand.files.browser.folder == was.folder
+    assert [entry.name for entry in hand.views.list.selected()] == ["b.txt"]
+    assert hand.files.state.can_paste
+    hand.wait(lambda: hand.app.root.focus_get() is hand.views.list.tree, what="the keyboard")
+    hand.wait(lambda: "meanwhile.txt" in hand.names(), what="what was changed meanwhile")
+    space.transfers.set_limit(None)
+    hand.wait(lambda: "big.bin" in hand.names(), what="the end of the upload")
+    hand.wait(lambda: space.transfers.board.completed, what="its row")
+    assert "Connected" in str(hand.app.window.status._state.cget("text"))
+    put(space.session, folder, tmp_path, "later.txt")
+    hand.wait(lambda: "later.txt" in hand.names(), what="changes, as they happen")
+
+
+@pytest.mark.display
+def test_somebody_else_who_signs_in_after_a_session_has_ended_sees_nothing_of_it(
+    fresh_hand: Hand, admin: Administration, server: ServerProcess
+) -> None:
+    hand = fresh_hand
+    admin.end_sessions(USER)
+    hand.wait(lambda: isinstance(hand.app.gate.card, SignInCard), what="the form")
+    hand.wait(lambda: not hand.app.bridge.alive(), what="the keyring")
+    card = hand.app.gate.card
+    assert isinstance(card, SignInCard)
+    before = hand.space
+    card.user.delete(0, "end")
+    card.user.insert(0, "admin")
+    sign_in(hand, "admin123")
+    assert hand.space is not before
+    assert hand.space.session.user == "admin" and hand.files.browser.folder.path == "/"
+    assert hand.files.browser.listing.can_back is False

@@ -34,11 +34,11 @@ def files_states() -> Iterator[FilesState]:
     for way, entries, can_paste in itertools.product(
         (FolderPath(), FolderPath().child(3, "folder")), ((), (file,), (folder,), (file, folder)), (False, True)
     ):
-        yield FilesState(Listing(way), Selection(entries), can_paste)
+        yield FilesState(Listing(way), Selection(entries), can_paste, can_paste)
 
 
 STATES: dict[ModuleType, Sequence[Any]] = {
-    shell_commands: [WindowState(*bits) for bits in itertools.product((False, True), repeat=6)],
+    shell_commands: [WindowState(*bits) for bits in itertools.product((False, True), repeat=7)],
     files_commands: list(files_states()),
     account_commands: [object()],
 }
@@ -76,8 +76,8 @@ def test_a_menu_has_its_rows_in_order_with_lines_between_groups() -> None:
     ]  # fmt: skip
     settings = [command.id if command else None for command in rows_of(EVERY, "settings")]
     assert settings == [
-        "theme", "contrast", "text_larger", "text_smaller", None, "details_pane", "transfers", None, "sessions",
-        "change_password", "sign_out", None, "help", "quit",
+        "theme", "contrast", "text_larger", "text_smaller", None, "side_pane", "details_pane", "transfers", None,
+        "sessions", "change_password", "sign_out", None, "help", "quit",
     ]  # fmt: skip
 
 
@@ -140,6 +140,7 @@ def test_every_key_button_and_menu_row_gives_its_command(
     hand.click_row("a.txt")
     hand.wait(lambda: hand.files.orders.selection.entries)
     hand.files.orders.copy()
+    hand.files.operations.undo = lambda: None
     grey = {command.id for command in EVERY} - {command.id for command in offers.possible()}
     assert not grey
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,10 @@ pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 def folders(session: Session, folder: str, count: int) -> None:
     for number in range(count):
         session.api.make_folder(f"{folder}/f{number:02}")
+
+
+def chosen(hand: Hand) -> list[str]:
+    return [entry.name for entry in hand.views.list.selected()]
 
 
 def menus(hand: Hand) -> list[Menu]:
@@ -72,13 +77,15 @@ def test_what_a_menu_offers_is_done_by_a_click(hand: Hand) -> None:
 def test_after_a_dialog_the_keyboard_is_where_it_was(hand: Hand, session: Session, folder: str, answer: str) -> None:
     folders(session, folder, 3)
     hand.click_row("f01")
-    hand.press("F2")
+    hand.press("ctrl+shift+n")
     hand.wait(lambda: hand.dialog(Dialog) is not None and str(hand.app.root.focus_get()).startswith(".!dialog"))
     hand.press(answer)
     hand.wait(lambda: hand.dialog(Dialog) is None, what="the end of the dialog")
     hand.wait(lambda: hand.app.root.focus_get() is hand.views.list.tree, what="the keyboard")
-    hand.press("Down")
-    hand.wait(lambda: [entry.name for entry in hand.views.list.selected()] == ["f02"], what="the next row")
+    if answer == "Return":
+        hand.wait(lambda: chosen(hand) == ["New folder"], what="the new folder")
+    hand.press("Up" if answer == "Return" else "Down")
+    hand.wait(lambda: chosen(hand) == ["f02"], what="the next row")
 
 
 def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_where_it_is(
@@ -205,9 +212,9 @@ def test_a_dialog_closed_before_the_answer_leaves_the_reason_to_the_window(
     said: list[str] = []
     show = hand.app.window.toast.show
 
-    def listen(notice: Notice) -> None:
+    def listen(notice: Notice, **behind: Callable[[], object] | None) -> None:
         said.append(notice.text)
-        show(notice)
+        show(notice, **behind)
 
     monkeypatch.setattr(hand.app.window.toast, "show", listen)
     hand.app.window.offers.run(CHANGE_PASSWORD)

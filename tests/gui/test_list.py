@@ -137,3 +137,31 @@ def test_twenty_thousand_rows_fill_without_stalling_the_window(hand: Hand) -> No
     # 8 ms a slice; the bound leaves room for a machine that runs other things too.
     assert max(gaps) < 2.0, max(gaps)  # UX asks for 0.01; this bound only finds a fill in one piece
     hand.files.browser.refresh()
+
+
+def test_deleting_many_selected_rows_tells_of_the_selection_a_few_times_only(
+    hand: Hand, session: Session, folder: str
+) -> None:
+    from sfos.gui.model import Listing
+    from sfos.protocol import Entry
+
+    rows = tuple(
+        Entry(node=10_000 + n, parent=1, name=f"file {n:05}.txt", kind="file", revision="1", size=n)
+        for n in range(1_500)
+    )
+    place, files = hand.files.browser.folder.child(9, "many"), hand.views.list
+    hand.views.show_listing(Listing(place, rows, len(rows), phase="ready"))
+    hand.wait(lambda: len(files.tree.get_children()) == len(rows), 30, what="all rows")
+    files.moves.select_all()
+    hand.app.root.update()
+    told: list[int] = []
+    tell = files._on_select
+    files._on_select = lambda entries, focus: told.append(len(entries))
+    try:
+        hand.views.show_listing(Listing(place, rows[1_000:], 500, phase="ready"))
+        hand.wait(lambda: len(files.tree.get_children()) == 500, what="the others gone")
+        hand.app.root.update()
+    finally:
+        files._on_select = tell
+    assert told and told[-1] == 500 and len(told) <= 3, "each costs the whole window a moment"
+    hand.files.browser.refresh()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfos.gui import wording
-from sfos.gui.account.usage import usage_of, usage_text, used_share
+from sfos.gui.account.usage import history_share, usage_of, usage_text, used_share
 from sfos.gui.commands import readable, sequence
 from sfos.gui.files.list_keys import find_typed
 from sfos.gui.files.operations import deletion_text, name_problem, named
@@ -19,7 +19,7 @@ from sfos.gui.files.ordering import SortedRows, natural, sort_key
 from sfos.gui.look import kinds
 from sfos.gui.look.palette import LIGHT, Palette, contrast, palette_for
 from sfos.gui.look.scaling import factor_for
-from sfos.gui.model import FolderPath, Selection, Sort
+from sfos.gui.model import FolderPath, Selection, Sort, Usage
 from sfos.gui.nodes import HOME, NodeKey
 from sfos.gui.preview.presenter import details_of
 from sfos.gui.shell import choices
@@ -302,6 +302,27 @@ def test_each_limit_is_told_and_the_bar_is_of_the_one_that_is_nearest(
         )
     )  # fmt: skip
     assert (usage_text(usage), used_share(usage)) == (text, share)
+
+
+def used(stored: int, history: int, quota: int | None = 10_000_000, **files: int) -> Usage:
+    return usage_of(UsageReply(
+        bytes_current=100_000, files_current=1, bytes_stored=stored, quota_bytes=quota, bytes_history=history, **files
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("usage", "text", "share"),
+    [
+        (used(5_000_000, 4_000_000), "5.0 MB of 10.0 MB used\n4.0 MB of it history, 5.0 MB left", 0.4),
+        (used(12_000_000, 11_000_000), "12.0 MB of 10.0 MB used\n11.0 MB of it history, 0 B left", 0.9),
+        (used(5_000_000, 200_000), "5.0 MB of 10.0 MB used", 0.02),  # not worth a line
+        (used(5_000_000, 4_000_000, None), "100 kB in 1 file", 0.0),
+        (used(1_000, 900, entries_current=9, quota_files=10), None, 0.0),  # the bar is of the files
+    ],
+)
+def test_what_history_holds_is_said_and_has_its_part_of_the_bar(usage: Usage, text: str | None, share: float) -> None:
+    assert text is None or usage_text(usage) == text
+    assert history_share(usage) == pytest.approx(share)
 
 
 # --- Choices ------------------------------------------------------------------------------------------------------

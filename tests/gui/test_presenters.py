@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from sfos.client.errors import ConnectionLost
 from sfos.client.session.session import Session
 from sfos.client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
 from sfos.client.watch import Resync
+from sfos.gui.files import operations as operations_module
 from sfos.gui.files.browser import BrowserPresenter
 from sfos.gui.files.folders import FoldersPresenter
 from sfos.gui.files.operations import OperationsPresenter
@@ -23,7 +25,8 @@ from sfos.gui.preview.presenter import PreviewPresenter, Shown
 from sfos.gui.shell.watching import WatchPresenter
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.transfers.conflicts import ConflictsPresenter
-from sfos.protocol import Change, Entry, ServerFault
+from sfos.protocol import Change, Entry, ServerFault, counted
+from tests.gui.conftest import said_to
 
 Settle = Callable[..., None]
 
@@ -150,7 +153,7 @@ def test_a_node_revealed_before_it_is_there_is_selected_when_it_comes(
 ) -> None:
     since = session.info.home.cursor
     node = NodeKey(HOME, session.api.make_folder(f"{folder}/new").node)
-    browsing.browser.reveal(node)
+    browsing.browser.reveal((node,))
     assert browsing.revealed == []
     browsing.browser.apply(changes_to(session, since))
     settle(lambda: browsing.revealed == [(node,)])
@@ -227,7 +230,7 @@ def test_a_file_changed_by_others_since_it_was_shown_is_not_deleted(
     shown = session.api.stat(f"{folder}/doc.txt")
     put(session, tmp_path, folder, doc="new and longer")
     notices: list[Notice] = []
-    operations = OperationsPresenter(bridge, session.api, on_notice=notices.append, on_done=lambda _node: None)
+    operations = OperationsPresenter(bridge, session.api, on_notice=said_to(notices), on_done=lambda _nodes: None)
     operations.delete([shown])
     settle(lambda: notices)
     assert notices[0].severity == "error"
@@ -238,11 +241,40 @@ def test_a_file_changed_by_others_since_it_was_shown_is_not_deleted(
 def test_a_name_that_is_taken_is_told(bridge: TaskBridge, session: Session, folder: str, settle: Settle) -> None:
     session.api.make_folder(f"{folder}/taken")
     notices: list[Notice] = []
-    operations = OperationsPresenter(bridge, session.api, on_notice=notices.append, on_done=lambda _node: None)
+    operations = OperationsPresenter(bridge, session.api, on_notice=said_to(notices), on_done=lambda _nodes: None)
     entry = session.api.stat(folder)
     operations.make_folder(FolderPath().child(entry.node, entry.name), "TAKEN")
     settle(lambda: notices)
     assert notices[0].severity == "error" and "already there" in notices[0].text
+
+
+def test_a_long_deletion_says_how_far_it_is_and_stops_between_two_requests(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations_module, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(operations_module, "TELL_S", 0.005)
+    monkeypatch.setattr(operations_module, "DELETED_AT_ONCE", 1)
+    for number in range(40):
+        session.api.make_folder(f"{folder}/f{number}")
+    entries = session.api.list_folder(folder)
+    notices: list[Notice] = []
+
+    def say(notice: Notice, *, act: Callable[[], object] | None = None, **_behind: object) -> None:
+        notices.append(notice)
+        if notice.action == "Stop" and len(notices) > 3:
+            assert act is not None
+            act()
+
+    done: list[object] = []
+    operations = OperationsPresenter(bridge, session.api, on_notice=say, on_done=done.append)
+    operations.delete(entries)
+    settle(lambda: done)
+    assert re.fullmatch(r"Deleting \d+ of 40…", notices[0].text) and notices[0].lasting
+    left = len(session.api.list_folder(folder))
+    assert 0 < left < 40
+    said = notices[-1].text
+    assert said.startswith(f"Stopped: {counted(left, 'item')} ")
+    assert said.endswith(" deleted.") and counted(40 - left, "item") in said
 
 
 # --- Watching -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import io
 import struct
 import subprocess
@@ -10,6 +12,7 @@ import threading
 import wave
 import zipfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,7 +167,7 @@ def test_audio_tells_its_length() -> None:
     assert ("Length", "0:03") in block.facts
 
 
-@pytest.mark.parametrize("kind", ["text", "code", "markdown", "table", "picture", "pdf", "archive", "audio"])
+@pytest.mark.parametrize("kind", ["text", "code", "markdown", "table", "picture", "drawing", "pdf", "archive", "audio"])
 def test_junk_is_answered_not_crashed_on(kind: str) -> None:
     for data in (b"", b"%PDF-1.7 junk", b"PK\x03\x04junk" + bytes(range(256)) * 20):
         assert show(kind, data, "junk.bin") is not None
@@ -195,3 +198,76 @@ def test_the_worker_sees_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", spy)
     show("text", b"x")
     assert "SFOS_PASSWORD" not in seen[0] and "PATH" in seen[0]
+
+
+# --- drawings, large pictures, and what is left out -----------------------------------------------------------------
+
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 10"><rect width="20" height="10" fill="#0000ff"/>%s</svg>'
+)
+
+
+def test_a_drawing_is_drawn_as_large_as_there_is_room_and_its_own_size_is_told() -> None:
+    for data in (SVG % b"", gzip.compress(SVG % b"")):
+        block = show("drawing", data, "d.svg", edge=400)
+        assert isinstance(block, PictureBlock)
+        assert (block.width, block.height, block.true_width, block.true_height) == (400, 200, 20, 10)
+        assert block.pixels[:3] == b"\x00\x00\xff"
+
+
+def test_a_drawing_never_opens_another_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture_bytes((20, 10)))
+    links = b'<image href="%s" width="20" height="10"/>' % str(secret).encode()
+    xlink = links.replace(b"href", b'xmlns:x="http://www.w3.org/1999/xlink" x:href')
+    inside = b'<image href="data:image/png;base64,%s" width="20" height="10"/>'
+    for part, first in (
+        (links, b"\x00\x00\xff"), (xlink, b"\x00\x00\xff"),
+        (inside % base64.b64encode(picture_bytes((20, 10))), b"\xff\x00\x00"),
+    ):  # fmt: skip
+        block = show("drawing", SVG % part, "d.svg", edge=100)
+        assert isinstance(block, PictureBlock) and block.pixels[:3] == first
+
+
+@pytest.mark.parametrize("data", [b"<svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='0' height='0'/>", b"<p/>"])
+def test_a_drawing_that_cannot_be_drawn_shows_its_text_and_says_so(data: bytes) -> None:
+    block = show("drawing", data, "d.svg")
+    assert isinstance(block, TextBlock) and text_of(block) == data.decode()
+    assert "cannot be drawn" in block.note
+
+
+def test_a_large_photo_is_scaled_while_it_is_decoded() -> None:
+    photo = Image.new("L", (12_000, 10_000), 128)  # 120 megapixels, which whole would be refused
+    out = io.BytesIO()
+    photo.save(out, "JPEG", quality=30)
+    block = show("picture", out.getvalue(), "p.jpg", edge=600)
+    assert isinstance(block, PictureBlock), block
+    assert (block.width, block.height, block.true_width) == (600, 500, 12_000)
+
+
+def test_a_photo_taken_upright_is_shown_so_with_its_true_size() -> None:
+    photo, out = Image.new("RGB", (400, 200), "red"), io.BytesIO()
+    exif = photo.getexif()
+    exif[0x0112] = 6  # turned by a quarter
+    photo.save(out, "JPEG", exif=exif)
+    block = show("picture", out.getvalue(), "p.jpg", edge=100)
+    assert isinstance(block, PictureBlock)
+    assert (block.width, block.height, block.true_width, block.true_height) == (50, 100, 200, 400)
+
+
+def test_whatever_is_left_out_of_a_preview_is_said() -> None:
+    assert note_of(show("text", b"all of it\n")) == ""
+    assert "Only the beginning" in note_of(show("text", b"abc", complete=False, size=100))
+    assert "1 very long line is shortened" in note_of(show("text", b"x" * 5_000 + b"\nshort"))
+    assert "2 very long lines are shortened" in note_of(show("code", (b"x" * 5_000 + b"\n") * 2, "a.py"))
+    assert "too long" in note_of(show("markdown", b"**a** b\n\n" * 40_000, "n.md"))
+    assert note_of(show("table", b"a,b\n1,2\n", "t.csv")) == ""
+    assert "the first 1,000 rows" in note_of(show("table", b"n\n" + b"1\n" * 2_000, "t.csv"))
+    assert "60 of 70 columns" in note_of(show("table", b",".join([b"x"] * 70) + b"\n", "t.csv"))
+    assert "long cells" in note_of(show("table", b"a,b\n" + b"x" * 900 + b",1\n", "t.csv"))
+
+
+def note_of(block: object) -> str:
+    assert isinstance(block, TextBlock | TableBlock)
+    assert block.cut == bool(block.note)
+    return block.note

@@ -27,7 +27,7 @@ from sfos.gui.transfers.keeping import TransferKeeper
 from sfos.gui.transfers.presenter import TransfersPresenter
 from sfos.gui.transfers.work import Download, Upload
 from sfos.protocol import Entry
-from tests.gui.conftest import PASSWORD, USER, Hand, put, sign_in, write
+from tests.gui.conftest import PASSWORD, USER, Hand, put, said_to, sign_in, write
 
 Settle = Callable[..., None]
 SLOW = 50_000  # bytes a second: nothing comes to its end by itself
@@ -57,7 +57,7 @@ def panel(bridge: TaskBridge, session: Session, folder: str) -> Iterator[Panel]:
     conflicts = ConflictsPresenter(bridge, lambda _question, _answer: lambda: None)
     told = Panel(None, FolderPath((*FolderPath().crumbs, Crumb(entry.node, entry.name))))  # type: ignore[arg-type]
     told.transfers = TransfersPresenter(
-        bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=told.notices.append,
+        bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=said_to(told.notices),
         on_queue=lambda: told.queue_changes.append(told.transfers.unfinished_work()),
     )  # fmt: skip
     with TransferEngine(session, TransferOptions(parallel_jobs=1), told.transfers.listen) as engine:
@@ -161,7 +161,7 @@ def test_what_ended_with_the_session_is_kept_and_not_tried_again_by_itself(
     conflicts = ConflictsPresenter(bridge, lambda _question, _answer: lambda: None)
     notices: list[Notice] = []
     transfers = TransfersPresenter(
-        bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=notices.append
+        bridge, for_job=conflicts.for_job, on_board=lambda _board: None, on_notice=said_to(notices)
     )
     with (
         Session.sign_in(session.address, USER, PASSWORD, trust, ClientOptions()) as mine,

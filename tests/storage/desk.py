@@ -82,6 +82,11 @@ class Desk:
     def have(self, ids: Sequence[bytes]) -> list[bool]:
         return self.space.have(self.caller, ids)
 
+    def bytes_of_chunks(self) -> int:
+        """Bytes that all sealed chunks of the space take, without the rows about them."""
+        usage = self.space.usage(self.caller)
+        return usage.bytes_stored - usage.bytes_rows
+
     # --- changing ---------------------------------------------------------------------------------------------
 
     def item(

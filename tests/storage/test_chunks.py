@@ -69,14 +69,12 @@ def test_chunks_that_come_along_and_are_there_already_are_kept_once(
     desk.put_many({"/live": files["/7"]})
     other.upload(files["/33"])
     before = {one.location for one in context.store.list_stored()}
-    stored = space.usage(desk.caller).bytes_stored
+    stored = desk.bytes_of_chunks()
     desk.put_many(files)
     after = list(context.store.list_stored())
     assert before <= {one.location for one in after}
     assert len(after) == len(files)
-    assert space.usage(desk.caller).bytes_stored - stored == sum(
-        one.sealed_len for one in after if one.location not in before
-    )
+    assert desk.bytes_of_chunks() - stored == sum(one.sealed_len for one in after if one.location not in before)
     ids = [chunk_id(desk.key, data) for data in files.values()]
     assert all(Desk(space, "u3").have(ids)), "what the other had put is part of a file now"
     assert {path: desk.read(path) for path in files} == files
@@ -108,11 +106,11 @@ def test_an_upload_goes_on_after_a_restart_of_the_server(new_registry: Callable[
 def test_a_chunk_that_is_there_is_not_stored_again(desk: Desk, space: Space) -> None:
     data = os.urandom(250_000)
     desk.put("/a", data)
-    stored = space.usage(desk.caller).bytes_stored
+    stored = desk.bytes_of_chunks()
     record, piece = desk.cut(data)[0]
     assert space.put_chunks(desk.caller, [record, record], memoryview(piece + piece)) == 0
     desk.put("/b", data)
-    assert space.usage(desk.caller).bytes_stored == stored
+    assert desk.bytes_of_chunks() == stored
 
 
 def test_the_data_of_chunks_must_match_their_records(desk: Desk, space: Space) -> None:

@@ -307,7 +307,7 @@ def test_the_same_commit_sent_by_many_threads_at_once_applies_once(desk: Desk, s
         thread.join()
     assert len(replies) == 8
     assert all(reply == replies[0] for reply in replies)
-    assert space.usage(desk.caller).bytes_stored == sealed_size(4)
+    assert desk.bytes_of_chunks() == sealed_size(4)
 
 
 def test_an_op_id_cannot_be_used_for_another_request(desk: Desk, space: Space) -> None:
@@ -343,6 +343,7 @@ def test_the_replies_of_earlier_versions_are_given_again(desk: Desk, space: Spac
     old = context.names.seal_reply(request.op_id, len(header).to_bytes(4, "big") + header)
     with context.catalog.core() as connection:
         connection.exec_driver_sql("UPDATE commits SET reply = ? WHERE op_id = ?", (old, request.op_id))
+        connection.exec_driver_sql("UPDATE spaces SET bytes_rows = bytes_rows - 16")  # a fingerprint less
     assert desk.send(request) == reply
 
 
@@ -350,6 +351,8 @@ def test_a_request_of_long_ago_is_not_carried_out_again(desk: Desk, space: Space
     request = MakeFolderRequest(op_id=new_op(), target=Target(path="/a"))
     desk.send(request)
     with context.catalog.core() as connection:
+        forgotten = "(SELECT sum(length(reply)) FROM commits)"
+        connection.exec_driver_sql(f"UPDATE spaces SET bytes_rows = bytes_rows - {forgotten}")
         connection.exec_driver_sql("UPDATE commits SET reply = NULL")
     desk.delete("/a")
     with pytest.raises(AnswerForgotten):
@@ -363,7 +366,7 @@ def test_a_chunk_that_is_not_what_its_id_says_is_refused_and_nothing_stored(desk
         space.put_chunks(desk.caller, [record], memoryview(b"wrong"))
     with pytest.raises(BadChunk):
         desk.commit([desk.item("/a", [record])], [record], [(record, b"wrong")])
-    assert space.usage(desk.caller).bytes_stored == 0
+    assert desk.bytes_of_chunks() == 0
 
 
 def test_a_list_that_lies_about_a_length_is_refused(desk: Desk) -> None:
@@ -405,7 +408,7 @@ def test_missing_chunks_are_named_once_and_the_retry_succeeds(desk: Desk) -> Non
     assert desk.read("/a") == data
 
 
-def test_below_the_floor_of_free_space_uploads_are_refused_and_deletes_still_work(
+def test_below_the_floor_of_free_space_whatever_grows_is_refused_and_deletes_still_work(
     new_registry: Callable[..., SpaceRegistry],
 ) -> None:
     with new_registry().lease(SPACE_ID) as space:
@@ -419,8 +422,9 @@ def test_below_the_floor_of_free_space_uploads_are_refused_and_deletes_still_wor
         with pytest.raises(StorageFull):
             desk.put_many({"/b": b"other"})
         assert desk.read("/a") == b"data"
-        desk.move("/a", "/c")
-        desk.delete("/c")
+        with pytest.raises(StorageFull):
+            desk.move("/a", "/c")
+        desk.delete("/a")
         assert desk.tree() == {}
 
 
@@ -435,7 +439,7 @@ def test_a_quota_counts_stored_bytes_history_and_pending_included(desk: Desk, sp
         bounded.put_many({"/c": os.urandom(90_000)})
     usage = space.usage(Caller("u1", 250_000))
     assert usage.quota_bytes == 250_000
-    assert 180_000 < usage.bytes_stored < 181_000
+    assert 180_000 < usage.bytes_stored - usage.bytes_rows < 181_000
     desk.put("/c", os.urandom(90_000))  # without a quota
 
 

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import delete
 
 from sfos.server.catalog.schema import past
+from sfos.server.maintenance.expire import expire_history
 from sfos.server.maintenance.gc import MIN_ORPHAN_AGE_MS, collect_garbage, remove_old_half_written
 from sfos.server.maintenance.verify import verify_space
-from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
 from sfos.server.spaces.space import Space
 from tests.storage.clock import Clock
@@ -52,8 +53,64 @@ def test_what_a_day_old_upload_left_behind_goes(
     assert done.chunks == 3
     assert files_stored() == before - 3
     assert desk.read("/kept") == kept
-    assert space.usage(desk.caller).bytes_stored == sum(one.sealed_len for one in context.store.list_stored())
+    assert desk.bytes_of_chunks() == sum(one.sealed_len for one in context.store.list_stored())
     assert collect_garbage(context, DAY_MS).chunks == 0
+
+
+def catalog_bytes(context: SpaceContext) -> int:
+    return sum(path.stat().st_size for path in context.directory.glob("catalog.db*") if "shm" not in path.name)
+
+
+@pytest.fixture
+def furnished(desk: Desk, context: SpaceContext, clock: Clock) -> int:
+    """Six thousand names that were there and are forgotten; the bytes that the catalog takes."""
+    for part in range(3):
+        desk.put_many({f"/{part}/{number:0200}": b"" for number in range(2_000)})
+        desk.delete(f"/{part}")
+    clock.ahead_ms = 10 * DAY_MS
+    expire_history(context, 0)
+    return catalog_bytes(context)
+
+
+def test_a_catalog_gives_back_what_was_deleted_from_it_where_maintenance_at_a_terminal_asks_for_it(
+    desk: Desk, context: SpaceContext, furnished: int
+) -> None:
+    desk.put("/kept", b"kept")
+    assert collect_garbage(context, DAY_MS).given_back == 0, "a server does not let its writers wait for that"
+    assert catalog_bytes(context) > furnished // 2
+    done = collect_garbage(context, DAY_MS, compact=True)
+    assert done.given_back > 1_000_000
+    assert catalog_bytes(context) < furnished // 3
+    desk.put("/new", b"new")
+    assert desk.tree() == {"/kept": b"kept", "/new": b"new"}
+    assert collect_garbage(context, DAY_MS, compact=True).given_back == 0, "it is not worth it again"
+
+
+def test_a_catalog_gives_back_beside_somebody_who_reads_it_all_the_while(
+    desk: Desk, context: SpaceContext, furnished: int
+) -> None:
+    """The file itself is shorter once nobody reads what was there before."""
+    desk.put("/kept", b"kept")
+    with context.catalog.read() as tx:
+        before = tx.execute("SELECT count(*) FROM commits")
+        assert collect_garbage(context, DAY_MS, compact=True).given_back > 1_000_000
+        desk.put("/new", b"new")
+        assert tx.execute("SELECT count(*) FROM commits") == before
+    assert desk.tree() == {"/kept": b"kept", "/new": b"new"}
+    context.catalog.outside_transactions("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert catalog_bytes(context) < furnished // 3
+
+
+@pytest.mark.usefixtures("furnished")
+@pytest.mark.leaves_damage
+def test_a_catalog_is_not_written_anew_where_there_is_no_room_for_that(
+    new_registry: Callable[..., SpaceRegistry], clock: Clock
+) -> None:
+    narrow = new_registry(limits=StoreLimits(free_floor_bytes=2**60), now_ms=clock)
+    with narrow.inspect(SPACE_ID) as inner:
+        before = catalog_bytes(inner)
+        assert collect_garbage(inner, DAY_MS, compact=True).given_back == 0
+        assert catalog_bytes(inner) >= before // 2
 
 
 def test_a_chunk_put_again_gets_a_new_day(desk: Desk, context: SpaceContext, clock: Clock) -> None:

@@ -63,11 +63,11 @@ def test_a_damaged_chunk_is_asked_for_again_and_heals_all_files_that_have_it(
     records = [record for record, _ in desk.cut(BIG)]
     results, missing = desk.commit([desk.item("/three", records)], records)
     assert (results[0].error is not None, missing) == (True, ids)
-    stored = desk.space.usage(desk.caller).bytes_stored
+    stored = desk.bytes_of_chunks()
     desk.put("/three", BIG)
     assert desk.have(ids) == [True]
     assert desk.tree() == dict.fromkeys(("/one", "/two", "/three"), BIG)
-    assert desk.space.usage(desk.caller).bytes_stored == stored
+    assert desk.bytes_of_chunks() == stored
     chunk_file(context)  # the damaged one is gone
 
 
@@ -176,6 +176,7 @@ def test_a_damaged_list_is_healed_by_uploading_the_file_again(
     assert not verify_space(context, full=False).clean
     desk.put("/one" if again == "the same file" else "/three", LISTED, mtime_ns=5)
     assert (desk.read("/one"), desk.read("/two")) == (LISTED, LISTED)
+    collect_garbage(context, grace_ms=86_400_000)  # of a list that left no trace nobody else sees that it was counted
     assert verify_space(context, full=True).clean
     before = desk.space.cursor()
     desk.put("/one", LISTED, mtime_ns=5)
@@ -188,7 +189,7 @@ def test_lost_rows_of_chunks_are_there_again_after_the_same_upload(
 ) -> None:
     put = desk.put if data is not SMALL else lambda path, data: desk.put_many({path: data})
     put("/one", data)
-    stored = desk.space.usage(desk.caller).bytes_stored
+    stored = desk.bytes_of_chunks()
     harm(context, f"DELETE FROM chunks; UPDATE spaces SET bytes_stored = bytes_stored - {stored}")
     with pytest.raises(DataDamaged):
         desk.read("/one")

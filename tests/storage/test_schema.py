@@ -17,14 +17,17 @@ import pytest
 from sqlalchemy import Connection
 
 from sfos import config
+from sfos.protocol import QuotaExceeded, readable_size
 from sfos.server.catalog.engine import Catalog
 from sfos.server.catalog.migrations import MIGRATIONS, migrate
 from sfos.server.catalog.schema import SCHEMA_VERSION, metadata
 from sfos.server.catalog.space_row import read_space_row
 from sfos.server.disk.storage_faults import CatalogTooNew
 from sfos.server.home import open_spaces
+from sfos.server.maintenance.expire import expire_history
+from sfos.server.maintenance.gc import collect_garbage
 from sfos.server.maintenance.verify import verify_space
-from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.operations.context import Caller, SpaceContext
 from sfos.server.spaces.registry import SpaceRegistry
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
@@ -94,10 +97,39 @@ def test_a_store_without_counted_entries_gets_them_and_knows_its_small_chunks(
             assert small.execute("SELECT max(location) FROM tokens").fetchone() == (row.store_mark,)
 
 
-def test_a_migrated_catalog_has_the_columns_of_a_new_one(
-    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]], context: SpaceContext
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_whose_rows_were_not_counted_is_counted_anew_and_whoever_is_over_their_quota_by_that_goes_on_deleting(
+    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]], version: int
 ) -> None:
-    registry, expected = open_version(1)
+    """Addition of version 3: all that is kept counts, where earlier versions counted sealed chunks alone."""
+    registry, expected = open_version(version)
+    with registry.lease(str(expected["space"]), create=False) as space:
+        desk = Desk(space)
+        usage = space.usage(desk.caller)
+        assert desk.bytes_of_chunks() > 60_000
+        assert usage.bytes_rows > 4_000
+        desk.caller = Caller("u1", quota_bytes=desk.bytes_of_chunks() + 1_000)
+        before = desk.tree()
+        with pytest.raises(QuotaExceeded, match=f"entries count too: {readable_size(usage.bytes_rows)}"):
+            desk.make_folder("/new")
+        assert desk.tree() == before
+        desk.delete("/docs")
+        for path in desk.entries("/"):
+            desk.delete(f"/{path}")
+        assert desk.tree() == {}
+        with registry.inspect(str(expected["space"])) as context:
+            assert verify_space(context, full=True).findings == []
+            expire_history(context, -1_000)
+            for _ in range(2):
+                collect_garbage(context, -1_000)
+        desk.make_folder("/new")
+
+
+@pytest.mark.parametrize("version", VERSIONS[:-1])
+def test_a_migrated_catalog_has_the_columns_of_a_new_one(
+    open_version: Callable[[int], tuple[SpaceRegistry, dict[str, object]]], context: SpaceContext, version: int
+) -> None:
+    registry, expected = open_version(version)
     with registry.inspect(str(expected["space"])) as migrated:
         for table in metadata.tables:
             assert columns_of(migrated, table) == columns_of(context, table)

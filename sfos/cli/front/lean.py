@@ -1,17 +1,18 @@
 """Leaves out what the command line's libraries load and no command uses: import this module before all others.
 pyOpenSSL is loaded in the same way, where a command needs it.
 
-A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 389 million):
+A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 291 million
+with the stand-ins):
 
-    typing_extensions  msgspec and pyOpenSSL ask it for what `typing` has, and for a decorator that warns of their
-                       deprecated functions; it loads `inspect` and a compiler's parts. 27 million
-    platform           uuid asks it whether this is Linux, which `os.uname` tells. 8 million
-    gettext            argparse asks it for its few words in the user's language; all of ours are English. 9 million
-    others             are used by functions that hardly any command calls. 29 million in all
+    gettext, platform, urllib.parse   argparse asks the first for its few words in the user's language, and all of ours
+                                      are English; uuid the second whether this is Linux; pathlib makes addresses with
+                                      the third, seldom. 17 million
+    others                            are used by functions that hardly any command calls. 32 million in all
 
 While the libraries are loaded they find a stand-in that has what they ask for, and hands on to the real module what
 else is asked of it, then or later. After that it is gone: whoever imports one of these modules gets the real one. What
-is loaded already is left as it is.
+is loaded already is left as it is. An update of a library that asks for more gets the real module, and a test fails;
+nothing is answered falsely (docs/decisions/speed-that-stays.md).
 """
 
 from __future__ import annotations
@@ -26,14 +27,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LATER = ("calendar", "ipaddress", "msgspec.inspect", "ntpath", "random", "selectors", "textwrap", "traceback")
 
-
-def _stand_in(name: str, *absent: str, **content: object) -> ModuleType:
-    """A module that has `content`, lacks what is `absent`, and loads the real one when anything else is asked of it."""
+def _stand_in(name: str, **content: object) -> ModuleType:
+    """A module that has `content`, and loads the real one when anything else is asked of it."""
 
     def look(attribute: str) -> object:
-        if attribute in absent or attribute.startswith("__"):  # those are what an import wants to know
+        if attribute.startswith("__"):  # those are what an import wants to know
             raise AttributeError(attribute)
         if sys.modules.get(name) is module:
             del sys.modules[name]
@@ -42,11 +41,6 @@ def _stand_in(name: str, *absent: str, **content: object) -> ModuleType:
     module = ModuleType(name)
     module.__dict__.update(content, __getattr__=look)
     return module
-
-
-def _deprecated(_message: str, /, **_how: object) -> object:
-    """As a decorator. Nothing that it marks is used here: the tests run with the real one, and warnings are errors."""
-    return lambda marked: marked
 
 
 def _same(text: T) -> T:
@@ -65,18 +59,27 @@ def _system() -> str:
     return os.uname().sysname
 
 
+LEFT_OUT: dict[str, dict[str, object]] = {
+    "calendar": {},
+    "gettext": {"gettext": _same, "ngettext": _one_or_many},
+    "ipaddress": {},
+    "msgspec.inspect": {},
+    "ntpath": {},
+    "random": {},
+    "selectors": {},
+    "textwrap": {},
+    "traceback": {},
+    "urllib.parse": {"quote_from_bytes": _quote},
+}
+"""Modules by name, each with what its stand-in has of it."""
+if sys.platform not in ("win32", "darwin"):  # there, uuid does without
+    LEFT_OUT["platform"] = {"system": _system}
+
+
 @contextmanager
 def lean_imports() -> Iterator[None]:
     """Let imports find the stand-ins. One thread at a time, while a program starts."""
-    stand_ins = [
-        *map(_stand_in, _LATER),
-        # What msgspec does not find there, it takes from `typing`.
-        _stand_in("typing_extensions", "get_type_hints", "NotRequired", "Required", deprecated=_deprecated),
-        _stand_in("gettext", gettext=_same, ngettext=_one_or_many),
-        _stand_in("urllib.parse", quote_from_bytes=_quote),  # pathlib makes addresses with it, seldom
-    ]
-    if sys.platform not in ("win32", "darwin"):  # there, uuid does without
-        stand_ins.append(_stand_in("platform", system=_system))
+    stand_ins = [_stand_in(name, **content) for name, content in LEFT_OUT.items()]
     new = {module.__name__: module for module in stand_ins if module.__name__ not in sys.modules}
     sys.modules.update(new)
     try:

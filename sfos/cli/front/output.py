@@ -215,6 +215,10 @@ def usage_lines(usage: UsageReply, *, in_bytes: bool = False) -> list[str]:
         ("files now", f"{shown(usage.bytes_current)} in {counted(usage.files_current, 'file')}"),
         ("stored", f"{shown(usage.bytes_stored)}, history included"),
     ]
+    if usage.bytes_history:
+        freed = "" if usage.history_kept_s is None else f"; freed after {usage.history_kept_s / 86_400:.3g} days"
+        held = "earlier versions, deleted files, unfinished uploads"
+        rows.append(("history", f"{shown(usage.bytes_history)} or more: {held}{freed}"))
     if usage.quota_bytes is not None:
         left = max(0, usage.quota_bytes - usage.bytes_stored)
         rows.append(("quota", f"{shown(usage.quota_bytes)}, of which {shown(left)} are left"))
@@ -271,6 +275,9 @@ def usage_json(usage: UsageReply) -> dict[str, object]:
         "quota_bytes": usage.quota_bytes,
         "entries_current": usage.entries_current,
         "quota_files": usage.quota_files,
+        "bytes_rows": usage.bytes_rows,
+        "bytes_history": usage.bytes_history,
+        "history_kept_s": usage.history_kept_s,
     }
 
 

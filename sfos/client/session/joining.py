@@ -23,7 +23,7 @@ from sfos.client.options import ConnectionOptions
 from sfos.client.session.ahead import ConnectionsAhead
 from sfos.client.session.attaching import attach
 from sfos.client.session.tickets import StoredTicket
-from sfos.protocol import Request, SessionEnded, SessionInfo, SessionRevoked
+from sfos.protocol import LocalProtocolError, Request, SessionEnded, SessionInfo, SessionRevoked
 
 if TYPE_CHECKING:  # what signing in with a password needs is loaded when somebody does
     from sfos.protocol import SaltedPassword
@@ -83,6 +83,19 @@ class Membership:
         """The user has changed the password."""
         self._salted = salted
         self._info = msgspec.structs.replace(self._info, must_change_password=False)
+
+    def go_on_with(self, other: Membership) -> None:
+        """Take the ticket of `other`, which the same user has got from the same server, in place of one that is over.
+
+        Raises: LocalProtocolError, if it is somebody else's.
+        """
+        mine, theirs = self._ticket, other._ticket
+        same = (mine.address, mine.user, self._info.home.space) == (theirs.address, theirs.user, other._info.home.space)
+        if not same:
+            raise LocalProtocolError("a session goes on only as its own user's, on its own server")
+        with self._renew_lock:
+            self._salted = other._salted
+            self._adopt(theirs, other._info)
 
     def forget_password(self) -> None:
         """Open no other session in place of this one, unless somebody gives the password."""

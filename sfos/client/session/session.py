@@ -325,6 +325,18 @@ class Session:
             connection.close()
         self._membership.note_password(salted)
 
+    def go_on_with(self, other: Session) -> None:
+        """Go on as `other`, signed in anew by the same user on the same server: whoever works with this session, which
+        has ended, need not know. `other` is used up by it. Blocks for what is under way.
+
+        Raises: LocalProtocolError, if it is another user's, another server's, or that of another home.
+        """
+        self._membership.go_on_with(other._membership)
+        self._drop_control()
+        self._answers.forget()
+        self.warnings = other.warnings
+        other.close()  # without logging out: its ticket is this one's now
+
     def logout(self) -> None:
         """End the session on the server, on all its connections, and close. A server that is gone is no error."""
         self._end_watches()

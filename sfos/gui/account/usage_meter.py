@@ -5,7 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from tkinter import ttk
 
-from sfos.gui.account.usage import usage_text, used_share
+from sfos.gui.account.usage import history_share, usage_text, used_share
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Usage
@@ -48,4 +48,8 @@ class UsageMeter(ttk.Frame):
         theme.bar(self._bar, 0, width, thick // 2, thick, palette.usage_trough)
         if share:
             colour = palette.danger if share >= 0.9 else palette.primary
-            theme.bar(self._bar, 0, int(width * share), thick // 2, thick, colour)
+            held = history_share(usage)
+            if held:  # what history holds lies behind what the files of now do
+                theme.bar(self._bar, 0, int(width * share), thick // 2, thick, palette.usage_history)
+            if share > held:
+                theme.bar(self._bar, 0, int(width * (share - held)), thick // 2, thick, colour)

@@ -17,6 +17,7 @@ from sfos.gui.widgets.tooltip import Tooltip
 
 _NARROW, _PATH_LEAST, _SEARCH_LEAST, _SEARCH_NARROW = 1000, 190, 150, 96  # design pixels
 _TINY, _PATH_TINY, _SEARCH_TINY = 840, 130, 84  # here the button for uploading loses its word as well
+_ONE_FIELD = 720  # here the search field takes the place of the path while it is in use, and has none otherwise
 
 
 class BarKeys(NamedTuple):
@@ -50,9 +51,11 @@ class FilesBar(ttk.Frame):
         hint = f"Search this folder…  ({keys.search})"
         self.search = SearchBox(self, theme, placeholder=hint, on_change=on_filter)
         self.search.grid(row=0, column=1, sticky="nsew", padx=(0, px(10)))
+        self.search.entry.bind("<FocusOut>", lambda _event: self._end_search(), add="+")
+        self._one_field = self._searching = False
         self.columnconfigure(1, weight=1)
         parent.bind("<Configure>", lambda event: self._share(event.width), add="+")
-        self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left", takefocus=True)
+        self.upload = ttk.Button(self, text=" Upload", style=styles.PRIMARY, compound="left")
         self.upload.configure(command=lambda: on_upload_menu(*below(self.upload, theme)))
         self.upload.grid(row=0, column=2, sticky="ns", padx=(0, px(8)))
         Tooltip(self.upload, theme, f"Upload files or a folder ({keys.upload})")
@@ -64,11 +67,37 @@ class FilesBar(ttk.Frame):
         is."""
         px = self._theme.px
         narrow, tiny = width < px(_NARROW), width < px(_TINY)
-        search = _SEARCH_TINY if tiny else _SEARCH_NARROW if narrow else _SEARCH_LEAST
+        self._one_field = width < px(_ONE_FIELD)
+        self._arrange_fields()
+        search = 0 if self._one_field else _SEARCH_TINY if tiny else _SEARCH_NARROW if narrow else _SEARCH_LEAST
         self.upload.configure(text="" if tiny else " Upload", width=0 if tiny else -8)
         self.columnconfigure(0, minsize=px(_PATH_TINY if tiny else _PATH_LEAST))
         self.columnconfigure(1, minsize=px(search))
         self.columnconfigure(1, weight=0 if narrow else 1)
+
+    def take_search(self) -> None:
+        """Put the keyboard into the search field."""
+        self._searching = True
+        self._arrange_fields()
+        self.search.take_focus()
+
+    def _end_search(self) -> None:
+        if not self.search.entry.get():
+            self._searching = False
+            self._arrange_fields()
+
+    def _arrange_fields(self) -> None:
+        """Show both fields, or where there is room for one only, the one that is needed."""
+        px = self._theme.px
+        if not self._one_field:
+            self.breadcrumb.grid()
+            self.search.grid(row=0, column=1, padx=(0, px(10)))
+        elif self._searching or self.search.entry.get():
+            self.breadcrumb.grid_remove()
+            self.search.grid(row=0, column=0, padx=(px(6), px(12)))
+        else:
+            self.search.grid_remove()
+            self.breadcrumb.grid()
 
     def _icons(self) -> None:
         self.upload.configure(image=self._theme.icon_states("upload", 15, self._theme.palette.on_primary))
@@ -77,3 +106,4 @@ class FilesBar(ttk.Frame):
         """Show where `listing` is, and what it is filtered by."""
         self.breadcrumb.show(listing.folder)
         self.search.show(listing.filter)
+        self._arrange_fields()

@@ -11,10 +11,12 @@ from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Crumb, FolderPath
 from sfos.gui.widgets.menus import Menu, popup
+from sfos.gui.widgets.scroll import is_inside
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import printable
 
-_LONGEST = 180  # design pixels of one name
+_LONGEST = 180  # design pixels of one name, where there is no room for all of them
+_TIGHT = 190  # design pixels in all, below which the icon gives its room to the names
 _ROOT = "My files"
 
 
@@ -30,7 +32,9 @@ class Breadcrumb(ttk.Frame):
         self._on_go, self._on_path = on_go, on_path
         self._folder = FolderPath()
         self._parts: list[tk.Widget] = []
+        self._buttons: list[tuple[ttk.Button, FolderPath]] = []
         self._width = 0
+        self._longest: int | None = None  # of one name, in pixels
         self._field: ttk.Entry | None = None
         self._icon = ttk.Label(self, style=styles.FIELD_MUTED)
         self._icon.pack(side="left", padx=(px(6), px(2)))
@@ -55,9 +59,14 @@ class Breadcrumb(ttk.Frame):
     def _draw(self) -> None:
         for part in self._parts:
             part.destroy()
-        self._parts = []
+        self._parts, self._buttons = [], []
         theme = self._theme
         self._icon.configure(image=theme.icon("hdd-network", theme.palette.muted, 15))
+        tight = self._width < theme.px(_TIGHT)
+        if tight:
+            self._icon.pack_forget()
+        elif not self._icon.winfo_manager():
+            self._icon.pack(side="left", padx=(theme.px(6), theme.px(2)))
         if self._field is not None:
             return
         crumbs = self._folder.crumbs
@@ -75,8 +84,11 @@ class Breadcrumb(ttk.Frame):
         """Crumbs that there is room for: the last always, then the root, then from the last one upwards."""
         theme = self._theme
         step = theme.px(10 + 16)
-        widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]
         room = self._width - theme.px(44)
+        for self._longest in (None, theme.px(_LONGEST)):  # in full, if there is room for that
+            widths = [theme.measure(self._label(index), "SfBoldFont") + step for index in range(count)]
+            if sum(widths) <= room:
+                break
         if sum(widths) <= room:
             return list(range(count))
         room -= theme.px(48) + widths[-1]
@@ -93,27 +105,28 @@ class Breadcrumb(ttk.Frame):
 
     def _label(self, index: int) -> str:
         name = printable(self._folder.crumbs[index].name) if index else _ROOT
-        return self._theme.elide(name, self._theme.px(_LONGEST), "SfBoldFont")
+        return name if self._longest is None else self._theme.elide(name, self._longest, "SfBoldFont")
 
     def _button(self, index: int, *, alone: bool) -> None:
         here = index == len(self._folder.crumbs) - 1
         folder = FolderPath(self._folder.crumbs[: index + 1])
         text = self._label(index)
         if alone:
-            room = max(self._theme.px(24), self._width - self._theme.px(110))
+            tight = self._width < self._theme.px(_TIGHT)
+            room = max(self._theme.px(24), self._width - self._theme.px(90 if tight else 122))
             text = self._theme.elide(text, room, "SfBoldFont")
         button = ttk.Button(
             self,
             text=text,
             style=styles.CRUMB_HERE if here else styles.CRUMB,
             command=self.edit if here else (lambda: self._on_go(folder)),
-            takefocus=True,
         )
         full = self._folder.crumbs[index].name
         if index and text != full:
             Tooltip(button, self._theme, full)
         button.pack(side="left")
         self._parts.append(button)
+        self._buttons.append((button, folder))
 
     def _chevron(self) -> None:
         theme = self._theme
@@ -122,7 +135,7 @@ class Breadcrumb(ttk.Frame):
         self._parts.append(label)
 
     def _more(self, hidden: tuple[Crumb, ...], first: int) -> None:
-        button = ttk.Button(self, text="…", style=styles.CRUMB, takefocus=True)
+        button = ttk.Button(self, text="…", style=styles.CRUMB)
 
         def open_menu() -> None:
             menu = Menu(self, self._theme)
@@ -135,6 +148,23 @@ class Breadcrumb(ttk.Frame):
         button.configure(command=open_menu)
         button.pack(side="left")
         self._parts.append(button)
+
+    # --- what is held over it --------------------------------------------------------------------------------------
+
+    def drop_target_at(self, x: int, y: int) -> FolderPath | None:
+        """See `files.dragging.Target`."""
+        for button, folder in self._buttons:
+            if is_inside(button, x, y):
+                return folder
+        return None
+
+    def mark_drop_target(self, folder: FolderPath | None) -> None:
+        """See `files.dragging.Target`."""
+        for button, own in self._buttons:
+            button.state(["active" if own == folder else "!active"])
+
+    def hover(self, x: int, y: int, edge: int) -> None:
+        """See `files.dragging.Target`: all of it is in view."""
 
     # --- typing a path ---------------------------------------------------------------------------------------------
 

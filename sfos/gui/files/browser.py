@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from sfos.client.api import Api
@@ -45,6 +45,7 @@ class BrowserPresenter:
         self._patch: Timer | None = None
         self._pending: dict[NodeKey, Change] = {}
         self._reveal: tuple[NodeKey, ...] = ()
+        self._revealed: frozenset[NodeKey] = frozenset()  # those of them that have come
 
     # --- going somewhere -------------------------------------------------------------------------------------------
 
@@ -109,18 +110,25 @@ class BrowserPresenter:
         self._cache.clear()
         self.refresh()
 
-    def reveal(self, node: NodeKey) -> None:
-        """Select `node` as soon as it is in the list."""
-        if node in self._rows.by_key:
-            self._on_reveal((node,))
-        else:
-            self._reveal = (node,)
+    def reveal(self, nodes: Sequence[NodeKey]) -> None:
+        """Select `nodes`, as they come into the list."""
+        if nodes:
+            self._wish(nodes)
+            self._reveal_now()
+
+    def chosen(self, nodes: Collection[NodeKey]) -> None:
+        """Hear what the person has selected: whoever has chosen something else does not wait for what is to come."""
+        if self._reveal and not self._revealed.issuperset(nodes):
+            self._wish(())
+
+    def _wish(self, nodes: Sequence[NodeKey]) -> None:
+        self._reveal, self._revealed = tuple(nodes), frozenset()
 
     def _open(self, folder: FolderPath, reveal: Sequence[NodeKey]) -> None:
         self._token.cancel()
         self._stop_timers()
         number = self._epoch.advance()
-        self._reveal = tuple(reveal)
+        self._wish(reveal)
         cached = self._cache.get(folder.key)
         moved = folder.key != self.folder.key
         if cached is not None and moved:
@@ -169,7 +177,6 @@ class BrowserPresenter:
     def _show(self, folder: FolderPath, rows: SortedRows, phase: str) -> None:
         self._stop_timers()
         self._rows = rows
-        self._reveal = self._reveal or ()
         moved = folder.key != self.folder.key
         listing = Listing(
             folder=folder,
@@ -184,8 +191,10 @@ class BrowserPresenter:
 
     def _reveal_now(self) -> None:
         here = tuple(node for node in self._reveal if node in self._rows.by_key)
-        if here:
-            self._reveal = ()
+        if not self._revealed.issuperset(here):
+            self._revealed = frozenset(here)
+            if len(here) == len(self._reveal):
+                self._reveal = ()
             self._on_reveal(here)
 
     def _emit(self, listing: Listing) -> None:

@@ -19,6 +19,7 @@ class FilesState:
     listing: Listing
     selection: Selection
     can_paste: bool
+    can_undo: bool = False
 
 
 FileCommand: TypeAlias = Command[FilesState, "Orders"]
@@ -57,12 +58,12 @@ EDIT_PATH = FileCommand(
     ("Ctrl+L",), "input-cursor-text", group="Go",
 )  # fmt: skip
 SEARCH = FileCommand(
-    "search", "Search this folder", _always, lambda do: do.views.bar.search.take_focus(),
+    "search", "Search this folder", _always, lambda do: do.views.bar.take_search(),
     ("Ctrl+F",), "search", group="Go",
 )  # fmt: skip
 OPEN = FileCommand(
     "open", "Open", _one, lambda do: do.open_selected(),
-    ("Return",), "folder2-open", "list", "Files", at={"selection": 11},
+    ("Return",), "folder2-open", "list", "Files", at={"selection": 11, "branch": 11},
 )  # fmt: skip
 PREVIEW = FileCommand(
     "preview", "Preview", _one_file, lambda do: do.preview(),
@@ -70,47 +71,51 @@ PREVIEW = FileCommand(
 )  # fmt: skip
 UPLOAD_FILES = FileCommand(
     "upload_files", "Upload files…", _always, lambda do: do.choose_files(),
-    ("Ctrl+U",), "upload", group="Files", field_first=True, at={"upload": 1, "folder": 11},
+    ("Ctrl+U",), "upload", group="Files", field_first=True, at={"upload": 1, "folder": 11, "branch": 21},
 )  # fmt: skip
 UPLOAD_FOLDER = FileCommand(
     "upload_folder", "Upload a folder…", _always, lambda do: do.choose_folder(),
-    ("Ctrl+Shift+U",), "folder-plus", group="Files", at={"upload": 2, "folder": 12},
+    ("Ctrl+Shift+U",), "folder-plus", group="Files", at={"upload": 2, "folder": 12, "branch": 22},
 )  # fmt: skip
 DOWNLOAD = FileCommand(
     "download", "Download", _some, lambda do: do.download(),
-    ("Ctrl+D",), "download", group="Files", field_first=True, at={"tools": 2, "selection": 21},
+    ("Ctrl+D",), "download", group="Files", field_first=True, at={"tools": 2, "selection": 21, "branch": 31},
 )  # fmt: skip
 DOWNLOAD_TO = FileCommand(
     "download_to", "Download to…", _some, lambda do: do.download_to(),
-    ("Ctrl+Shift+D",), "folder-symlink", group="Files", at={"selection": 22},
+    ("Ctrl+Shift+D",), "folder-symlink", group="Files", at={"selection": 22, "branch": 32},
 )  # fmt: skip
 NEW_FOLDER = FileCommand(
     "new_folder", "New folder…", _always, lambda do: do.ask_new_folder(),
-    ("Ctrl+Shift+N",), "folder-plus", group="Files", at={"tools": 1, "folder": 13},
+    ("Ctrl+Shift+N",), "folder-plus", group="Files", at={"tools": 1, "folder": 13, "branch": 23},
 )  # fmt: skip
 RENAME = FileCommand(
-    "rename", "Rename…", _one, lambda do: do.ask_rename(),
-    ("F2",), "pencil", "list", "Files", at={"selection": 41},
+    "rename", "Rename", _one, lambda do: do.rename(),
+    ("F2",), "pencil", "list", "Files", at={"selection": 41, "branch": 51},
 )  # fmt: skip
 DELETE = FileCommand(
     "delete", "Delete…", _some, lambda do: do.ask_delete(),
-    ("Delete", "Shift+Delete"), "trash", "list", "Files", at={"tools": 3, "selection": 42},
+    ("Delete", "Shift+Delete"), "trash", "list", "Files", at={"tools": 3, "selection": 42, "branch": 52},
 )  # fmt: skip
 COPY = FileCommand(
     "copy", "Copy", _some, lambda do: do.copy(),
-    ("Ctrl+C",), "copy", "list", "Files", at={"selection": 32},
+    ("Ctrl+C",), "copy", "list", "Files", at={"selection": 32, "branch": 42},
 )  # fmt: skip
 CUT = FileCommand(
     "cut", "Cut", _some, lambda do: do.cut(),
-    ("Ctrl+X",), "scissors", "list", "Files", at={"selection": 31},
+    ("Ctrl+X",), "scissors", "list", "Files", at={"selection": 31, "branch": 41},
 )  # fmt: skip
 PASTE = FileCommand(
     "paste", "Paste", lambda state: state.can_paste, lambda do: do.paste(),
-    ("Ctrl+V",), "clipboard", "list", "Files", at={"folder": 21},
+    ("Ctrl+V",), "clipboard", "list", "Files", at={"folder": 21, "branch": 43},
+)  # fmt: skip
+UNDO = FileCommand(
+    "undo", "Undo the last move or new name", lambda state: state.can_undo, lambda do: do.undo(),
+    ("Ctrl+Z",), "arrow-counterclockwise", "list", "Files", at={"folder": 23},
 )  # fmt: skip
 COPY_PATH = FileCommand(
     "copy_path", "Copy the path", _one, lambda do: do.copy_path(),
-    ("Ctrl+Shift+C",), "link-45deg", "list", "Files", at={"selection": 33},
+    ("Ctrl+Shift+C",), "link-45deg", "list", "Files", at={"selection": 33, "branch": 44},
 )  # fmt: skip
 SELECT_ALL = FileCommand(
     "select_all", "Select all", _always, lambda do: do.views.list.moves.select_all(),
@@ -123,5 +128,5 @@ DETAILS = FileCommand(
 
 COMMANDS: tuple[FileCommand, ...] = (
     UP, REFRESH, EDIT_PATH, SEARCH, OPEN, PREVIEW, UPLOAD_FILES, UPLOAD_FOLDER, DOWNLOAD, DOWNLOAD_TO, NEW_FOLDER,
-    RENAME, DELETE, COPY, CUT, PASTE, COPY_PATH, SELECT_ALL, DETAILS,
+    RENAME, DELETE, COPY, CUT, PASTE, UNDO, COPY_PATH, SELECT_ALL, DETAILS,
 )  # fmt: skip

@@ -13,11 +13,13 @@ from tkinter import ttk
 
 from sfos.gui import wording
 from sfos.gui.files.list_keys import ListKeys
+from sfos.gui.files.name_editor import NameEditor
 from sfos.gui.look import kinds, styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Sort, SortColumn
 from sfos.gui.nodes import NodeKey, item_of, key_of
-from sfos.gui.widgets.scroll import AutoScrollbar
+from sfos.gui.widgets.focus_ring import FocusRing
+from sfos.gui.widgets.scroll import AutoScrollbar, is_inside, scroll_at_edge
 from sfos.gui.widgets.slices import Slicer
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import Entry
@@ -57,19 +59,27 @@ class FileList(ttk.Frame):
         self._on_open, self._on_select, self._on_sort, self._on_menu = on_open, on_select, on_sort, on_menu
         self._rows: dict[str, Entry] = {}  # by item, in the order shown
         self._in_tree: set[str] = set()
+        self._short: set[str] = set()  # items whose name is shown shortened
         self._cut: frozenset[NodeKey] = frozenset()
         self._drop_item: str | None = None
         self._sort = Sort()
         self._icons: dict[tuple[str, str], str] = {}
         self._slicer = Slicer(self)
         self._name_room = 0
+        self._columns_shown = ["size", "modified", "type"]
         self._resized: str | None = None
         self._wanted_selection: tuple[str, ...] = ()
+        self._wanted_focus = ""
+        self._telling: str | None = None
+        self._told: tuple[str, ...] = ()  # what was selected when that was told last
+        self._editor: NameEditor | None = None
         self.tree = ttk.Treeview(
             self, style=styles.FILES, columns=("size", "modified", "type"), show="tree headings", selectmode="extended"
         )
+        self.ring = FocusRing(self.tree, theme)
         bar = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns")
-        self.tree.configure(yscrollcommand=bar.set)
+        self._bar = bar
+        self.tree.configure(yscrollcommand=self._scrolled)
         self.tree.grid(row=0, column=0, sticky="nsew")
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
@@ -78,12 +88,16 @@ class FileList(ttk.Frame):
         self._headings()
         self._tags()
         theme.on_change(self._on_theme)
-        self.tree.bind("<<TreeviewSelect>>", self._selected)
-        self.tree.bind("<Double-Button-1>", self._double_click)
+        self.tree.bind("<<TreeviewSelect>>", self._selection_changed)
+        self.tree.bind("<Double-Button-1>", self.double_click)
         for button in ("<Button-3>", "<Button-2>") if self._is_mac() else ("<Button-3>",):
             self.tree.bind(button, self._context)
         self.tree.bind("<Button-1>", self._click)
         self.tree.bind("<Configure>", self._configured)
+
+    def _scrolled(self, first: float | str, last: float | str) -> None:
+        self._bar.set(first, last)
+        self._place_editor()
 
     # --- showing ---------------------------------------------------------------------------------------------------
 
@@ -91,19 +105,36 @@ class FileList(ttk.Frame):
         """Show `rows`. In the same folder selection, focus and scroll position stay where they are."""
         old = self._rows if same_place else {}
         self._rows = {_item(row): row for row in rows}
+        in_view = self._focus_in_view() if same_place else ""
+        if not same_place:
+            self.end_edit()
         if sort != self._sort:
             self._sort = sort
             self._headings()
         if same_place and not self._slicer.busy and self._in_tree:
             self._patch(old)
         else:
-            self._wanted_selection = self.tree.selection() if same_place else ()
-            self._fill()
+            self._refill(keep=same_place)
+        if in_view and in_view in self._in_tree:
+            self.tree.see(in_view)  # called differently or sorted anew, it may be elsewhere now
+        if self._editor is not None:
+            self.after_idle(self._place_editor)
+
+    def _focus_in_view(self) -> str:
+        """The item under the keyboard, if it can be seen."""
+        item = self.tree.focus()
+        return item if item and self.tree.bbox(item) else ""
+
+    def _refill(self, *, keep: bool = True) -> None:
+        """Fill the list from its beginning; `keep`: what is selected, and what is in view."""
+        self._wanted_selection = self.tree.selection() if keep else ()
+        self._wanted_focus = self._focus_in_view() if keep else ""
+        self._fill()
 
     def _fill(self) -> None:
         self.tree.selection_set(())  # else Tk tells of each selected row that goes
         self.tree.delete(*self.tree.get_children())
-        self._in_tree = set()
+        self._in_tree, self._short = set(), set()
         self._slicer.run(self._insert_all())
 
     def _insert_all(self) -> Iterator[None]:
@@ -111,10 +142,14 @@ class FileList(ttk.Frame):
         wanted = set(self._wanted_selection)
         for index, (item, row) in enumerate(self._rows.items()):
             # Straight to Tcl: the wrapper's formatting of options costs seven times the insertion itself.
-            call(path, "insert", "", "end", "-id", item, *self._row_options(row, index))
+            call(path, "insert", "", "end", "-id", item, *self._row_options(item, row, index))
             self._in_tree.add(item)
             if item in wanted:
                 self.tree.selection_add(item)
+            if item == self._wanted_focus:
+                self._wanted_focus = ""
+                self.tree.focus(item)
+                self.tree.see(item)
             if index % _STEP == _STEP - 1:
                 yield
         self._wanted_selection = ()
@@ -127,21 +162,21 @@ class FileList(ttk.Frame):
         if not gone and not changed:
             return
         if len(changed) > 2_000 and len(changed) * 2 > len(self._rows):
-            self._wanted_selection = self.tree.selection()
-            self._fill()
+            self._refill()
             return
         if gone:
             self.tree.delete(*gone)
             self._in_tree.difference_update(gone)
+            self._short.difference_update(gone)
         call, path = self.tree.tk.call, str(self.tree)
         for index, (item, row) in enumerate(self._rows.items()):
             if item not in changed:
                 continue
             if item in self._in_tree:
-                call(path, "item", item, *self._row_options(row, index))
+                call(path, "item", item, *self._row_options(item, row, index))
                 call(path, "move", item, "", index)
             else:
-                call(path, "insert", "", index, "-id", item, *self._row_options(row, index))
+                call(path, "insert", "", index, "-id", item, *self._row_options(item, row, index))
                 self._in_tree.add(item)
         self._slicer.run(self._restripe())
 
@@ -157,22 +192,28 @@ class FileList(ttk.Frame):
             if index % _STEP == _STEP - 1:
                 yield
 
-    def _row_options(self, row: Entry, index: int) -> tuple[object, ...]:
+    def _row_options(self, item: str, row: Entry, index: int) -> tuple[object, ...]:
         kind = kinds.kind_of(row)
         size = ("—" if row.kind == "folder" else wording.size(row.size)) + "\u2003"
         values = (size, wording.stamp(row.mtime_ns), kind.label)
         return (
-            "-text", self._fitted(row.name), "-image", self._kind_icon(kind), "-values", values,
+            "-text", self._shown_name(item, row), "-image", self._row_icon(row, kind), "-values", values,
             "-tags", self._row_tags(row, index),
         )  # fmt: skip
 
-    def _kind_icon(self, kind: kinds.FileKind) -> str:
-        """Looked up once for each kind: thousands of rows have a few of them."""
-        theme, key = self._theme, (kind.icon, kind.colour)
+    def _row_icon(self, row: Entry, kind: kinds.FileKind) -> str:
+        """Looked up once for each kind: thousands of rows have a few of them. Pale for what was cut."""
+        theme, key = self._theme, (kind.icon, "disabled" if key_of(row) in self._cut else kind.colour)
         if key not in self._icons:
-            icon = theme.icon(kind.icon, getattr(theme.palette, kind.colour), 16, pad_left=4, pad_right=_ICON_GAP)
+            icon = theme.icon(kind.icon, getattr(theme.palette, key[1]), 16, pad_left=4, pad_right=_ICON_GAP)
             self._icons[key] = str(icon)
         return self._icons[key]
+
+    def _shown_name(self, item: str, row: Entry) -> str:
+        """The name as there is room for it."""
+        shown = self._fitted(row.name)
+        (self._short.discard if shown == row.name else self._short.add)(item)
+        return shown
 
     def _row_tags(self, row: Entry, index: int) -> tuple[str, ...]:
         stripe = "odd" if index % 2 else "even"
@@ -192,7 +233,8 @@ class FileList(ttk.Frame):
         self._cut = nodes
         for index, (item, row) in enumerate(self._rows.items()):
             if key_of(row) in touched and item in self._in_tree:
-                self.tree.item(item, tags=self._row_tags(row, index))
+                image = self._row_icon(row, kinds.kind_of(row))
+                self.tree.item(item, tags=self._row_tags(row, index), image=image)
 
     def mark_drop(self, folder: Entry | None) -> None:
         """Show that a drop now would go into `folder`; None ends that."""
@@ -201,7 +243,8 @@ class FileList(ttk.Frame):
             return
         for item in (self._drop_item, wanted):
             if item is not None and item in self._rows and item in self._in_tree:
-                self.tree.item(item, tags=("drop",) if item == wanted else ("even",))
+                tags = ("drop",) if item == wanted else self._row_tags(self._rows[item], self.tree.index(item))
+                self.tree.item(item, tags=tags)
         self._drop_item = wanted
 
     # --- selection -------------------------------------------------------------------------------------------------
@@ -236,8 +279,65 @@ class FileList(ttk.Frame):
             if first:
                 self.tree.focus(first[0])
 
-    def _selected(self, _event: object) -> None:
+    def settle_selection(self) -> None:
+        """Tell of what is selected now, if Tk has not done so yet: a command may come right behind a click."""
+        if self.tree.selection() != self._told:
+            self._tell_selection()
+
+    def _selection_changed(self, _event: object) -> None:
+        """Tell of it once for many: Tk says so of each selected row that is deleted, thousands of times."""
+        if self._telling is None:
+            self._telling = self.after_idle(self._tell_selection)
+
+    def _tell_selection(self) -> None:
+        if self._telling is not None:
+            self.after_cancel(self._telling)
+            self._telling = None
+        self._told = self.tree.selection()
         self._on_select(self.selected(), self.focused())
+
+    # --- a name in its row -----------------------------------------------------------------------------------------
+
+    def edit_name(self, entry: Entry, check: Callable[[str], str | None], on_done: Callable[[str], None]) -> None:
+        """Turn the name of `entry` into a field. `check`: what is wrong with a name; `on_done` is given another one."""
+        item = _item(entry)
+        self.end_edit()
+        if item not in self._in_tree:
+            return
+        self.tree.see(item)
+        self.tree.update_idletasks()
+        self._editor = NameEditor(
+            self.tree, self._theme, item, entry.name, select_stem=entry.kind != "folder",
+            check=check, on_done=on_done, on_over=self._edited,
+        )  # fmt: skip
+        self._place_editor()
+        self._editor.take_focus()
+
+    @property
+    def editor(self) -> NameEditor | None:
+        """The field in which a name is changed now."""
+        return self._editor
+
+    def end_edit(self) -> None:
+        """Leave the name that is being changed as it was."""
+        if self._editor is not None:
+            self._editor.cancel()
+
+    def _edited(self, keyboard_here: bool) -> None:
+        self._editor = None
+        if keyboard_here:
+            self.take_focus()
+
+    def _place_editor(self) -> None:
+        """Keep the field over its row, wherever that is by now; a row that is gone takes it along."""
+        editor = self._editor
+        if editor is None:
+            return
+        if editor.item not in self._in_tree:
+            self.end_edit()
+            return
+        box = self.tree.bbox(editor.item, "#0")
+        editor.place_over(box or None, self._theme.px(8 + 4 + 16 + _ICON_GAP - 9))
 
     # --- mouse -----------------------------------------------------------------------------------------------------
 
@@ -247,7 +347,8 @@ class FileList(ttk.Frame):
             self.tree.selection_set(())
             self.tree.focus_set()
 
-    def _double_click(self, event: tk.Event[ttk.Treeview]) -> str:
+    def double_click(self, event: tk.Event[ttk.Treeview]) -> str:
+        """Open the row there."""
         if self.tree.identify_region(event.x, event.y) in ("tree", "cell"):
             item = self.tree.identify_row(event.y)
             if item:
@@ -276,6 +377,14 @@ class FileList(ttk.Frame):
         item = self.tree.identify_row(y_root - self.tree.winfo_rooty())
         row = self._rows.get(item) if item else None
         return row if row is not None and row.kind == "folder" else None
+
+    def contains(self, x_root: int, y_root: int) -> bool:
+        """Whether this place of the screen is one of the list's own."""
+        return is_inside(self.tree, x_root, y_root)
+
+    def scroll_at(self, x_root: int, y_root: int, edge: int) -> None:
+        """Scroll by a row, if something is held at the upper or lower edge."""
+        scroll_at_edge(self.tree, x_root, y_root, edge)
 
     # --- columns ---------------------------------------------------------------------------------------------------
 
@@ -310,7 +419,10 @@ class FileList(ttk.Frame):
         shown = ["size", "modified", "type"]
         while shown and width - sum(needed[name] for name in shown) < theme.px(_MIN_NAME):
             shown.pop()
-        self.tree.configure(displaycolumns=tuple(shown) or "")
+        if shown != self._columns_shown:
+            self._columns_shown = shown
+            self.tree.configure(displaycolumns=tuple(shown) or "")
+            self.tree.column("#0", width=max(theme.px(_MIN_NAME), width - sum(needed[name] for name in shown)))
         self._resized = self.after(60, self._refit)
 
     def _refit(self) -> None:
@@ -322,15 +434,16 @@ class FileList(ttk.Frame):
         if not self._slicer.busy:
             self._slicer.run(self._refit_names())
         else:
-            self._wanted_selection = self.tree.selection()
-            self._fill()
+            self._refill()
+        self._place_editor()
 
     def _refit_names(self) -> Iterator[None]:
+        """Shorten what has no room any more, and show in full what has room again."""
         call, path = self.tree.tk.call, str(self.tree)
-        narrow = self._theme.measure("i")
         for index, (item, row) in enumerate(self._rows.items()):
-            if len(row.name) * self._wide_char > self._name_room - narrow and item in self._in_tree:
-                call(path, "item", item, "-text", self._fitted(row.name))
+            may_lack_room = item in self._short or len(row.name) * self._wide_char > self._name_room
+            if may_lack_room and item in self._in_tree:
+                call(path, "item", item, "-text", self._shown_name(item, row))
             if index % _STEP == _STEP - 1:
                 yield
 
@@ -338,9 +451,7 @@ class FileList(ttk.Frame):
         """The whole name, where the list shows a shortened one."""
         item = self.tree.identify_row(y)
         row = self._rows.get(item) if item and self.tree.identify_column(x) == "#0" else None
-        if row is None or self._name_room <= 0 or self._fitted(row.name) == row.name:
-            return None
-        return row.name
+        return row.name if row is not None and item in self._short else None
 
     # --- look ------------------------------------------------------------------------------------------------------
 
@@ -349,15 +460,14 @@ class FileList(ttk.Frame):
         self.tree.tag_configure("odd", background=palette.row_alt)
         self.tree.tag_configure("even", background=palette.surface)
         self.tree.tag_configure("drop", background=palette.good)
-        self.tree.tag_configure("cut", foreground=palette.disabled)
+        self.tree.tag_configure("cut", foreground=palette.muted)
 
     def _on_theme(self) -> None:
         self._icons.clear()
         self._tags()
         self._headings()
         if self._slicer.busy:
-            self._wanted_selection = self.tree.selection()
-            self._fill()
+            self._refill()
         else:
             self._slicer.run(self._redraw_icons())
 
@@ -366,7 +476,7 @@ class FileList(ttk.Frame):
         call, path = self.tree.tk.call, str(self.tree)
         for index, (item, row) in enumerate(self._rows.items()):
             if item in self._in_tree:
-                call(path, "item", item, "-image", self._kind_icon(kinds.kind_of(row)))
+                call(path, "item", item, "-image", self._row_icon(row, kinds.kind_of(row)))
             if index % _STEP == _STEP - 1:
                 yield
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
@@ -10,11 +12,13 @@ from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Crumb, FolderPath
 from sfos.gui.nodes import ROOT, NodeKey, item_of, key_of
-from sfos.gui.widgets.scroll import AutoScrollbar
+from sfos.gui.widgets.focus_ring import FocusRing
+from sfos.gui.widgets.scroll import AutoScrollbar, is_inside, scroll_at_edge
 from sfos.gui.widgets.tooltip import Tooltip
 from sfos.protocol import Entry, printable
 
 _ROOT = item_of(ROOT)
+_OPENS_AFTER_S = 0.7
 _PENDING = "pending:"  # the child that stands for folders not read yet, so that the branch can be opened
 
 
@@ -28,17 +32,21 @@ class FolderTree(ttk.Frame):
         *,
         on_go: Callable[[FolderPath], None],
         on_expand: Callable[[NodeKey], None],
+        on_menu: Callable[[FolderPath, int, int], None],
     ) -> None:
         super().__init__(parent, style=styles.SIDE)
         self._theme = theme
-        self._on_go, self._on_expand = on_go, on_expand
+        self._on_go, self._on_expand, self._on_menu = on_go, on_expand, on_menu
         self._crumbs: dict[str, Crumb] = {}  # by item
         self._shown: str | None = None
         self._to_open: set[str] = set()  # branches on the way to the folder shown, not read yet
         self._known: dict[str, tuple[Entry, ...]] = {}  # folders of branches that are read, some not in the tree yet
         self._refitting: str | None = None
+        self._drop_item: str | None = None
+        self._held_over = ("", 0.0)  # the branch that something is held over, and since when
         px = theme.px
-        self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
+        self.tree = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse")
+        self.ring = FocusRing(self.tree, theme)
         bar = AutoScrollbar(
             self, "vertical", self.tree.yview, styles.SCROLL_SIDE, row=0, column=1, sticky="ns", pady=(px(6), 0)
         )
@@ -49,6 +57,11 @@ class FolderTree(ttk.Frame):
         self.tree.bind("<<TreeviewSelect>>", self._selected)
         self.tree.bind("<<TreeviewOpen>>", self._opened)
         self.tree.bind("<Configure>", self._configured)
+        mac = str(self.tk.call("tk", "windowingsystem")) == "aqua"
+        for button in ("<Button-3>", "<Button-2>") if mac else ("<Button-3>",):
+            self.tree.bind(button, self._context)
+        for keys in ("<Shift-F10>", "<App>" if sys.platform == "win32" else "<Menu>"):
+            self.tree.bind(keys, lambda _event: self._context_key())
         Tooltip(self.tree, theme, self._tip_at)
         theme.on_change(self._recolour)
         self.clear()
@@ -179,6 +192,58 @@ class FolderTree(ttk.Frame):
     def _opened(self, _event: object) -> None:
         item = self.tree.focus()
         if item and self.tree.exists(_PENDING + item):
+            self._on_expand(self._crumbs[item].key)
+
+    # --- its menu --------------------------------------------------------------------------------------------------
+
+    def _context(self, event: tk.Event[tk.Misc]) -> None:
+        folder = self.folder_at(event.x_root, event.y_root)
+        if folder is not None:
+            self._on_menu(folder, event.x_root, event.y_root)
+
+    def _context_key(self) -> str:
+        item = self.tree.focus()
+        box = self.tree.bbox(item) if item and not item.startswith(_PENDING) else ""
+        if box:
+            x, y = self.tree.winfo_rootx() + box[0] + self._theme.px(40), self.tree.winfo_rooty() + box[1] + box[3]
+            self._on_menu(self._folder_of(item), x, y)
+        return "break"
+
+    # --- what is held over it --------------------------------------------------------------------------------------
+
+    def folder_at(self, x_root: int, y_root: int) -> FolderPath | None:
+        """The folder shown at this place of the screen, if one is."""
+        if not is_inside(self.tree, x_root, y_root):
+            return None
+        item = self.tree.identify_row(y_root - self.tree.winfo_rooty())
+        return self._folder_of(item) if item and not item.startswith(_PENDING) else None
+
+    def drop_target_at(self, x: int, y: int) -> FolderPath | None:
+        """See `files.dragging.Target`."""
+        return self.folder_at(x, y)
+
+    def mark_drop_target(self, folder: FolderPath | None) -> None:
+        """See `files.dragging.Target`."""
+        wanted = item_of(folder.key) if folder is not None else None
+        for item in {self._drop_item, wanted} - {None}:
+            if item is not None and self.tree.exists(item):
+                self.tree.item(item, tags=("drop",) if item == wanted else ())
+        self._drop_item = wanted
+        self.tree.tag_configure("drop", background=self._theme.palette.good)
+
+    def hover(self, x: int, y: int, edge: int) -> None:
+        """See `files.dragging.Target`. A closed branch opens after a moment."""
+        scroll_at_edge(self.tree, x, y, edge)
+        folder = self.folder_at(x, y)
+        item = item_of(folder.key) if folder is not None else ""
+        if item != self._held_over[0]:
+            self._held_over = (item, time.monotonic())
+        elif item and time.monotonic() - self._held_over[1] >= _OPENS_AFTER_S and not self.tree.item(item, "open"):
+            self._open(item)
+
+    def _open(self, item: str) -> None:
+        self.tree.item(item, open=True)
+        if self.tree.exists(_PENDING + item):
             self._on_expand(self._crumbs[item].key)
 
     def _folder_icon(self) -> str:

@@ -52,6 +52,10 @@ class FoldersPresenter:
             tree.take_list(node, folders.values())
             self._tell(node)
 
+    def entry_of(self, node: NodeKey) -> Entry | None:
+        """The folder `node`, if it is known; the root has no entry."""
+        return self._tree(node.space).get(node)
+
     def reread(self) -> None:
         """Read every known branch anew: changes were missed."""
         known = self._known or {ROOT}

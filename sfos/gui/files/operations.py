@@ -1,17 +1,21 @@
-"""Changing the tree: new folders, names, deletion, moving and copying. Each says what came of it."""
+"""Changing the tree: new folders, names, deletion, moving and copying. Each says what came of it.
+
+Of many things one after the other is changed, which shows how far it is and can be stopped in between.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sfos.client.api import Api
 from sfos.client.local.names import numbered
 from sfos.gui import wording
-from sfos.gui.model import FolderPath, Notice
+from sfos.gui.model import FolderPath, Notice, Say
 from sfos.gui.nodes import NodeKey, in_folder, key_of, key_of_reply, parent_of, ref_to
-from sfos.gui.threads.bridge import CancelToken, TaskBridge
+from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.protocol import (
     AlreadyExists,
     DeleteItem,
@@ -25,14 +29,22 @@ from sfos.protocol import (
 )
 
 _TRIES = 50  # numbered names that are tried for a copy
-PATIENCE_S = 1.0  # a change that takes longer says what it waits for
+PATIENCE_S = 1.0  # a change that takes longer says what is being done, and how far it is
+TELL_S = 0.5
+_SECONDS_FROM_S = 5.0  # a single change that takes so long shows the seconds: that they run says that it goes on
+DELETED_AT_ONCE = 500  # items of one request: a request is whole or not at all, so a stop waits for it
+
+
+Verb = Literal["move", "copy"]
+_PAST = {"move": "moved", "copy": "copied"}
+_PRESENT = {"move": "Moving", "copy": "Copying"}
 
 
 @dataclass(frozen=True, slots=True)
 class Clipboard:
     """Entries that were cut or copied, and the folder they came from."""
 
-    verb: Literal["move", "copy"]
+    verb: Verb
     entries: tuple[Entry, ...]
     source: NodeKey
 
@@ -70,65 +82,122 @@ def deletion_text(entries: Sequence[Entry]) -> str:
     )
 
 
+@dataclass(slots=True)
+class _Outcome:
+    """Outcome for several entries: `done`, with the nodes that they are now; `failed`; and as many `left` as had not
+    been begun when it was stopped."""
+
+    done: list[Entry] = field(default_factory=list)
+    nodes: list[NodeKey] = field(default_factory=list)
+    failed: list[tuple[Entry, Exception]] = field(default_factory=list)
+    left: int = 0
+
+
+class _Steps:
+    """A change in `total` steps, as its thread sees it."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.reached = 0  # written by the thread alone
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Begin no further step."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it."""
+        return self._stopped.is_set()
+
+
 class OperationsPresenter:
-    """Runs one change at a time in a thread; `on_done(node)` names what should then be selected, if anything."""
+    """Runs one change at a time in a thread; `on_done(nodes)` names what should then be selected, if anything."""
 
     def __init__(
         self,
         bridge: TaskBridge,
         api: Api,
         *,
-        on_notice: Callable[[Notice], None],
-        on_done: Callable[[NodeKey | None], None],
+        on_notice: Say,
+        on_done: Callable[[Sequence[NodeKey]], None],
     ) -> None:
         self._bridge, self._api = bridge, api
         self._on_notice, self._on_done = on_notice, on_done
         self.clipboard: Clipboard | None = None
+        self.undo: Callable[[], None] | None = None
+        """Puts back what was moved or renamed last."""
+
+    @property
+    def cut_nodes(self) -> frozenset[NodeKey]:
+        """Nodes that the next paste moves away from where they are."""
+        board = self.clipboard
+        return frozenset(map(key_of, board.entries)) if board is not None and board.verb == "move" else frozenset()
 
     def make_folder(self, folder: FolderPath, name: str) -> None:
         """Make the folder `name` in `folder`."""
         self._run(
-            lambda _token: key_of_reply(self._api.make_folder(in_folder(folder.key, check_name(name)))),
-            lambda node: self._done(f"“{name}” was made.", node),
-            f"“{name}” was not made",
-        )
+            lambda _steps: key_of_reply(self._api.make_folder(in_folder(folder.key, check_name(name)))),
+            lambda node: self._done(f"“{name}” was made.", (node,)),
+            f"Making “{name}”", f"“{name}” was not made",
+        )  # fmt: skip
 
     def rename(self, entry: Entry, name: str) -> None:
         """Call `entry` by another name. A change by somebody else in the meantime is not lost by it."""
         if name == entry.name:
             return
-        target = in_folder(parent_of(entry), check_name(name))
+        target, old = in_folder(parent_of(entry), check_name(name)), printable(entry.name)
+        said, undo = f"“{old}” is now “{printable(name)}”.", lambda: self._put_back([entry])
         self._run(
-            lambda _token: key_of_reply(self._api.move(entry, target)),
-            lambda node: self._done(f"“{printable(entry.name)}” is now “{name}”.", node),
-            f"“{printable(entry.name)}” was not renamed",
-        )
+            lambda _steps: key_of_reply(self._api.move(entry, target)),
+            lambda node: self._done(said, (node,), undo=undo),
+            f"Renaming “{old}”", f"“{old}” was not renamed",
+        )  # fmt: skip
+
+    # --- deletion --------------------------------------------------------------------------------------------------
 
     def delete(self, entries: Sequence[Entry]) -> None:
         """Delete `entries` as they were shown: what was changed since stays, and that is said."""
+        what = named(entries)
+        self._run(
+            lambda steps: self._delete_all(entries, steps),
+            lambda outcome: self._deleted(entries, outcome),
+            "Deleting" if len(entries) > 1 else f"Deleting {what}", f"{what}: not deleted", len(entries),
+        )  # fmt: skip
 
-        def work(_token: CancelToken) -> list[tuple[Entry, Exception]]:
+    def _delete_all(self, entries: Sequence[Entry], steps: _Steps) -> _Outcome:
+        outcome = _Outcome()
+        for start in range(0, len(entries), DELETED_AT_ONCE):
+            part = entries[start : start + DELETED_AT_ONCE]
+            if steps.stopped:
+                outcome.left = len(entries) - start
+                break
             items = [
                 # A folder's revision does not tell of what is inside, and may change by a rename alone.
                 DeleteItem(ref=ref_to(key_of(e)), if_revision=e.revision if e.kind != "folder" else None)
-                for e in entries
+                for e in part
             ]
-            results = self._api.delete(items)
-            return [(e, from_info(r.error)) for e, r in zip(entries, results, strict=True) if r.error is not None]
+            try:
+                results = self._api.delete(items)
+            except SfosError as error:
+                outcome.failed += [(entry, error) for entry in entries[start:]]
+                break
+            for entry, result in zip(part, results, strict=True):
+                if result.error is None:
+                    outcome.done.append(entry)
+                else:
+                    outcome.failed.append((entry, from_info(result.error)))
+            steps.reached = start + len(part)
+        return outcome
 
-        self._run(work, lambda failed: self._deleted(entries, failed), f"{named(entries)}: not deleted")
-
-    def _deleted(self, entries: Sequence[Entry], failed: list[tuple[Entry, Exception]]) -> None:
-        gone = len(entries) - len(failed)
-        if failed:
-            entry, error = failed[0]
-            more = f" ({len(failed) - 1:,} more were not deleted either.)" if len(failed) > 1 else ""
-            reason = getattr(error, "message", str(error))
-            self._on_notice(Notice(f"“{printable(entry.name)}” was not deleted: {reason}{more}", "error"))
-            self._on_done(None)
+    def _deleted(self, entries: Sequence[Entry], outcome: _Outcome) -> None:
+        gone = len(outcome.done)
+        if outcome.failed or outcome.left:
+            self._told_partly("deleted", outcome)
+            self._on_done(())
         else:
             what = named(entries) if gone == 1 else wording.count(gone, "item")
-            self._done(f"{what} {'was' if gone == 1 else 'were'} deleted.", None)
+            self._done(f"{what} {_were(gone)} deleted.", ())
 
     # --- cut, copy, paste ------------------------------------------------------------------------------------------
 
@@ -140,7 +209,7 @@ class OperationsPresenter:
         """Copy `entries` with each paste."""
         self._take("copy", entries)
 
-    def _take(self, verb: Literal["move", "copy"], entries: Sequence[Entry]) -> None:
+    def _take(self, verb: Verb, entries: Sequence[Entry]) -> None:
         if entries:
             self.clipboard = Clipboard(verb, tuple(entries), parent_of(entries[0]))
             what = wording.count(len(entries), "item")
@@ -153,21 +222,36 @@ class OperationsPresenter:
             return
         if board.verb == "move":
             self.clipboard = None
+        self.put_into(board.verb, board.entries, folder, then_select=True)
 
-        def work(token: CancelToken) -> tuple[NodeKey | None, list[tuple[Entry, Exception]]]:
-            last: NodeKey | None = None
-            failed: list[tuple[Entry, Exception]] = []
-            for entry in board.entries:
-                token.check()
+    def put_into(
+        self, verb: Verb, entries: Sequence[Entry], folder: FolderPath, *, then_select: bool = False
+    ) -> None:  # fmt: skip
+        """Move or copy `entries` into `folder`; a copy beside its original gets a number."""
+
+        def work(steps: _Steps) -> _Outcome:
+            outcome = _Outcome()
+            for index, entry in enumerate(entries):
+                if steps.stopped:
+                    outcome.left = len(entries) - index
+                    break
                 try:
-                    last = self._paste_one(board.verb, entry, folder.key)
-                except Exception as error:  # each item has its own fate; all are reported below
-                    failed.append((entry, error))
-            return last, failed
+                    outcome.nodes.append(self._put_one(verb, entry, folder.key))
+                    outcome.done.append(entry)
+                except SfosError as error:  # each item has its own fate; all are reported below
+                    outcome.failed.append((entry, error))
+                steps.reached = index + 1
+            return outcome
 
-        self._run(work, lambda found: self._pasted(board, found[0], found[1]), "Nothing was pasted")
+        what = named(entries)
+        self._run(
+            work,
+            lambda outcome: self._put(verb, folder, outcome, then_select=then_select),
+            _PRESENT[verb] if len(entries) > 1 else f"{_PRESENT[verb]} {what}", f"{what}: not {_PAST[verb]}",
+            len(entries),
+        )  # fmt: skip
 
-    def _paste_one(self, verb: str, entry: Entry, parent: NodeKey) -> NodeKey:
+    def _put_one(self, verb: Verb, entry: Entry, parent: NodeKey) -> NodeKey:
         for number in range(1, _TRIES):
             name = entry.name if number == 1 else numbered(entry.name, number)
             target = in_folder(parent, name)
@@ -181,39 +265,129 @@ class OperationsPresenter:
                     raise
         raise AlreadyExists(subject=entry.name)
 
-    def _pasted(self, board: Clipboard, last: NodeKey | None, failed: list[tuple[Entry, Exception]]) -> None:
-        done = len(board.entries) - len(failed)
-        verb = "moved" if board.verb == "move" else "copied"
-        if failed:
-            entry, error = failed[0]
-            reason = getattr(error, "message", str(error))
-            more = f" {wording.count(done, 'item')} {'was' if done == 1 else 'were'} {verb}." if done else ""
-            self._on_notice(Notice(f"“{printable(entry.name)}” was not {verb}: {reason}{more}", "error"))
-            self._on_done(last)
-        else:
-            self._done(f"{wording.count(done, 'item')} {'was' if done == 1 else 'were'} {verb}.", last)
+    def _put(self, verb: Verb, folder: FolderPath, outcome: _Outcome, *, then_select: bool) -> None:
+        nodes = outcome.nodes if then_select else []
+        undo = (lambda: self._put_back(outcome.done)) if verb == "move" and outcome.done else None
+        if outcome.failed or outcome.left:
+            self._told_partly(_PAST[verb], outcome, undo)
+            self._on_done(nodes)
+            return
+        done = len(outcome.done)
+        what = named(outcome.done) if done == 1 else wording.count(done, "item")
+        place = printable(folder.crumbs[-1].name) or "My files"
+        self._done(f"{what} {_were(done)} {_PAST[verb]} to “{place}”.", nodes, undo=undo)
+
+    def _put_back(self, entries: Sequence[Entry]) -> None:
+        """Give `entries`, as they were, their places and names back."""
+
+        def work(steps: _Steps) -> _Outcome:
+            outcome = _Outcome()
+            for index, entry in enumerate(entries):
+                if steps.stopped:
+                    outcome.left = len(entries) - index
+                    break
+                try:
+                    target = in_folder(parent_of(entry), entry.name)
+                    outcome.nodes.append(key_of_reply(self._api.move(ref_to(key_of(entry)), target)))
+                    outcome.done.append(entry)
+                except SfosError as error:
+                    outcome.failed.append((entry, error))
+                steps.reached = index + 1
+            return outcome
+
+        def done(outcome: _Outcome) -> None:
+            if outcome.failed or outcome.left:
+                self._told_partly("put back", outcome)
+                self._on_done(outcome.nodes)
+            else:
+                count = len(outcome.done)
+                what = named(outcome.done) if count == 1 else wording.count(count, "item")
+                self._done(f"{what} {_were(count)} put back.", outcome.nodes)
+
+        what = named(entries)
+        self._run(work, done, f"Putting {what} back", f"{what}: not put back", len(entries))
 
     # --- running ---------------------------------------------------------------------------------------------------
 
-    def _run(self, work: Callable[[CancelToken], object], done: Callable[..., None], failure: str) -> None:
-        waiting = Notice("Waiting for the server…")
-        patience = self._bridge.call_later(PATIENCE_S, lambda: self._on_notice(waiting))
+    def _run(
+        self, work: Callable[[_Steps], object], done: Callable[..., None], doing: str, failure: str, total: int = 1
+    ) -> None:
+        """Run `work` in a thread. `doing`: said if it takes long; `failure`: said before the reason why it failed."""
+        steps = _Steps(total)
+        began = self._bridge.clock()
+        timer: list[Timer] = []
+
+        def tell() -> None:
+            timer[:] = [self._bridge.call_later(TELL_S, tell)]
+            text = doing
+            if total > 1:
+                text += f" {steps.reached:,} of {total:,}"
+            text += "…"
+            passed = self._bridge.clock() - began
+            if total == 1 and passed >= _SECONDS_FROM_S:
+                text += f" {wording.duration(passed)}"
+            if steps.stopped:
+                text = "Stopping…"
+            action = "Stop" if total > 1 and not steps.stopped else None
+            self._on_notice(Notice(text, "info", action, lasting=True), act=steps.stop)
 
         def worked(result: object) -> None:
-            patience.cancel()
+            timer[0].cancel()
             done(result)
 
         def failed(error: Exception) -> None:
-            patience.cancel()
+            timer[0].cancel()
             self._failed(failure, error)
 
-        self._bridge.run_in_thread(work, worked, failed, name="gui-change")
+        timer.append(self._bridge.call_later(PATIENCE_S, tell))
+        self._bridge.run_in_thread(lambda _token: work(steps), worked, failed, name="gui-change")
 
-    def _done(self, text: str, node: NodeKey | None) -> None:
-        self._on_notice(Notice(text, "success"))
-        self._on_done(node)
+    def _done(
+        self, text: str, nodes: Sequence[NodeKey], *, undo: Callable[[], None] | None = None
+    ) -> None:  # fmt: skip
+        self._on_notice(Notice(text, "success", "Undo" if undo is not None else None), act=self._undoable(undo))
+        self._on_done(nodes)
+
+    def _undoable(self, undo: Callable[[], None] | None) -> Callable[[], None] | None:
+        """`undo`, which can be done once; another change takes its place."""
+        if undo is None:
+            self.undo = None
+            return None
+
+        def once() -> None:
+            if self.undo is once:
+                self.undo = None
+                undo()
+
+        self.undo = once
+        return once
+
+    def _told_partly(self, verb: str, outcome: _Outcome, undo: Callable[[], None] | None = None) -> None:
+        """Say what was not done, and how much was."""
+        done, sentences = len(outcome.done), []
+        if outcome.failed:
+            entry, error = outcome.failed[0]
+            sentences.append(f"“{printable(entry.name)}” was not {verb}: {_reason(error)}")
+            more = len(outcome.failed) - 1
+            if more:
+                sentences.append(f"{more:,} more {_were(more)} not {verb} either.")
+        if outcome.left:
+            left = "is" if outcome.left == 1 else "are"
+            sentences.append(f"Stopped: {wording.count(outcome.left, 'item')} {left} left as before.")
+        if done:
+            sentences.append(f"{wording.count(done, 'item')} {_were(done)} {verb}.")
+        severity: Literal["error", "warning"] = "error" if outcome.failed else "warning"
+        notice = Notice(" ".join(sentences), severity, "Undo" if undo is not None else None)
+        self._on_notice(notice, act=self._undoable(undo))
 
     def _failed(self, what: str, error: Exception) -> None:
-        reason = wording.reason(error) if isinstance(error, SfosError) else wording.explain(error)
-        self._on_notice(Notice(f"{what}: {reason}", "error"))
-        self._on_done(None)
+        self._on_notice(Notice(f"{what}: {_reason(error)}", "error"))
+        self._on_done(())
+
+
+def _reason(error: Exception) -> str:
+    return wording.reason(error) if isinstance(error, SfosError) else wording.explain(error)
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"

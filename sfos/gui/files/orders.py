@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sfos.gui.files.browser import BrowserPresenter
+from sfos.gui.files.opened import OpenedFiles
 from sfos.gui.files.operations import OperationsPresenter, deletion_text, name_problem, named
 from sfos.gui.files.views import FilesViews
 from sfos.gui.model import FolderPath, Notice, Selection
-from sfos.gui.nodes import key_of
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Viewer
 from sfos.gui.widgets.dialogs.ask import ask_name, confirm
@@ -28,23 +28,34 @@ class Orders:
         browser: BrowserPresenter,
         operations: OperationsPresenter,
         viewer: Viewer,
+        opened: OpenedFiles,
         renew: Callable[[], None],
     ) -> None:
         self.views, self.browser, self.operations = views, browser, operations
-        self._desk, self._viewer, self._renew = desk, viewer, renew
+        self._desk, self._viewer, self._opened, self._renew = desk, viewer, opened, renew
         self._root, self._theme = views.room.root, views.room.theme
         self._download_dir = desk.settings.download_dir.expanduser()
         self._chosen_in = Path.home()  # where files were chosen last
         self.selection = Selection()
+
+    @property
+    def place(self) -> FolderPath:
+        """The folder into which things are put: the one that is shown."""
+        return self.browser.folder
+
+    def _path_of_selected(self) -> str:
+        return f"{self.place.path.rstrip('/')}/{self.selection.entries[0].name}"
 
     def open_selected(self) -> None:
         """Open what is selected."""
         self.open_entry(self.selection.entries[0])
 
     def open_entry(self, entry: Entry) -> None:
-        """Go into a folder, or look at a file."""
+        """Go into a folder, open a file with its application, or look where a link points."""
         if entry.kind == "folder":
             self.browser.go(self.browser.folder.into(entry))
+        elif entry.kind == "file":
+            self._opened.open(entry, self.browser.folder)
         else:
             self._viewer.open_large(entry)
 
@@ -77,7 +88,7 @@ class Orders:
 
     def upload(self, paths: Sequence[Path], folder: FolderPath | None = None) -> None:
         """Upload into `folder`, or the one that is shown."""
-        self._desk.upload(paths, folder or self.browser.folder)
+        self._desk.upload(paths, folder or self.place)
 
     def download(self) -> None:
         """Download what is selected into the usual folder."""
@@ -97,25 +108,25 @@ class Orders:
 
     # --- names and deletion ----------------------------------------------------------------------------------------
 
-    def _taken(self) -> list[str]:
+    def _taken(self) -> Sequence[str]:
+        """Names that are known to be taken there."""
         return [entry.name for entry in self.browser.listing.rows]
 
     def ask_new_folder(self) -> None:
         """Ask for a name, and make a folder of it where one is."""
-        folder = self.browser.folder
+        folder = self.place
         ask_name(
             self._root, self._theme, title="New folder", label="Name", value="New folder", verb="Make",
             check=lambda name: name_problem(name, self._taken()),
             on_done=lambda name: self.operations.make_folder(folder, name),
         )  # fmt: skip
 
-    def ask_rename(self) -> None:
-        """Ask for another name of what is selected."""
+    def rename(self) -> None:
+        """Let the name of what is selected be changed in its row."""
         entry = self.selection.entries[0]
-        ask_name(
-            self._root, self._theme, title="Rename", label="New name", value=entry.name, verb="Rename",
-            check=lambda name: name_problem(name, self._taken(), entry.name),
-            on_done=lambda name: self.operations.rename(entry, name), select_stem=entry.kind != "folder",
+        self.views.list.edit_name(
+            entry, lambda name: name_problem(name, self._taken(), entry.name),
+            lambda name: self.operations.rename(entry, name),
         )  # fmt: skip
 
     def ask_delete(self) -> None:
@@ -138,21 +149,27 @@ class Orders:
         self._take(self.operations.cut)
 
     def _take(self, verb: Callable[[Sequence[Entry]], None]) -> None:
-        entries = self.selection.entries
-        verb(entries)
-        board = self.operations.clipboard
-        cut = board is not None and board.verb == "move"
-        self.views.list.show_cut(frozenset(key_of(entry) for entry in entries) if cut else frozenset())
+        verb(self.selection.entries)
+        self.views.list.show_cut(self.operations.cut_nodes)
         self._renew()
 
     def paste(self) -> None:
         """Move or copy what was taken into the folder that is shown."""
-        self.operations.paste(self.browser.folder)
+        self.operations.paste(self.place)
         self._renew()
+
+    def put_into(self, entries: Sequence[Entry], folder: FolderPath, *, copy: bool) -> None:
+        """Move, or copy, what was dragged into `folder`."""
+        self.operations.put_into("copy" if copy else "move", entries, folder)
+
+    def undo(self) -> None:
+        """Put back what was moved or renamed last."""
+        if self.operations.undo is not None:
+            self.operations.undo()
 
     def copy_path(self) -> None:
         """Put the path of what is selected into the system's clipboard."""
-        path = f"{self.browser.folder.path.rstrip('/')}/{self.selection.entries[0].name}"
+        path = self._path_of_selected()
         self._root.clipboard_clear()
         self._root.clipboard_append(path)
         self._desk.say(Notice(f"Copied: {printable(path)}"))

@@ -58,10 +58,15 @@ class FilesPage(Page):
             context_menu=lambda x, y: self._room.menu(self.menu, x, y),
             drop_over=when_in(lambda files, y: self.views.announce_drop(y, files.browser.folder)),
             drop=when_in(lambda files, paths, y: files.drop(paths, y)),
+            put_into=when_in(lambda files, entries, folder, copy: files.orders.put_into(entries, folder, copy=copy)),
+            branch_menu=when_in(lambda files, folder, x, y: files.open_branch_menu(folder, x, y)),
         )
 
     def _state(self) -> FilesState | None:
-        return self.session.state if self.session is not None else None
+        if self.session is None:
+            return None
+        self.views.list.settle_selection()
+        return self.session.state
 
     def _orders(self) -> Orders:
         assert self.session is not None  # without one nothing is offered
@@ -78,6 +83,10 @@ class FilesPage(Page):
         self.session = FilesSession(desk, self.views, on_gone_to=lambda: desk.go_to(self))
         self.session.start()
 
+    @property
+    def unsaved(self) -> str:
+        return self.session.unsaved if self.session is not None else ""
+
     def end(self) -> None:
         if self.session is not None:
             self.session.close()
@@ -90,6 +99,10 @@ class FilesPage(Page):
     def missed(self) -> None:
         if self.session is not None:
             self.session.missed()
+
+    def covered(self) -> None:
+        if self.session is not None:
+            self.session.viewer.close_large()
 
     def back_online(self) -> None:
         if self.session is not None:
@@ -144,7 +157,9 @@ class FilesPage(Page):
 
     def stops(self) -> Sequence[Stop]:
         views = self.views
-        stops = [Stop(views.tree.tree, views.tree.tree.focus_set), Stop(views.list.tree, views.list.take_focus)]
+        stops = [Stop(views.list.tree, views.list.take_focus)]
+        if views.tree.winfo_ismapped():
+            stops.insert(0, Stop(views.tree.tree, views.tree.tree.focus_set))
         if self._room.aside_shown():
             stops.append(Stop(views.details.preview, views.details.preview.focus_content))
         return stops

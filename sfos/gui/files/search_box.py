@@ -53,8 +53,8 @@ class SearchBox(ttk.Frame):
 
     def _fit(self, width: int) -> None:
         room = width - self._theme.px(22)
-        fits = self._theme.measure(self._placeholder) <= room
-        self._hint.configure(text=self._placeholder if fits else "Search…")
+        hints = (self._placeholder, "Search…", "")
+        self._hint.configure(text=next(hint for hint in hints if self._theme.measure(hint) <= max(0, room)))
 
     def _escape(self, _event: object) -> str:
         self._value.set("")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sfos.gui.commands import rows_of
+from sfos.gui.files.branch_orders import BranchOrders
 from sfos.gui.files.browser import BrowserPresenter
-from sfos.gui.files.commands import FilesState
+from sfos.gui.files.commands import COMMANDS, OPEN, FilesState
 from sfos.gui.files.folders import FoldersPresenter
+from sfos.gui.files.opened import OpenedFiles
 from sfos.gui.files.operations import OperationsPresenter
 from sfos.gui.files.orders import Orders
 from sfos.gui.files.views import FilesViews
@@ -15,6 +18,7 @@ from sfos.gui.model import FolderPath, Listing, Notice, Selection
 from sfos.gui.nodes import NodeKey, key_of
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Areas, Viewer
+from sfos.gui.widgets.menus import command_menu, popup
 from sfos.protocol import Change, Entry
 
 
@@ -40,8 +44,10 @@ class FilesSession:
             on_step=lambda entry: views.list.select((key_of(entry),)),
             on_closed=views.list.take_focus,
         )  # fmt: skip
+        self.opened = OpenedFiles(desk, on_notice=self._say, preview=self.viewer.open_large)
         self.orders = Orders(
-            desk, views, browser=self.browser, operations=self.operations, viewer=self.viewer, renew=room.renew
+            desk, views, browser=self.browser, operations=self.operations, viewer=self.viewer, opened=self.opened,
+            renew=room.renew,
         )  # fmt: skip
 
     def start(self) -> None:
@@ -52,18 +58,37 @@ class FilesSession:
     def close(self) -> None:
         """End it."""
         self._closed = True
+        self.opened.close()
         self.viewer.close()
+
+    @property
+    def unsaved(self) -> str:
+        """Sentence about copies that were edited and are not on the server; "" for none."""
+        copies = self.opened.unsaved
+        if not copies:
+            return ""
+        if len(copies) == 1:
+            return (
+                f"“{copies[0].name}” was edited and is not uploaded; the edited copy stays in {copies[0].path.parent}."
+            )
+        folder = copies[0].path.parent.parent
+        return f"{len(copies):,} files were edited and are not uploaded; the edited copies stay in {folder}."
 
     @property
     def state(self) -> FilesState:
         """State that decides which commands for files can be given."""
-        return FilesState(self.browser.listing, self.orders.selection, self.operations.clipboard is not None)
+        operations = self.operations
+        return FilesState(
+            self.browser.listing, self.orders.selection, operations.clipboard is not None, operations.undo is not None
+        )
 
     # --- what the presenters say -----------------------------------------------------------------------------------
 
-    def _say(self, notice: Notice) -> None:
+    def _say(
+        self, notice: Notice, *, act: Callable[[], object] | None = None, other: Callable[[], object] | None = None
+    ) -> None:
         if not self._closed:
-            self._desk.say(notice)
+            self._desk.say(notice, act=act, other=other)
 
     def _listed(self, listing: Listing) -> None:
         if self._closed:
@@ -101,15 +126,14 @@ class FilesSession:
         if not self._closed:
             self._views.tree.set_folders(parent, folders)
 
-    def _changed_by_us(self, node: NodeKey | None) -> None:
+    def _changed_by_us(self, nodes: Sequence[NodeKey]) -> None:
         if self._closed:
             return
-        self._views.list.show_cut(frozenset())
+        self._views.list.show_cut(self.operations.cut_nodes)
         self._views.room.renew()
         if not self._desk.online():
             self.browser.refresh()  # nobody tells us of our own change
-        if node is not None:
-            self.browser.reveal(node)
+        self.browser.reveal(nodes)
 
     # --- what the server says --------------------------------------------------------------------------------------
 
@@ -138,8 +162,21 @@ class FilesSession:
     def select(self, entries: tuple[Entry, ...], focus: Entry | None) -> None:
         """Take these as selected."""
         self.orders.selection = Selection(entries, focus)
+        self.browser.chosen([key_of(entry) for entry in entries])
         self._views.room.renew()
         self.viewer.show(self.orders.selection)
+
+    def open_branch_menu(self, folder: FolderPath, x: int, y: int) -> None:
+        """Open the menu of a folder in the left pane there on the screen."""
+        room, tree = self._views.room, self._views.tree
+        orders = BranchOrders(self.orders, folder, self.folders.entry_of(folder.key), self.go)
+        state = FilesState(Listing(folder=folder), orders.selection, self.operations.clipboard is not None)
+        rows = rows_of(COMMANDS, "branch")
+        possible = [each for each in rows if each is not None and (each is OPEN or each.when(state))]
+        menu = command_menu(room.root, room.theme, rows, possible, lambda command: command.do(orders), keys=False)
+        tree.mark_drop_target(folder)  # so that one sees what the menu is about
+        menu.bind("<Unmap>", lambda _event: tree.mark_drop_target(None), add="+")
+        popup(menu, x, y)
 
     def drop(self, paths: tuple[Path, ...], y: int) -> None:
         """Upload what was dropped at this height of the screen: into the folder there, or the one that is shown."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from tkinter import ttk
 
 from sfos.gui.files.bar import BarKeys, FilesBar
+from sfos.gui.files.dragging import RowDrag
 from sfos.gui.files.drop import DropTarget
 from sfos.gui.files.file_list import FileList
 from sfos.gui.files.folder_tree import FolderTree
@@ -37,6 +38,8 @@ class Reactions:
     context_menu: Callable[[int, int], None]
     drop_over: Callable[[int], None]
     drop: Callable[[tuple[Path, ...], int], None]
+    put_into: Callable[[tuple[Entry, ...], FolderPath, bool], None]  # dragged there; True: to be copied
+    branch_menu: Callable[[FolderPath, int, int], None]
 
 
 class FilesViews:
@@ -47,13 +50,14 @@ class FilesViews:
         self._react = react
         self._listing = Listing()
         self.in_window = True
+        self._drop_row: Entry | None = None  # that something is held over
         theme = room.theme
         self.bar = FilesBar(
             room.bar, theme, on_go=react.go, on_path=react.go_path, on_filter=react.filter,
             on_upload_menu=lambda x, y: room.menu("upload", x, y),
             keys=keys,
         )  # fmt: skip
-        self.tree = FolderTree(room.side, theme, on_go=react.go, on_expand=react.expand)
+        self.tree = FolderTree(room.side, theme, on_go=react.go, on_expand=react.expand, on_menu=react.branch_menu)
         self.centre = ttk.Frame(room.centre, style=styles.SURFACE)
         self.centre.rowconfigure(0, weight=1)
         self.centre.columnconfigure(0, weight=1)
@@ -69,6 +73,7 @@ class FilesViews:
             on_clear_filter=lambda: react.filter(""),
         )  # fmt: skip
         self.details = DetailsPane(room.aside, theme, on_page=react.turn_page)
+        self.drag = RowDrag(self.list, (self, self.tree, self.bar.breadcrumb), theme, react.put_into)
         room.root.after_idle(self._take_drops)
 
     def _take_drops(self) -> None:
@@ -94,6 +99,20 @@ class FilesViews:
         if self.in_window:
             self.tree.show_folder(listing.folder)
         self.bar.show(listing)
+
+    # --- rows dragged onto a folder of the list: see `files.dragging.Target` ---------------------------------------
+
+    def drop_target_at(self, x: int, y: int) -> FolderPath | None:
+        self._drop_row = self.list.folder_at(y) if self.list.contains(x, y) else None
+        return self._listing.folder.into(self._drop_row) if self._drop_row is not None else None
+
+    def mark_drop_target(self, folder: FolderPath | None) -> None:
+        self.list.mark_drop(self._drop_row if folder is not None else None)
+
+    def hover(self, x: int, y: int, edge: int) -> None:
+        self.list.scroll_at(x, y, edge)
+
+    # --- files of other programs -----------------------------------------------------------------------------------
 
     def announce_drop(self, y: int, folder: FolderPath) -> None:
         """Show where a drop at this height of the screen would go, while `folder` is shown."""

@@ -20,6 +20,7 @@ class Preview(Enum):
     MARKDOWN = "markdown"
     TABLE = "table"
     PICTURE = "picture"
+    DRAWING = "drawing"
     PDF = "pdf"
     ARCHIVE = "archive"
     AUDIO = "audio"
@@ -73,7 +74,8 @@ _BY_EXTENSION: dict[str, tuple[str, tuple[str, str, Preview]]] = {
     "tiff": ("TIFF image", _PICTURE),
     "ico": ("Icon", _PICTURE),
     "avif": ("AVIF image", _PICTURE),
-    "svg": ("SVG drawing", ("file-earmark-image", "teal", Preview.CODE)),
+    "svg": ("SVG drawing", ("file-earmark-image", "teal", Preview.DRAWING)),
+    "svgz": ("SVG drawing", ("file-earmark-image", "teal", Preview.DRAWING)),
     "zip": ("ZIP archive", _ARCHIVE),
     "jar": ("Java archive", _ARCHIVE),
     "whl": ("Python wheel", _ARCHIVE),

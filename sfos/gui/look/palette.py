@@ -28,6 +28,7 @@ class Palette:
     line: str  # between rows
     trough: str  # behind a progress bar, skeleton blocks
     usage_trough: str
+    usage_history: str
     text: str
     muted: str
     disabled: str
@@ -68,6 +69,7 @@ LIGHT = Palette(
     line="#e3e6ea",
     trough="#e3e6ea",
     usage_trough="#d6d6d6",
+    usage_history="#9a9a9a",
     text="#1f2328",
     muted="#667085",
     disabled="#a5abb6",
@@ -108,6 +110,7 @@ DARK = Palette(
     line="#2d3138",
     trough="#2d3138",
     usage_trough="#45484b",
+    usage_history="#7f8488",
     text="#e6e8eb",
     muted="#98a1ad",
     disabled="#5f666f",

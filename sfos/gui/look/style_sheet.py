@@ -167,6 +167,17 @@ class StyleSheet:
             replace(
                 flat, name=styles.NOTICE_LINK, text=p.accent, pad=(6, 2), font="SfBoldFont", fill=p.notice, on=p.notice
             ),
+            # On a toast, whose colours are the other way round.
+            replace(
+                flat,
+                name=styles.TOAST_LINK,
+                text=p.surface,
+                text_hover=p.text,
+                pad=(8, 3),
+                font="SfBoldFont",
+                fill=p.text,
+                on=p.text,
+            ),
             replace(flat, name=styles.NOTICE_TOOL, fill=p.notice, on=p.notice),
             replace(
                 flat, name=styles.ALARM_LINK, text=p.accent, pad=(6, 2), font="SfBoldFont", fill=p.alarm, on=p.alarm
@@ -207,6 +218,19 @@ class StyleSheet:
             padding=(self._px(8), self._px(6)),
         )
         style.map(styles.ENTRY, foreground=[("disabled", p.disabled)])
+        # As high as a row of a list, over which it lies.
+        style.layout(styles.ROW_ENTRY, _nested(element, "Entry.padding", "Entry.textarea"))
+        style.configure(
+            styles.ROW_ENTRY,
+            background=p.surface,
+            fieldbackground=p.field,
+            foreground=p.text,
+            insertcolor=p.text,
+            insertwidth=max(1, self._px(1)),
+            selectbackground=p.selection,
+            selectforeground=p.text,
+            padding=(self._px(6), self._px(1)),
+        )
         style.layout(styles.BARE_ENTRY, _nested("Entry.padding", "Entry.textarea"))
         style.configure(
             styles.BARE_ENTRY,
@@ -257,10 +281,11 @@ class StyleSheet:
                 relief="flat",
                 indent=self._px(16),
             )
+            # No colour of its own for selected text: it would hide the one of rows that were cut.
             style.map(
                 name,
                 background=[("disabled", background), ("selected", p.selection)],
-                foreground=[("disabled", p.disabled), ("selected", p.text)],
+                foreground=[("disabled", p.disabled)],
             )
             style.configure(
                 f"{name}.Heading",

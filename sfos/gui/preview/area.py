@@ -9,11 +9,11 @@ from typing import Literal
 
 from PIL import Image, ImageTk
 
-from sfos.gui import wording
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.preview.blocks import AnyBlock, FactsBlock, NothingBlock, PictureBlock, TableBlock, TextBlock
 from sfos.gui.preview.rich_text import RichText
+from sfos.gui.widgets.focus_ring import FocusRing
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.slices import Slicer
 
@@ -29,8 +29,7 @@ class PreviewArea(ttk.Frame):
         self._table = TableView(self, theme)
         self._message = MessageView(self, theme)
         self.block: AnyBlock | None = None
-        for view in (self._text, self._picture, self._table, self._message):
-            view.place(relwidth=1, relheight=1)
+        self._view: tk.Widget | None = None
         self.show_message("", "")
 
     def show(self, block: AnyBlock, icon: str, colour: str) -> None:
@@ -62,13 +61,37 @@ class PreviewArea(ttk.Frame):
         self._message.show(icon, text, colour, working=working)
         self._raise(self._message)
 
-    def _raise(self, view: tk.Misc) -> None:
-        tk.Misc.tkraise(view)  # a Canvas has replaced its own `lift` by one for its items
+    def _raise(self, view: tk.Widget) -> None:
+        """Show `view` alone: Tab must not stop at what is hidden. The keyboard stays where the preview is."""
+        before, self._view = self._view, view
+        if before is view:
+            return
+        view.place(relwidth=1, relheight=1)
+        if before is not None:
+            had_keyboard = str(self.tk.call("focus")).startswith(str(before))
+            before.place_forget()
+            if had_keyboard:
+                self.focus_content()
 
     def focus_content(self) -> None:
         """Put the keyboard where it scrolls what is shown."""
-        target = self._text.text if isinstance(self.block, TextBlock) else self._picture
-        target.focus_set()
+        if self._view is self._text:
+            self._text.text.focus_set()
+        elif self._view is self._table:
+            self._table.tree.focus_set()
+        elif self._view is not None:
+            self._view.focus_set()
+
+    def scroll(self, amount: int, what: Literal["units", "pages", "ends"]) -> bool:
+        """Scroll what is shown; whether it is of a kind that scrolls."""
+        if isinstance(self.block, TextBlock):
+            self._text.scroll(amount, what)
+        elif isinstance(self.block, TableBlock):
+            tree = self._table.tree
+            tree.yview_moveto(0.0 if amount < 0 else 1.0) if what == "ends" else tree.yview_scroll(amount, what)
+        else:
+            return False
+        return True
 
     def turn(self, step: int) -> None:
         """Show the page `step` further on, in a document."""
@@ -79,8 +102,9 @@ class MessageView(tk.Canvas):
     """An icon with a sentence under it, in the middle."""
 
     def __init__(self, parent: tk.Misc, theme: Theme) -> None:
-        super().__init__(parent, highlightthickness=0, borderwidth=0)
+        super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=True)
         self._theme = theme
+        self.ring = FocusRing(self, theme)
         self._icon, self._words, self._colour = "", "", "muted"
         self.bind("<Configure>", lambda _event: self._draw())
         theme.on_change(self._draw)
@@ -114,6 +138,7 @@ class PictureView(tk.Canvas):
     def __init__(self, parent: tk.Misc, theme: Theme, *, on_page: Callable[[int], None]) -> None:
         super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=True)
         self._theme = theme
+        self.ring = FocusRing(self, theme)
         self._on_page = on_page
         self._block: PictureBlock | None = None
         self._image: Image.Image | None = None
@@ -198,12 +223,14 @@ class TableView(ttk.Frame):
         self._theme = theme
         self._slicer = Slicer(self)
         self.tree = ttk.Treeview(self, style=styles.TABLE, show="headings", selectmode="browse")
+        self.ring = FocusRing(self.tree, theme)
         across = AutoScrollbar(self, "horizontal", self.tree.xview, row=1, column=0, sticky="ew")
         down = AutoScrollbar(self, "vertical", self.tree.yview, row=0, column=1, sticky="ns")
         self.tree.configure(xscrollcommand=across.set, yscrollcommand=down.set)
         self.tree.grid(row=0, column=0, sticky="nsew")
         self._note = ttk.Label(self, style=styles.SMALL, padding=(theme.px(12), theme.px(6)))
         self._note.grid(row=2, column=0, columnspan=2, sticky="ew")
+        self.bind("<Configure>", lambda event: self._note.configure(wraplength=max(1, event.width - theme.px(24))))
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
 
@@ -222,9 +249,8 @@ class TableView(ttk.Frame):
             width = min(theme.px(320), widest + theme.px(24))
             tree.heading(column, text=title, anchor=anchor)
             tree.column(column, width=width, minwidth=theme.px(40), anchor=anchor, stretch=index == len(columns) - 1)
-        note = block.note or (f"The first {wording.count(len(block.rows), 'row')}." if block.cut else "")
-        self._note.configure(text=note)
-        (self._note.grid if note else self._note.grid_remove)()
+        self._note.configure(text=block.note)
+        (self._note.grid if block.note else self._note.grid_remove)()
         self._slicer.run(self._insert(block))
 
     def _insert(self, block: TableBlock) -> Iterator[None]:

@@ -9,8 +9,8 @@ from msgspec import Meta
 
 MAX_RUNS = 60_000  # styled pieces of one text; more would stall the Text widget
 MAX_ROWS = 1_000
-MAX_COLUMNS = 60
-MAX_PIXELS = 40_000_000  # of one decoded picture; larger ones say so (decompression bombs)
+MAX_COLUMNS = 60  # of a table; more are said to be there
+MAX_PIXELS = 100_000_000  # that a picture has where it cannot be decoded smaller; more say so (decompression bombs)
 EDGE = 1_600  # the longest edge, in pixels, at which a picture is handed over
 
 
@@ -26,12 +26,14 @@ class Run(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TextBlock(Block, frozen=True):
-    """Styled text. `mono`: code, shown unwrapped in the fixed font. `cut`: the file goes on."""
+    """Styled text. `mono`: in the fixed font. `wrap`: lines that are too long go on below, else they are scrolled to.
+    `cut`: there is more, and `note` says so."""
 
     runs: tuple[Run, ...]
     mono: bool
     cut: bool = False
     note: str = ""
+    wrap: bool = True
 
 
 class PictureBlock(Block, frozen=True):
@@ -75,7 +77,7 @@ AnyBlock = TextBlock | PictureBlock | TableBlock | FactsBlock | NothingBlock
 class Job(msgspec.Struct, frozen=True):
     """Order to the worker. The file's bytes follow it; `page` from 0."""
 
-    kind: Literal["text", "code", "markdown", "table", "picture", "pdf", "archive", "audio"]
+    kind: Literal["text", "code", "markdown", "table", "picture", "drawing", "pdf", "archive", "audio"]
     name: str
     size_bytes: int
     complete: bool

@@ -56,6 +56,10 @@ def decode(job: Job, data: bytes) -> AnyBlock:
         if job.kind == "table":
             return text.table(data, job.name, complete=job.complete)
         return text.plain(data, complete=job.complete)
+    if job.kind == "drawing":
+        from sfos.gui.preview import drawings
+
+        return drawings.drawing(data, job.name, job.edge)
     if job.kind in ("picture", "pdf"):
         from sfos.gui.preview import pictures
 

@@ -17,21 +17,22 @@ def picture(data: bytes, edge: int) -> PictureBlock | NothingBlock:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             true = opened.size
-            if true[0] * true[1] > MAX_PIXELS:
+            # JPEG is decoded at an eighth, a quarter or half of its size: then that is what takes memory.
+            opened.draft("RGB", (edge, edge))
+            if opened.size[0] * opened.size[1] > MAX_PIXELS:
                 return NothingBlock(f"This picture is too large for a preview ({true[0]:,} × {true[1]:,} pixels).")
-            opened.draft("RGB", (edge, edge))  # JPEG can decode at an eighth, a quarter or half of its size
-            upright = ImageOps.exif_transpose(opened)
-            small = upright.copy() if upright is opened else upright
+            # Made small in place and then turned: two whole pictures would need twice the memory.
+            opened.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
+            decoded, small = opened.size, ImageOps.exif_transpose(opened)
+            flat = flattened(small)
     except (OSError, ValueError, SyntaxError):  # what Pillow says of it is for programmers
         return NothingBlock("This image is damaged or of an unknown kind.")
-    if small.width != true[0] and small.width == true[1]:
+    if small.size != decoded:
         true = true[1], true[0]
-    small.thumbnail((edge, edge), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    flat = _flattened(small)
     return PictureBlock(flat.width, flat.height, flat.tobytes(), true[0], true[1])
 
 
-def _flattened(image: Image.Image) -> Image.Image:
+def flattened(image: Image.Image) -> Image.Image:
     """`image` as RGB; see-through parts over a light chessboard."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")

@@ -31,6 +31,7 @@ _JOBS = {
     Preview.MARKDOWN: "markdown",
     Preview.TABLE: "table",
     Preview.PICTURE: "picture",
+    Preview.DRAWING: "drawing",
     Preview.PDF: "pdf",
     Preview.ARCHIVE: "archive",
     Preview.AUDIO: "audio",

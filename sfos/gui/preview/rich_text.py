@@ -5,15 +5,22 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Iterator
 from tkinter import ttk
+from typing import Literal
 
 from sfos.gui.look import styles
 from sfos.gui.look.palette import Palette
 from sfos.gui.look.theme import Theme
 from sfos.gui.preview.blocks import Run, TextBlock
+from sfos.gui.widgets.focus_ring import FocusRing
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.slices import Slicer
 
 _STEP = 40
+SCROLL_KEYS: tuple[tuple[str, int, Literal["units", "pages", "ends", "columns"]], ...] = (
+    ("<Key-Up>", -1, "units"), ("<Key-Down>", 1, "units"), ("<Key-Prior>", -1, "pages"), ("<Key-Next>", 1, "pages"),
+    ("<Key-Home>", -1, "ends"), ("<Key-End>", 1, "ends"), ("<Control-Home>", -1, "ends"), ("<Control-End>", 1, "ends"),
+    ("<Key-Left>", -1, "columns"), ("<Key-Right>", 1, "columns"),
+)  # fmt: skip
 
 # style name → (font, name of a colour in the palette)
 _PLAIN: dict[str, tuple[str | None, str | None]] = {
@@ -52,10 +59,16 @@ class RichText(ttk.Frame):
             self, wrap="word", state="disabled", cursor="arrow", insertwidth=0, undo=False, takefocus=True,
             width=1, height=1,
         )  # fmt: skip
+        self.ring = FocusRing(self.text, theme)
         across = AutoScrollbar(self, "horizontal", self.text.xview, row=1, column=0, sticky="ew")
         down = AutoScrollbar(self, "vertical", self.text.yview, row=0, column=1, sticky="ns")
         self.text.configure(xscrollcommand=across.set, yscrollcommand=down.set)
         self.text.grid(row=0, column=0, sticky="nsew")
+        self._note = ttk.Label(self, style=styles.SMALL, padding=(theme.px(12), theme.px(6)), justify="left")
+        self._note.grid(row=2, column=0, columnspan=2, sticky="ew")
+        self.bind("<Configure>", lambda event: self._note.configure(wraplength=max(1, event.width - theme.px(24))))
+        for keys, amount, what in SCROLL_KEYS:
+            self.text.bind(keys, lambda _event, by=amount, of=what: self.scroll(by, of))  # type: ignore[misc]
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
         self._slicer = Slicer(self)
@@ -69,8 +82,20 @@ class RichText(ttk.Frame):
         self._colours()
         self.text.configure(state="normal")
         self.text.delete("1.0", "end")
-        self.text.configure(state="disabled", wrap="none" if block.mono else "word")
+        self.text.configure(state="disabled", wrap="word" if block.wrap else "none")
+        self._note.configure(text=block.note)
+        (self._note.grid if block.note else self._note.grid_remove)()
         self._slicer.run(self._insert(block))
+
+    def scroll(self, amount: int, what: Literal["units", "pages", "ends", "columns"]) -> str:
+        """Scroll by so many lines or pages, to an end, or sideways."""
+        if what == "ends":
+            self.text.yview_moveto(0.0 if amount < 0 else 1.0)
+        elif what == "columns":
+            self.text.xview_scroll(amount * 8, "units")
+        else:
+            self.text.yview_scroll(amount, what)
+        return "break"
 
     def clear(self) -> None:
         """Show nothing, and stop what still fills it."""
@@ -84,8 +109,6 @@ class RichText(ttk.Frame):
         for start in range(0, len(runs), _STEP):
             self._write(runs[start : start + _STEP])
             yield
-        if block.note:
-            self._write((Run(f"\n\n{block.note}", ("quote",)),))
 
     def _write(self, runs: tuple[Run, ...]) -> None:
         pieces: list[object] = []

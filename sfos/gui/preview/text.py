@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sfos.gui.preview.blocks import MAX_COLUMNS, MAX_ROWS, MAX_RUNS, NothingBlock, Run, TableBlock, TextBlock
+from sfos.protocol import counted
 
 MAX_LINE = 4_000  # Tk's Text takes seconds to lay out one line of a megabyte
 MAX_CELL = 500
@@ -37,12 +39,43 @@ def to_text(data: bytes, *, complete: bool) -> str | None:
         return None if odd * 20 > len(text[:8192]) else text
 
 
-def _tidy(text: str) -> str:
-    """Line ends as `\\n`, and very long lines cut."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if len(text) > MAX_LINE and any(len(line) > MAX_LINE for line in text.split("\n")):
-        return "\n".join(line if len(line) <= MAX_LINE else line[:MAX_LINE] + " …" for line in text.split("\n"))
-    return text
+@dataclass(slots=True)
+class _Shown:
+    """Text as it is shown, and what was left out of it."""
+
+    text: str
+    complete: bool
+    lines_cut: int = 0
+    more_cut: str = ""
+
+    @property
+    def cut(self) -> bool:
+        """Whether anything was left out."""
+        return bool(self.note)
+
+    @property
+    def note(self) -> str:
+        """Sentences about what was left out, "" for nothing."""
+        said = []
+        if not self.complete:
+            said.append("Only the beginning of this file is shown.")
+        if self.lines_cut:
+            line = "line is" if self.lines_cut == 1 else "lines are"
+            said.append(f"{self.lines_cut:,} very long {line} shortened.")
+        if self.more_cut:
+            said.append(self.more_cut)
+        return " ".join([*said, "Download it to see all of it."]) if said else ""
+
+
+def _tidy(text: str, *, complete: bool) -> _Shown:
+    """`text` with line ends as `\\n`, and very long lines cut."""
+    shown = _Shown(text.replace("\r\n", "\n").replace("\r", "\n"), complete)
+    if len(shown.text) > MAX_LINE:
+        lines = shown.text.split("\n")
+        shown.lines_cut = sum(len(line) > MAX_LINE for line in lines)
+        if shown.lines_cut:
+            shown.text = "\n".join(line if len(line) <= MAX_LINE else line[:MAX_LINE] + " …" for line in lines)
+    return shown
 
 
 def plain(data: bytes, *, complete: bool) -> TextBlock | NothingBlock:
@@ -50,11 +83,8 @@ def plain(data: bytes, *, complete: bool) -> TextBlock | NothingBlock:
     text = to_text(data, complete=complete)
     if text is None:
         return NothingBlock("This file is not text, and there is no preview for its kind.")
-    return TextBlock((Run(_tidy(text)),), mono=True, cut=not complete, note=_cut_note(complete))
-
-
-def _cut_note(complete: bool) -> str:
-    return "" if complete else "… The file goes on. Download it to see all of it."
+    shown = _tidy(text, complete=complete)
+    return TextBlock((Run(shown.text),), mono=True, cut=shown.cut, note=shown.note)
 
 
 # --- code ---------------------------------------------------------------------------------------------------------
@@ -87,11 +117,11 @@ def code(data: bytes, name: str, *, complete: bool) -> TextBlock | NothingBlock:
     text = to_text(data, complete=complete)
     if text is None:
         return NothingBlock("This file is not text, and there is no preview for its kind.")
-    text = _tidy(text)
-    runs = tuple(_lexed(text, name))
+    shown = _tidy(text, complete=complete)
+    runs = tuple(_lexed(shown.text, name))
     if len(runs) > MAX_RUNS:
-        runs = (Run(text),)
-    return TextBlock(runs, mono=True, cut=not complete, note=_cut_note(complete))
+        runs = (Run(shown.text),)
+    return TextBlock(runs, mono=True, cut=shown.cut, note=shown.note, wrap=False)
 
 
 def _lexed(text: str, name: str, language: str | None = None) -> Iterator[Run]:
@@ -135,10 +165,13 @@ def markdown(data: bytes, *, complete: bool) -> TextBlock | NothingBlock:
     import mistune
 
     parse = mistune.create_markdown(renderer=None, plugins=["strikethrough", "table", "task_lists"])
-    tokens = parse(_tidy(text))
+    shown = _tidy(text, complete=complete)
+    tokens = parse(shown.text)
     assert isinstance(tokens, list)
-    runs = tuple(_blocks(tokens, ()))[:MAX_RUNS]
-    return TextBlock(runs, mono=False, cut=not complete, note=_cut_note(complete))
+    runs = tuple(_blocks(tokens, ()))
+    if len(runs) > MAX_RUNS:
+        runs, shown.more_cut = runs[:MAX_RUNS], "It is too long to be shown whole."
+    return TextBlock(runs, mono=False, cut=shown.cut, note=shown.note)
 
 
 def _blocks(tokens: Iterable[dict[str, Any]], around: tuple[str, ...], depth: int = 0) -> Iterator[Run]:
@@ -252,11 +285,13 @@ def table(data: bytes, name: str, *, complete: bool) -> TableBlock | TextBlock |
     separators = "\t" if name.lower().endswith(".tsv") else max(",;\t|", key=first_line.count)
     try:
         rows: list[tuple[str, ...]] = []
-        cut = not complete
+        cut, columns_there, cells_cut = not complete, 0, 0
         for row in csv.reader(io.StringIO(text), delimiter=separators):
             if len(rows) > MAX_ROWS:
                 cut = True
                 break
+            columns_there = max(columns_there, len(row))
+            cells_cut += sum(len(cell) > MAX_CELL for cell in row[:MAX_COLUMNS])
             rows.append(tuple(cell[:MAX_CELL].replace("\n", " ") for cell in row[:MAX_COLUMNS]))
     except csv.Error:
         return plain(data, complete=complete)
@@ -267,4 +302,13 @@ def table(data: bytes, name: str, *, complete: bool) -> TableBlock | TextBlock |
     columns = max(map(len, rows))
     padded = [row + ("",) * (columns - len(row)) for row in rows]
     header = tuple(title or f"Column {index + 1}" for index, title in enumerate(padded[0]))
-    return TableBlock(header, tuple(padded[1 : MAX_ROWS + 1]), cut=cut)
+    shown = tuple(padded[1 : MAX_ROWS + 1])
+    said = []
+    if cut:
+        said.append(f"the first {counted(len(shown), 'row')}")
+    if columns_there > columns:
+        said.append(f"{columns:,} of {columns_there:,} columns")
+    if cells_cut:
+        said.append("long cells shortened")
+    note = f"This is a part: {', '.join(said)}. Download it to see all of it." if said else ""
+    return TableBlock(header, shown, cut=bool(said), note=note)

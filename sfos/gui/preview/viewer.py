@@ -57,9 +57,13 @@ class Viewer:
     def close(self) -> None:
         """Close the large preview, and fetch nothing more."""
         self._closed = True
+        self.close_large()
+        self.pane.show(None)
+
+    def close_large(self) -> None:
+        """Close the large preview, if it is open."""
         if self._big is not None:
             self._big.close()
-        self.pane.show(None)
 
     # --- beside the list -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""A large preview in a window of its own: Space opens and closes it, ← and → go through the list."""
+"""A large preview in a window of its own: Space opens and closes it, ← and → go through the list, ↑ ↓ scroll."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PreviewWindow(tk.Toplevel):
         super().__init__(parent, background=theme.palette.border)
         self.withdraw()
         self._theme = theme
-        self._on_close = on_close
+        self._on_step, self._on_close = on_step, on_close
         px = theme.px
         inner = ttk.Frame(self, style=styles.SURFACE)
         inner.pack(fill="both", expand=True, padx=max(1, px(1)), pady=max(1, px(1)))
@@ -35,6 +35,8 @@ class PreviewWindow(tk.Toplevel):
         head.pack(fill="x")
         self._heading = ttk.Label(head, style=styles.BOLD)
         self._heading.pack(side="left")
+        self._name = ""
+        head.bind("<Configure>", lambda _event: self._fit())
         self._about = ttk.Label(head, style=styles.SMALL)
         self._about.pack(side="left", padx=px(12))
         self._download = ttk.Button(head, text=" Download", style=styles.BUTTON, compound="left", command=on_download)
@@ -45,12 +47,25 @@ class PreviewWindow(tk.Toplevel):
         self.protocol("WM_DELETE_WINDOW", self.close)
         for key in ("<Escape>", "<space>"):
             self.bind(key, lambda _event: self.close())
-        for key, step in (("<Left>", -1), ("<Right>", 1), ("<Up>", -1), ("<Down>", 1)):
+        for key, step in (("<Left>", -1), ("<Right>", 1)):
             self.bind(key, lambda _event, by=step: on_step(by))  # type: ignore[misc]
+        for key, step in (("<Up>", -1), ("<Down>", 1)):
+            self.bind(key, lambda _event, by=step: self._up_or_down(by))  # type: ignore[misc]
         for key, step in (("<Prior>", -1), ("<Next>", 1)):
-            self.bind(key, lambda _event, by=step: self.preview.turn(by))  # type: ignore[misc]
+            self.bind(key, lambda _event, by=step: self._page(by))  # type: ignore[misc]
+        for key, step in (("<Home>", -1), ("<End>", 1)):
+            self.bind(key, lambda _event, by=step: self.preview.scroll(by, "ends"))  # type: ignore[misc]
         theme.on_change(self._recolour)
         self._recolour()
+
+    def _up_or_down(self, step: int) -> None:
+        """Scroll what can be scrolled; else go to another file."""
+        if not self.preview.scroll(step, "units"):
+            self._on_step(step)
+
+    def _page(self, step: int) -> None:
+        if not self.preview.scroll(step, "pages"):
+            self.preview.turn(step)
 
     def open(self) -> None:
         """Show it over the middle of the main window, somewhat smaller."""
@@ -67,9 +82,16 @@ class PreviewWindow(tk.Toplevel):
 
     def describe(self, heading: str, about: str) -> None:
         """Show the name, and what is known of the file."""
-        self._heading.configure(text=self._theme.elide(heading, self._theme.px(420), "SfBoldFont"))
+        self._name = heading
         self._about.configure(text=about)
         self.title(heading)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Shorten the name, if the window is too narrow for it."""
+        taken = self._about.winfo_reqwidth() + self._download.winfo_reqwidth() + self._theme.px(70)
+        room = max(self._theme.px(80), self.winfo_width() - taken)
+        self._heading.configure(text=self._theme.elide(self._name, room, "SfBoldFont"))
 
     def close(self) -> None:
         """Close it."""

@@ -34,6 +34,10 @@ class WindowActions:
         self.window.show_aside(not self.window.aside_shown)
         self._remember(details=self.window.aside_shown)
 
+    def toggle_side(self) -> None:
+        """Show the left pane, or hide it."""
+        self.window.show_side(not self.window.side_shown)
+
     def switch_mode(self) -> None:
         """Go from light to dark colours, or back."""
         self._theme.set_mode("light" if self._theme.mode == "dark" else "dark")

@@ -39,6 +39,8 @@ from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
 from sfos.gui.threads.bridge import TaskBridge, TkPump
 from sfos.gui.threads.collector import Collector
 from sfos.gui.widgets.dialogs.ask import confirm
+from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.protocol import SessionEnded
 
 if TYPE_CHECKING:  # loaded by `_open_trust`, in a thread, while the window is already there
     from sfos.client.net.trust import Trust
@@ -234,6 +236,10 @@ class App:
         self._remember(server=str(session.address), user=session.user)
         from sfos.gui.shell.workspace import Workspace
 
+        if self.workspace is not None and self.workspace.goes_on_with(session):
+            self.workspace.go_on(session, self._uncover)
+            return
+        self._end_workspace(logout=False)  # of somebody whose session had ended
         # Laid out and filled behind the card, and uncovered whole.
         self.window.show()
         self.window.show_aside(self.choices.details)
@@ -246,22 +252,49 @@ class App:
         self.root.update_idletasks()
         self.gate.leave()
 
-    def _leave(self, *, logout: bool, notice: Notice | None = None) -> None:
+    def _uncover(self) -> None:
+        """Show again all that was there when the session ended."""
+        self.window.show()
+        self.gate.leave()
+        if self.window.page is not None:
+            self.window.page.take_focus()
+
+    def _leave(self, *, logout: bool) -> None:
+        if self.workspace is None:
+            return
+        address, user = str(self.workspace.session.address), self.workspace.session.user
+        self._end_workspace(logout=logout)
+        self.access.begin(address, user, automatic=False)
+
+    def _end_workspace(self, *, logout: bool) -> None:
         workspace, self.workspace = self.workspace, None
         if workspace is None:
             return
-        address, user = str(workspace.session.address), workspace.session.user
         workspace.close(logout=logout)
         self.window.hide()
         self.window.show_connection(Connection())
         self.window.show_board(TransferBoard())
-        for banner in (self.window.offline_banner, self.window.banner, self.window.offer_banner):
+        window = self.window
+        for banner in (window.offline_banner, window.banner, window.offer_banner, window.edited_banner):
             banner.show(None)
-        self.access.begin(address, user, notice=notice, automatic=False)
 
     def _session_ended(self, error: Exception) -> None:
-        kept = len(self.workspace.unfinished()) if self.workspace is not None else 0
-        self._leave(logout=False, notice=ended_notice(error, kept=kept))
+        """Cover the window with the form: signed in again, one is where one was, and what was under way goes on."""
+        workspace = self.workspace
+        if workspace is None:
+            return
+        notice = ended_notice(error, kept=len(workspace.unfinished()))
+        workspace.sleep()
+        for child in self.root.winfo_children():
+            if isinstance(child, Dialog) and child.modal:
+                child.cancel()
+        self.window.hide()
+        self.window.show_connection(Connection())
+        self.window.offline_banner.show(None)
+        # Who is kept signed in is so here too, unless somebody wanted this session to end.
+        automatic = type(error) is SessionEnded
+        session = workspace.session
+        self.access.begin(str(session.address), session.user, notice=notice, automatic=automatic, again=True)
 
     # --- what the person does --------------------------------------------------------------------------------------
 
@@ -291,14 +324,22 @@ class App:
         self._remember(limit_bytes_per_s=limit or 0)
 
     def _ask_sign_out(self) -> None:
-        if self.workspace is not None and self.workspace.transfers.unfinished:
+        left = self._left_undone()
+        if left:
             confirm(
-                self.root, self.theme, title="Sign out now?", verb="Sign out",
-                text="Transfers are under way. They stop now, and can go on when you sign in again.",
+                self.root, self.theme, title="Sign out now?", verb="Sign out", text=left,
                 on_yes=lambda: self._leave(logout=True),
             )  # fmt: skip
         else:
             self._leave(logout=True)
+
+    def _left_undone(self) -> str:
+        """Sentences about what the end of the session breaks off; "" for nothing."""
+        workspace = self.workspace
+        if workspace is None:
+            return ""
+        cut = "Transfers are under way. They stop now, and can go on when you sign in again."
+        return " ".join(filter(None, (cut if workspace.transfers.unfinished else "", workspace.unsaved)))
 
     # --- closing ---------------------------------------------------------------------------------------------------
 
@@ -322,12 +363,9 @@ class App:
         """Close the window; asks first if that cuts off transfers."""
         if self._closing:
             return
-        if self.workspace is not None and self.workspace.transfers.unfinished:
-            confirm(
-                self.root, self.theme, title="Close the window?", verb="Close",
-                text="Transfers are under way. They stop now, and can go on when you sign in again.",
-                on_yes=self.close_now,
-            )  # fmt: skip
+        left = self._left_undone()
+        if left:
+            confirm(self.root, self.theme, title="Close the window?", verb="Close", text=left, on_yes=self.close_now)
         else:
             self.close_now()
 

@@ -34,6 +34,10 @@ DETAILS_PANE = WindowCommand(
     ("F8",), "layout-sidebar-reverse", group="Window", at={"tools": 9, "settings": 21},
     on=lambda state: state.aside_shown,
 )  # fmt: skip
+SIDE_PANE = WindowCommand(
+    "side_pane", "Show or hide the folders", _signed_in, lambda do: do.toggle_side(),
+    ("F7",), "layout-sidebar", group="Window", at={"settings": 20}, on=lambda state: state.side_shown,
+)  # fmt: skip
 NEXT_PANE = WindowCommand(
     "next_pane", "Go to the next pane", _signed_in, lambda do: do.window.next_pane(),
     ("F6",), "window-split", group="Window",
@@ -76,6 +80,6 @@ QUIT = WindowCommand(
 )  # fmt: skip
 
 COMMANDS: tuple[WindowCommand, ...] = (
-    BACK, FORWARD, TRANSFERS, DETAILS_PANE, NEXT_PANE, MENU, THEME, CONTRAST, TEXT_LARGER, TEXT_SMALLER, TEXT_NORMAL,
-    SIGN_OUT, HELP, QUIT,
+    BACK, FORWARD, TRANSFERS, DETAILS_PANE, SIDE_PANE, NEXT_PANE, MENU, THEME, CONTRAST, TEXT_LARGER, TEXT_SMALLER,
+    TEXT_NORMAL, SIGN_OUT, HELP, QUIT,
 )  # fmt: skip

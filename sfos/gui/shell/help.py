@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import tkinter as tk
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from tkinter import ttk
+from typing import Literal
 
 from sfos.gui.commands import AnyCommand, readable
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.gui.widgets.scroll import AutoScrollbar
 
 _MORE = (
     ("Files", "Find a name", "type its beginning"),
@@ -21,6 +23,10 @@ _MORE = (
     ("Transfers", "Cancel or clear a row", "Del"),
     ("Transfers", "Let one go sooner or later", "Ctrl+↑ ↓ Home"),
 )
+_SCROLLS: tuple[tuple[str, int, Literal["units", "pages"]], ...] = (
+    ("<Up>", -1, "units"), ("<Down>", 1, "units"), ("<Prior>", -1, "pages"), ("<Next>", 1, "pages"),
+    ("<Button-4>", -2, "units"), ("<Button-5>", 2, "units"),
+)  # fmt: skip
 
 
 def show_help(
@@ -34,8 +40,7 @@ def show_help(
     if fingerprint:
         text += f"\nThe server's key: {fingerprint}"
     dialog.add_label(text, styles.MUTED, below=12)
-    table = ttk.Frame(dialog.body, style=styles.SURFACE)
-    table.pack(fill="both", expand=True)
+    table, fit = _scrolled(dialog.body, theme)
     groups: dict[str, list[tuple[str, str]]] = {}
     mac = sys.platform == "darwin"
     for spec in commands:
@@ -44,8 +49,10 @@ def show_help(
             groups.setdefault(spec.group, []).append((spec.label.rstrip("…"), keys))
     for group, label, keys in _MORE:
         groups.setdefault(group, []).append((label, keys))
+    sides: list[ttk.Frame] = []
     for column, names in enumerate((("Files",), ("Go", "Window", "Transfers"))):
         side = ttk.Frame(table, style=styles.SURFACE)
+        sides.append(side)
         side.grid(row=0, column=column, sticky="n", padx=(0, px(36)) if column == 0 else 0)
         row = 0
         for group in names:
@@ -57,5 +64,37 @@ def show_help(
                 key.grid(row=row, column=1, sticky="w", padx=(px(18), 0), pady=px(2))
                 row += 1
     close = dialog.add_button("Close", dialog.cancel, default=True)
+    table.update_idletasks()
+    if table.winfo_reqwidth() > table.winfo_screenwidth() - px(100):  # large text on a small screen
+        sides[1].grid_configure(row=1, column=0)
+    fit()
     dialog.open_over(close)
     return dialog
+
+
+def _scrolled(parent: tk.Misc, theme: Theme) -> tuple[ttk.Frame, Callable[[], None]]:
+    """A frame that scrolls where the screen is too low for it, and a function to call once it is filled."""
+    place = ttk.Frame(parent, style=styles.SURFACE)
+    place.pack(fill="both", expand=True)
+    canvas = tk.Canvas(place, highlightthickness=0, borderwidth=0, background=theme.palette.surface)
+    frame = ttk.Frame(canvas, style=styles.SURFACE)
+    canvas.create_window(0, 0, window=frame, anchor="nw")
+    bar = AutoScrollbar(place, "vertical", canvas.yview, row=0, column=1, sticky="ns")
+    canvas.configure(yscrollcommand=bar.set)
+    canvas.grid(row=0, column=0, sticky="nsew")
+    place.rowconfigure(0, weight=1)
+    place.columnconfigure(0, weight=1)
+
+    def fit() -> None:
+        parent.update_idletasks()
+        height, most = frame.winfo_reqheight(), parent.winfo_screenheight() - theme.px(260)
+        canvas.configure(
+            width=frame.winfo_reqwidth(), height=min(height, max(theme.px(120), most)),
+            scrollregion=(0, 0, frame.winfo_reqwidth(), height), yscrollincrement=theme.px(24),
+        )  # fmt: skip
+        window = parent.winfo_toplevel()
+        for keys, amount, what in _SCROLLS:
+            window.bind(keys, lambda _event, by=amount, of=what: canvas.yview_scroll(by, of))  # type: ignore[misc]
+        window.bind("<MouseWheel>", lambda event: canvas.yview_scroll(-1 if event.delta > 0 else 1, "units"))
+
+    return frame, fit

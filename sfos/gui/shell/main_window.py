@@ -7,6 +7,7 @@ import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
+from typing import Literal
 
 from sfos.gui.commands import AnyCommand, MenuName, Offer, Offers, keys_of_list, sequence
 from sfos.gui.look import styles
@@ -24,9 +25,10 @@ from sfos.gui.widgets.menus import command_menu, popup
 from sfos.gui.widgets.toast import Toast
 
 _SIDEBAR, _DETAILS, _TRANSFERS = 216, 300, 236
-_MIN_SIZE = (720, 480)
+_MIN_SIZE = (640, 420)
+_FOLDS_BELOW = 800  # design pixels: narrower, the side panes give their room to the list until they are asked for
 _LIST_LEAST = 320
-_PAGE_ROW = 3  # of the middle pane, below the banners
+_PAGE_ROW = 4  # of the middle pane, below the banners
 _ENTRY_CLASSES = ("TEntry", "Entry", "Text")
 
 
@@ -41,6 +43,9 @@ class Reactions:
     close: Callable[[], None]
 
 
+Fold = Literal["side", "aside"]
+
+
 @dataclass(frozen=True, slots=True)
 class WindowState:
     """State that decides which commands for the window itself can be given."""
@@ -50,6 +55,7 @@ class WindowState:
     can_forward: bool = False
     has_aside: bool = False
     aside_shown: bool = False
+    side_shown: bool = False
     has_menu: bool = False
 
 
@@ -65,6 +71,10 @@ class MainWindow:
         self._own: tuple[Offer, ...] = ()
         self._session_offers: tuple[Offer, ...] = ()
         self._connection = Connection()
+        self._covered = True
+        self._narrow = False
+        self._folded: set[Fold] = set()  # panes that a narrow window has put away
+        self._side_wanted = True
         self._transfers_height = 0  # of the lower pane when it was last hidden; 0: not yet
         px = theme.px
         root.minsize(px(_MIN_SIZE[0]), px(_MIN_SIZE[1]))
@@ -89,6 +99,7 @@ class MainWindow:
         self.toast = Toast(root, theme)
         self._vertical.bind("<Configure>", lambda event: self._keep_list_high(event.height))
         self._across.bind("<Configure>", lambda event: self._keep_list_wide(event.width))
+        self.frame.bind("<Configure>", lambda event: self._fold(event.width))
         root.protocol("WM_DELETE_WINDOW", reactions.close)
 
     def _build_middle(self, makers: Sequence[PageMaker]) -> None:
@@ -96,7 +107,7 @@ class MainWindow:
         top = ttk.Frame(self._vertical, style=styles.SURFACE)
         ttk.Frame(top, style=styles.LINE, height=max(1, px(1))).pack(side="top", fill="x")
         # Two nested pairs: a sash shows the background of its Panedwindow, and so seems part of the pane on its left.
-        outer = ttk.Panedwindow(top, orient="horizontal", style=styles.PANES_SIDE)
+        outer = self._outer = ttk.Panedwindow(top, orient="horizontal", style=styles.PANES_SIDE)
         outer.pack(side="top", fill="both", expand=True)
         self.side = SidePane(outer, theme, on_page=self.navigator.show)
         self.side.configure(width=px(_SIDEBAR))
@@ -115,7 +126,9 @@ class MainWindow:
         self.banner.grid(row=1, column=0, sticky="ew")
         self.offer_banner = Banner(self._centre, theme, icon="arrow-repeat")
         self.offer_banner.grid(row=2, column=0, sticky="ew")
-        for banner in (self.offline_banner, self.banner, self.offer_banner):
+        self.edited_banner = Banner(self._centre, theme, icon="pencil-square")
+        self.edited_banner.grid(row=3, column=0, sticky="ew")
+        for banner in (self.offline_banner, self.banner, self.offer_banner, self.edited_banner):
             banner.show(None)
         self._aside = ttk.Frame(self._across, style=styles.SURFACE, width=px(_DETAILS))
         self._aside.pack_propagate(False)
@@ -133,14 +146,23 @@ class MainWindow:
         self._vertical.add(top, weight=1)
 
     def show(self) -> None:
-        """Show all of it. Hidden, it takes part in nothing: Tab must not walk through what the sign-in covers."""
+        """Show all of it. Hidden, it takes part in nothing: neither Tab nor keys reach what the sign-in covers."""
+        self._covered = False
+        self._renew_offers()
         self.frame.pack(fill="both", expand=True)
         self.root.update_idletasks()
 
     def hide(self) -> None:
         """Hide all of it."""
+        self._covered = True
+        self._renew_offers()
         self.frame.pack_forget()
         self.toast.hide()
+
+    def _renew_offers(self) -> None:
+        page = None if self._covered else self.page
+        pages = (page.offer, *self._session_offers) if page is not None else ()
+        self.offers.set(*self._own, *pages)
 
     def offer(self, own: Offer) -> None:
         """Offer the window's own commands, on every page and without one; bind the keys of all there are."""
@@ -177,7 +199,7 @@ class MainWindow:
             page.widget.grid(row=_PAGE_ROW, column=0, sticky="nsew")
             if page.aside is not None:
                 page.aside.pack(fill="both", expand=True)
-        self.offers.set(*self._own, *((page.offer,) if page is not None else ()), *self._session_offers)
+        self._renew_offers()
         self.toolbar.arrange(self.offers, page.bar if page is not None else None)
         self.side.show_page(page)
         self._arrange_aside()
@@ -194,11 +216,12 @@ class MainWindow:
     def state(self) -> WindowState:
         """State that decides which commands for the window can be given."""
         page = self.page
-        if page is None:
+        if page is None or self._covered:
             return WindowState()
         return WindowState(
             signed_in=True, can_back=self.navigator.can_back, can_forward=self.navigator.can_forward,
-            has_aside=page.aside is not None, aside_shown=self.aside_shown, has_menu=page.menu_position() is not None,
+            has_aside=page.aside is not None, aside_shown=self.aside_shown, side_shown=self.side_shown,
+            has_menu=page.menu_position() is not None,
         )  # fmt: skip
 
     def renew(self) -> None:
@@ -227,9 +250,11 @@ class MainWindow:
         self.transfers.show(board)
         self.status.show_transfers(board)
 
-    def say(self, notice: Notice) -> None:
-        """Show a passing message."""
-        self.toast.show(notice)
+    def say(
+        self, notice: Notice, *, act: Callable[[], object] | None = None, other: Callable[[], object] | None = None
+    ) -> None:
+        """Show a passing message; see `Say`."""
+        self.toast.show(notice, act=act, other=other)
 
     def _keep_list_high(self, height: int) -> None:
         """A window made smaller takes from the transfers too, not from the list alone."""
@@ -247,15 +272,47 @@ class MainWindow:
         """Whether the right pane is there."""
         return _has_pane(self._across, self._aside)
 
+    def _fold(self, width: int) -> None:
+        """Put the side panes away in a narrow window, and show them again in a wide one."""
+        narrow = width < self.theme.px(_FOLDS_BELOW)
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self._folded = {"side", "aside"} if narrow else set()
+            self._arrange_side()
+            self._arrange_aside()
+
+    @property
+    def side_shown(self) -> bool:
+        """Whether the left pane is there."""
+        return _has_pane(self._outer, self.side)
+
+    def show_side(self, shown: bool) -> None:
+        """Show or hide the left pane."""
+        self._side_wanted = shown
+        self._folded.discard("side")
+        self._arrange_side()
+
+    def _arrange_side(self) -> None:
+        shown = self._side_wanted and "side" not in self._folded
+        if shown and not self.side_shown:
+            self._outer.insert(0, self.side, weight=0)
+        elif not shown and self.side_shown:
+            had_keyboard = str(self.root.tk.call("focus")).startswith(str(self.side))
+            self._outer.forget(self.side)
+            if had_keyboard:
+                self._focus_page()
+
     def show_aside(self, shown: bool) -> None:
         """Show or hide the right pane, of this page and of all that have one."""
         self._aside_wanted = shown
+        self._folded.discard("aside")
         self._arrange_aside()
         if self.page is not None:
             self.page.aside_shown()
 
     def _arrange_aside(self) -> None:
-        shown = self._aside_wanted and self.page is not None and self.page.aside is not None
+        wanted = self._aside_wanted and "aside" not in self._folded
+        shown = wanted and self.page is not None and self.page.aside is not None
         if shown and not self.aside_shown:
             self._across.add(self._aside, weight=0)
             self.root.update_idletasks()

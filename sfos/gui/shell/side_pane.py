@@ -10,6 +10,7 @@ from sfos.gui.account.usage_meter import UsageMeter
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.page import Page
+from sfos.gui.widgets.focus_ring import FocusRing
 
 _PLACES, _PAGE, _USAGE = range(3)
 
@@ -23,7 +24,8 @@ class SidePane(ttk.Frame):
         self._pages: tuple[Page, ...] = ()
         self._shown: Page | None = None
         px = theme.px
-        self.places = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse", takefocus=True)
+        self.places = ttk.Treeview(self, style=styles.FOLDERS, show="tree", selectmode="browse")
+        self.ring = FocusRing(self.places, theme)
         self.places.grid(row=_PLACES, column=0, sticky="ew", padx=(px(6), px(4)), pady=(px(6), 0))
         self.places.bind("<<TreeviewSelect>>", self._selected)
         self.usage = UsageMeter(self, theme)

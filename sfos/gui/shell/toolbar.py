@@ -37,7 +37,7 @@ class Toolbar(ttk.Frame):
         self.columnconfigure(1, weight=1)
         self._tools = ttk.Frame(self, style=styles.SURFACE)
         self._tools.grid(row=0, column=2)
-        self.settings = ttk.Button(self, style=styles.TOOL, takefocus=True)
+        self.settings = ttk.Button(self, style=styles.TOOL)
         self.settings.configure(command=lambda: on_settings_menu(*below(self.settings, theme)))
         self.settings.grid(row=0, column=3)
         Tooltip(self.settings, theme, "Settings, account and help")
@@ -68,7 +68,7 @@ class Toolbar(ttk.Frame):
     def _button(self, frame: ttk.Frame, command: AnyCommand) -> ttk.Button:
         button = self._buttons.get(command)
         if button is None:
-            button = ttk.Button(frame, style=styles.TOOL, command=lambda: self._run(command), takefocus=True)
+            button = ttk.Button(frame, style=styles.TOOL, command=lambda: self._run(command))
             Tooltip(button, self._theme, command.tip)
             assert command.icon is not None, command.id
             button.configure(image=self._theme.icon_states(command.icon, _ICON))

@@ -41,10 +41,11 @@ class WatchPresenter:
         self._token = CancelToken()
         self._lock = threading.Lock()
         self._watch: Watch | None = None
+        self._reached: Cursor | None = None  # how far the watch had come when it ended
         self._hurry = threading.Event()
 
-    def start(self, since: Cursor) -> None:
-        """Begin with what changed after `since`."""
+    def start(self, since: Cursor | None) -> None:
+        """Begin with what changed after `since`; None: with what is to come, and all is read anew."""
         self._bridge.run_in_thread(
             lambda token: self._run(token, since),
             lambda _nothing: None,
@@ -52,6 +53,10 @@ class WatchPresenter:
             token=self._token,
             name="gui-watch",
         )
+
+    def go_on(self) -> None:
+        """Begin again where it ended with its session, which has been renewed."""
+        self.start(self._reached)
 
     def try_now(self) -> None:
         """Do not wait for the next attempt."""
@@ -78,6 +83,7 @@ class WatchPresenter:
             finally:
                 with self._lock:
                     self._watch = None
+                self._reached = watch.cursor
                 watch.close()
             if interruption is None:
                 return

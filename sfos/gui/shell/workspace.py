@@ -76,6 +76,8 @@ class Workspace:
             session, bridge, settings, say=self._say, go_to=window.navigator.show,
             online=lambda: self._connection.phase == "online",
             upload=self.transfers.upload, download=self.transfers.download,
+            fetch=self.transfers.fetch, put_edited=self.transfers.put_edited, offer=self._offer_edited,
+            state_dir=state_dir,
         )  # fmt: skip
         self.pages = tuple(page for page in window.pages if page.is_for(session))
         self.watch = WatchPresenter(
@@ -130,15 +132,57 @@ class Workspace:
 
         self._bridge.run_in_thread(work, lambda _nothing: None, lambda _error: None, name="gui-session-end")
 
+    # --- a session that has ended, and goes on ---------------------------------------------------------------------
+
+    def sleep(self) -> None:
+        """Do nothing more without a session, and keep all that is shown and under way for `go_on`."""
+        self.transfers.signed_out()
+        self._connection = Connection()
+        for page in self.pages:
+            page.covered()
+
+    def goes_on_with(self, session: Session) -> bool:
+        """Whether `session` is the same user's, on the same server and in the same home."""
+        mine = self.session
+        return (mine.address, mine.user, mine.info.home.space) == (
+            session.address, session.user, session.info.home.space,
+        )  # fmt: skip
+
+    def go_on(self, session: Session, then: Callable[[], None]) -> None:
+        """Take `session` in place of the one that has ended; what was under way goes on. `then`: it does."""
+
+        def done(_nothing: None) -> None:
+            if self._closed:
+                return
+            self._connection = Connection("online", str(self.session.address), self.session.user)
+            self._window.show_connection(self._connection)
+            self.watch.go_on()
+            self.transfers.signed_in()
+            for page in self.pages:
+                page.back_online()
+            self._usage_soon()
+            then()
+
+        self._bridge.run_in_thread(
+            lambda _token: self.session.go_on_with(session), done, self._on_session_ended, name="gui-go-on"
+        )
+
+    @property
+    def unsaved(self) -> str:
+        """Sentence about what the pages would leave undone if the session ended now; "" for nothing."""
+        return " ".join(filter(None, (page.unsaved for page in self.pages)))
+
     def unfinished(self) -> tuple[queue_file.Kept, ...]:
         """Transfers kept for the next time, if the session ends now."""
         return (*self.transfers.unfinished_work(), *self.interrupted.kept)
 
     # --- what the presenters say -----------------------------------------------------------------------------------
 
-    def _say(self, notice: Notice) -> None:
+    def _say(
+        self, notice: Notice, *, act: Callable[[], object] | None = None, other: Callable[[], object] | None = None
+    ) -> None:
         if not self._closed:
-            self._window.say(notice)
+            self._window.say(notice, act=act, other=other)
 
     def _offer(self, notice: Notice | None) -> None:
         if not self._closed:
@@ -146,6 +190,12 @@ class Workspace:
             banner.show(
                 notice, act=interrupted.go_on, other=interrupted.forget, close=lambda: banner.show(None)
             )  # fmt: skip
+
+    def _offer_edited(
+        self, notice: Notice | None, *, act: Callable[[], None] | None = None, close: Callable[[], None] | None = None
+    ) -> None:
+        if not self._closed or notice is None:
+            self._window.edited_banner.show(notice, act=act, close=close)
 
     def _changed(self, changes: Sequence[Change]) -> None:
         for page in self.pages:

@@ -88,18 +88,22 @@ class AccessPresenter:
         self._password = ""
         self._wait_timer: Timer | None = None
         self._choice = NewPasswordState()
+        self._goes_on: str | None = None  # who, if their session has ended and they are where they were
         self._session: Session | None = None  # signed in, and not let in before a new password is chosen
 
     def _on_step(self, step: Step) -> None:
         self._last = step
         self._tell(step)
 
-    def begin(self, server: str, user: str, *, notice: Notice | None = None, automatic: bool = True) -> None:
+    def begin(
+        self, server: str, user: str, *, notice: Notice | None = None, automatic: bool = True, again: bool = False
+    ) -> None:
         """Show the form; sign in by itself if the keyring has the password and `automatic` is set.
 
-        `notice`: why one is here again.
+        `notice`: why one is here again. `again`: this user goes on with what was there, and has been advised before.
         """
         self._stop_waiting()
+        self._goes_on = user if again else None
         self._state = SignInState(server, user, notice=notice)
         self._on_step(AskSignIn(self._state, fresh=True))
 
@@ -183,7 +187,7 @@ class AccessPresenter:
 
     def _signed_in(self, found: tuple[Session, Duty]) -> None:
         session, duty = found
-        if duty is None:
+        if duty is None or (duty == "advised" and session.user == self._goes_on):
             self._enter(session)
             return
         self._session = session
@@ -357,8 +361,9 @@ def ended_notice(error: Exception, *, kept: int) -> Notice:
         text = "Your password was changed, or an administrator has disabled your account."
     else:
         text = wording.explain(error)
+    text += " You come back to where you were"
     if kept:
-        are, they = ("is", "it") if kept == 1 else ("are", "they")
-        what = wording.count(kept, "unfinished transfer")
-        text += f" {what} {are} kept: {they} can go on when you are signed in again."
+        goes = "goes" if kept == 1 else "go"
+        text += f", and {wording.count(kept, 'unfinished transfer')} {goes} on"
+    text += "."
     return Notice(text, "warning")

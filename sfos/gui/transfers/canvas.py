@@ -2,8 +2,9 @@
 
 (ttkbootstrap's progress bars are pictures that Pillow draws anew for each step: 20 of them cost more than a frame.)
 Each row: direction · name over place · bar · per cent · bytes · speed or reason · time left · buttons.
-The keyboard walks the rows: ↑ ↓ choose, Space pauses or goes on, R tries again, Delete cancels or clears, Ctrl+↑ ↓ and
-Ctrl+Home change the turn of what waits. The right button and Shift+F10 open a menu of all that.
+The keyboard walks the rows: ↑ ↓ choose, Space pauses or goes on, R tries again, Delete cancels or clears, Enter opens
+what has arrived, Ctrl+↑ ↓ and Ctrl+Home change the turn of what waits. The right button and Shift+F10 open a menu of
+all that.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from sfos.gui.look.palette import Palette
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Transfer
 from sfos.gui.transfers.row_actions import BUTTON_ICON, MENU, MOVES, RowAction, buttons_of
+from sfos.gui.widgets.focus_ring import FocusRing
 from sfos.gui.widgets.menus import Menu, popup
 from sfos.gui.widgets.tooltip import Tooltip
 
 ROW = 46
+_MEASURED = 60  # rows whose titles decide how wide they stand; more are never in view at once
 _PHASE_COLOUR = {
     "asking": "warning",
     "paused": "warning",
@@ -68,6 +71,7 @@ class TransferRows(tk.Canvas):
 
     def __init__(self, parent: tk.Misc, theme: Theme, on_action: Callable[[int, RowAction], None]) -> None:
         super().__init__(parent, highlightthickness=0, borderwidth=0, takefocus=True)
+        self.ring = FocusRing(self, theme)
         self._theme = theme
         self._on_action = on_action
         self._rows: Sequence[Transfer] = ()
@@ -78,6 +82,7 @@ class TransferRows(tk.Canvas):
         self.bind("<Configure>", lambda _event: self.redraw())
         self.bind("<Button-1>", self._click)
         self.bind("<Button-3>", self._context_click)
+        self.bind("<Double-Button-1>", self._double_click)
         for keys in ("<Shift-F10>", "<App>" if sys.platform == "win32" else "<Menu>"):
             self.bind(keys, lambda _event: self._open_menu())
         for key, move in MOVES.items():
@@ -154,7 +159,8 @@ class TransferRows(tk.Canvas):
             amount = start
         start -= percent_width
         percent = start
-        text_end = text + min(px(290), (start - text) // 2)
+        longest = max((theme.measure(row.title) for row in self._rows[:_MEASURED]), default=0)
+        text_end = text + min(max(px(290), longest + px(4)), (start - text) // 2)
         bar: int | None = text_end + px(16)
         if bar is not None and start - px(16) - bar < px(60):
             bar, text_end = None, start - px(12)
@@ -214,11 +220,17 @@ class TransferRows(tk.Canvas):
             self._text(at.amount, middle, amount, palette.muted, "SfSmallFont")
 
     def _tip_at(self, x: int, y: int) -> str | None:
-        """The whole of a sentence that had no room."""
+        """Name of a button; the whole of a name or a sentence that had no room."""
         hit = self._hit(x, y)
         if hit is None:
             return None
         row = self._rows[hit[0]]
+        if hit[1] is not None:
+            action = buttons_of(row)[hit[1]]
+            return MENU[action][0] if action is not None else None
+        columns = self._columns(self.winfo_width())
+        if columns.text <= x <= columns.text_end and self._theme.measure(row.title) > columns.text_end - columns.text:
+            return row.title
         note = self._note(row, self._theme.palette)[0]
         start, end = _note_room(row, self._for_note(row, note, self._columns(self.winfo_width())))
         return note if start <= x <= end and self._theme.measure(note, "SfSmallFont") > end - start else None
@@ -280,6 +292,18 @@ class TransferRows(tk.Canvas):
         if hit is not None and hit[1] is not None:
             self._do(hit[0], hit[1])
 
+    def _double_click(self, event: tk.Event[tk.Misc]) -> None:
+        hit = self._hit(event.x, event.y)
+        if hit is not None and hit[1] is None:
+            self._open_arrived(hit[0])
+        else:
+            self._click(event)
+
+    def _open_arrived(self, index: int) -> None:
+        row = self._rows[index]
+        if row.arrived:
+            self._on_action(row.key, "open" if row.opens else "show")
+
     def _do(self, index: int, slot: int) -> None:
         row = self._rows[index]
         action = buttons_of(row)[slot]
@@ -314,7 +338,8 @@ class TransferRows(tk.Canvas):
         if row is not None and self._chosen is not None:
             menu = Menu(self.winfo_toplevel(), self._theme)
             first, last = buttons_of(row)
-            for group in ((first,), self._moves(row), (last,)):
+            opens: tuple[RowAction, ...] = ("open",) if row.opens else ()
+            for group in (opens, (first,), self._moves(row), (last,)):
                 for action in group:
                     if action is not None:
                         label, icon, keys = MENU[action]
@@ -343,6 +368,8 @@ class TransferRows(tk.Canvas):
             step = -1 if event.keysym == "Up" else 1
             self._choose(min(len(self._rows) - 1, max(0, chosen + step)))
             self._scroll_to(self._chosen or 0)
+        elif event.keysym in ("Return", "KP_Enter"):
+            self._open_arrived(chosen)
         elif event.keysym in ("space", "r", "R"):
             self._do(chosen, 0)
         elif event.keysym in ("Delete", "BackSpace"):

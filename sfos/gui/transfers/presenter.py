@@ -9,6 +9,9 @@ from pathlib import Path
 from sfos.client.errors import ConnectionFailed
 from sfos.client.retry import Retries, RetryPolicy
 from sfos.client.transfer import (
+    AskConflict,
+    Conflict,
+    ConflictAnswer,
     Direction,
     ItemFinished,
     ItemRemarked,
@@ -16,14 +19,17 @@ from sfos.client.transfer import (
     Job,
     JobChanged,
     JobState,
+    OnConflict,
     Progress,
     TransferEngine,
     TransferEvent,
 )
 from sfos.client.transfer.queue_file import Kept
 from sfos.gui import wording
-from sfos.gui.model import FolderPath, Notice, Transfer, TransferBoard
-from sfos.gui.nodes import ref_to
+from sfos.gui.applications import NotOpened, is_program, open_file, show_in_folder
+from sfos.gui.model import FolderPath, Notice, Say, Transfer, TransferBoard
+from sfos.gui.nodes import key_of, ref_to
+from sfos.gui.page import EditedFile
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.gui.transfers.conflicts import Questions
 from sfos.gui.transfers.rows import Snapshot, failed_rows, job_of, sum_up
@@ -46,7 +52,7 @@ class TransfersPresenter:
         *,
         for_job: Callable[[], Questions],
         on_board: Callable[[TransferBoard], None],
-        on_notice: Callable[[Notice], None],
+        on_notice: Say,
         on_queue: Callable[[], None] = lambda: None,
         now: Callable[[], dt.datetime] = wording.local_now,
     ) -> None:
@@ -57,6 +63,7 @@ class TransfersPresenter:
         self._limit: int | None = None
         self._work: dict[int, Work] = {}
         self._away = False
+        self._signed_out = False
         self._failed_rows: dict[int, tuple[int, tuple[Transfer, ...]]] = {}
         self._cleared: set[int] = set()  # rows of failed items that the person has cleared
         self._timer: Timer | None = None
@@ -86,7 +93,9 @@ class TransfersPresenter:
         return tuple(
             work.asked.kept()
             for work in (*begun, *waiting)
-            if work.asked.in_home and (not work.job.state.over or _broken_off_by(work.job, (*_AWAY, *_SIGNED_OUT)))
+            if work.then is None
+            and work.asked.in_home
+            and (not work.job.state.over or _broken_off_by(work.job, (*_AWAY, *_SIGNED_OUT)))
         )
 
     # --- starting --------------------------------------------------------------------------------------------------
@@ -101,16 +110,25 @@ class TransfersPresenter:
         if entries:
             self.start(Download(tuple(entries), folder))
 
-    def start(self, asked: Asked) -> None:
-        """Do what is asked, after what was asked before."""
+    def fetch(self, entry: Entry, folder: Path, then: Callable[[Job], None]) -> None:
+        """Get `entry` into the local `folder` for whoever waits for its end."""
+        self.start(Download((entry,), folder), then)
+
+    def put_edited(self, file: EditedFile, then: Callable[[Job], None]) -> None:
+        """Put an edited copy in the place of the file that it is of, for whoever waits for its end."""
+        self.start(Upload((file.local,), file.folder, file.path, rename_to=file.name, edited=file.entry), then)
+
+    def start(self, asked: Asked, then: Callable[[Job], None] | None = None) -> None:
+        """Do what is asked, after what was asked before. `then` is told of its end, and says itself what came of it."""
         engine, questions = self._engine, self._for_job()
         if engine is None:
             return
         if isinstance(asked, Upload):
-            job = engine.upload(asked.paths, ref_to(asked.folder), questions.ask)
+            policy = _for_edited(asked.edited, questions) if asked.edited is not None else questions.ask
+            job = engine.upload(asked.paths, ref_to(asked.folder), policy, rename_to=asked.rename_to)
         else:
             job = engine.download(asked.entries, asked.folder, questions.ask)
-        self._work[job.number] = Work(job, asked, questions, Retries(RETRY))
+        self._work[job.number] = Work(job, asked, questions, Retries(RETRY), then=then)
         questions.on_change = self._schedule
         self._queue_changed()
 
@@ -132,13 +150,24 @@ class TransfersPresenter:
             if _broken_off_by(work.job, _AWAY):  # not what ended with the session: nobody but the person can mend that
                 self._retry(work)
 
+    def signed_out(self) -> None:
+        """Let all that fails from now on for want of a session wait for `signed_in`."""
+        self._signed_out = True
+
+    def signed_in(self) -> None:
+        """Take up again what failed because the session had ended."""
+        self._signed_out = False
+        for work in self._work.values():
+            if _broken_off_by(work.job, (*_AWAY, *_SIGNED_OUT)):
+                self._retry(work)
+
     def _retry(self, work: Work) -> None:
         number = work.job.number
         self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != number}
         self._failed_rows.pop(number, None)
         if work.job.state is JobState.CANCELLED:  # its end is final: the same is asked for once more
             self._drop(work)
-            self.start(work.asked)
+            self.start(work.asked, work.then)
         else:
             if not work.job.progress.planned:  # it begins from the first file on, and what is skipped is told again
                 work.skipped = 0
@@ -169,6 +198,10 @@ class TransfersPresenter:
                 work.finished_at = f"{self._now():%H:%M}"
                 self._tell_end(work, event.state)
                 self._tell_remarks(work)
+                if work.then is not None:
+                    work.then(work.job)
+                    if event.state is JobState.FINISHED:
+                        self._drop(work)
             self._on_queue()
         self._schedule()
 
@@ -181,6 +214,8 @@ class TransfersPresenter:
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress
         title = f"“{work.title}”"
+        if self._signed_out and _broken_off_by(work.job, _SIGNED_OUT):
+            return  # the form for signing in says that it goes on
         lost = _broken_off_by(work.job, _AWAY)
         wait = None if lost is None or self._away else work.retries.wait_after(lost)
         if wait is not None:
@@ -193,12 +228,36 @@ class TransfersPresenter:
                 title = f"{wording.count(failed, 'item')} of {title}"
             were = "was" if failed == 1 or progress.items_total <= 1 else "were"
             self._on_notice(Notice(f"{title} {were} not {work.verb}. The tab “Failed” says why.", "error"))
+        elif work.then is not None:
+            return  # whoever waits for it says so
         elif state is JobState.FINISHED and work.skipped and work.skipped == progress.items_total:
             self._on_notice(Notice(f"{title}: nothing to do, all skipped.", "success"))
         elif state is JobState.FINISHED:
             where = f" to {work.asked.place}" if work.job.direction is Direction.DOWNLOAD else ""
             were = "were" if work.several else "was"
-            self._on_notice(Notice(f"{title} {were} {work.verb}{where}.", "success"))
+            self._tell_arrived(f"{title} {were} {work.verb}{where}.", work)
+
+    def _tell_arrived(self, text: str, work: Work) -> None:
+        arrived = work.arrived
+        opens = arrived is not None and work.snapshot(None).opens
+        self._on_notice(
+            Notice(text, "success", "Show in folder" if arrived else None, "Open" if opens else None),
+            act=lambda: self._look_at(work, show_in_folder), other=lambda: self._look_at(work, open_file),
+        )  # fmt: skip
+
+    def _look_at(self, work: Work, how: Callable[[Path], None]) -> None:
+        """Open what has arrived, or show where it is, in a thread."""
+        path = work.arrived
+        if path is None:
+            return
+        if how is open_file and is_program(path.name):
+            self._on_notice(Notice(f"“{printable(path.name)}” is a program, which is not run from here.", "warning"))
+            return
+
+        def failed(error: Exception) -> None:
+            self._on_notice(Notice(str(error) if isinstance(error, NotOpened) else wording.explain(error), "error"))
+
+        self._bridge.run_in_thread(lambda _token: how(path), lambda _nothing: None, failed, name="gui-open")
 
     # --- the person's buttons --------------------------------------------------------------------------------------
 
@@ -218,6 +277,10 @@ class TransfersPresenter:
             self._retry(work)
         elif action in ("top", "up", "down"):
             self._move(work.job, action)
+        elif action == "open":
+            self._look_at(work, open_file)
+        elif action == "show":
+            self._look_at(work, show_in_folder)
         elif action == "clear" and key < 0:
             self._cleared.add(key)
         elif action == "clear":
@@ -303,3 +366,15 @@ def _broken_off_by(job: Job, reasons: tuple[type[SfosError], ...]) -> SfosError 
     if job.state is not JobState.FAILED:
         return None
     return next((item.error for item in job.failed_items() if isinstance(item.error, reasons)), None)
+
+
+def _for_edited(edited: Entry, questions: Questions) -> AskConflict:
+    """The policy for an edited copy: the state that it is of is replaced; about any other the person is asked."""
+
+    def ask(conflict: Conflict) -> ConflictAnswer:
+        there = conflict.remote
+        if key_of(there) == key_of(edited) and there.revision == edited.revision:
+            return ConflictAnswer(OnConflict.REPLACE)
+        return questions.ask(conflict)
+
+    return ask

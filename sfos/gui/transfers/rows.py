@@ -28,7 +28,8 @@ _PHASES: dict[JobState, TransferPhase] = {
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A job as it stood at one moment. `place`: where it goes, for people; `waiting_for`: why it does not move;
-    `asks`: whether it waits for the person's answer; `queued`: its place, from 0, among those that wait for their turn.
+    `asks`: whether it waits for the person's answer; `queued`: its place, from 0, among those that wait for their turn;
+    `opens`: whether it is a single file.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Snapshot:
     skipped: int = 0
     asks: bool = False
     queued: int | None = None
+    opens: bool = False
 
 
 def job_of(key: int) -> int:
@@ -71,6 +73,7 @@ def row_of(shot: Snapshot) -> Transfer:
         phase = "asking"
     running = state is JobState.RUNNING
     stable = running and progress.planned and progress.speed_stable and progress.speed >= _LEAST_SPEED
+    arrived = state is JobState.FINISHED and shot.direction is Direction.DOWNLOAD
     return Transfer(
         key=shot.number,
         direction=direction_of(shot.direction),
@@ -85,6 +88,8 @@ def row_of(shot: Snapshot) -> Transfer:
         note=_note(shot),
         finished_at=shot.finished_at,
         queued=shot.queued,
+        arrived=arrived,
+        opens=arrived and shot.opens,
     )
 
 

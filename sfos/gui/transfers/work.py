@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sfos.client.retry import Retries
-from sfos.client.transfer import Direction, Job
+from sfos.client.transfer import Direction, Job, JobState
 from sfos.client.transfer.queue_file import Kept, KeptDownload, KeptUpload, spelled
 from sfos.gui import wording
 from sfos.gui.nodes import HOME, NodeKey, key_of
@@ -17,11 +18,17 @@ from sfos.protocol import Entry, printable
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Put `paths`, folders with all they hold, into `folder`, whose path is `path`."""
+    """Put `paths`, folders with all they hold, into `folder`, whose path is `path`.
+
+    `rename_to`: the name of a single one there. `edited`: the state of the file that it is an edited copy of; nothing
+    but that is replaced without a question.
+    """
 
     paths: tuple[Path, ...]
     folder: NodeKey
     path: str
+    rename_to: str | None = None
+    edited: Entry | None = None
 
     @property
     def place(self) -> str:
@@ -91,6 +98,8 @@ class Work:
     skipped: int = 0
     remarks: int = 0
     remark: str = ""
+    then: Callable[[Job], None] | None = None
+    """Call for whoever waits for its end, and says what has come of it; in no list afterwards, unless it failed."""
 
     @property
     def several(self) -> bool:
@@ -102,6 +111,16 @@ class Work:
         """Title of the transfer: `report.pdf`, `14 items`."""
         names = self.asked.names
         return wording.count(len(names), "item") if self.several else printable(names[0])
+
+    @property
+    def arrived(self) -> Path | None:
+        """File or folder on this computer that came of a download of one thing; of several, the folder they are in."""
+        if not isinstance(self.asked, Download) or self.job.state is not JobState.FINISHED:
+            return None
+        if self.several:
+            return self.asked.folder
+        first = next(iter(self.job.items(0, 1)), None)
+        return first.local if first is not None else None
 
     @property
     def verb(self) -> str:
@@ -126,4 +145,5 @@ class Work:
             self.skipped,
             asks=bool(self.questions.pending),
             queued=queued,
+            opens=progress.items_total == 1 and not self.several,
         )

@@ -66,8 +66,10 @@ def command_menu(
     commands: Sequence[AnyCommand | None],
     possible: Collection[AnyCommand],
     run: Callable[[AnyCommand], object],
+    *,
+    keys: bool = True,
 ) -> Menu:
-    """A menu of commands with their icons and keys; None draws a line."""
+    """A menu of commands with their icons; None draws a line. `keys`: shown too, as they do the same here."""
     menu = Menu(parent, theme)
     for command in commands:
         if command is None:
@@ -77,7 +79,7 @@ def command_menu(
             command.label,
             lambda chosen=command: run(chosen),  # type: ignore[misc]
             icon=command.icon or "dot",
-            keys=command.shown_keys,
+            keys=command.shown_keys if keys else "",
             enabled=command in possible,
         )
     return menu
@@ -93,7 +95,7 @@ def popup(menu: Menu, x: int, y: int) -> None:
 
     On X11 it returns while the menu is open, and Tk holds a grab, by which a click elsewhere or Escape closes it.
     """
-    menu.bind("<Unmap>", lambda _event: menu.after_idle(_destroy, menu))
+    menu.bind("<Unmap>", lambda _event: menu.after_idle(_destroy, menu), add="+")
     menu.tk_popup(x, y)
 
 

@@ -1,4 +1,4 @@
-"""A scroll bar that is there only while there is something to scroll."""
+"""A scroll bar that is there only while there is something to scroll; and scrolling by what is held at an edge."""
 
 from __future__ import annotations
 
@@ -32,3 +32,22 @@ class AutoScrollbar(ttk.Scrollbar):
             else:
                 self.grid_remove()
         super().set(first, last)
+
+
+def is_inside(widget: tk.Misc, x_root: int, y_root: int) -> bool:
+    """Whether this place of the screen is in `widget` or in a child of it, with nothing of another over it."""
+    if not widget.winfo_ismapped():
+        return False
+    x, y = x_root - widget.winfo_rootx(), y_root - widget.winfo_rooty()
+    return 0 <= x < widget.winfo_width() and 0 <= y < widget.winfo_height()
+
+
+def scroll_at_edge(tree: ttk.Treeview, x_root: int, y_root: int, edge: int) -> None:
+    """Scroll `tree` by a row, if this place of the screen is within `edge` of its upper or lower end."""
+    if not is_inside(tree, x_root, y_root):
+        return
+    y = y_root - tree.winfo_rooty()
+    if y < edge:
+        tree.yview_scroll(-1, "units")
+    elif y >= tree.winfo_height() - edge:
+        tree.yview_scroll(1, "units")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import hashlib
 import logging
 import os
@@ -26,6 +27,7 @@ import msgspec
 from sfos.config import Logging
 from sfos.server.audit.chain import BEGINNING, MARK_FILE, ChainKey, Link, Mark, load_key
 from sfos.server.audit.reading import log_files
+from sfos.server.disk.reserve import Reserve, through_reserve
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +47,15 @@ class AuditLog:
     A server's home lock sees to the latter.
     """
 
-    def __init__(self, settings: Logging, secrets_dir: Path, clock: Callable[[], float] = time.time) -> None:
-        """Opens the file and goes on where it ends. Raises: OSError, KeyUnusable."""
+    def __init__(
+        self,
+        settings: Logging,
+        secrets_dir: Path,
+        clock: Callable[[], float] = time.time,
+        reserve: Reserve | None = None,
+    ) -> None:
+        """Opens the file and goes on where it ends. `reserve`: of the disk. Raises: OSError, KeyUnusable."""
+        self._reserve = reserve
         self._clock = clock
         self._path = settings.audit_file
         self._max_bytes, self._backups = settings.max_bytes, settings.backups
@@ -75,7 +84,7 @@ class AuditLog:
         return self._path
 
     def write(self, event: str, **fields: AuditValue) -> None:
-        """Append `{"time": …, "event": event, …}`. A full disk loses the line, not the caller.
+        """Append `{"time": …, "event": event, …}`. A disk without any room loses the line, not the caller.
 
         The next line says how many were lost.
         """
@@ -87,7 +96,8 @@ class AuditLog:
             if self._lost:
                 fields["lost_before"] = self._lost
             try:
-                self._append(_encode(self._clock(), event, fields))
+                entry = _encode(self._clock(), event, fields)
+                through_reserve(self._reserve, lambda: self._append(entry))
             except OSError as error:
                 self._lost += 1
                 if self._lost == 1:
@@ -137,7 +147,8 @@ class AuditLog:
             raise
         if written != len(data):
             self._take_back()
-            raise OSError(f"{self._path}: only {written} of {len(data)} bytes could be written")
+            # It is written in part where the room ends within it.
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written", str(self._path))
         self._size += len(data)
         self._last = link
 
@@ -183,7 +194,7 @@ class AuditLog:
                 if mark.last < before.last:
                     return  # a rotation has marked a later end meanwhile
                 mark = replace(mark, first=max(mark.first, before.first))
-            self._key.save_mark(self._mark_path, mark)
+            through_reserve(self._reserve, lambda: self._key.save_mark(self._mark_path, mark))
             self._marked = mark
 
     def _find_end(self) -> tuple[Link, bytes]:

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
 
+import msgspec
 from sqlalchemy import bindparam, delete, insert, literal_column, select, update
 
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import nodes, past
 from sfos.server.catalog.space_row import SpaceRow
 from sfos.server.catalog.statement import Insert, Statement
-from sfos.server.catalog.states import FIND_CHILDREN, STATE_FIELDS, EndedAs, State, StateKind, find_child, find_node
+from sfos.server.catalog.states import (
+    CHILDREN,
+    FIND_CHILDREN,
+    STATE_FIELDS,
+    EndedAs,
+    State,
+    StateKind,
+    find_child,
+    find_node,
+)
+from sfos.server.catalog.weights import STATE_BYTES, weight_of
 from sfos.server.vault.names import NameSealer
 from sfos.server.vault.rows import Digest, PlainState, RowAuthenticator
 
@@ -46,6 +57,7 @@ _SCAN_FOLDER = Statement(
     )
 )
 _FILE = int(StateKind.FILE)  # an enumeration's member takes ten times as long to compare
+_mac_of = itemgetter(STATE_FIELDS.index("mac"))
 _PLACE_FIELDS = ("at_parent", "at_name_key")
 _PAST_NAMES = [column.name for column in past.columns]
 _CLOSE_FOLDER = Statement(
@@ -84,7 +96,7 @@ class _Touched:
     ended_as: EndedAs
 
 
-class _Leaf(NamedTuple):
+class _Leaf(msgspec.Struct, frozen=True, gc=False):  # up to 5,000 a commit: the collector need not visit them
     """A new file or symlink, of which nothing is sealed yet, nor is its code made. `where`: as in `create_leaf`."""
 
     node: int
@@ -109,6 +121,7 @@ class ChangeSet:
         self.bytes_delta = 0
         self.files_delta = 0
         self.entries_delta = 0
+        self.rows_delta = 0  # bytes that the rows of states take more (weights)
         self.digest_delta = Digest()
         self.is_empty = True
         self._rows = rows
@@ -276,30 +289,34 @@ class ChangeSet:
 
     def _write_leaves(self) -> None:
         """Seal and write the new files and symlinks together, for a commit can bring 5,000."""
-        coded = self._rows.coded([self._sealed(leaf) for leaf in self._leaves.values()])
-        states = list(map(State._make, coded))
+        states = self._rows.coded([self._sealed(leaf) for leaf in self._leaves.values()])  # plain: there are many
         self._leaves.clear()
         self.tx.insert(_INSERT_NODE, states)
-        self.digest_delta += self._rows.live([state.mac for state in states])
+        self.digest_delta += self._rows.live(map(_mac_of, states))
         self.entries_delta += len(states)
-        sizes = [state.size for state in states if state.kind == _FILE]
+        self.rows_delta += STATE_BYTES * len(states)
+        self.rows_delta += sum([len(name) + len(attrs or b"") for _, _, _, _, _, name, _, _, attrs, *_ in states])
+        sizes = [size for _, _, _, _, kind, _, size, *_ in states if kind == _FILE]
         self.files_delta += len(sizes)
         self.bytes_delta += sum(sizes)
 
     def _sealed(self, leaf: _Leaf) -> PlainState:
         """Its state, but for the code."""
-        node, (parent, name_key), kind, name, size, mtime_ns, attrs, content = leaf
-        sealed_name = self._names.seal_name(parent, name)
-        sealed_attrs = self._names.seal_attrs(node, attrs)
-        return node, parent, name_key, self.seq, kind, sealed_name, size, mtime_ns, sealed_attrs, content, b""
+        node, (parent, name_key) = leaf.node, leaf.where
+        name = self._names.seal_name(parent, leaf.name)
+        attrs = self._names.seal_attrs(node, leaf.attrs)
+        return (
+            node, parent, name_key, self.seq, leaf.kind, name, leaf.size, leaf.mtime_ns, attrs, leaf.content, b"",
+        )  # fmt: skip
 
-    def _count(self, touched: Iterable[_Touched], closed: Iterable[tuple[State, EndedAs]]) -> None:
+    def _count(self, touched: Iterable[_Touched], closed: Sequence[tuple[State, EndedAs]]) -> None:
         before = [one.before for one in touched if one.before is not None]
         now = [one.now for one in touched if one.now is not None]
         self.digest_delta -= self._rows.live(state.mac for state in before)
         self.digest_delta += self._rows.live(state.mac for state in now)
         self.digest_delta += self._rows.ended((state.mac, self.seq, int(end)) for state, end in closed)
         self.entries_delta += len(now) - len(before)
+        self.rows_delta += weight_of(now) - weight_of(before) + weight_of([state for state, _ in closed])
         for states, sign in ((before, -1), (now, 1)):
             files = [state.size for state in states if state.kind == StateKind.FILE]
             self.files_delta += sign * len(files)
@@ -315,6 +332,9 @@ class ChangeSet:
             if not found:
                 continue
             folders += [node for node, kind, _, _, _ in found if kind == StateKind.FOLDER]
+            if any(seq_from >= self.seq for _, _, _, _, seq_from in found):  # of which nothing goes to the past
+                rows = self.tx.all(CHILDREN, parent=parent)
+                self.rows_delta -= weight_of([state for state in map(State._make, rows) if state.seq_from >= self.seq])
             self.tx.run(_CLOSE_FOLDER, parent=parent, seq=self.seq)
             self.tx.run(_EMPTY_FOLDER, parent=parent)
             files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]

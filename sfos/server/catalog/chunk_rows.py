@@ -10,13 +10,14 @@ sends them again, and the new token takes its place in the row, for every file t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import chunks, content_chunks, contents
 from sfos.server.catalog.statement import Insert, InStatement, Statement
+from sfos.server.catalog.weights import LIST_BYTES, REFERENCE_BYTES
 
 HURT = -1
 
@@ -32,6 +33,9 @@ class ChunkRow(NamedTuple):
     offset: int
     sealed_len: int
     length: int
+
+
+PlainChunkRow: TypeAlias = tuple[bytes, int, str, int, int, int]  # a ChunkRow, made at an eighth of the cost
 
 
 class ListRow(NamedTuple):
@@ -111,7 +115,9 @@ _KNOWN_LISTS = InStatement(
 )
 _INSERT_LIST = Insert(contents, ("content", "chunks", "key_no", "list"))
 _DELETE_LIST = Statement(
-    delete(contents).where(contents.c.space == bindparam("space"), contents.c.content == bindparam("content"))
+    delete(contents)
+    .where(contents.c.space == bindparam("space"), contents.c.content == bindparam("content"))
+    .returning(func.length(contents.c.list))
 )
 _DELETE_LIST_CHUNKS = Statement(
     delete(content_chunks).where(
@@ -167,12 +173,12 @@ def replace_chunk(tx: Transaction, old: ChunkRow, new: ChunkRow) -> bool:
     )
 
 
-def insert_live(tx: Transaction, rows: Sequence[ChunkRow]) -> int:
+def insert_live(tx: Transaction, rows: Sequence[PlainChunkRow]) -> int:
     """New rows of chunks that a commit refers to; how many of them there were not, for the others stay as they are."""
     return tx.insert(_INSERT_LIVE, rows)
 
 
-def insert_pending(tx: Transaction, rows: Sequence[ChunkRow], *, since_ms: int, actor: str) -> int:
+def insert_pending(tx: Transaction, rows: Sequence[PlainChunkRow], *, since_ms: int, actor: str) -> int:
     """Insert rows of chunks that nothing refers to yet; the number of them that were not there before."""
     return tx.insert(_INSERT_PENDING, [(*row, since_ms, actor) for row in rows])
 
@@ -203,13 +209,26 @@ def known_lists(tx: Transaction, ids: Iterable[bytes]) -> set[bytes]:
 
 def replace_list(tx: Transaction, row: ListRow) -> None:
     """Let the content have this list, and references to just its chunks."""
-    tx.run(_DELETE_LIST_CHUNKS, content=row.content)
-    tx.run(_DELETE_LIST, content=row.content)
+    delete_list(tx, row.content)
     insert_lists(tx, [row])
 
 
-def insert_lists(tx: Transaction, rows: Iterable[ListRow]) -> None:
-    """New lists, with the references by which garbage collection knows their chunks."""
+def delete_list(tx: Transaction, content: bytes) -> int:
+    """Take the list of a content away, with its references; how many bytes they took."""
+    references = tx.run(_DELETE_LIST_CHUNKS, content=content)
+    lists = tx.all(_DELETE_LIST, content=content)
+    return REFERENCE_BYTES * references + sum(LIST_BYTES + int(length) for (length,) in lists)
+
+
+def insert_lists(tx: Transaction, rows: Iterable[ListRow]) -> int:
+    """New lists, with the references by which garbage collection knows their chunks; how many bytes they take."""
     rows = list(rows)
     tx.insert(_INSERT_LIST, [(row.content, row.chunks, row.key_no, row.sealed) for row in rows])
-    tx.insert(_INSERT_LIST_CHUNK, [(row.content, chunk) for row in rows for chunk in sorted(row.ids)])
+    pairs = [(row.content, chunk) for row in rows for chunk in sorted(row.ids)]
+    references = tx.insert(_INSERT_LIST_CHUNK, pairs)
+    return sum([weight_of_list(row) for row in rows]) - REFERENCE_BYTES * (len(pairs) - references)
+
+
+def weight_of_list(row: ListRow) -> int:
+    """Bytes that a new list takes with its references."""
+    return LIST_BYTES + len(row.sealed) + REFERENCE_BYTES * len(row.ids)

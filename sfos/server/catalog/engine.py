@@ -61,6 +61,7 @@ class Transaction:
         self._cursor = cursor
         self._dialect = dialect
         self.space = space
+        self.is_in_doubt = False  # whether nobody knows if it was committed: the disk failed while it was
 
     def all(self, statement: Statement, **parameters: object) -> list[Row]:
         """All rows; the space is bound by itself."""
@@ -143,7 +144,8 @@ class Catalog:
         """`busy_timeout_s`: how long to wait for a lock of another process."""
         self.path = path
         self.space = space
-        connect = partial(_connect, path, int(busy_timeout_s * 1_000))
+        self._busy_timeout_ms = int(busy_timeout_s * 1_000)
+        connect = partial(_connect, path, self._busy_timeout_ms)
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=connect)
         event.listen(self.engine, "begin", _begin_core)
         self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS)
@@ -160,7 +162,7 @@ class Catalog:
         Waits for the other writers of this space; never hold it across network I/O. Raises: SfosError.
         """
         with self._writing:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
             with self._transaction(_BEGIN_WRITE) as transaction:
                 yield transaction
 
@@ -170,6 +172,23 @@ class Catalog:
         with self._writing:
             yield
 
+    def outside_transactions(self, sql: str) -> None:
+        """Carry out to its end what SQLite does in a transaction of its own (VACUUM). The writers of this process wait.
+
+        Raises: SfosError.
+        """
+        with self._writing:
+            self.refuse_if_stopped()
+            try:
+                lent = self._pool.lend()
+                try:
+                    # `execute` would take one step of a pragma that does its work row by row.
+                    lent.connection.executescript(sql)
+                finally:
+                    self._pool.give_back(lent, reset=f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
+            except sqlite3.Error as error:
+                raise self._failed(error) from error
+
     @contextlib.contextmanager
     def core(self) -> Iterator[Connection]:
         """A writing transaction for Core's own execution, for schema and migrations.
@@ -177,7 +196,7 @@ class Catalog:
         Raises: StorageFailed, CatalogError, CatalogUnreadable.
         """
         with self._writing:
-            self._refuse_if_stopped()
+            self.refuse_if_stopped()
             with self._cores_errors(), self.engine.begin() as connection:
                 yield connection
 
@@ -219,18 +238,23 @@ class Catalog:
         except sqlite3.Error as error:
             raise self._failed(error) from error
         cursor = lent.cursor
+        transaction = Transaction(cursor, self.engine.dialect, self.space)
         try:
             if writes:
                 cursor.execute(_WRITER_CACHE)
             cursor.execute(begin)
-            yield Transaction(cursor, self.engine.dialect, self.space)
+            yield transaction
+            transaction.is_in_doubt = writes
             cursor.execute("COMMIT")
+            transaction.is_in_doubt = False
         except sqlite3.Error as error:
+            transaction.is_in_doubt = transaction.is_in_doubt and is_failed_sync(error)
             raise self._failed(error) from error
         finally:
             self._pool.give_back(lent, reset=_READER_CACHE if writes else None)
 
-    def _refuse_if_stopped(self) -> None:
+    def refuse_if_stopped(self) -> None:
+        """Raises: StorageFailed, once a write to it could not be made durable."""
         if why_stopped(self.path) is not None:
             raise StorageFailed
 

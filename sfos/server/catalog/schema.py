@@ -11,7 +11,8 @@ comes out of it in order, also in the middle of a commit of 100,000 rows), and t
 node that was moved into a folder and deleted with it would stay with whoever saw neither.
 
 Version 2 added `spaces.entries_current` (files, folders and links, for quotas) and `spaces.small_mark` (how far
-the chunk store had got, so that an older copy of it is noticed; in code `store_mark`).
+the chunk store had got, so that an older copy of it is noticed; in code `store_mark`). Version 3 added
+`spaces.bytes_rows` (what all other rows take, for quotas: `weights`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -73,6 +74,7 @@ spaces = Table(
     _integer("bytes_current"),
     _integer("files_current"),
     _integer("bytes_stored"),
+    _integer("bytes_rows"),
     _integer("entries_current"),
     Column("small_mark", BigInteger, nullable=False, key="store_mark"),  # so named in files since version 2
     Column("digest", LargeBinary(32), nullable=False),

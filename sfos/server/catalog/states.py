@@ -108,7 +108,7 @@ CHILDREN = Statement(_live.where(nodes.c.parent == bindparam("parent")))
 
 
 # Of a state, what a list of names needs: (name key, node, kind, sealed name). Plain tuples, to be unpacked: to give
-# the fields names would cost a list a tenth more.
+# the fields names would cost a list a third more.
 Listed: TypeAlias = tuple[bytes, int, int, bytes]
 _LISTED_FIELDS = ("name_key", "node", "kind", "name")
 _name_key_of = itemgetter(_LISTED_FIELDS.index("name_key"))

@@ -151,13 +151,19 @@ class DiskStore:
             self._durably(self.files.make_directory, self._root / directory)
             self._known_directories.add(directory)
         locations: list[str] = []
-        for chunk_id, path in chunks:
-            location = f"{directory}/{chunk_id.hex()}-{self._random(_SUFFIX_BYTES).hex()}"
-            if self._path(location).exists():  # one in 2³²; renaming would silently replace it
-                raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), location)
-            self.files.rename(path, self._path(location))
-            locations.append(location)
-        self._durably(self.files.sync_directory, self._root / directory)
+        try:
+            for chunk_id, path in chunks:
+                location = f"{directory}/{chunk_id.hex()}-{self._random(_SUFFIX_BYTES).hex()}"
+                if self._path(location).exists():  # one in 2³²; renaming would silently replace it
+                    raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), location)
+                self.files.rename(path, self._path(location))
+                locations.append(location)
+            self._durably(self.files.sync_directory, self._root / directory)
+        except BaseException:
+            for location in locations:  # nobody learns of these: they would be orphans
+                with contextlib.suppress(OSError):
+                    self.files.unlink(self._path(location))
+            raise
         return locations
 
     def _durably(self, step: Callable[[Path], None], directory: Path) -> None:

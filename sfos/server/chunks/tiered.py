@@ -6,12 +6,14 @@ A location says which one holds it: `small:<row>` or `disk:<directory>/<file>`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 
 from sfos.protocol import Buffer
 from sfos.server.chunks.store import Batch, Behind, ChunkStore, StoredChunk
+from sfos.server.disk.sqlite import DatabaseError
+from sfos.server.disk.storage_faults import StorageFault
 
 _SMALL = "small"
 _DISK = "disk"
@@ -26,7 +28,7 @@ class TieredStore:
 
     def batch(self) -> TieredBatch:
         """See ChunkStore."""
-        return TieredBatch({name: store.batch() for name, store in self._stores.items()}, self._small_token_bytes)
+        return TieredBatch(self._stores, self._small_token_bytes)
 
     def read(self, location: str, sealed_len: int, scratch: memoryview) -> Buffer:
         """See ChunkStore."""
@@ -111,9 +113,10 @@ class TieredStore:
 class TieredBatch:
     """See Batch."""
 
-    def __init__(self, batches: dict[str, Batch], small_token_bytes: int) -> None:
+    def __init__(self, stores: Mapping[str, ChunkStore], small_token_bytes: int) -> None:
         self._small_token_bytes = small_token_bytes
-        self._batches = batches
+        self._stores = stores
+        self._batches: dict[str, Batch] = {name: store.batch() for name, store in stores.items()}
         self._order: list[str] = []
         self._open = ExitStack()
 
@@ -134,8 +137,17 @@ class TieredBatch:
             self.add(chunk_id, memoryview(token))
 
     def finish(self) -> list[str]:
-        """See Batch."""
-        locations = {name: iter(batch.finish()) for name, batch in self._batches.items()}
+        """See Batch. What one store has made durable is taken out again if the other one fails."""
+        finished: dict[str, list[str]] = {}
+        try:
+            for name, batch in self._batches.items():
+                finished[name] = batch.finish()
+        except BaseException:
+            for name, stored in finished.items():
+                with contextlib.suppress(OSError, StorageFault, DatabaseError):  # orphans, which go some other day
+                    self._stores[name].delete(stored)
+            raise
+        locations = {name: iter(stored) for name, stored in finished.items()}
         return [f"{name}:{next(locations[name])}" for name in self._order]
 
     def __enter__(self) -> TieredBatch:

@@ -30,6 +30,7 @@ from sfos.protocol import (
     ServerFault,
     SessionEnded,
     SfosError,
+    StorageFull,
     UnknownCommand,
     decode_args,
     decode_request,
@@ -37,6 +38,7 @@ from sfos.protocol import (
     encode_result,
 )
 from sfos.server.commands.calls import Call, Continuation, Handlers, Peer, Services
+from sfos.server.disk.reserve import says_full
 from sfos.server.identity.credential_file import CredentialsUnreadable
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
 
@@ -108,6 +110,11 @@ class Dispatcher:
             return _failed(envelope, error)
         except CredentialsUnreadable:  # the watchdog's sweep has it in the log, once
             return _failed(envelope, ServerBusy(_NO_ACCOUNTS, retry_after_s=_ACCOUNTS_AGAIN_S))
+        except OSError as error:
+            if not says_full(error):
+                return _failed(envelope, _unexpected(peer, envelope.command, error))
+            _log.error("connection %d command=%s: the disk is full: %s", peer.number, envelope.command, error)
+            return _failed(envelope, StorageFull())
         except Exception as error:  # no request may end the thread, whatever is wrong with its handler
             fault = _unexpected(peer, envelope.command, error)
             return _failed(envelope, fault)

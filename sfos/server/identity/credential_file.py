@@ -29,6 +29,7 @@ import msgspec
 from sfos.protocol import MalformedExchange, Role, Verifier, mock_verifier
 from sfos.server.disk.durable_files import Signature, signature_of, write_durably
 from sfos.server.disk.locks import locked
+from sfos.server.disk.reserve import Reserve, through_reserve
 from sfos.server.identity.accounts import (
     Account,
     AccountExists,
@@ -71,8 +72,10 @@ class CredentialFile:
     nobody shall be thrown out for that.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserve: Reserve | None = None) -> None:
+        """`reserve`: of a disk that may be full, where accounts have to be changed all the same."""
         self.path = path
+        self._reserve = reserve
         self._lock = threading.Lock()
         self._seen: Signature | None = None
         self._current = AccountTable({}, frozenset(), secrets.token_bytes(SECRET_BYTES))
@@ -225,12 +228,12 @@ class CredentialFile:
         """The accounts, while no one else can change them, and the function that saves what they become."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_path = self.path.with_name(self.path.name + ".lock")
-        with locked(lock_path, create=True):
+        with locked(lock_path, create=True):  # which takes no room, for it is empty
             yield self._read(), self._save
 
     def _save(self, accounts: AccountTable) -> None:
-        before = signature_of(self.path)
-        write_durably(self.path, encode_accounts(accounts), mode=0o600)
+        before, encoded = signature_of(self.path), encode_accounts(accounts)
+        through_reserve(self._reserve, lambda: write_durably(self.path, encoded, mode=0o600))
         after = signature_of(self.path)
         # Some file systems count time in steps of 4 ms and use a freed inode again at once: two quick changes could
         # look like none to a reader who saw the first state.

@@ -52,11 +52,12 @@ def collect_spaces(registry: SpaceRegistry, config: Config, space: str | None) -
     grace_ms = int(config.storage.gc_grace_s * 1_000)
 
     def collect(context: SpaceContext) -> str:
-        done = collect_garbage(context, grace_ms)
+        done = collect_garbage(context, grace_ms, compact=True)
+        given_back = f"; the catalog is {readable_size(done.given_back)} shorter" if done.given_back else ""
         return (
             f"{counted(done.chunks, 'chunk')} removed ({readable_size(done.bytes)}),"
             f" {counted(done.orphans, 'file')} without a row, {counted(done.lists, 'list')};"
-            f" {counted(done.marked, 'chunk')} will follow"
+            f" {counted(done.marked, 'chunk')} will follow{given_back}"
         )
 
     well = _do_each(registry, space, collect, "not collected")
@@ -94,7 +95,8 @@ def count_spaces(registry: SpaceRegistry, space: str | None, *, as_json: bool) -
             f"{one.space}: {counted(one.files, 'file')} ({readable_size(one.bytes_current)}),"
             f" {counted(one.folders, 'folder')}, {counted(one.past_states, 'past state')},"
             f" {counted(one.commits, 'commit')};"
-            f" {counted(one.chunks, 'chunk')}, {readable_size(one.bytes_stored)} stored"
+            f" {counted(one.chunks, 'chunk')}, {readable_size(one.bytes_stored)} stored,"
+            f" and {readable_size(one.bytes_rows)} of rows"
         )
     return well
 

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from sfos.protocol import Reply
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.schema import past, spaces
 from sfos.server.catalog.space_row import commit_time_ms, read_space_row
 from sfos.server.catalog.statement import Statement
+from sfos.server.catalog.weights import STATE_BYTES
 from sfos.server.spaces.operations.change import Change, apply_change
 from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.stored_answers import PlainForm
@@ -27,7 +28,14 @@ ACTOR = "maintenance"  # no account's id is like that
 _BATCH = 2_000  # some 30 ms, for which other writers of the space wait
 
 _ENDED_UNTIL = Statement(
-    select(past.c.node, past.c.seq_from, past.c.seq_to, past.c.ended_as, past.c.mac)
+    select(
+        past.c.node,
+        past.c.seq_from,
+        past.c.seq_to,
+        past.c.ended_as,
+        past.c.mac,
+        func.length(past.c.name) + func.coalesce(func.length(past.c.attrs), 0),
+    )
     .where(past.c.space == bindparam("space"), past.c.seq_to <= bindparam("seq"))
     .order_by(past.c.seq_to)
     .limit(bindparam("limit"))
@@ -67,7 +75,8 @@ def expire_history(context: SpaceContext, kept_ms: int, stopping: Callable[[], b
     done = Expired()
     while not stopping():
         key = IdempotencyKey(secrets.token_bytes(16))
-        batch = apply_change(context, Caller(ACTOR), key, _ANSWERS, partial(_expire_batch, context, last))
+        work = partial(_expire_batch, context, last)
+        batch = apply_change(context, Caller(ACTOR), key, _ANSWERS, work, takes_away=True)
         done.states += batch.states
         if batch.states < _BATCH:
             break
@@ -83,9 +92,10 @@ def _expire_batch(context: SpaceContext, last: int, change: Change) -> BatchExpi
         return BatchExpired(states=0)
     change.tx.run_many(_DELETE, ("node", "seq_from"), ((node, seq_from) for node, seq_from, *_ in rows))
     # A commit whose states go in two batches is behind the horizon from the first one on: nothing may start from it.
-    _, _, newest, _, _ = rows[-1]
+    _, _, newest, _, _, _ = rows[-1]
     change.tx.run(_MOVE_HORIZON, horizon=newest)
-    change.tree.digest_delta -= context.rows.ended((mac, seq_to, end) for _, _, seq_to, end, mac in rows)
+    change.tree.digest_delta -= context.rows.ended((mac, seq_to, end) for _, _, seq_to, end, mac, _ in rows)
+    change.count_rows(-sum([STATE_BYTES + length for *_, length in rows]))
     change.tree.is_empty = False
     return BatchExpired(states=len(rows))
 

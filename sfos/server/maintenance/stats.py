@@ -26,7 +26,8 @@ _CHUNKS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class SpaceStats:
-    """Counts of one space. `bytes_plain`: of all chunks before sealing; `bytes_stored`: after it."""
+    """Counts of one space. `bytes_plain`: of all chunks before sealing; `bytes_stored`: after it; `bytes_rows`: of all
+    rows. The last two together are what a quota counts."""
 
     space: str
     files: int
@@ -40,6 +41,7 @@ class SpaceStats:
     bytes_current: int
     bytes_plain: int
     bytes_stored: int
+    bytes_rows: int
 
 
 def space_stats(context: SpaceContext) -> SpaceStats:
@@ -66,4 +68,5 @@ def space_stats(context: SpaceContext) -> SpaceStats:
             bytes_current=row.bytes_current,
             bytes_plain=int(plain),
             bytes_stored=row.bytes_stored,
+            bytes_rows=row.bytes_rows,
         )

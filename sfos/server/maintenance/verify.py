@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from sfos.protocol import MAX_CHUNK_BYTES, chunk_id
 from sfos.server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, find_chunk
+from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.head import Head, read_head
-from sfos.server.catalog.space_row import SpaceRow, commit_time_ms, read_space_row
+from sfos.server.catalog.space_row import SpaceRow, commit_time_ms, miscounted_rows, read_space_row
 from sfos.server.catalog.wrong_values import wrong_values
 from sfos.server.chunks.store import StoredChunk
 from sfos.server.disk.sqlite import DatabaseError
@@ -82,6 +83,7 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
         result.packed += check_contents(context, tx, contents, findings)
         rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS))}
         known_ms = commit_time_ms(tx, row.seq)
+        _check_rows_bytes(tx, row, findings)
     if head is not None:
         _check_head(context, row, head, findings)
     _check_stored(context, row, rows, known_ms, findings, result)
@@ -90,6 +92,13 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
             progress("chunks", done, len(rows))
             result.opened += _opens(context, chunk, findings, result)
         progress("chunks", len(rows), len(rows))
+
+
+def _check_rows_bytes(tx: Transaction, row: SpaceRow, findings: Findings) -> None:
+    """The sum that quotas count, beside a recount."""
+    if more := miscounted_rows(tx):
+        detail = f"the rows take {row.bytes_rows + more} bytes, and are counted as {row.bytes_rows}; gc mends that"
+        findings.add("counters", detail)
 
 
 def _check_pages(context: SpaceContext, findings: Findings) -> None:

@@ -30,6 +30,7 @@ from sfos.server.catalog.wrong_values import check_space_row
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.local import CHUNKS_DIRECTORY, open_local_store
 from sfos.server.disk.durable_files import Signature, signature_of, sync_directory
+from sfos.server.disk.reserve import Reserve
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogUnreadable, KeysDamaged
 from sfos.server.process.memory_pool import MemoryPool
 from sfos.server.spaces.commit_feed import CommitFeed
@@ -60,6 +61,7 @@ class Surroundings:
     temp_dir: Path
     master: LiveMasterKey
     limits: StoreLimits
+    reserve: Reserve
     now_ms: Callable[[], int]
     syncing: ThreadPoolExecutor
     scratch: MemoryPool
@@ -164,6 +166,7 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
         rows=RowAuthenticator(keys),
         now_ms=around.now_ms,
         limits=around.limits,
+        reserve=around.reserve,
         scratch=around.scratch,
         lists=around.lists,
         commit_feed=around.commit_feed,

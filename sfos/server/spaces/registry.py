@@ -21,6 +21,7 @@ from sfos.protocol import ServerStopping
 from sfos.server.chunks.files import LocalFiles
 from sfos.server.chunks.scratch import SCRATCH_BYTES
 from sfos.server.disk.durable_files import Signature
+from sfos.server.disk.reserve import RESERVE_FILE, Reserve
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import (
     KeysDamaged,
@@ -93,10 +94,11 @@ class SpaceRegistry:
         now_ms: Callable[[], int] = wall_clock_ms,
         files: LocalFiles | None = None,
         known: KnownSpaces | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
         """Nothing is written before the master key is known to be the right one.
 
-        `known`: the spaces that there have been before; none of them is ever made anew.
+        `known`: the spaces that there have been before; none of them is ever made anew. `reserve`: of the disk.
         Raises: MasterKeyWrong, StorageMisplaced, RestoreUnfinished, OSError.
         """
         check_restored(storage_dir)
@@ -108,6 +110,7 @@ class SpaceRegistry:
             temp_dir=temp_dir,
             master=live,
             limits=limits or StoreLimits(),
+            reserve=reserve or Reserve(storage_dir / RESERVE_FILE, 0),
             now_ms=now_ms,
             syncing=ThreadPoolExecutor(sync_threads, thread_name_prefix="fsync"),
             scratch=MemoryPool(SCRATCH_BYTES),
@@ -131,6 +134,11 @@ class SpaceRegistry:
     def commit_feed(self) -> CommitFeed:
         """The commits to all spaces, as they happen."""
         return self._around.commit_feed
+
+    @property
+    def reserve(self) -> Reserve:
+        """Room that is kept aside on their disk."""
+        return self._around.reserve
 
     def space_ids(self) -> list[str]:
         """The ids of all spaces that are stored."""
@@ -159,7 +167,9 @@ class SpaceRegistry:
 
         Raises: NotFound, StorageFault, OSError.
         """
-        context = open_space(self._around, space_id, rolled_back_too=rolled_back_too)
+        context = self._around.reserve.through(
+            lambda: open_space(self._around, space_id, rolled_back_too=rolled_back_too)
+        )
         try:
             yield context
         finally:
@@ -243,11 +253,12 @@ class SpaceRegistry:
                             f"{directory}; to begin anew without it, take its line out of {self._known.path}"
                         )
                     if create:
-                        create_space(self._around, space_id)
+                        self._around.reserve.through(lambda: create_space(self._around, space_id))
                         _log.info("made space %s", space_id)
                 slot.keys, slot.looked = keys_signature(self._around, space_id), time.monotonic()
-                slot.context = open_space(self._around, space_id)
-                self._known.add(space_id)
+                # SQLite makes files to read a database as well, and a user may want to delete.
+                slot.context = self._around.reserve.through(lambda: open_space(self._around, space_id))
+                self._around.reserve.through(lambda: self._known.add(space_id))
             elif time.monotonic() - slot.looked >= _LOOK_AT_KEYS_S:
                 slot.looked = time.monotonic()
                 slot.context = self._with_present_keys(slot, slot.context)

@@ -28,7 +28,7 @@ class Dialog(tk.Toplevel):
         self.withdraw()
         self.title(title)
         self._theme = theme
-        self._modal = modal
+        self.modal = modal
         self._on_cancel = on_cancel
         self._closed = False
         # Tk's own answer to who had the keyboard: a window without focus now remembers it as well.
@@ -39,10 +39,11 @@ class Dialog(tk.Toplevel):
         inner = ttk.Frame(self, style=styles.SURFACE)
         inner.pack(fill="both", expand=True, padx=max(1, px(1)), pady=max(1, px(1)))
         self.body = ttk.Frame(inner, style=styles.SURFACE, padding=(px(24), px(22), px(24), px(8)))
-        self.body.pack(fill="both", expand=True)
         ttk.Frame(self.body, style=styles.SURFACE, width=self.width, height=1).pack()
         self._buttons = ttk.Frame(inner, style=styles.SURFACE, padding=(px(24), px(10), px(24), px(20)))
+        # Before the body: what is too high for the screen loses its end, and never its buttons.
         self._buttons.pack(fill="x", side="bottom")
+        self.body.pack(fill="both", expand=True)
         self.protocol("WM_DELETE_WINDOW", self.cancel)
         self.bind("<Escape>", lambda _event: self.cancel())
         theme.on_change(self._recolour)
@@ -92,7 +93,8 @@ class Dialog(tk.Toplevel):
         y = parent.winfo_rooty() + max(0, (parent.winfo_height() - height) // 3)
         x = min(max(0, x), max(0, self.winfo_screenwidth() - width))
         y = min(max(0, y), max(0, self.winfo_screenheight() - height))
-        self.geometry(f"+{x}+{y}")
+        most = self.winfo_screenheight()
+        self.geometry(f"{width}x{most}+{x}+0" if height > most else f"+{x}+{y}")
         self.deiconify()
         self.lift()
         target = focus or self
@@ -108,7 +110,7 @@ class Dialog(tk.Toplevel):
             self.after(10, self._when_visible, action)
 
     def _take_over(self, target: tk.Misc) -> None:
-        if self._modal:
+        if self.modal:
             with contextlib.suppress(tk.TclError):  # another program holds a grab, such as a screen locker
                 self.grab_set()
         target.focus_force()

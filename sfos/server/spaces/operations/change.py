@@ -16,15 +16,24 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy import bindparam, insert, select
 
-from sfos.protocol import AnswerForgotten, Cursor, MalformedMessage, OpIdReused, QuotaExceeded
+from sfos.protocol import AnswerForgotten, Cursor, MalformedMessage, OpIdReused, QuotaExceeded, StorageFull
 from sfos.server.catalog.changeset import ChangeSet
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.head import Head, write_head
 from sfos.server.catalog.schema import commits
-from sfos.server.catalog.space_row import SpaceRow, begin_commit, commit_time_ms, end_commit, read_space_row
+from sfos.server.catalog.space_row import (
+    SpaceRow,
+    begin_commit,
+    commit_time_ms,
+    end_commit,
+    mend_rows_bytes,
+    read_space_row,
+)
 from sfos.server.catalog.statement import Row, Statement
+from sfos.server.catalog.weights import COMMIT_BYTES
 from sfos.server.spaces.operations.context import FINGERPRINT_BYTES, Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.operations.entries import cursor_after
+from sfos.server.spaces.operations.quotas import check_bytes, check_entries
 from sfos.server.spaces.stored_answers import AnswerForm
 
 _log = logging.getLogger(__name__)
@@ -38,14 +47,28 @@ _INSERT_COMMIT = Statement(insert(commits))
 # A stored reply: the length of its header; with the highest bit set, the fingerprint of what it answers; header; body.
 _REPLY_FRONT = struct.Struct(">I")
 _BEARS_REQUEST = 1 << 31
+# Without room, of the answer to what takes away: so much, and so much for each entry that goes.
+_ANSWER_BYTES = 1_024
+_ANSWER_BYTES_OF_ONE = 256
 
 
 class Change:
     """A change at work: its rows, and what its reply needs to know."""
 
-    def __init__(self, context: SpaceContext, caller: Caller, tx: Transaction, row: SpaceRow, before: Cursor) -> None:
+    def __init__(
+        self,
+        context: SpaceContext,
+        caller: Caller,
+        tx: Transaction,
+        row: SpaceRow,
+        before: Cursor,
+        *,
+        takes_away: bool,
+    ) -> None:
         self.context = context
-        self._quota_files = caller.quota_files
+        self._takes_away = takes_away
+        self._caller = caller
+        self._more_rows = 0
         self.tx = tx
         self.row = row
         self._before = before
@@ -54,6 +77,7 @@ class Change:
         )  # times never decrease, whatever the clock does
         self.tree = ChangeSet(tx, row, time_ms, context.rows, context.names)
         self.abandoned = False  # set by work that decides to change nothing after all
+        self.heals = False  # set by work that puts rows in place which were lost, and were counted
 
     @property
     def changes_nothing(self) -> bool:
@@ -70,36 +94,85 @@ class Change:
         """Where the history stands once this is done."""
         return self._before if self.changes_nothing else cursor_after(self.row)
 
-    def flush(self) -> None:
-        """Write what has been collected, unless it is more than the caller may have.
+    @property
+    def rows_bytes(self) -> int:
+        """How many bytes more its rows take until now, but for those of chunks, which are counted when they come."""
+        return self.tree.rows_delta + self._more_rows
 
-        What takes entries away is never too much, even above the quota. Raises: QuotaExceeded.
+    def count_rows(self, more: int) -> None:
+        """Count bytes of rows that came, or went if negative, and are no states."""
+        self._more_rows += more
+
+    def flush(self) -> None:
+        """Write what has been collected, unless it is more than the caller may have, or the disk has room for.
+
+        Raises: QuotaExceeded, StorageFull.
         """
         self.tree.flush()
-        more = self.tree.entries_delta
-        if self._quota_files is not None and more > 0 and self.row.entries_current + more > self._quota_files:
-            raise QuotaExceeded(
-                f"Your quota of {self._quota_files:,} files and folders is used up; delete some or ask the"
-                " administrator."
-            )
+        self._check(self.rows_bytes)
+
+    def finish(self, answer: bytes) -> bytes | None:
+        """Write the rest; the sealed `answer` as it is to be kept. Raises: as `flush`.
+
+        What takes away is never refused, so without room no answer is kept that is long beside what it takes away: a
+        thousand errors about things that are not there would be another way to fill the disk.
+        """
+        self.tree.flush()
+        more = self.rows_bytes + COMMIT_BYTES + len(answer)
+        if not self._takes_away:
+            self._check(more)
+        elif len(answer) > _ANSWER_BYTES - self.tree.entries_delta * _ANSWER_BYTES_OF_ONE:
+            try:
+                self._check(more)
+            except (QuotaExceeded, StorageFull):
+                return None
+        return answer
+
+    def _check(self, more: int) -> None:
+        check_entries(self._caller, self.row, self.tree.entries_delta)
+        check_bytes(self.context, self._caller, self.tx, more)
+        self.context.check_room(2 * more)  # in the write-ahead log, and in its place
 
 
 def apply_change(
-    context: SpaceContext, caller: Caller, key: IdempotencyKey, form: AnswerForm[A], work: Callable[[Change], A]
+    context: SpaceContext,
+    caller: Caller,
+    key: IdempotencyKey,
+    form: AnswerForm[A],
+    work: Callable[[Change], A],
+    *,
+    takes_away: bool = False,
 ) -> A:
     """Carry out `work` as one commit; its answer, or the one that is kept under `key`, in `form`.
 
     What raises changes nothing. Work that changes nothing makes no commit, and is done again if repeated.
-    Raises: what `work` raises; OpIdReused, AnswerForgotten, QuotaExceeded.
+    `takes_away`: it only ends states or forgets some, so it is done on a full disk too, out of the reserve if need be.
+    Raises: what `work` raises; OpIdReused, AnswerForgotten, QuotaExceeded, StorageFull.
     """
+    if not takes_away:
+        return _apply(context, caller, key, form, work, takes_away=False)
+    return context.reserve.through(lambda: _apply(context, caller, key, form, work, takes_away=True))
+
+
+def _apply(
+    context: SpaceContext,
+    caller: Caller,
+    key: IdempotencyKey,
+    form: AnswerForm[A],
+    work: Callable[[Change], A],
+    *,
+    takes_away: bool,
+) -> A:
     seq: int | None = None
     with context.catalog.exclusively():
         with context.catalog.write() as tx:
             stored = tx.one(_FIND_REPLY, op_id=key.op_id)
             if stored is not None:
                 return _replayed(context, key, stored, form)
+            if not takes_away:
+                context.check_room()
             before = cursor_after(read_space_row(tx))
-            change = Change(context, caller, tx, begin_commit(tx), before)
+            change = Change(context, caller, tx, begin_commit(tx), before, takes_away=takes_away)
             answer = work(change)
             if change.changes_nothing:
                 tx.undo()
@@ -127,15 +200,16 @@ def _finish(
     context: SpaceContext, caller: Caller, key: IdempotencyKey, change: Change, answer: tuple[bytes, bytes]
 ) -> Head:
     row, tree = change.row, change.tree
-    change.flush()
+    header, body = answer
+    reply = change.finish(
+        context.names.seal_reply(
+            key.op_id, _REPLY_FRONT.pack(_BEARS_REQUEST | len(header)) + key.fingerprint + header + body
+        )
+    )
     code = context.rows.commit_code(row.seq, tree.time_ms, caller.actor, key.op_id)
     digest = context.rows.open_digest(row.digest, row.epoch, row.seq - 1)
     digest = digest + tree.digest_delta + context.rows.commits([code])
     sealed = context.rows.seal_digest(digest, row.epoch, row.seq)
-    header, body = answer
-    reply = context.names.seal_reply(
-        key.op_id, _REPLY_FRONT.pack(_BEARS_REQUEST | len(header)) + key.fingerprint + header + body
-    )
     change.tx.run(_INSERT_COMMIT, seq=row.seq, time_ms=tree.time_ms, actor=caller.actor, op_id=key.op_id, reply=reply)
     end_commit(
         change.tx,
@@ -146,7 +220,10 @@ def _finish(
             entries_current=row.entries_current + tree.entries_delta,
             digest=sealed,
         ),
+        change.rows_bytes + COMMIT_BYTES + len(reply or b""),
     )
+    if change.heals:
+        mend_rows_bytes(change.tx)
     return Head(row.epoch, row.seq, sealed)
 
 

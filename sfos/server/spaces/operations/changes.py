@@ -8,6 +8,7 @@ them in their old place, for the deleted folder is all that they are told of.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, exists, literal_column, select, tuple_
@@ -27,6 +28,7 @@ from sfos.server.spaces.operations.entries import (
     to_entries,
     write_cursor,
 )
+from sfos.server.spaces.operations.quotas import history_bytes
 
 _MOST_BODY_BYTES = MAX_BODY - 64 * 1024
 
@@ -77,13 +79,17 @@ def usage(context: SpaceContext, caller: Caller) -> UsageReply:
     """Bytes and files kept, and the caller's quota."""
     with context.catalog.read() as tx:
         row = read_space_row(tx)
+    after_s = context.limits.history_kept_s
     return UsageReply(
         bytes_current=row.bytes_current,
         files_current=row.files_current,
-        bytes_stored=row.bytes_stored,
+        bytes_stored=row.bytes_kept,
         quota_bytes=caller.quota_bytes,
         entries_current=row.entries_current,
         quota_files=caller.quota_files,
+        bytes_rows=row.bytes_rows,
+        bytes_history=history_bytes(row),
+        history_kept_s=None if after_s is None else round(after_s),
     )
 
 
@@ -103,12 +109,8 @@ def changes(context: SpaceContext, since: Cursor, limit: int) -> ChangesPage:
     return ChangesPage(found_changes, _cursor_at_end(row, page, more), more=more)
 
 
-class _Found(NamedTuple):
-    """A state that began, or ended, at that position of the history."""
-
-    at: Position
-    state: State
-    ended: bool
+_Found = tuple[Position, State, bool]  # a state that began there, or, if the last is true, ended
+_position_of = itemgetter(0)
 
 
 def _changed_since(tx: Transaction, since: Position, limit: int) -> list[_Found]:
@@ -117,12 +119,12 @@ def _changed_since(tx: Transaction, since: Position, limit: int) -> list[_Found]
     found: list[_Found] = []
     for row in tx.all(LIVE_CHANGED, **where):
         state = State(*row)
-        found.append(_Found(Position(state.seq_from, state.node), state, ended=False))
+        found.append((Position(state.seq_from, state.node), state, False))
     for statement in ENDED:
         for seq_to, *columns in tx.all(statement, **where):
             state = State(*columns)
-            found.append(_Found(Position(seq_to, state.node), state, ended=True))
-    found.sort(key=lambda one: one.at)
+            found.append((Position(seq_to, state.node), state, True))
+    found.sort(key=_position_of)
     return found[:limit]
 
 
@@ -137,4 +139,7 @@ def _cut(found: list[_Found], limit: int) -> tuple[list[_Found], bool]:
 
 
 def _cursor_at_end(row: SpaceRow, page: list[_Found], more: bool) -> Cursor:
-    return write_cursor(row.epoch, page[-1].at) if more else cursor_after(row)
+    if not more:
+        return cursor_after(row)
+    last, _, _ = page[-1]
+    return write_cursor(row.epoch, last)

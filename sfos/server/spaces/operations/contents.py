@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from sfos.protocol import CHUNK_ID_BYTES, MAX_CHUNK_BYTES, RECORD, Buffer, chunk_id
 from sfos.server.catalog.chunk_rows import ChunkRow, ListRow, find_chunk, find_list, known_lists, replace_list
 from sfos.server.catalog.engine import Transaction
+from sfos.server.catalog.space_row import mend_rows_bytes
 from sfos.server.disk.storage_faults import CodecUnknown, TokenDamaged
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.vault.sealing import TokenType
@@ -45,6 +46,7 @@ def heal_lists(context: SpaceContext, packed: Mapping[bytes, bytes], known: Iter
     with context.catalog.write() as tx:
         for content in known_lists(tx, damaged):
             replace_list(tx, seal_list(context, content, packed[content]))
+        mend_rows_bytes(tx)
     _log.warning("space %s: %d damaged lists of contents were sent again", context.space_id, len(damaged))
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from sfos.protocol import StorageFull
 from sfos.server.catalog.engine import Catalog
 from sfos.server.chunks.store import ChunkStore
+from sfos.server.disk.reserve import Reserve
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.process.memory_pool import MemoryPool
 from sfos.server.spaces.commit_feed import CommitFeed
@@ -48,14 +50,16 @@ class IdempotencyKey(NamedTuple):
 class StoreLimits:
     """How the spaces of a server are kept.
 
-    `free_floor_bytes`: with less free space uploads are refused. `small_token_bytes`: tokens of at most this length go
-    into the database of small ones. `verify_after_seal`: open each fresh token before it is stored.
+    `free_floor_bytes`: with less free space whatever grows is refused. `small_token_bytes`: tokens of at most this
+    length go into the database of small ones. `history_kept_s`: so long after it ended a state's bytes are freed; None
+    if that needs an administrator. `verify_after_seal`: open each fresh token before it is stored.
     """
 
     free_floor_bytes: int = 2**30
     small_token_bytes: int = 64 * 1024
     busy_timeout_s: float = 30.0
     verify_after_seal: bool = False
+    history_kept_s: float | None = 91 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,17 @@ class SpaceContext:
     rows: RowAuthenticator
     now_ms: Callable[[], int]
     limits: StoreLimits
+    reserve: Reserve
     scratch: MemoryPool
     lists: ListCache
     commit_feed: CommitFeed
     faults: tuple[StorageFault, ...] = ()
+
+    def check_room(self, more_bytes: int = 0) -> None:
+        """Check that the disk has room for so much that is new above the floor. Raises: StorageFull, OSError."""
+        free = self.store.free_bytes() - self.reserve.lacking()
+        if free - more_bytes < max(self.limits.free_floor_bytes, 1):
+            raise StorageFull
 
     def forget_pages(self) -> None:
         """Let go of what is kept in memory of its files. Raises: DatabaseError."""

@@ -28,14 +28,22 @@ from sfos.protocol import (
     content_id,
     pack_records,
 )
-from sfos.server.catalog.chunk_rows import ListRow, chunk_rows, insert_lists, known_lists, make_live, usable_chunks
+from sfos.server.catalog.chunk_rows import (
+    ListRow,
+    chunk_rows,
+    insert_lists,
+    known_lists,
+    make_live,
+    usable_chunks,
+    weight_of_list,
+)
 from sfos.server.catalog.states import State, StateKind
 from sfos.server.spaces.operations.change import Change, apply_change, stored_answer
 from sfos.server.spaces.operations.contents import heal_lists, seal_list
 from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.operations.destinations import Destination, DestinationFinder
 from sfos.server.spaces.operations.entries import KIND_NUMBERS, encode_attrs, revision_of
-from sfos.server.spaces.operations.uploads import Upload, check_pieces, store_pieces
+from sfos.server.spaces.operations.uploads import Upload, check_pieces, stored_pieces
 from sfos.server.spaces.stored_answers import ITEMS_ANSWERS, ItemsDone
 
 _LEAVES = {kind: int(number) for kind, number in KIND_NUMBERS.items() if number != StateKind.FOLDER}
@@ -70,15 +78,12 @@ def put_items(
     plans = _plan_all(context, items, records)
     pieces = check_pieces(context, inline, data)
     lists = _seal_lists(context, plans)
-    upload = store_pieces(context, caller, pieces)
+    with stored_pieces(context, caller, pieces) as upload:
 
-    def work(change: Change) -> ItemsDone:
-        return _Landing(context, caller, change, upload, lists).land(plans, atomic=atomic)
+        def work(change: Change) -> ItemsDone:
+            return _Landing(context, caller, change, upload, lists).land(plans, atomic=atomic)
 
-    with upload.gone_if_refused(context):
-        done = apply_change(context, caller, key, ITEMS_ANSWERS, work)
-    upload.discard_rest(context)
-    return done
+        return apply_change(context, caller, key, ITEMS_ANSWERS, work)
 
 
 def _plan_all(
@@ -217,7 +222,7 @@ class _Landing:
     def _look_for_chunks(self, plans: list[_Plan]) -> None:
         """Find the chunks that the items can refer to: those that came along, and those that were there."""
         came_along = self._upload.rows
-        self._usable = {one: row.length for one, row in came_along.items()}
+        self._usable = {one: length for one, _, _, _, _, length in came_along.values()}
         others = {one for plan in plans for one, _ in plan.records if one not in came_along}
         for one, (length, is_pending) in usable_chunks(self._change.tx, others, self._caller.actor).items():
             self._usable[one] = length
@@ -282,6 +287,7 @@ class _Landing:
         if new == existing:  # nothing to say: the same again makes no version
             if self._heals(plan):
                 self._used.append(plan)
+                self._change.heals = True
                 self._change.tree.is_empty = False
             return existing
         self._used.append(plan)
@@ -317,7 +323,10 @@ class _Landing:
             for content, packed in new_lists.items()
             if content not in known
         ]
-        insert_lists(tx, lists)
+        more = insert_lists(tx, lists)
+        self._change.count_rows(more)
+        # References that are there already have outlived a list which was lost, and counted.
+        self._change.heals |= more < sum([weight_of_list(one) for one in lists])
         used = {one for plan in self._used for one, _ in plan.records}
         self._upload.register(self._context, tx, self._caller, live=used, pending_since_ms=self._change.tree.time_ms)
         make_live(tx, [one for one in self._pending if one in used])

@@ -142,7 +142,7 @@ def delete(
             results = [result if result.error else ItemResult(error=undone) for result in results]
         return ItemsDone(results=results, cursor=change.cursor, commit=change.commit)
 
-    return apply_change(context, caller, key, ITEMS_ANSWERS, work)
+    return apply_change(context, caller, key, ITEMS_ANSWERS, work, takes_away=True)
 
 
 def _delete_one(context: SpaceContext, change: Change, item: DeleteItem) -> ItemResult:

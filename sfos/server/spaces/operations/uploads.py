@@ -16,14 +16,13 @@ from sfos.protocol import (
     BadChunk,
     Buffer,
     PlainRecord,
-    QuotaExceeded,
-    StorageFull,
     chunk_ids,
     split_data,
 )
 from sfos.server.catalog.chunk_rows import (
     HURT,
     ChunkRow,
+    PlainChunkRow,
     chunk_rows,
     insert_live,
     insert_pending,
@@ -33,10 +32,13 @@ from sfos.server.catalog.chunk_rows import (
     usable_chunks,
 )
 from sfos.server.catalog.engine import Transaction
-from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
+from sfos.server.catalog.space_row import add_stored_bytes
+from sfos.server.catalog.weights import CHUNK_BYTES
 from sfos.server.chunks.store import Batch
-from sfos.server.disk.storage_faults import TokenDamaged
+from sfos.server.disk.sqlite import DatabaseError
+from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.spaces.operations.context import Caller, SpaceContext
+from sfos.server.spaces.operations.quotas import check_bytes
 from sfos.server.vault.sealing import TokenType, sealed_size
 
 _log = logging.getLogger(__name__)
@@ -63,13 +65,12 @@ def put_chunks(context: SpaceContext, caller: Caller, records: Iterable[PlainRec
         with context.catalog.read() as tx:
             known = chunk_rows(tx, pieces)
         absent -= {one for one, row in known.items() if _is_sound(context, row)}
-        upload = store_pieces(context, caller, {one: pieces[one] for one in absent})
         now_ms = context.now_ms()
-        with upload.gone_if_refused(context), context.catalog.write() as tx:
+        missing = {one: pieces[one] for one in absent}
+        with stored_pieces(context, caller, missing) as upload, context.catalog.write() as tx:
             stored += upload.register(context, tx, caller, live=frozenset(), pending_since_ms=now_ms)
             there = {one for one, row in chunk_rows(tx, pieces).items() if row.offset != HURT}
             keep_pending(tx, there, since_ms=now_ms, actor=caller.actor)
-        upload.discard_rest(context)
         absent = pieces.keys() - there
     return stored
 
@@ -87,9 +88,10 @@ def check_pieces(context: SpaceContext, records: Iterable[PlainRecord], data: me
 class Upload:
     """Chunks that are durable, and whose rows are not written yet."""
 
-    rows: dict[bytes, ChunkRow]
+    rows: dict[bytes, PlainChunkRow]
     _registered: set[bytes] = field(default_factory=set)
     _healed: set[bytes] = field(default_factory=set)
+    _tx: Transaction | None = None  # the last one that wrote rows of these chunks
 
     def heal(self, context: SpaceContext) -> None:
         """Let these tokens take the place of damaged ones: every file that has such a chunk is whole again.
@@ -98,10 +100,11 @@ class Upload:
         """
         with context.catalog.read() as tx:
             known = chunk_rows(tx, self.rows)
-        hurt = [(row, self.rows[row.id]) for row in known.values() if not _is_sound(context, row)]
+        hurt = [(row, ChunkRow(*self.rows[row.id])) for row in known.values() if not _is_sound(context, row)]
         if not hurt:
             return
         with context.catalog.write() as tx:
+            self._tx = tx
             healed = [(old, new) for old, new in hurt if replace_chunk(tx, old, new)]
             more = sum(new.sealed_len - old.sealed_len for old, new in healed)
             add_stored_bytes(tx, more, context.store.mark_of(new.location for _, new in healed))
@@ -123,71 +126,90 @@ class Upload:
 
         Raises: QuotaExceeded.
         """
+        self._tx = tx
         inserted = insert_live(tx, [row for one, row in self.rows.items() if one in live])
         waiting = [row for one, row in self.rows.items() if one not in live]
         inserted += insert_pending(tx, waiting, since_ms=pending_since_ms, actor=caller.actor)
         new = self.rows
         if inserted < len(new):  # some have a row already: an older one, or ours of a chunk that was healed
             known = chunk_rows(tx, self.rows)
-            there = {one for one, row in known.items() if row.location != self.rows[one].location}
+            there = {one for one, row in known.items() if row.location != ChunkRow(*self.rows[one]).location}
             there |= self._healed
             new = {one: row for one, row in self.rows.items() if one not in there}
             make_live(tx, live & there)
-        more = sum([row.sealed_len for row in new.values()])
-        if more:
-            _check_quota(caller, tx, more)
-        add_stored_bytes(tx, more, context.store.mark_of([row.location for row in new.values()]))
+        more = sum([sealed_len for _, _, _, _, sealed_len, _ in new.values()])
+        rows = CHUNK_BYTES * len(new)
+        if new:
+            check_bytes(context, caller, tx, more + rows)
+        mark = context.store.mark_of([location for _, _, location, _, _, _ in new.values()])
+        add_stored_bytes(tx, more, mark, rows=rows)
         self._registered.update(new)
         return len(new)
-
-    @contextlib.contextmanager
-    def gone_if_refused(self, context: SpaceContext) -> Iterator[None]:
-        """Around the transaction: over a quota it is undone for certain, and what came for it is removed at once.
-
-        Left to garbage collection, what is refused again and again would fill the disk past every quota.
-        """
-        try:
-            yield
-        except QuotaExceeded:
-            self._registered = set(self._healed)
-            self.discard_rest(context)
-            raise
 
     def discard_rest(self, context: SpaceContext) -> None:
         """Remove what has no row, after the transaction: stored by another request at the same time, or not wanted.
 
-        Where the transaction failed this is not called. Nobody knows then what became of it, and bytes without a row
-        are left to garbage collection.
+        What cannot be removed is left to garbage collection: the transaction is done, whatever the disk says now.
         """
-        unused = [row.location for one, row in self.rows.items() if one not in self._registered]
-        if unused:
-            context.store.delete(unused)
+        unused = [ChunkRow(*row).location for one, row in self.rows.items() if one not in self._registered]
+        if not unused:
+            return
+        try:
+            context.reserve.through(lambda: context.store.delete(unused))
+        except (OSError, StorageFault, DatabaseError) as error:
+            _log.warning("space %s: %d chunks without a row stay for now: %s", context.space_id, len(unused), error)
+
+    def discard_all(self, context: SpaceContext) -> None:
+        """Remove all that came, for the transaction failed: left to garbage collection, what is refused again and again
+        would fill the disk past every quota.
+
+        Only where nobody knows what became of the transaction, as the disk failed within its end, bytes stay.
+        """
+        if self._tx is not None and self._tx.is_in_doubt:
+            _log.warning("space %s: %d chunks stay, with or without a row", context.space_id, len(self.rows))
+            return
+        self._registered = set(self._healed)
+        self.discard_rest(context)
+
+
+@contextlib.contextmanager
+def stored_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Iterator[Upload]:
+    """Seal `pieces` and make them durable for the block, which gives them rows; what has none after it is gone.
+
+    Raises: StorageFull, QuotaExceeded.
+    """
+    upload = store_pieces(context, caller, pieces)
+    try:
+        upload.heal(context)
+        yield upload
+    except BaseException:
+        upload.discard_all(context)
+        raise
+    upload.discard_rest(context)
 
 
 def store_pieces(context: SpaceContext, caller: Caller, pieces: Pieces) -> Upload:
-    """Seal `pieces` and make them durable. Raises: StorageFull, QuotaExceeded."""
+    """Seal `pieces` and make them durable; no row says so yet. Raises: StorageFull, QuotaExceeded."""
     if not pieces:
         return Upload({})
+    context.catalog.refuse_if_stopped()  # which would be found out when the bytes lie there
     more = sum(sealed_size(length) * count for length, count in Counter(map(len, pieces.values())).items())
-    if context.store.free_bytes() - more < context.limits.free_floor_bytes:
-        raise StorageFull
+    context.check_room(more)
     if caller.quota_bytes is not None:
         with context.catalog.read() as tx:
-            _check_quota(caller, tx, more)
+            check_bytes(context, caller, tx, more + CHUNK_BYTES * len(pieces))
     short = [(one, data) for one, data in pieces.items() if len(data) <= _SHORT_BYTES]
     long = [(one, data) for one, data in pieces.items() if len(data) > _SHORT_BYTES]
     with context.store.batch() as batch:
         lengths = [*_seal_short(context, batch, short), *_seal_long(context, batch, long)]
         locations = batch.finish()
     key_no = context.sealer.key_no
-    upload = Upload(
+    return Upload(
         {
-            one: ChunkRow(one, key_no, location, 0, sealed_len, len(data))
+            one: (one, key_no, location, 0, sealed_len, len(data))
             for (one, data), location, sealed_len in zip([*short, *long], locations, lengths, strict=True)
         }
     )
-    upload.heal(context)
-    return upload
 
 
 def _seal_short(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes, memoryview]]) -> list[int]:
@@ -213,15 +235,6 @@ def _seal_long(context: SpaceContext, batch: Batch, pieces: Sequence[tuple[bytes
             batch.add(one, scratch[:length])
             lengths.append(length)
     return lengths
-
-
-def _check_quota(caller: Caller, tx: Transaction, more: int) -> None:
-    """Check that `more` bytes may be stored. Raises: QuotaExceeded."""
-    if caller.quota_bytes is not None and read_space_row(tx).bytes_stored + more > caller.quota_bytes:
-        raise QuotaExceeded(
-            "Your quota of stored bytes, earlier versions included, is used up; delete something or ask the"
-            " administrator."
-        )
 
 
 def _is_sound(context: SpaceContext, row: ChunkRow) -> bool:

@@ -1,0 +1,43 @@
+"""A small disk of its own, that a test can fill to the last byte."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MAY_MOUNT = sys.platform == "linux" and os.geteuid() == 0
+needs_a_small_disk = pytest.mark.skipif(not MAY_MOUNT, reason="only on Linux as root, who may mount a small disk")
+
+_BLOCK = bytes(64 * 1024)
+
+
+@contextlib.contextmanager
+def small_disk(path: Path, size_bytes: int) -> Iterator[Path]:
+    """A file system of so many bytes at `path`, in memory, while the block lasts."""
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(path)], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def fill(disk: Path, name: str = "filled by something else") -> None:
+    """Take what is free on the disk, to the last byte."""
+    with (disk / name).open("ab", buffering=0) as file, contextlib.suppress(OSError):
+        block = _BLOCK
+        while block:
+            written = file.write(block) or 0
+            block = _BLOCK if written == len(_BLOCK) else block[written:]
+    assert free_bytes(disk) == 0
+
+
+def free_bytes(disk: Path) -> int:
+    status = os.statvfs(disk)
+    return status.f_bavail * status.f_frsize
