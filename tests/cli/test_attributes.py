@@ -36,7 +36,7 @@ def test_a_mode_that_changed_alone_goes_up_alone(cli: Cli, options: tuple[str, .
     assert (done.code, done.err) == (0, "Uploaded 0 files; 1 with another mode alone.\n")
     after = json.loads(cli.ok("stat", "--json", "f"))
     assert (after["mode"], after["content"], after["mtime_ns"]) == ("0600", before["content"], before["mtime_ns"])
-    assert json.loads(cli.ok("usage", "--json"))["bytes_stored"] == stored
+    assert 0 < json.loads(cli.ok("usage", "--json"))["bytes_stored"] - stored < 2_048  # what the history keeps of it
     assert cli("put", *options, "f", "/").err == "Uploaded 0 files; 1 unchanged.\n"
 
 
