@@ -281,7 +281,7 @@ program() { # the program $1 with the rest as its arguments, in place of this sc
 
 # --- Server and window together ---------------------------------------------------------------------------------------
 
-server_pid="" window_pid="" pipe_dir=""
+server_pid="" window_pid="" watcher_pid="" pipe_dir=""
 
 has_display() {
     [ "$(uname -s)" = Darwin ] || [ -n "${DISPLAY:-}" ]
@@ -302,9 +302,17 @@ stop_process() {
 
 clean_up() {
     trap '' INT TERM HUP
+    [ -z "$watcher_pid" ] || kill -KILL "$watcher_pid" 2>/dev/null || true
     stop_process "$window_pid"
     stop_process "$server_pid"
     [ -z "$pipe_dir" ] || rm -rf "$pipe_dir"
+}
+
+# Read on what the server says (standard input) to its end, which is that of the server, however it ends.
+tell_of_the_end() {
+    local line
+    while IFS= read -r line; do say "$line"; done
+    complain "the server has ended; what it had acknowledged is kept. Close the window and start again: $0. Why it ended: $home/logs/server.log"
 }
 
 # Start the server and put HOST:PORT of its line "ready HOST:PORT" into $address. The window starts beside it, so that
@@ -337,6 +345,9 @@ start_both() {
         complain "the server did not start (exit code $status); its reason is above, details are in $home/logs/server.log"
         exit 1
     fi
+    tell_of_the_end <&3 4>&- &
+    watcher_pid=$!
+    exec 3<&-
 }
 
 # The address at which a window on this machine reaches a server that listens on $1.
@@ -368,7 +379,6 @@ run_together() {
     exec 4>&-
     wait "$window_pid" || status=$?
     window_pid=""
-    kill -0 "$server_pid" 2>/dev/null || complain "the server had stopped before; see $home/logs/server.log"
     exit "$status"
 }
 

@@ -40,7 +40,9 @@ VERSION = 1
 
 # Named in hello: what this program can do beyond what version 1 always had. A field that a feature adds is sent only to
 # a side that has named it.
-FEATURES: tuple[str, ...] = ()
+FEATURES: tuple[str, ...] = ("set_attributes",)
+# A server can set times and modes without content.
+SET_ATTRIBUTES = "set_attributes"
 # A client's requests say which act of a person or run of a program they belong to.
 ACTIONS = "actions"
 

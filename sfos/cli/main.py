@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from sfos.cli.front import exit_codes
 from sfos.cli.front.lean import lean_imports
-from sfos.cli.front.shell import PROGRAM, Shell, prepare_streams, standard_shell
+from sfos.cli.front.shell import PROGRAM, Shell, give_up_output, prepare_streams, standard_shell
 from sfos.cli.parser import Invocation, parse
 from sfos.config import Client as Settings
 from sfos.config import ConfigError
@@ -23,14 +21,22 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, handled like Ctrl+C: what is complete stays, the rest can be had later, and it is said."""
 
 
-def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ: Mapping[str, str]) -> int:
-    """The exit code of the command line `arguments`. Raises: SystemExit for --help and usage errors only."""
+def run(
+    arguments: Sequence[str],
+    load_settings: Callable[[], Settings],
+    environ: Mapping[str, str],
+    server_here: Callable[[], str] = lambda: "",
+) -> int:
+    """The exit code of the command line `arguments`. Raises: SystemExit for --help and usage errors only.
+
+    `server_here`: the address of the server that runs in the program's own home; "" for none.
+    """
     prepare_streams()
     invocation = parse(arguments)
     shell = standard_shell(quiet=invocation.speech.quiet, verbose=invocation.speech.verbose)
     try:
         with _logging_to(shell, debug=invocation.speech.debug), _sigterm_as_interrupt():
-            code = _run(invocation, shell, load_settings, environ)
+            code = _run(invocation, shell, load_settings, environ, server_here)
             shell.flush()
             return code
     except Terminated:
@@ -40,7 +46,7 @@ def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ
             shell.say("")  # what was being typed keeps its line
         return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        _give_up_output()
+        give_up_output()
         return exit_codes.OUTPUT_CLOSED
     except ConfigError as error:
         return shell.fail(str(error), exit_codes.USAGE)
@@ -51,7 +57,11 @@ def run(arguments: Sequence[str], load_settings: Callable[[], Settings], environ
 
 
 def _run(
-    invocation: Invocation, shell: Shell, load_settings: Callable[[], Settings], environ: Mapping[str, str]
+    invocation: Invocation,
+    shell: Shell,
+    load_settings: Callable[[], Settings],
+    environ: Mapping[str, str],
+    server_here: Callable[[], str],
 ) -> int:
     # Imported here, so that --help and usage errors need no TLS.
     with lean_imports():
@@ -59,7 +69,7 @@ def _run(
     from sfos.cli.front.signing_in import WrongUsage, entrance
 
     try:
-        way_in = entrance(shell, load_settings(), environ, invocation.connection)
+        way_in = entrance(shell, load_settings(), environ, invocation.connection, server_here)
         return invocation.command.execute(way_in, invocation.options)
     except WrongUsage as error:
         return shell.fail(str(error), exit_codes.USAGE)
@@ -118,14 +128,6 @@ def _traceback(shell: Shell) -> None:
 
     for line in traceback.format_exc().splitlines():
         shell.say(line)
-
-
-def _give_up_output() -> None:
-    """Send the interpreter's last flush nowhere, instead of failing: nobody reads standard output any more."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 @contextmanager

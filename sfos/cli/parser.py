@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ from sfos.cli import commands
 from sfos.cli.front import exit_codes
 from sfos.cli.front.command import AnyCommand, Group, load, load_all
 from sfos.cli.front.options import ConnectionOptions, SpeechOptions, taken
-from sfos.cli.front.shell import PROGRAM
+from sfos.cli.front.shell import PROGRAM, give_up_output
 
 _DESCRIPTION = "Files on your server, from the command line."
 
@@ -62,15 +62,45 @@ class _Version(argparse.Action):
         from sfos.protocol import VERSION
         from sfos.startup.programs import version_line
 
-        with suppress(OSError):  # as argparse prints --help; exit(message=…) would print to standard error
-            sys.stdout.write(version_line("command line", VERSION) + "\n")
+        _print(version_line("command line", VERSION) + "\n")  # exit(message=…) would print to standard error
         parser.exit()
+
+
+def _print(text: str) -> None:
+    """Text on standard output. Raises: SystemExit, where it cannot be written."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        give_up_output()
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(exit_codes.OUTPUT_CLOSED) from error
+        sys.stderr.write(f"{PROGRAM}: {error.strerror}\n")
+        raise SystemExit(exit_codes.of_error(error)) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says so where its help cannot be written. `idle_letters`: see `Command`."""
+
+    idle_letters = ""
+
+    def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - as ArgumentParser has it
+        """See ArgumentParser; `file` is standard output, whoever calls it."""
+        _print(self.format_help())
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See ArgumentParser."""
+        return super().parse_known_args(_without(self.idle_letters, args), namespace)
 
 
 def parse(arguments: Sequence[str]) -> Invocation:
     """Meaning of `arguments` (without the program's name). Raises: SystemExit, after --help or a usage error."""
-    namespace = make_parser(arguments).parse_args(arguments)
+    arguments = _asking_for_help(arguments)
+    namespace, unknown = make_parser(arguments).parse_known_args(arguments)
     command: AnyCommand = namespace.command
+    if unknown:
+        known_elsewhere = command.elsewhere.get(unknown[0].partition("=")[0])
+        namespace.own_parser.error(known_elsewhere or f"unrecognized arguments: {' '.join(unknown)}")
     options = taken(command.options, namespace)
     try:
         command.check(options)
@@ -79,10 +109,31 @@ def parse(arguments: Sequence[str]) -> Invocation:
     return Invocation(taken(ConnectionOptions, namespace), taken(SpeechOptions, namespace), command, options)
 
 
+def _asking_for_help(arguments: Sequence[str]) -> Sequence[str]:
+    """`help`, `help put` as `--help`, `put --help`."""
+    if next(_words(arguments), "") != "help":
+        return arguments
+    words = list(arguments)
+    words.remove("help")
+    return [*words, "--help"]
+
+
+def _without(letters: str, words: Sequence[str]) -> list[str]:
+    """Options that are joined in one word (`-lh`) without these letters; one that stands alone is left."""
+    end = words.index("--") if "--" in words else len(words)
+    return [_left_of(word, letters) if letters else word for word in words[:end]] + list(words[end:])
+
+
+def _left_of(word: str, letters: str) -> str:
+    if len(word) < 3 or word[0] != "-" or word[1] == "-":
+        return word
+    return "-" + ("".join(letter for letter in word[1:] if letter not in letters) or word[1:])
+
+
 def make_parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
     """The grammar: as much of it as `arguments` need. All commands are in it where they name none."""
     shared = _shared_options()
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [OPTION…] COMMAND …",
         description=_DESCRIPTION,
@@ -111,11 +162,11 @@ def _words(arguments: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _add_commands(
-    parser: argparse.ArgumentParser, shared: argparse.ArgumentParser, package: str, words: Iterator[str]
-) -> None:
+def _add_commands(parser: argparse.ArgumentParser, shared: _Parser, package: str, words: Iterator[str]) -> None:
     """Give `parser` the command of `package` that is the first of `words`; all that there are, if none is."""
-    added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, prog=parser.prog)
+    added = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, prog=parser.prog, parser_class=_Parser
+    )
     word = next(words, "")
     given = load(package, word)
     for name, command in ({word: given} if given else load_all(package)).items():
@@ -134,6 +185,7 @@ def _add_commands(
             _add_commands(of_command, shared, command.package, words)
         else:
             command.arguments(of_command)
+            of_command.idle_letters = command.idle_letters
             of_command.set_defaults(command=command, own_parser=of_command)
 
 
@@ -145,9 +197,9 @@ _SHARED_WITH_VALUE: Mapping[str, tuple[str, str]] = {
 }
 
 
-def _shared_options() -> argparse.ArgumentParser:
+def _shared_options() -> _Parser:
     """Options of every command. SUPPRESS, so that a sub-parser's default never undoes what stood before it."""
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     where = shared.add_argument_group("server and user")
     for option, (metavar, meaning) in _SHARED_WITH_VALUE.items():
         where.add_argument(option, metavar=metavar, help=meaning)

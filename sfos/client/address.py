@@ -17,11 +17,16 @@ class Address(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def parse(cls, text: str, default_port: int = DEFAULT_PORT) -> Self:
-        """The address in `host`, `host:port`, `[v6]:port` or a bare IPv6 address.
+        """The address in `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or a pasted `https://host:port/…`.
 
         Raises: ValueError, with a sentence for people.
         """
         text = text.strip()
+        scheme, separator, rest = text.partition("://")
+        if separator and scheme.isascii() and scheme.isalpha():
+            for end in "/?#":
+                rest = rest.partition(end)[0]
+            text = rest.rpartition("@")[2]
         if text.startswith("["):
             host, bracket, rest = text[1:].partition("]")
             if not bracket or (rest and not rest.startswith(":")):

@@ -19,6 +19,7 @@ from sfos.client.nodes import NodeKey, Place, SpaceNaming
 from sfos.protocol import (
     MAX_DELETE_ITEMS,
     MAX_PAGE_ENTRIES,
+    AttributesItem,
     Change,
     ChangesRequest,
     CopyRequest,
@@ -34,6 +35,7 @@ from sfos.protocol import (
     NotFound,
     RemoteProtocolError,
     Revision,
+    SetAttributesRequest,
     SpaceInfo,
     StatRequest,
     Target,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:  # what watching, or asking for sessions, needs is loaded when
     from sfos.protocol import SessionEntry
 
 OP_ID_BYTES = 16
+_ATTRIBUTES_AT_ONCE = 1_000
 
 
 def new_op_id() -> bytes:
@@ -183,6 +186,19 @@ class Api(Folders):
             part = tuple(wanted[start : start + MAX_DELETE_ITEMS])
             reply, body = self.caller.call(DeleteRequest(op_id=new_op_id(), items=part, atomic=atomic))
             found, _ = unpack_results(reply, body)
+            if len(found) != len(part):
+                raise RemoteProtocolError("The server answered for another number of items than was asked for.")
+            results += found
+        return results
+
+    def set_attributes(self, items: Sequence[AttributesItem]) -> list[ItemResult]:
+        """Set times and modes, without content. One result each, in order (`result.error`). In several requests, if
+        need be. Raises: UnknownCommand, if the server is older and has not named SET_ATTRIBUTES."""
+        results: list[ItemResult] = []
+        for start in range(0, len(items), _ATTRIBUTES_AT_ONCE):
+            part = tuple(items[start : start + _ATTRIBUTES_AT_ONCE])
+            request = SetAttributesRequest(op_id=new_op_id(), space=self.naming.asked, items=part)
+            found, _ = unpack_results(*self.caller.call(request))
             if len(found) != len(part):
                 raise RemoteProtocolError("The server answered for another number of items than was asked for.")
             results += found

@@ -11,8 +11,10 @@
         │   └── ServerNotGenuine       the server failed to show that it knows this account: an impostor
         ├── LocalFileError             this computer's files: fails one item, the rest goes on
         │   ├── FileChanged            while it was read
+        │   │   └── SizeNotTold        it did not: the system tells another size than there is to read
         │   ├── LocalChanged           since it was seen: nobody decided about this state of it
         │   ├── LocalAccess            the operating system said no
+        │   ├── LeadsBack              a followed link, to a folder that it is in
         │   ├── LocalNameNotAllowed    a name that this system, or a safe program, cannot write
         │   └── LocalDiskFull
         ├── KindUnknown                what is newer than this program: shown, and left alone
@@ -138,6 +140,12 @@ class FileChanged(LocalFileError):
     code = "file_changed"
 
 
+class SizeNotTold(FileChanged):
+    """Its size is not what the system tells, as of files in /proc and /sys; send it by: cat FILE | sfos put - NAME"""
+
+    code = "size_not_told"
+
+
 class LocalChanged(LocalFileError):
     """It was changed on this computer in the meantime; look at it first."""
 
@@ -148,6 +156,12 @@ class LocalAccess(LocalFileError):
     """This computer does not allow it."""
 
     code = "local_access"
+
+
+class LeadsBack(LocalFileError):
+    """This leads back to a folder that it is in; it was left out, for it has no end."""
+
+    code = "leads_back"
 
 
 class LocalNameNotAllowed(LocalFileError):

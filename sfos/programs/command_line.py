@@ -20,16 +20,21 @@ def run(home: str | None = None) -> NoReturn:
     from sfos import config
     from sfos.cli.main import run
 
-    def settings() -> config.Client:
+    def settings() -> config.Config:
         from pathlib import Path
 
-        return config.load(own_home=Path(home) if home else None).client
+        return config.load(own_home=Path(home) if home else None)
+
+    def server_here() -> str:
+        from sfos.startup.running import address_in
+
+        return address_in(settings().home)
 
     # What a command makes lives to its end: looking for garbage as often as usual takes a tenth of its time (measured).
     gc.set_threshold(20_000, 20, 100)
     gc.freeze()
     gc.enable()
-    _leave(run(sys.argv[1:], settings, os.environ))
+    _leave(run(sys.argv[1:], lambda: settings().client, os.environ, server_here))
 
 
 def _leave(code: int) -> NoReturn:

@@ -32,6 +32,7 @@ from sfos.server.app import CannotStart, Server
 from sfos.server.front.listener import joined
 from sfos.server.process import logs, supervisor
 from sfos.startup.programs import script_name, short_name, spelled, version_line
+from sfos.startup.running import forget_address, tell_address
 
 _log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ def _serve(settings: config.Config) -> int:
     # So soon a thread that only needs a moment gets the interpreter from one that works long; 5 ms is Python's own.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     server.start()
+    tell_address(settings.home, joined(*server.address))
     _announce(f"ready {joined(*server.address)}\n")
     supervisor.tell(supervisor.READY)
     while signal.sigwait(_SIGNALS) == signal.SIGHUP and _has_terminal() == terminal:
@@ -128,6 +130,7 @@ def _serve(settings: config.Config) -> int:
         except Exception:  # a fault of ours: this thread is the only one that would hear SIGTERM
             _log.exception("the certificate that was there before stays in use")
     supervisor.tell(supervisor.STOPPING)
+    forget_address(settings.home)
     return 0 if _stop(server, settings.server.stop_grace_s) else 3
 
 

@@ -225,6 +225,14 @@ class EntryPage:
         except IndexError:
             raise MalformedMessage("A list of entries speaks of what is not in it.") from None
 
+    def modes(self, begin: int, end: int) -> list[int | None]:
+        """Mode of each entry from `begin` to `end`, None where none is kept. Raises: MalformedMessage."""
+        known = (None, *(attrs.mode for attrs in self._head.attrs))
+        try:
+            return [known[ordinal] for ordinal in self._numbers(_ATTRS, "H", begin, end)]
+        except IndexError:
+            raise MalformedMessage("A list of entries speaks of what is not in it.") from None
+
     def _numbers(self, column: int, code: str, begin: int, end: int) -> tuple[int, ...]:
         at = self.count * column + begin * struct.calcsize(">" + code)
         return struct.unpack_from(f">{end - begin}{code}", self._columns, at)
@@ -264,6 +272,11 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
     def kinds(self) -> bytes:
         """A number for each: FILE_KIND or another."""
         return self.page.kinds[self.begin : self.end]
+
+    @property
+    def modes(self) -> Sequence[int | None]:
+        """Permission bits; None where none are kept. Raises: MalformedMessage."""
+        return self.page.modes(self.begin, self.end)
 
     def entry(self, at: int) -> Entry:
         """Entry of that ordinal here, from 0 on. Raises: MalformedMessage."""

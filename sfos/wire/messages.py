@@ -23,11 +23,13 @@ from sfos.wire.passwords import PasswordPolicy
 
 __all__ = [
     "KINDS",
+    "MAX_ATTRIBUTES_ITEMS",
     "MAX_COMMIT_ITEMS",
     "MAX_DELETE_ITEMS",
     "MAX_HAVE_IDS",
     "MAX_LIST_FOLDERS",
     "MAX_PAGE_ENTRIES",
+    "MAX_TIME_NS",
     "MAX_WANTS",
     "MUST_NOT_EXIST",
     "OTHER_KIND",
@@ -35,6 +37,7 @@ __all__ = [
     "AttachReply",
     "AttachRequest",
     "Attributes",
+    "AttributesItem",
     "Change",
     "ChangePasswordRequest",
     "ChangesReply",
@@ -77,6 +80,7 @@ __all__ = [
     "Revision",
     "Role",
     "SessionInfo",
+    "SetAttributesRequest",
     "SpaceInfo",
     "StatReply",
     "StatRequest",
@@ -90,10 +94,12 @@ __all__ = [
 ]
 
 MAX_INT = 2**63 - 1
+MAX_TIME_NS = MAX_INT  # times are kept from 1677 to 2262, that many nanoseconds before and after 1970
 MAX_LIST_FOLDERS = 256
 MAX_PAGE_ENTRIES = 5_000
 MAX_COMMIT_ITEMS = 5_000
 MAX_DELETE_ITEMS = 1_000
+MAX_ATTRIBUTES_ITEMS = 5_000  # of some 150 bytes at the most: they fit a header
 MAX_HAVE_IDS = 65_536
 MAX_WANTS = 50_000
 MAX_FEATURES = 64
@@ -608,6 +614,29 @@ class DeleteRequest(ChangingRequest[ItemsReply], frozen=True, kw_only=True):
 
     items: Annotated[tuple[DeleteItem, ...], Meta(min_length=1, max_length=MAX_DELETE_ITEMS)]
     atomic: bool = False
+
+
+class AttributesItem(RequestPart, frozen=True, kw_only=True):
+    """New attributes of a file, folder or symlink: what is named is set, all else stays. Where a link points, does too.
+
+    `if_revision`: as in CommitItem.
+    """
+
+    node: NodeId
+    mtime_ns: Signed | None = None
+    attrs: Attributes | None = None
+    if_revision: Revision | None = None
+
+
+@command(
+    "set_attributes", Access.USER, "set times and modes, without content", reply_body=MAX_BODY, space_in=("space",)
+)
+class SetAttributesRequest(ChangingRequest[ItemsReply], frozen=True, kw_only=True):
+    """Up to 5,000 items in one transaction. Good items are set, each bad one has its error. Contents stay as they are,
+    and no version is made of them."""
+
+    space: SpaceId | None = None
+    items: Annotated[tuple[AttributesItem, ...], Meta(min_length=1, max_length=MAX_ATTRIBUTES_ITEMS)]
 
 
 class HaveReply(Reply, frozen=True, kw_only=True):

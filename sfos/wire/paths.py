@@ -62,7 +62,7 @@ def _reason_against(name: str) -> str | None:
             if category == "Cc":
                 return "A name cannot contain control characters."
             if category == "Cs":
-                return "A name must be valid Unicode (it contains a lone surrogate)."
+                return "A name must be valid Unicode (this one holds what is no UTF-8: a lone surrogate)."
             if character in _BIDI_CONTROLS:
                 return "A name cannot contain characters that reverse the direction of writing."
             if category in ("Zl", "Zp"):
@@ -104,13 +104,19 @@ def join_path(*names: str) -> str:
 def printable(text: str) -> str:
     r"""`text` with every character that could steer a terminal or break a line as an escape (`\x1b`).
 
+    A byte of a local name that is not UTF-8 is shown as `\xff`, so that the name can be found (`ls $'bad\xff'`).
+
     For names and messages that come from the other side (CVE-2019-6109).
     """
     if text.isprintable() and (text.isascii() or not _BIDI_CONTROLS.intersection(text)):
         return text
     return "".join(
-        character
-        if character.isprintable() and character not in _BIDI_CONTROLS
-        else character.encode("unicode_escape").decode("ascii")
+        character if character.isprintable() and character not in _BIDI_CONTROLS else _escaped(character)
         for character in text
     )
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, as Python holds it: shells write it so
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

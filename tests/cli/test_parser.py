@@ -125,3 +125,38 @@ def test_help_lists_every_command_and_every_exit_code() -> None:
         assert f"\n    {name} " in text
     for code in (0, 2, 4, 10, 11, 69, 77, 130):
         assert f"\n  {code:>3}  " in text
+
+
+def test_what_people_know_from_ls_is_what_they_mean_here() -> None:
+    assert command("ls", "-lh") == command("ls", "-l")
+    for words in (["-la"], ["-lah"], ["-hal"]):
+        assert command("ls", *words) == ListOptions(long=True, all=True)
+    assert command("ls", "-lt") == command("ls", "-l", "--sort", "time")
+    assert command("ls", "-lS", "-r") == command("ls", "-l", "--sort", "size", "--reverse")
+    assert command("ls", "-l", "--", "-lh") == ListOptions(paths=("-lh",), long=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["help"], "usage: sfos [OPTION…] COMMAND"),
+        (["help", "put"], "usage: sfos put "),
+        (["-q", "help", "admin", "add"], "usage: sfos admin add "),
+        (["ls", "-h"], "usage: sfos ls "),
+    ],
+)
+def test_help_is_a_word_too(words: list[str], first: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        parse(words)
+    assert ending.value.code == 0
+    assert capsys.readouterr().out.startswith(first)
+
+
+@pytest.mark.parametrize("words", [["put", "--exclude", "*.o", "a"], ["get", "a", "--exclude=*.o"]])
+def test_an_option_of_other_programs_is_named_as_what_it_is(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ending:
+        parse(words)
+    assert ending.value.code == 2
+    assert "there is no --exclude: a folder goes with all that is in it" in capsys.readouterr().err

@@ -66,6 +66,44 @@ def test_an_account_with_its_first_password_is_reminded_in_one_line(newcomer: Cl
     assert done.err == "sfos: user1: This account still has its first password; the command “passwd” changes it.\n"
 
 
+def test_quiet_is_not_reminded_of_the_first_password(newcomer: Cli) -> None:
+    done = newcomer("-q", "ls", extra={"SFOS_PASSWORD": "user123"})
+    assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("address", ["https://{}", "https://{}/", "https://{}/files?a=b"])
+def test_an_address_can_be_pasted_as_a_browser_has_it(newcomer: Cli, address: str) -> None:
+    done = newcomer("ls", server=address.format(newcomer.server.address), extra={"SFOS_PASSWORD": "user123"})
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("home", ["/proc/nowhere", "/dev/null/home"])
+def test_a_home_that_cannot_be_written_to_hinders_nobody_who_names_the_key(newcomer: Cli, home: str) -> None:
+    pin = fingerprint(newcomer.server)
+    extra = {"SFOS_PASSWORD": "user123", "HOME": home, "XDG_RUNTIME_DIR": ""}
+    for words in (("ls",), ("put", "-", "/unwritable"), ("cat", "/unwritable"), ("rm", "/unwritable")):
+        done = newcomer(*words, trust=("--pin", pin), stdin="x", extra=extra)
+        assert done.code == 0, done.err
+        assert "The session cannot be kept for the next command." in done.err
+        assert "Set XDG_STATE_HOME to a folder that you may write to." in done.err
+        assert newcomer("-q", "ls", trust=("--pin", pin), extra=extra).err == ""
+    done = newcomer("ls", extra=extra)  # a key that is only accepted has to be kept, or anybody's would be
+    assert done.code == 7
+    assert "Set XDG_STATE_HOME" in done.err
+
+
+def test_one_command_as_somebody_else_does_not_change_whom_later_ones_act_for(newcomer: Cli) -> None:
+    newcomer("ls", extra={"SFOS_PASSWORD": "user123"})
+    kept = belongings(newcomer, "command-line.json")[0]
+    assert '"user1"' in kept.read_text()
+    admin = dataclasses.replace(newcomer, user="admin")
+    assert admin("ls", extra={"SFOS_PASSWORD": "admin123"}).code == 0
+    assert '"user1"' in kept.read_text()
+    assert '"admin"' not in kept.read_text()
+    assert admin("login", extra={"SFOS_PASSWORD": "admin123"}).code == 0
+    assert '"admin"' in kept.read_text()
+
+
 # ── sessions ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -16,13 +16,21 @@ from sfos.client.address import DEFAULT_PORT, Address
         ("[::1]", "::1", 8443),
         ("::1", "::1", 8443),
         ("host.", "host", 8443),
+        ("https://files.example.org", "files.example.org", 8443),
+        ("https://Files.Example.org:9000/", "files.example.org", 9000),
+        (" http://anna@files.example.org:9000/login?x=1#y ", "files.example.org", 9000),
+        ("sfos://[::1]:9000/docs", "::1", 9000),
+        ("https://files.example.org?x=/y", "files.example.org", 8443),
     ],
 )
 def test_an_address_is_read_in_all_the_ways_people_write_it(text: str, host: str, port: int) -> None:
     assert Address.parse(text) == Address(host, port)
 
 
-@pytest.mark.parametrize("text", ["", ":9000", "host:0", "host:65536", "host:x", "a b", "[::1", "[::1]9000", "host:٣"])
+@pytest.mark.parametrize(
+    "text",
+    ["", ":9000", "host:0", "host:65536", "host:x", "a b", "[::1", "[::1]9000", "host:٣", "https://", "https:///x"],
+)
 def test_what_is_no_address_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match="“"):
         Address.parse(text)

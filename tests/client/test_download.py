@@ -12,7 +12,7 @@ import pytest
 
 from sfos.client.errors import LocalAccess
 from sfos.client.listing import Detail, Listing
-from sfos.client.local.writing import partial_name
+from sfos.client.local.names import partial_name
 from sfos.client.net.connection import ASKING_UNANSWERED_BYTES
 from sfos.client.nodes import Place
 from sfos.client.session.session import Session

@@ -7,7 +7,8 @@ import pytest
 
 from sfos.client.errors import LocalAccess
 from sfos.client.local.destination import Destination
-from sfos.client.local.writing import NOTHING, partial_name
+from sfos.client.local.names import partial_name
+from sfos.client.local.writing import NOTHING
 from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder
 
 CONTENT = memoryview(b"content")

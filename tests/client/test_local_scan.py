@@ -15,7 +15,7 @@ def scan(folder: Path) -> tuple[dict[str, LocalEntry], dict[str, str]]:
         if isinstance(found, LocalEntry):
             entries[found.name] = found
         else:
-            problems[found.name] = found.error.message
+            problems[found.name] = found.error.message if isinstance(found, LocalProblem) else found.reason
     return entries, problems
 
 
@@ -41,7 +41,7 @@ def test_what_cannot_be_taken_is_told_and_the_rest_goes_on(tmp_path: Path) -> No
     (tmp_path / "bell\a").write_bytes(b"")
     entries, problems = scan(tmp_path)
     assert list(entries) == ["good"]
-    assert set(problems) == {"pipe", "caf\\udce9", "bell\\x07"}
+    assert set(problems) == {"pipe", "caf\\xe9", "bell\\x07"}
 
 
 def test_a_second_name_that_the_server_takes_for_the_same_is_a_problem(tmp_path: Path) -> None:

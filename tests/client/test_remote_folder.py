@@ -14,7 +14,15 @@ from tests.support.entry_lists import parts_of
 
 FILES = [
     Entry(
-        node=10 + n, parent=4, name=f"File {n}", kind="file", revision=f"{n}.a", size=n, mtime_ns=-n, content=b"c" * 32
+        node=10 + n,
+        parent=4,
+        name=f"File {n}",
+        kind="file",
+        revision=f"{n}.a",
+        size=n,
+        mtime_ns=-n,
+        content=b"c" * 32,
+        attrs=AttributesRead(mode=0o640),
     )
     for n in range(1, 8)
 ]
@@ -44,14 +52,15 @@ def test_each_entry_is_found_by_its_name_in_any_case(folder: RemoteFolder) -> No
     assert not folder.is_empty
 
 
-def test_a_file_is_held_with_its_size_and_time_alone(folder: RemoteFolder) -> None:
+def test_a_file_is_held_with_its_size_time_and_mode_alone(folder: RemoteFolder) -> None:
     for entry in FILES:
-        assert folder.holds(entry.name, entry.size, entry.mtime_ns)
-        assert not folder.holds(entry.name, entry.size + 1, entry.mtime_ns)
-        assert not folder.holds(entry.name, entry.size, entry.mtime_ns + 1)
-        assert not folder.holds(entry.name.upper(), entry.size, entry.mtime_ns)
+        assert folder.holds(entry.name, entry.size, entry.mtime_ns, 0o640)
+        assert not folder.holds(entry.name, entry.size + 1, entry.mtime_ns, 0o640)
+        assert not folder.holds(entry.name, entry.size, entry.mtime_ns + 1, 0o640)
+        assert not folder.holds(entry.name, entry.size, entry.mtime_ns, 0o600)
+        assert not folder.holds(entry.name.upper(), entry.size, entry.mtime_ns, 0o640)
     for other in (LINK, FOLDER):
-        assert not folder.holds(other.name, other.size, other.mtime_ns)
+        assert not folder.holds(other.name, other.size, other.mtime_ns, 0o640)
 
 
 def test_a_folder_with_nothing_in_it_is_empty_until_a_name_is_given_out() -> None:

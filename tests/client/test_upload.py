@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sfos.client.errors import LeadsBack
 from sfos.client.session.session import Session
 from sfos.client.transfer import ItemFinished, ItemState, JobState, Progress, TransferEngine, TransferEvent
 from tests.client.conftest import Finish
@@ -58,7 +59,9 @@ def test_links_are_followed_on_request_and_loops_end(
     (source / "real/file").write_bytes(b"x")
     (source / "real/loop").symlink_to(source)
     (source / "link").symlink_to("real/file")
-    assert finish(engine.upload([source], folder, follow_symlinks=True)) is JobState.FINISHED
+    job = engine.upload([source], folder, follow_symlinks=True)
+    assert finish(job) is JobState.FAILED
+    assert [(item.local, type(item.error)) for item in job.failed_items()] == [(source / "real/loop", LeadsBack)]
     assert remote_files(session, folder) == {"source/real/file": b"x", "source/link": b"x"}
 
 

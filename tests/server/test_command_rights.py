@@ -16,6 +16,7 @@ from sfos.protocol import (
     AddAccountRequest,
     AnySessionsRequest,
     AttachRequest,
+    AttributesItem,
     AuditTailRequest,
     ChangeAccountRequest,
     ChangePasswordRequest,
@@ -45,6 +46,7 @@ from sfos.protocol import (
     Request,
     SessionEnded,
     SessionsRequest,
+    SetAttributesRequest,
     StatRequest,
     Target,
     UsageRequest,
@@ -89,6 +91,7 @@ REQUESTS: dict[type[Request[Any]], Request[Any]] = {
     MoveRequest: MoveRequest(op_id=bytes(16), source=Ref(node=2), target=Target(path="/x")),
     CopyRequest: CopyRequest(op_id=bytes(16), source=Ref(node=2), target=Target(path="/x")),
     DeleteRequest: DeleteRequest(op_id=bytes(16), items=(DeleteItem(ref=Ref(node=2)),)),
+    SetAttributesRequest: SetAttributesRequest(op_id=bytes(16), items=(AttributesItem(node=2, mtime_ns=1),)),
 }
 
 
@@ -129,6 +132,9 @@ OTHERS: dict[type[Request[Any]], Callable[[str], Request[Any]]] = {
     CopyRequest: lambda space: CopyRequest(op_id=op_id(), source=Ref(space=space, node=2), target=Target(path="/x")),
     DeleteRequest: lambda space: DeleteRequest(
         op_id=op_id(), items=(DeleteItem(ref=Ref(path="/x")), DeleteItem(ref=Ref(space=space, node=2)))
+    ),
+    SetAttributesRequest: lambda space: SetAttributesRequest(
+        space=space, op_id=op_id(), items=(AttributesItem(node=2, mtime_ns=1),)
     ),
 }
 

@@ -17,6 +17,8 @@ from sfos.protocol import (
     AddAccountRequest,
     AnySessionsRequest,
     AttachRequest,
+    Attributes,
+    AttributesItem,
     AuditTailRequest,
     ChangeAccountRequest,
     ChangePasswordRequest,
@@ -52,6 +54,7 @@ from sfos.protocol import (
     SessionEnded,
     SessionRevoked,
     SessionsRequest,
+    SetAttributesRequest,
     StatRequest,
     Target,
     UsageRequest,
@@ -264,6 +267,28 @@ def do_delete(scene: Scene) -> None:
         scene.peer.call(StatRequest(ref=Ref(path="/notes/fox.txt")))
 
 
+def do_set_attributes(scene: Scene) -> None:
+    scene.commit()
+    entry = scene.peer.call(StatRequest(ref=Ref(path="/notes/fox.txt")))[0].entry
+    items = (
+        AttributesItem(node=entry.node, mtime_ns=5, attrs=Attributes(mode=0o600), if_revision=entry.revision),
+        AttributesItem(node=2**40, mtime_ns=5),
+    )
+    reply, body = scene.peer.call(SetAttributesRequest(op_id=op_id(), items=items))
+    results, _ = unpack_results(reply, body)
+    assert results[0].error is None
+    assert results[1].error is not None
+    assert results[1].error.code == "not_found"
+    after = scene.peer.call(StatRequest(ref=Ref(path="/notes/fox.txt")))[0].entry
+    assert after.attrs is not None
+    assert (after.mtime_ns, after.attrs.mode, after.content, after.revision) == (
+        5,
+        0o600,
+        entry.content,
+        results[0].revision,
+    )
+
+
 # --- Administrators ---
 
 
@@ -380,6 +405,7 @@ ONCE: dict[type[Request[Any]], Callable[[Scene], None]] = {
     MoveRequest: do_move,
     CopyRequest: do_copy,
     DeleteRequest: do_delete,
+    SetAttributesRequest: do_set_attributes,
 }
 
 

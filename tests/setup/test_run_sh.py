@@ -316,6 +316,22 @@ def test_the_server_is_ready_when_it_says_so_and_stops_on_sigterm(start: Callabl
     assert not accepts(address)
 
 
+def test_a_command_finds_the_server_of_its_home_on_whatever_port_it_is(
+    start: Callable[..., Running], ready: Checkout, tmp_path: Path
+) -> None:
+    person = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "", "SFOS_PASSWORD": "user123"}
+    running = start("server")
+    running.wait_for(r"^ready (\S+:\d+)$")
+    words = ("cli", "--accept-new-key", "--user", "user1")
+    done = ready.run(*words, "usage", **person)
+    assert done.returncode == 0, done.stderr
+    running.process.terminate()
+    assert running.end() == 0
+    done = ready.run(*words, "usage", **person)
+    assert done.returncode in (69, 77), done.stderr  # whoever is on the usual port: nobody, as a rule
+    assert "8443" in done.stderr
+
+
 def test_without_a_display_the_server_runs_alone_and_a_line_says_so(start: Callable[..., Running]) -> None:
     running = start(DISPLAY="")
     running.wait_for("no display, so the server runs alone")
@@ -403,6 +419,20 @@ def test_closing_the_window_stops_the_server_that_was_started(
     close_window(display, window)
     assert running.end() == 0
     assert not accepts(address)
+
+
+@pytest.mark.display
+def test_a_server_that_is_killed_is_told_of_at_once_and_not_when_the_window_closes(
+    start: Callable[..., Running], ready: Checkout, display: str, window_of: Callable[[], str]
+) -> None:
+    running = start(DISPLAY=display)
+    running.wait_for(r"The server is ready on")
+    window = window_of()
+    os.kill(int((ready.home / ".server.lock").read_text().split()[0]), signal.SIGKILL)
+    running.wait_for(r"the server has ended; what it had acknowledged is kept\..*server\.log")
+    assert running.process.poll() is None
+    close_window(display, window)
+    assert running.end() == 0
 
 
 @pytest.mark.display

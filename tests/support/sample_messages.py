@@ -16,6 +16,7 @@ from sfos.protocol import (
     AttachReply,
     AttachRequest,
     Attributes,
+    AttributesItem,
     AttributesRead,
     AuditTailReply,
     AuditTailRequest,
@@ -72,6 +73,7 @@ from sfos.protocol import (
     SessionInfo,
     SessionsReply,
     SessionsRequest,
+    SetAttributesRequest,
     SpaceInfo,
     StatReply,
     StatRequest,
@@ -177,6 +179,11 @@ REQUESTS: dict[type[Request[Any]], Sample] = {
     ),
     CopyRequest: Sample(CopyRequest(op_id=OP_ID, source=Ref(path="/fuzz/small"), target=Target(parent=1, name="copy"))),
     DeleteRequest: Sample(DeleteRequest(op_id=OP_ID, items=(DeleteItem(ref=Ref(path="/fuzz/e")),), atomic=True)),
+    SetAttributesRequest: Sample(
+        SetAttributesRequest(
+            op_id=OP_ID, items=(AttributesItem(node=2, mtime_ns=1, attrs=Attributes(mode=0o600), if_revision="1.a"),)
+        )
+    ),
 }  # fmt: skip
 
 
@@ -232,6 +239,7 @@ REPLIES: dict[type[Request[Any]], Sample] = {
     MoveRequest: _NODE,
     CopyRequest: _NODE,
     DeleteRequest: _items(),
+    SetAttributesRequest: _items(),
 }
 
 

@@ -13,11 +13,11 @@ import msgspec
 
 from sfos.cli.files.conflicts import Conflict, add_choices
 from sfos.cli.files.content import write_content
-from sfos.cli.files.transfer_options import CHECKSUM, check_sources
+from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, check_sources
 from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
-from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
+from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside, nesting_note
 from sfos.cli.front.shell import Shell
 from sfos.client.errors import LocalAccess
 from sfos.protocol import Entry, IsAFolder, NotAFolder, Ref
@@ -88,12 +88,27 @@ def run(session: Session, shell: Shell, options: GetOptions) -> int:
     if len(texts) > len(rules):  # one of several cannot be had: what is left still needs a folder to go into
         rules.append(Source("", is_folder=False))
     inside = goes_inside(rules, destination, standing, as_folder=destination.endswith(("/", os.sep)))
+    if standing is Standing.FOLDER and len(texts) == 1 and rules[0].is_folder and not sources[0].contents:
+        _note_nesting(session.api, shell, sources[0], destination, target)
     if is_device:
         with failures.of(destination):
             _into_device(session.api, sources[0].entry, target)
         return failures.exit_code
     _download(session, shell, options, sources, target, failures, inside=inside or sources[0].contents)
     return failures.exit_code
+
+
+def _note_nesting(api: Api, shell: Shell, source: RemoteSource, destination: str, target: Path) -> None:
+    there = (
+        [path.name for path in target.iterdir() if not path.name.startswith(".")] if os.access(target, os.R_OK) else []
+    )
+    there = [name for name in there if name.isprintable()]
+    if not there or destination in (".", "..") or source.entry.name in there:
+        return
+    inside = [entry.name for entry in api.list_folder(source.entry)]
+    note = nesting_note(source.text, destination, inside, there, source.entry.name)
+    if note is not None:
+        shell.note(note)
 
 
 def _download(
@@ -146,7 +161,7 @@ def _destination(text: str) -> tuple[Path, Standing, bool]:
 
     A link that was named is followed, as cp does. Raises: LocalAccess, if there is no folder to put anything into.
     """
-    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    path = Path(text)
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -177,9 +192,14 @@ def _entries(api: Api, sources: Sequence[RemoteSource], failures: Failures) -> l
     for source in sources:
         with failures.of(source.text):
             for entry in api.list_folder(Ref(node=source.entry.node)) if source.contents else [source.entry]:
-                taken.take(entry.name, entry.name)
-                entries.append(entry)
+                with failures.of(_child(source.entry, entry) if source.contents else source.text):
+                    taken.take(entry.name)
+                    entries.append(entry)
     return entries
+
+
+def _child(folder: Entry, entry: Entry) -> str:
+    return f"{(folder.path or '').rstrip('/')}/{entry.name}"
 
 
 COMMAND = SessionCommand(
@@ -189,6 +209,7 @@ COMMAND = SessionCommand(
     options=GetOptions,
     arguments=_arguments,
     details=_DETAILS,
+    elsewhere=ELSEWHERE,
     check=lambda options: check_sources(options.paths),
     questions=_questions,
     connections=1,  # content has one of its own; more are opened when they are needed

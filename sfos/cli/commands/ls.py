@@ -27,11 +27,12 @@ _SORTS = "name (default), size (largest first) or time (newest first)"
 
 
 class ListOptions(msgspec.Struct, frozen=True):
-    """`ls`."""
+    """`ls`. `all`: as in other programs; no name is hidden here, so that it changes nothing."""
 
     paths: tuple[str, ...] = ("/",)
     long: bool = False
     recursive: bool = False
+    all: bool = False
     json: bool = False
     bytes: bool = False
     folders_first: bool = False
@@ -49,10 +50,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--long", action="store_true", help="kind, size, time and name in columns")
     parser.add_argument("-R", "--recursive", action="store_true", help="with all that is below")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--bytes", action="store_true", help="sizes in bytes, exactly")
+    parser.add_argument(
+        "--bytes", action="store_true", help="sizes in bytes, exactly (otherwise for people: -lh is -l)"
+    )
+    parser.add_argument("-a", "--all", action="store_true", help="no more than without: no name is hidden here")
     parser.add_argument("--folders-first", action="store_true", help="folders before files")
     parser.add_argument("--sort", type=_sort_by, default=SortBy.NAME, metavar="BY", help=_SORTS)
-    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    for letter, by in (("-t", SortBy.TIME), ("-S", SortBy.SIZE)):
+        parser.add_argument(letter, dest="sort", action="store_const", const=by, help=f"the same as --sort {by.value}")
+    parser.add_argument("-r", "--reverse", action="store_true", help="the other way round")
 
 
 def _sort_by(text: str) -> SortBy:
@@ -200,6 +206,7 @@ COMMAND = SessionCommand(
     subject=Subject.LOOKING,
     options=ListOptions,
     arguments=_arguments,
+    idle_letters="h",
     questions=_questions,
     run=run,
 )

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sfos.cli.files.conflicts import Conflict, add_choices
-from sfos.cli.files.transfer_options import CHECKSUM, STANDARD_INPUT, check_sources
+from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, STANDARD_INPUT, check_sources
 from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
-from sfos.cli.front.shell import Shell
+from sfos.cli.front.shell import Shell, StreamClosed
 from sfos.client.errors import LocalAccess, LocalFileError
+from sfos.client.local.chunking import explain_os_error
 from sfos.protocol import Entry, IsAFolder, NotAFolder, NotFound
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def _look(text: str, options: PutOptions) -> LocalSource:
     try:
         status = path.lstat() if options.recursive and not options.dereference else path.stat()
     except FileNotFoundError as error:
+        if path.is_symlink():
+            raise explain_os_error(error, path) from error
         raise LocalAccess("No such file or folder on this computer.") from error
     except OSError as error:
         raise LocalAccess(f"{error.strerror or error}.") from error
@@ -181,8 +184,9 @@ def _paths(sources: Sequence[LocalSource], failures: Failures) -> list[Path]:
     for source in sources:
         with failures.of(source.text):
             for path in _children(source.path) if source.contents else [source.path]:
-                taken.take(path.name, str(path))
-                paths.append(path)
+                with failures.of(str(path) if source.contents else source.text):
+                    taken.take(path.name)
+                    paths.append(path)
     return paths
 
 
@@ -211,6 +215,8 @@ def _put_standard_input(
             with path.open("wb") as copy:
                 while piece := shell.read_input(_PIECE_BYTES):
                     copy.write(piece)
+        except StreamClosed:
+            raise
         except OSError as error:
             raise LocalFileError(f"Standard input cannot be kept: {error.strerror or error}.") from error
         with Transfers(session, shell, failures) as transfers:
@@ -225,6 +231,7 @@ COMMAND = SessionCommand(
     options=PutOptions,
     arguments=_arguments,
     details=_DETAILS,
+    elsewhere=ELSEWHERE,
     check=_check,
     questions=_questions,
     connections=1,  # content has one of its own; more are opened when they are needed

@@ -18,6 +18,7 @@ from sfos.protocol import (
     NodeReply,
     NotAFolder,
     Ref,
+    counted,
     fold_name,
     split_path,
 )
@@ -48,6 +49,7 @@ class Relocation:
         self._change = change
         self._conflict = conflict
         self._failures = Failures(shell)
+        self._left = 0
 
     def run(self, paths: Sequence[str]) -> int:
         """Bring all but the last of `paths` there. The exit code; each failure is reported when it happens."""
@@ -58,6 +60,9 @@ class Relocation:
                 sources.append((text, self._source(text)))
         if sources:
             self._place(sources, destination_text, alone=len(texts) == 1)
+        if self._left:
+            was = "was left as it is" if self._left == 1 else "were left as they are"
+            self._shell.note(f"{counted(self._left, 'file')} {was}.")
         return self._failures.exit_code
 
     def _place(self, sources: Sequence[tuple[str, Entry]], destination_text: str, *, alone: bool) -> None:
@@ -102,6 +107,7 @@ class Relocation:
                 return
             if self._conflict is Conflict.SKIP:
                 self._shell.detail(f"{target}: left as it is")
+                self._left += 1
                 return
             if there is not None and there.kind == "folder":
                 raise AlreadyExists(f"{target} is a folder that is there already; nothing was replaced.") from None

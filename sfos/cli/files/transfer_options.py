@@ -8,6 +8,10 @@ STANDARD_INPUT = "-"
 CHECKSUM = "read what is there to see whether it is equal (otherwise: if size and time are)"
 
 
+NO_EXCLUDE = "there is no {option}: a folder goes with all that is in it; name the things in it that are to go"
+ELSEWHERE = {option: NO_EXCLUDE.format(option=option) for option in ("--exclude", "--include", "--filter")}
+
+
 def check_sources(paths: Sequence[str]) -> None:
     """Raises: ValueError, where standard input is one of several sources. The last of several paths is none."""
     sources = paths[:-1] or paths

@@ -29,6 +29,7 @@ from sfos.client.transfer import (
     Direction,
     Item,
     ItemFinished,
+    ItemRemarked,
     ItemState,
     Job,
     JobState,
@@ -51,13 +52,30 @@ _POLICIES = {
     conflicts.Conflict.NEWER: OnConflict.NEWER,
     conflicts.Conflict.KEEP_BOTH: OnConflict.KEEP_BOTH,
 }
+# “n” is no, as everywhere: whoever types it does not want the file replaced.
 _ANSWERS = {
     "r": OnConflict.REPLACE,
     "s": OnConflict.SKIP,
-    "n": OnConflict.NEWER,
+    "n": OnConflict.SKIP,
+    "u": OnConflict.NEWER,
     "k": OnConflict.KEEP_BOTH,
     "c": OnConflict.CANCEL,
 }
+_WORDS = {"no": OnConflict.SKIP, "update": OnConflict.NEWER, **{choice.value: choice for choice in OnConflict}}
+_QUESTION = (
+    "[r]eplace, [s]kip, [u]pdate (replace if newer), [k]eep both, [c]ancel; twice the letter for all that follow: "
+)
+
+
+def answer_of(typed: str) -> ConflictAnswer | None:
+    """The answer that a person typed: a letter, twice the letter for all, or a word; None for anything else."""
+    typed = typed.strip().lower()
+    if typed in _WORDS:
+        return ConflictAnswer(_WORDS[typed])
+    choice = _ANSWERS.get(typed[:1])
+    if choice is None or typed not in (typed[0], typed[0] * 2):
+        return None
+    return ConflictAnswer(choice, for_all=len(typed) == 2)
 
 
 class _Question(msgspec.Struct):
@@ -98,6 +116,7 @@ class Transfers:
         self._inbox: SimpleQueue[TransferEvent | _Question] = SimpleQueue()
         self._view: ProgressView = view(shell)
         self._reasons: Counter[str] = Counter()
+        self._remarks: Counter[str] = Counter()
         self._refused = 0
         self._outage = Outage()
         self.engine = TransferEngine(session, session.options.transfer, self._hear, tell_all=shell.verbose)
@@ -148,15 +167,13 @@ class Transfers:
     def _ask(self, question: _Question) -> None:
         for line in conflict_lines(question.conflict):
             self._shell.say(line)
-        prompt = "[r]eplace, [s]kip, replace if [n]ewer, [k]eep both, [c]ancel; twice the letter for all that follow: "
         while True:
             try:
-                typed = self._shell.ask(prompt).lower()
+                answer = answer_of(self._shell.ask(_QUESTION))
             except EOFError:
                 return
-            answer = _ANSWERS.get(typed[:1])
-            if answer is not None and typed in (typed[0], typed[0] * 2, answer.value):
-                question.answer = ConflictAnswer(answer, for_all=len(typed) == 2)
+            if answer is not None:
+                question.answer = answer
                 return
 
     # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -182,9 +199,9 @@ class Transfers:
         self._view.close()
         for item in job.failed_items():
             self._report(item, job.direction, reported)
-        for reason, count in self._reasons.items():
+        for reason, count in (*self._reasons.items(), *self._remarks.items()):
             if count > _ALIKE_SHOWN and not self._shell.verbose:
-                self._shell.warn(f"and {counted(count - _ALIKE_SHOWN, 'more', 'more')} like this: {reason}")
+                self._shell.warn(f"and {count - _ALIKE_SHOWN:,} more like this: {reason}")
         if not self._shell.quiet:
             self._shell.note(self._summary(job, time.monotonic() - began))
 
@@ -206,6 +223,8 @@ class Transfers:
                 self._view.show(event)
             elif isinstance(event, ItemFinished):
                 self._finished(event.item, job, reported)
+            elif isinstance(event, ItemRemarked):
+                self._remarked(event, job.direction)
             elif event.waiting_for is not None:
                 self._waits(event.waiting_for)
             elif event.state.over:
@@ -232,6 +251,12 @@ class Transfers:
             self._view.line(lambda: self._report(item, job.direction, reported))
         elif self._shell.verbose and item.state is not ItemState.CANCELLED:
             self._view.line(lambda: self._shell.detail(f"{printable(item.remote)}: {item.state.value}"))
+
+    def _remarked(self, event: ItemRemarked, direction: Direction) -> None:
+        self._remarks[event.sentence] += 1
+        if self._remarks[event.sentence] <= _ALIKE_SHOWN or self._shell.verbose:
+            line = f"{source_of(event.item, direction)}: {event.sentence}"
+            self._view.line(lambda: self._shell.warn(line))
 
     def _report(self, item: Item, direction: Direction, reported: set[int]) -> None:
         if item.number in reported:
@@ -287,6 +312,7 @@ def summarise(tally: Tally, direction: Direction, state: JobState, seconds: floa
     rest = [
         f"{states[state] - minus:,} {word}"
         for state, minus, word in (
+            (ItemState.ATTRIBUTES, 0, "with another mode alone"),
             (ItemState.UNCHANGED, 0, "unchanged"),
             (ItemState.SKIPPED, refused, "skipped"),
             (ItemState.FAILED, -refused, "failed"),

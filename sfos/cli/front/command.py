@@ -9,7 +9,7 @@ rest it imports where it is used.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -60,6 +60,8 @@ class Command(msgspec.Struct, Generic[OptionsT], frozen=True, kw_only=True):
     arguments: Callable[[argparse.ArgumentParser], None] = _no_arguments  # declares them, under the options' names
     check: Callable[[OptionsT], None] = _sensible  # raises ValueError where the options make no sense together
     details: str = ""  # below the options in the help
+    idle_letters: str = ""  # joined with others (`ls -lh`) they ask for what is so anyway
+    elsewhere: Mapping[str, str] = {}  # options that other programs have: what to say of them
 
 
 class SessionCommand(Command[OptionsT], frozen=True, kw_only=True):

@@ -94,6 +94,6 @@ def from_file(shell: Shell, name: str) -> str:
             else Path(name).read_text(encoding="utf-8").split("\n", 1)[0]
         )
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        reason = (error.strerror or "").rstrip(".") if isinstance(error, OSError) else "it is not text in UTF-8"
         raise LocalAccess(f"The password file cannot be read: {reason}.", subject=name) from error
     return text.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")

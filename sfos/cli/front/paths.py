@@ -10,7 +10,7 @@ A source that means “what is in here” (`.`, `folder/.`, the root) has no nam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
 
 import msgspec
@@ -101,11 +101,14 @@ class TakenNames:
     def __init__(self) -> None:
         self._taken: set[bytes] = set()
 
-    def take(self, name: str, subject: str | None = None) -> None:
-        """Raises: AlreadyExists, about `subject`, if a source before has the name, in whatever case."""
-        key = fold_name(name)
+    def take(self, name: str) -> None:
+        """Raises: AlreadyExists, if a source before has the name, in whatever case."""
+        try:
+            key = fold_name(name)
+        except UnicodeEncodeError:  # a local name that is no text: whoever uploads it is told so
+            return
         if key in self._taken:
-            raise AlreadyExists("Another source of this command has that name already.", subject=subject)
+            raise AlreadyExists("Another source of this command has that name already.")
         self._taken.add(key)
 
 
@@ -135,3 +138,21 @@ def _no_folder(shown: str, standing: Standing, why: str) -> SfosError:
     if standing is Standing.FILE:
         return NotAFolder(f"This is not a folder, and {why}.", subject=shown)
     return NotFound(f"There is no such folder, and {why}; make it first (mkdir -p).", subject=shown)
+
+
+def nesting_note(
+    source: str, destination: str, inside: Collection[str], there: Collection[str], name: str
+) -> str | None:
+    """Word to who gives a command a second time, whose first time made `destination` out of the folder `source`.
+
+    `inside`: the names in the folder; `there`: those in the destination, of which the folder's own `name` is none if it
+    goes there for the first time. None: nothing points to that.
+    """
+    folded = {fold_name(one) for one in there}
+    if destination.endswith("/") or fold_name(name) in folded or folded.isdisjoint(fold_name(one) for one in inside):
+        return None
+    source, destination = printable(source.rstrip("/")), printable(destination)
+    return (
+        f"“{destination}” holds things of “{source}” already, and the folder goes into it as “{printable(name)}”; "
+        f"to bring “{destination}” itself up to date: “{source}/.”"
+    )

@@ -7,12 +7,13 @@ can answer: on a terminal, never in a pipe.
 
 from __future__ import annotations
 
-import atexit
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO, TextIO
+from contextlib import suppress
+from typing import BinaryIO, TextIO, cast
 
 import msgspec
 
@@ -21,6 +22,32 @@ from sfos.protocol import printable
 
 PROGRAM = "sfos"
 _YES = ("y", "yes")
+
+
+class StreamClosed(OSError):
+    """A standard stream that is needed, and was closed before the start."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.EBADF, f"Standard {name} is closed.")
+
+
+class _Closed(io.RawIOBase):
+    """A stream in place of one that was closed: whatever is written to it, or read of it, is an error."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: object) -> int:
+        raise StreamClosed(self._name)
+
+    def write(self, _data: object) -> int:
+        raise StreamClosed(self._name)
 
 
 class Shell(msgspec.Struct, frozen=True):
@@ -145,16 +172,30 @@ class Shell(msgspec.Struct, frozen=True):
 def prepare_streams() -> None:
     """Set the process's streams so that no text can make a print fail (a lone surrogate, a small code page).
 
-    One that was closed before the start (`>&-`), or that a windowed Python lacks, leads nowhere.
+    One that was closed before the start (`>&-`), or that a windowed Python lacks, is no place for results nor a source
+    of input: who needs it is told so. Messages alone go nowhere then. Its descriptor is taken, or else the first file
+    or connection that is opened would get it.
     """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            nowhere = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
-            atexit.register(nowhere.close)
-            setattr(sys, name, nowhere)
+    if sys.stdin is None:
+        os.open(os.devnull, os.O_RDONLY)
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(_Closed("input")), "utf-8")
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+        # Written through: what stayed in a buffer would be an error once more when the program ends.
+        sys.stdout = io.TextIOWrapper(cast("BinaryIO", _Closed("output")), "utf-8", write_through=True)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Send the interpreter's last flush nowhere, instead of failing: nobody reads standard output any more."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def standard_shell(*, quiet: bool = False, verbose: bool = False) -> Shell:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from sfos.cli.front import remembering
 from sfos.cli.front.foreseen import Question
 from sfos.cli.front.options import ConnectionOptions
-from sfos.cli.front.shell import Shell
+from sfos.cli.front.shell import PROGRAM, Shell
 from sfos.client.address import Address
 from sfos.client.errors import ChangedServerKey, LocalFileError, UnknownServerKey
 from sfos.client.local import directories
@@ -148,19 +148,26 @@ class Entrance(msgspec.Struct, frozen=True):
 
     def _greet(self, session: Session) -> None:
         self._keep_ticket(session)
-        self.remember()
+        self._remember_first()
         for warning in session.warnings:
             self.shell.warn(warning.message)
         if session.info.must_change_password:
-            self.shell.warn(
-                f"{self.account.user}: This account still has its first password; the command “passwd” changes it."
+            self.shell.note(
+                f"{PROGRAM}: {self.account.user}: This account still has its first password; "
+                "the command “passwd” changes it."
             )
 
     def _keep_ticket(self, session: Session) -> None:
         try:
             self.tickets.save(session.ticket)
         except LocalFileError as error:
-            self.shell.error(error)
+            self.shell.note(f"{PROGRAM}: The session cannot be kept for the next command. {error}")
+
+    def _remember_first(self) -> None:
+        """Let later commands that name no user mean this one, unless they mean somebody already: that, `login` alone
+        changes, and not a command that was given as somebody else (`--user admin`)."""
+        if str(self.account.address) not in remembering.remembered(self.settings).users:
+            self.remember()
 
     def remember(self, *, as_default: bool = False, forget: bool = False) -> None:
         """Let later commands that name no user (and with `as_default`, no server) mean this account; or no longer."""
@@ -214,13 +221,21 @@ def _fingerprint_lines(fingerprint: Fingerprint) -> list[str]:
     return [f"    {' '.join(groups[:half])}", f"    {' '.join(groups[half:])}", f"    in words: {fingerprint.words}"]
 
 
-def entrance(shell: Shell, settings: Settings, environ: Mapping[str, str], options: ConnectionOptions) -> Entrance:
-    """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage."""
+def entrance(
+    shell: Shell,
+    settings: Settings,
+    environ: Mapping[str, str],
+    options: ConnectionOptions,
+    server_here: Callable[[], str],
+) -> Entrance:
+    """The way in that the options describe. Asks for the user name if nothing tells it. Raises: WrongUsage.
+
+    Where nobody says which server, it is that of the last `login`, or else the one that runs here (`server_here`).
+    """
     before = remembering.remembered(settings)
-    default_server = Settings().server
     server = options.server or settings.server
-    if options.server is None and settings.server == default_server and before.server is not None:
-        server = before.server
+    if options.server is None and settings.server == Settings().server:
+        server = before.server or server_here() or server
     try:
         address = Address.parse(server)
         policy = _policy(options)

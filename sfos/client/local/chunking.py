@@ -9,6 +9,7 @@ Files are read by `readinto`, never mapped: a file that is truncated while it is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -16,12 +17,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from sfos.client.errors import FileChanged, LocalAccess, LocalChanged
+from sfos.client.errors import FileChanged, LocalAccess, LocalChanged, SizeNotTold
 from sfos.protocol import (
     AVERAGE_CHUNK_BYTES,
     MAX_CHUNK_BYTES,
+    MAX_TIME_NS,
     MIN_CHUNK_BYTES,
     ChunkRecord,
     ContentMismatch,
@@ -29,6 +31,7 @@ from sfos.protocol import (
     chunk_id,
     content_id,
     pack_records,
+    printable,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +107,11 @@ class Stamp(NamedTuple):
         return self[:4] == other[:4]
 
 
+def nearest_time_ns(mtime_ns: int) -> int:
+    """The nearest time to one of this computer that the server can keep."""
+    return max(-MAX_TIME_NS, min(MAX_TIME_NS, mtime_ns))
+
+
 class SourceFile:
     """An open local file, read from its beginning; knows whether it changed meanwhile. Close it by `with`."""
 
@@ -136,7 +144,7 @@ class SourceFile:
                 return filled, True
             filled += count
         if self._read > self.stamp.size:
-            raise FileChanged(subject=str(self.path))
+            self._raise_changed(Stamp.of(os.fstat(self._descriptor)))
         return filled, False
 
     def step_back(self, count: int) -> None:
@@ -151,7 +159,12 @@ class SourceFile:
         """Call at the end. Raises: FileChanged unless what was read is one state of the file."""
         now = Stamp.of(os.fstat(self._descriptor))
         if self._read != self.stamp.size or not now.same_content_as(self.stamp):
-            raise FileChanged(subject=str(self.path))
+            self._raise_changed(now)
+
+    def _raise_changed(self, now: Stamp) -> NoReturn:
+        """Raises: FileChanged; SizeNotTold, where the size that is told has nothing to do with what is read."""
+        told = now.size != self.stamp.size or self._read == self.stamp.size
+        raise (FileChanged if told else SizeNotTold)(subject=str(self.path))
 
     def check_is(self, stamp: Stamp) -> None:
         """Raises: LocalChanged if this is no longer the state in which it was seen."""
@@ -241,4 +254,6 @@ def explain_os_error(error: OSError | ValueError, path: Path) -> LocalAccess:
         reason = "You may not read it" if sys.platform != "win32" else "It is in use, or you may not read it"
     elif isinstance(error, FileNotFoundError):
         reason = "It is no longer there"
+        with contextlib.suppress(OSError):
+            reason = f"This link points to something that is not there ({printable(str(path.readlink()))})"
     return LocalAccess(f"{reason}.", subject=str(path))

@@ -7,6 +7,7 @@ in the private-use area (`:` is U+F03A), as WSL and Cygwin write them, so that a
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Sequence
 
 from sfos.client.errors import LocalNameNotAllowed
@@ -15,6 +16,9 @@ from sfos.protocol import MAX_NAME_BYTES, NameNotAllowed, check_name, printable
 _WINDOWS = sys.platform == "win32"
 _PRIVATE = 0xF000
 _REFUSED = frozenset('<>:"|?*')
+_PARTIAL_BEGINS, _PARTIAL_ENDS = ".sfos-", ".part"
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_CODE_DIGITS, _CONTENT_DIGITS = 8, 24
 _DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"com{digit}" for digit in "123456789"), *(f"lpt{digit}" for digit in "123456789"))
 )
@@ -74,3 +78,29 @@ def numbered(name: str, number: int) -> str:
     if not stem or len(ending) > 16:
         return f"{name} ({number})"
     return f"{stem} ({number}){dot}{ending}"
+
+
+def partial_name(content: bytes, name: str, suffix: str = "") -> str:
+    """The temporary name of a download: the same for the same content under the same name.
+
+    `suffix`: of 8 hexadecimal digits, for a second download of the same at the same time.
+    """
+    code = f"{content[:12].hex()}{zlib.crc32(name.encode()):08x}"
+    return f"{_PARTIAL_BEGINS}{code}{'-' if suffix else ''}{suffix}{_PARTIAL_ENDS}"
+
+
+def is_partial(name: str) -> bool:
+    """Whether a file of this name is what an interrupted download has left."""
+    if not (name.startswith(_PARTIAL_BEGINS) and name.endswith(_PARTIAL_ENDS)):
+        return False
+    code, dash, suffix = name.removeprefix(_PARTIAL_BEGINS).removesuffix(_PARTIAL_ENDS).partition("-")
+    return (
+        len(code) in (_CODE_DIGITS, _CONTENT_DIGITS + _CODE_DIGITS)
+        and len(suffix) == (_CODE_DIGITS if dash else 0)
+        and _HEXADECIMAL.issuperset(code + suffix)
+    )
+
+
+def code_in_partial(partial: str) -> str:
+    """The part of a temporary name that tells for which name it is meant, whatever the content."""
+    return partial.removeprefix(_PARTIAL_BEGINS).removesuffix(_PARTIAL_ENDS).partition("-")[0][-_CODE_DIGITS:]

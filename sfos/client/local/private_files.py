@@ -22,6 +22,8 @@ if sys.platform != "win32":
     import fcntl
 
 MAX_BYTES = 1024 * 1024
+# All of them lie in the user's state directory.
+_ELSEWHERE = " Set XDG_STATE_HOME to a folder that you may write to." if sys.platform != "win32" else ""
 
 T = TypeVar("T")
 
@@ -68,7 +70,7 @@ def make_private_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise LocalAccess(f"This folder cannot be made: {error.strerror}.", subject=str(path)) from error
+        raise LocalAccess(f"This folder cannot be made: {error.strerror}.{_ELSEWHERE}", subject=str(path)) from error
 
 
 def read_private(path: Path) -> bytes | None:
@@ -76,7 +78,7 @@ def read_private(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise LocalAccess(f"This file cannot be read: {error.strerror}.", subject=str(path)) from error
@@ -109,17 +111,23 @@ def write_private(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise LocalAccess(f"This file cannot be written: {error.strerror}.", subject=str(path)) from error
+        raise LocalAccess(f"This file cannot be written: {error.strerror}.{_ELSEWHERE}", subject=str(path)) from error
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file beside `path` against other processes (POSIX; elsewhere the rename alone has to do)."""
+    """Hold the lock file beside `path` against other processes (POSIX; elsewhere the rename alone has to do).
+
+    Raises: LocalAccess.
+    """
     if sys.platform == "win32":
         yield
         return
     make_private_directory(path.parent)
-    descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LocalAccess(f"Nothing can be written here: {error.strerror}.{_ELSEWHERE}", subject=str(path)) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

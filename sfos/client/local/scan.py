@@ -16,11 +16,11 @@ import msgspec
 
 from sfos.client.errors import LocalAccess
 from sfos.client.local.chunking import Stamp, explain_os_error
-from sfos.client.local.names import all_plain, to_remote
+from sfos.client.local.names import all_plain, is_partial, to_remote
 from sfos.protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
 
 MAX_LINK_BYTES = 4096
-_MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
+MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
 
 
 class LocalEntry(msgspec.Struct, frozen=True):
@@ -57,9 +57,24 @@ class LocalProblem(msgspec.Struct, frozen=True):
     is_scanned: bool = False
 
 
-def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = None) -> LocalEntry | LocalProblem:
+class LeftOut(msgspec.Struct, frozen=True):
+    """Thing that is never uploaded, and why: a sentence for people."""
+
+    path: Path
+    name: str
+    reason: str
+
+
+Found = LocalEntry | LocalProblem | LeftOut
+
+_UNFINISHED = "What an interrupted download has left; it was left out."
+
+
+def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = None) -> Found:
     """Entry for `path`, or the reason why it cannot be uploaded. `name`: on the server, instead of its own."""
     shown = printable(path.name)
+    if is_partial(path.name) and name is None:
+        return LeftOut(path, shown, _UNFINISHED)
     try:
         status = path.stat() if follow_symlinks else path.lstat()
         remote = to_remote(name if name is not None else path.name or path.resolve().name)
@@ -72,7 +87,7 @@ def look_at(path: Path, *, follow_symlinks: bool = False, name: str | None = Non
 
 def scan_folder(
     folder: Path, *, follow_symlinks: bool = False, settled: Callable[[os.DirEntry[str]], bool] | None = None
-) -> Iterator[LocalEntry | LocalProblem]:
+) -> Iterator[Found]:
     """Content of `folder`, sorted by name, without whatever is `settled`. A folder that cannot be read is one
     problem."""
     try:
@@ -88,6 +103,9 @@ def scan_folder(
     # A settled name can have a double, which differs in case alone, only beside others.
     taken = {fold_name(name): name for name in over} if left else {}
     for listed in left:
+        if is_partial(listed.name):
+            yield LeftOut(folder / listed.name, listed.name, _UNFINISHED)
+            continue
         entry = look_at_listed(folder, listed, follow_symlinks)
         if isinstance(entry, LocalEntry):
             folded = fold_name(entry.name)
@@ -116,7 +134,7 @@ def _look_at_plain(
                 status.st_mtime_ns,
                 status.st_dev,
                 status.st_ino,
-                mode & _MODE_BITS,
+                mode & MODE_BITS,
                 status.st_ctime_ns,
             )
             yield LocalEntry(folder, entry.name, entry.name, "file", stamp)

@@ -3,8 +3,8 @@
     temporary name in the destination's own folder → write → attributes → fsync → rename
 
 Names are used relative to the folder's descriptor, with O_NOFOLLOW; how the folder was come to, see
-`client.local.destination`. A partial file has a name made of the content's name, so that the next download of the same
-finds it.
+`client.local.destination`. A partial file has a name made of the content's name (`names.partial_name`), so that the
+next download of the same finds it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import errno
 import logging
 import os
 import stat
-import zlib
+import sys
 from pathlib import Path
 
 import msgspec
@@ -23,10 +23,14 @@ from sfos.client.errors import LocalAccess, LocalChanged, LocalDiskFull, LocalFi
 from sfos.client.local.chunking import SourceFile, Stamp, explain_os_error, open_source
 from sfos.protocol import AlreadyExists, AttributesRead, IsAFolder, printable
 
+if sys.platform != "win32":
+    import fcntl
+
 _log = logging.getLogger(__name__)
 
 _UTIME_BY_DESCRIPTOR = os.utime in os.supports_fd
 NOFOLLOW_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_LOOKING_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NOFOLLOW_FLAGS
 _NEW_FILE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | NOFOLLOW_FLAGS
 _PERMISSIONS = 0o777  # of a mode from the server: no set-user-id, no sticky bit
 _NO_NAMES = frozenset({"", ".", ".."})
@@ -35,11 +39,6 @@ _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 NOTHING = Stamp(-1, 0, 0, 0, 0, 0)
 """The stamp of a name that nothing has."""
-
-
-def partial_name(content: bytes, name: str) -> str:
-    """The temporary name of a download: the same for the same content under the same name."""
-    return f".sfos-{(content[:12] + zlib.crc32(name.encode()).to_bytes(4, 'big')).hex()}.part"
 
 
 def local_error(error: OSError, path: Path) -> LocalFileError:
@@ -82,6 +81,13 @@ class LocalFolder(msgspec.Struct, frozen=True):
             return None
         except OSError as error:
             raise local_error(error, self.path / name) from error
+
+    def status(self) -> os.stat_result:
+        """Status of the folder itself. Raises: LocalFileError."""
+        try:
+            return self.path.stat() if self.descriptor is None else os.fstat(self.descriptor)
+        except OSError as error:
+            raise local_error(error, self.path) from error
 
     def _create(self, name: str, mode: int) -> int:
         """A new temporary file in place of whatever had its name (a leftover; a link is removed, not followed)."""
@@ -189,6 +195,23 @@ class LocalFolder(msgspec.Struct, frozen=True):
         with contextlib.suppress(OSError):
             os.unlink(self.at(name), dir_fd=self.descriptor)
 
+    def remove_unused(self, name: str) -> None:
+        """Remove a temporary file that no program is writing."""
+        if sys.platform != "win32":  # which removes nothing that is open
+            try:
+                descriptor = os.open(self.at(name), _LOOKING_FLAGS, dir_fd=self.descriptor)
+            except OSError:
+                return
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.remove(name)
+            except OSError:
+                return
+            finally:
+                os.close(descriptor)
+        else:
+            self.remove(name)
+
     def make_link(self, temporary: str, target: str) -> None:
         """A symlink under a temporary name. Raises: LocalFileError, also where the system allows none."""
         self.remove(temporary)
@@ -203,6 +226,26 @@ class LocalFolder(msgspec.Struct, frozen=True):
             return os.readlink(self.at(name), dir_fd=self.descriptor)
         except OSError:
             return None
+
+    def set_mode(self, name: str, stamp: Stamp, mode: int) -> None:
+        """Set the mode of the file `name` in the state of `stamp`, or of the folder itself for "".
+
+        Raises: LocalChanged; LocalFileError, also where the system refuses.
+        """
+        path = self.path / name
+        try:
+            if name:
+                descriptor = os.open(self.at(name), _LOOKING_FLAGS, dir_fd=self.descriptor)
+            else:
+                descriptor = os.open(path, os.O_RDONLY) if self.descriptor is None else os.dup(self.descriptor)
+            try:
+                if name and Stamp.of(os.fstat(descriptor)) != stamp:
+                    raise LocalChanged(subject=str(path))
+                os.fchmod(descriptor, mode & _PERMISSIONS)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise local_error(error, path) from error
 
     def set_attributes(self, attrs: AttributesRead | None, mtime_ns: int) -> None:
         """Set the attributes of the folder itself, once all is in it; those that the system refuses are left."""

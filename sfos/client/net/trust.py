@@ -201,18 +201,27 @@ class Trust(msgspec.Struct, frozen=True):
         return _date_warning(key, datetime.now(UTC))
 
     def settle_after_login(self, address: Address, key: ServerKey) -> None:
-        """Once the server has proven itself: store the pin, or ask. Raises: UnknownServerKey."""
+        """Once the server has proven itself: store the pin, or ask. Raises: UnknownServerKey, LocalFileError."""
+        if self.policy.mode is TrustMode.EXACT:
+            self._keep_given(address, key)
+            return
         pin = self.store.pin_of(address)
         if pin is not None and pin.fingerprint == key.fingerprint:
             return
         if self.policy.mode is TrustMode.ASK:
             raise UnknownServerKey(address, key.fingerprint, key.facts)
-        if self.policy.mode is TrustMode.ACCEPT_NEW:
-            self.store.pin(address, key.fingerprint, "accepted-new")
-        elif pin is None:
-            self.store.pin(address, key.fingerprint, "given")
-        else:
-            self.store.replace(address, pin.fingerprint, key.fingerprint)
+        self.store.pin(address, key.fingerprint, "accepted-new")
+
+    def _keep_given(self, address: Address, key: ServerKey) -> None:
+        """Let the key that was given be the pin, if that can be written down: it is trusted as it is."""
+        try:
+            pin = self.store.pin_of(address)
+            if pin is None:
+                self.store.pin(address, key.fingerprint, "given")
+            elif pin.fingerprint != key.fingerprint:
+                self.store.replace(address, pin.fingerprint, key.fingerprint)
+        except LocalFileError as error:
+            _log.info("the key that was given is not kept: %s", error)
 
 
 def _date_warning(key: ServerKey, now: datetime) -> CertificateWarning | None:

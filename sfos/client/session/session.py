@@ -209,6 +209,11 @@ class Session:
 
     # ── commands on the control connection ──────────────────────────────────────────────────────────────────────
 
+    def server_can(self, feature: str) -> bool:
+        """Whether the server has named the feature. Blocks, if there is no connection just now. Raises: as `call`."""
+        with self._control_lock:
+            return feature in self._control_connection().features
+
     def call(self, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
         """The reply to one command; a lost connection is opened again and the request repeated as `options` say.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.address import Address
+from sfos.client.errors import LocalAccess
 from sfos.client.local.directories import runtime_directory
 from sfos.client.local.private_files import DamagedFile, PrivateJson
 from sfos.protocol import TICKET_BYTES, Fingerprint, sha256
@@ -49,12 +50,20 @@ class TicketStore:
     """One file for each server and user. Readable by its owner only; one that others can read is not used."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        """`directory`: by default `runtime_directory()`."""
-        self._directory = directory if directory is not None else runtime_directory()
+        """`directory`: by default `runtime_directory()`. Where there can be none, nothing is kept."""
+        self._directory = directory
+        self._refusal: LocalAccess | None = None
+        if directory is None:
+            try:
+                self._directory = runtime_directory()
+            except LocalAccess as error:
+                self._refusal = error
 
     def load(self, address: Address, user: str) -> StoredTicket | None:
         """The ticket, unless there is none, it is past its time, or its file is not the user's alone."""
-        path = self._path(address, user)
+        if self._directory is None:
+            return None
+        path = self._path(self._directory, address, user)
         try:
             stored = PrivateJson(path, _File, secret=True).read()
             if stored is None:
@@ -70,6 +79,9 @@ class TicketStore:
 
     def save(self, ticket: StoredTicket) -> None:
         """Keep it, in place of an older one. Raises: LocalFileError."""
+        if self._directory is None:
+            assert self._refusal is not None
+            raise self._refusal
         stored = _File(
             ticket.address.host,
             ticket.address.port,
@@ -79,13 +91,16 @@ class TicketStore:
             ticket.fingerprint.hex,
             ticket.expires_unix_s,
         )
-        PrivateJson(self._path(ticket.address, ticket.user), _File, secret=True).write(stored)
+        path = self._path(self._directory, ticket.address, ticket.user)
+        PrivateJson(path, _File, secret=True).write(stored)
 
     def forget(self, address: Address, user: str) -> None:
         """Remove it, if it is there."""
-        self._path(address, user).unlink(missing_ok=True)
+        if self._directory is not None:
+            self._path(self._directory, address, user).unlink(missing_ok=True)
 
-    def _path(self, address: Address, user: str) -> Path:
+    @staticmethod
+    def _path(directory: Path, address: Address, user: str) -> Path:
         # Hashed: a host name or a user name from outside is never a part of a path.
         name = sha256(f"{user}\0{address}".encode()).hex()[:32]
-        return self._directory / f"{name}.ticket"
+        return directory / f"{name}.ticket"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sfos.client.errors import Cancelled
-from sfos.client.local.chunking import Cutter, name_whole, open_source
+from sfos.client.local.chunking import Cutter, name_whole, nearest_time_ns, open_source
 from sfos.client.transfer.events import AskConflict, Conflict, ConflictPolicy, Direction, OnConflict
 from sfos.client.transfer.switch import Switch
 from sfos.protocol import Entry, Revision, SpaceInfo
@@ -52,11 +52,21 @@ class Conflicts:
         """Whether whatever is there is replaced, unseen."""
         return self._answers.policy is OnConflict.REPLACE
 
+    @property
+    def skips(self) -> bool:
+        """Whether whatever is there is left as it is."""
+        return self._answers.policy is OnConflict.SKIP
+
+    @property
+    def overrides(self) -> bool:
+        """Whether what differs in its attributes alone gets those that come: not where it is to stay as it is."""
+        return self._answers.policy not in (OnConflict.SKIP, OnConflict.NEWER, OnConflict.KEEP_BOTH)
+
     def same_file(self, local: Path, size: int, mtime_ns: int, remote: Entry, *, follow_symlinks: bool = False) -> bool:
         """Whether a local file and one on the server need nothing done. May read the file. Raises: LocalAccess."""
         if size != remote.size:
             return False
-        if mtime_ns == remote.mtime_ns and not self._checksum:
+        if nearest_time_ns(mtime_ns) == remote.mtime_ns and not self._checksum:
             return True
         # Where a person would be asked, or a second copy be made, it is worth reading the file: both may be the same.
         policy = self._answers.policy
@@ -85,7 +95,7 @@ class Conflicts:
                 raise Cancelled
         if choice is not OnConflict.NEWER:
             return choice, seen
-        coming, there = mtime_ns, remote.mtime_ns
+        coming, there = nearest_time_ns(mtime_ns), remote.mtime_ns
         if self._direction is Direction.DOWNLOAD:
             coming, there = there, coming
         return (OnConflict.REPLACE if coming > there else OnConflict.SKIP), True

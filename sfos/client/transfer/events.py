@@ -40,7 +40,7 @@ class JobState(Enum):
 
 
 class ItemState(Enum):
-    """State of one file. UNCHANGED and SKIPPED are no failures."""
+    """State of one file. UNCHANGED and SKIPPED are no failures. ATTRIBUTES: its mode alone was set."""
 
     __hash__ = object.__hash__  # Enum's own is written in Python, and every item is looked up by its state
 
@@ -48,6 +48,7 @@ class ItemState(Enum):
     ACTIVE = "active"
     DONE = "done"
     UNCHANGED = "unchanged"
+    ATTRIBUTES = "attributes"
     SKIPPED = "skipped"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -141,6 +142,14 @@ class ItemFinished(msgspec.Struct, frozen=True):
     item: Item
 
 
+class ItemRemarked(msgspec.Struct, frozen=True):
+    """Something was left out or changed about an item that is taken all the same; `sentence` is for people."""
+
+    job: int
+    item: Item
+    sentence: str
+
+
 class JobChanged(msgspec.Struct, frozen=True):
     """A job's state changed. `waiting_for`: why it does not move (server unreachable), while it is tried again."""
 
@@ -149,5 +158,5 @@ class JobChanged(msgspec.Struct, frozen=True):
     waiting_for: SfosError | None = None
 
 
-TransferEvent = Progress | ItemFinished | JobChanged
+TransferEvent = Progress | ItemFinished | ItemRemarked | JobChanged
 Listener = Callable[[TransferEvent], None]

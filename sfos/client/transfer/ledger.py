@@ -14,6 +14,7 @@ import msgspec
 from sfos.client.transfer.events import (
     Item,
     ItemFinished,
+    ItemRemarked,
     ItemState,
     JobChanged,
     JobState,
@@ -28,7 +29,7 @@ _STABLE_AFTER_S = 2.0
 _SAMPLE_S = 0.1
 _ACTIVE_SHOWN = 8
 
-_ENDED = frozenset((ItemState.DONE, ItemState.UNCHANGED, ItemState.SKIPPED, ItemState.FAILED, ItemState.CANCELLED))
+_ENDED = frozenset(ItemState) - {ItemState.WAITING, ItemState.ACTIVE}
 
 
 class Row(msgspec.Struct, eq=False):
@@ -195,6 +196,12 @@ class Ledger:
         if row.state is ItemState.FAILED:
             self.again(row, row.size)
         self.end(row, state, error)
+
+    def remark(self, row: Row, sentence: str) -> None:
+        """Tell people what was left out or changed about an item that is taken all the same."""
+        with self._lock:
+            self._news.append(ItemRemarked(self._job, row.view(), sentence))
+            self._touched = True
 
     def done_all_of(self, rows: Iterable[Row]) -> None:
         """Many are DONE together: as `end` has it, for a third of the cost where nothing is to be told of each."""

@@ -14,6 +14,7 @@ from sfos.client.transfer import (
     ConflictAnswer,
     Direction,
     ItemFinished,
+    ItemRemarked,
     ItemState,
     Job,
     JobChanged,
@@ -182,23 +183,33 @@ class TransfersPresenter:
         else:
             self._bridge.post(lambda: self._happened(event))
 
-    def _happened(self, event: ItemFinished | JobChanged) -> None:
+    def _happened(self, event: ItemFinished | ItemRemarked | JobChanged) -> None:
         work = self._work.get(event.job)
         if work is None:
             return
         if isinstance(event, ItemFinished):
             work.skipped += event.item.state is ItemState.SKIPPED
+        elif isinstance(event, ItemRemarked):
+            work.remarks += 1
+            work.remark = work.remark or f"“{printable(event.item.local.name)}”: {event.sentence}"
         else:
             work.waiting_for = wording.reason(event.waiting_for) if event.waiting_for is not None else ""
             if event.state.over:
                 work.finished_at = f"{self._now():%H:%M}"
                 self._tell_end(work, event.state)
+                self._tell_remarks(work)
                 if work.then is not None:
                     work.then(work.job)
                     if event.state is JobState.FINISHED:
                         self._drop(work)
             self._on_queue()
         self._schedule()
+
+    def _tell_remarks(self, work: Work) -> None:
+        if work.remarks:
+            more = f" So it is with {work.remarks - 1:,} more." if work.remarks > 1 else ""
+            self._on_notice(Notice(work.remark + more, "warning"))
+        work.remarks, work.remark = 0, ""
 
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress

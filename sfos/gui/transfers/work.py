@@ -85,7 +85,9 @@ Asked = Upload | Download
 
 @dataclass(slots=True)
 class Work:
-    """A job, and what was asked for. `retries`: of the job, since the server was last away."""
+    """A job, and what was asked for. `retries`: of the job, since the server was last away.
+
+    `remark`: the first of the `remarks` about what was taken but for something."""
 
     job: Job
     asked: Asked
@@ -94,6 +96,8 @@ class Work:
     finished_at: str = ""
     waiting_for: str = ""
     skipped: int = 0
+    remarks: int = 0
+    remark: str = ""
     then: Callable[[Job], None] | None = None
     """Call for whoever waits for its end, and says what has come of it; in no list afterwards, unless it failed."""
 

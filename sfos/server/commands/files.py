@@ -31,6 +31,7 @@ from sfos.protocol import (
     NodeReply,
     PutChunksReply,
     PutChunksRequest,
+    SetAttributesRequest,
     StatReply,
     StatRequest,
     UsageRequest,
@@ -226,6 +227,12 @@ def delete(call: Call[DeleteRequest]) -> Answer:
         return _items_answer(space.delete(who, idempotency_key(who, args), args.items, atomic=args.atomic))
 
 
+def set_attributes(call: Call[SetAttributesRequest]) -> Answer:
+    args, who = call.args, caller(call)
+    with _opened(call) as space:
+        return _items_answer(space.set_attributes(who, idempotency_key(who, args), args.items))
+
+
 def _items_answer(done: ItemsDone) -> Answer:
     reply, body = pack_items_done(done)
     return Answer(reply, (body,))
@@ -255,7 +262,7 @@ def _commit_bytes(args: CommitRequest) -> int:
     return min(MAX_BODY, args.items_bytes + args.records * CHUNK_ID_BYTES)
 
 
-def _delete_bytes(args: DeleteRequest) -> int:
+def _results_bytes(args: DeleteRequest | SetAttributesRequest) -> int:
     return len(args.items) * _RESULT_BYTES
 
 
@@ -277,6 +284,7 @@ FILES: Handlers = MappingProxyType(
         MakeFolderRequest: Handler(make_folder),
         MoveRequest: Handler(move),
         CopyRequest: Handler(copy),
-        DeleteRequest: Handler(delete, _delete_bytes),
+        DeleteRequest: Handler(delete, _results_bytes),
+        SetAttributesRequest: Handler(set_attributes, _results_bytes),
     }
 )

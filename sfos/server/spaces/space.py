@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from sfos.protocol import (
     MAX_PAGE_ENTRIES,
     Attributes,
+    AttributesItem,
     ChunkWant,
     CommitItem,
     Cursor,
@@ -27,7 +28,7 @@ from sfos.protocol import (
     UsageReply,
 )
 from sfos.server.catalog.wrong_values import first_wrong_value
-from sfos.server.spaces.operations import changes, downloads, items, listing, trees, uploads
+from sfos.server.spaces.operations import attributes, changes, downloads, items, listing, trees, uploads
 from sfos.server.spaces.operations.changes import ChangesPage
 from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.operations.downloads import MOST_RECORDS, ChunkData, Manifest, TakeMemory
@@ -200,3 +201,8 @@ class Space:
     ) -> ItemsDone:
         """Delete items; the history keeps them. What is wrong with one item is said in its place."""
         return trees.delete(self._context, caller, key, which, atomic=atomic)
+
+    @guarded
+    def set_attributes(self, caller: Caller, key: IdempotencyKey, which: Sequence[AttributesItem]) -> ItemsDone:
+        """Set times and modes, without content. What is wrong with one item is said in its place."""
+        return attributes.set_attributes(self._context, caller, key, which)

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from sfos.client.errors import KindUnknown
 from sfos.client.net.trust import Trust
 from sfos.client.session.session import Session
-from sfos.client.transfer import JobState, OnConflict, TransferEngine
+from sfos.client.transfer import ItemRemarked, ItemState, JobState, OnConflict, TransferEngine, TransferEvent
 from sfos.protocol import (
+    AttributesRead,
     ChangingRequest,
     CommitRequest,
     ContentClosed,
@@ -26,6 +27,7 @@ from sfos.protocol import (
     NodeReply,
     PutChunksRequest,
     Request,
+    SetAttributesRequest,
     SignInIncomplete,
     SpaceInfo,
     StatReply,
@@ -125,3 +127,21 @@ def test_a_server_that_asks_for_more_than_a_password_is_not_taken_for_an_imposto
     server.info = None
     with pytest.raises(SignInIncomplete):
         Session.sign_in(server.address, USER, PASSWORD, trust, HASTY)
+
+
+def test_a_mode_alone_is_not_sent_to_a_server_that_cannot_set_it_and_that_is_said(
+    server: ScriptedServer, session: Session, tmp_path: Path, finish: Finish
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    path.chmod(0o600)
+    there = replace(file("file"), mtime_ns=path.stat().st_mtime_ns, attrs=AttributesRead(mode=0o644), path="/file")
+    server.handlers[StatRequest] = answering((StatReply(entry=there), b""))
+    events: list[TransferEvent] = []
+    with TransferEngine(session, listener=events.append) as engine:
+        job = engine.upload([path], ROOT)
+        assert finish(job) is JobState.FINISHED
+    assert [item.state for item in job.items()] == [ItemState.UNCHANGED]
+    (remark,) = [event.sentence for event in events if isinstance(event, ItemRemarked)]
+    assert "update the server" in remark
+    assert not {SetAttributesRequest, CommitRequest} & set(server.requests)

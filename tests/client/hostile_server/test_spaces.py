@@ -323,7 +323,7 @@ def test_plans_look_into_the_space_that_is_given(
         list(DownloadPlanner(run, info, answers, destination, roots).plan_again([row]))
     looked = [request.ref.space for request in spaces.asked if isinstance(request, StatRequest)]
     listed = [ref.space for request in spaces.asked if isinstance(request, ListRequest) for ref in request.folders]
-    assert len(looked) == 3 and listed  # where to upload to, the file, and what is to be fetched
+    assert len(looked) == 4 and listed  # where to upload to, the folder and the file, and what is to be fetched
     assert {*looked, *listed} == {None if info is SPACE else TEAM}
 
 

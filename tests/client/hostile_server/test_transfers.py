@@ -15,6 +15,7 @@ from sfos.protocol import (
     BadChunk,
     ChunkRecord,
     CommitRequest,
+    DataDamaged,
     Entry,
     GetChunksReply,
     GetChunksRequest,
@@ -204,6 +205,23 @@ def test_a_large_file_with_one_wrong_chunk_is_never_put_in_place(
     assert not (tmp_path / "to/large").exists()
     with pytest.raises(BadChunk):
         session.api.read_range(entry)
+
+
+@pytest.mark.parametrize("came", [0, 1])
+def test_of_a_large_file_that_fails_stays_what_has_come_and_nothing_empty(
+    server: ScriptedServer, session: Session, engine: TransferEngine, tmp_path: Path, finish: Finish, came: int
+) -> None:
+    entry, records, pieces = large()
+    server.handlers[ManifestRequest] = answering(manifest(entry, records))
+    damaged = DataDamaged().info()
+    part = b"".join(pieces[:came])
+    reply = GetChunksReply(chunks=came, stopped=damaged)
+    server.handlers[GetChunksRequest] = answering((reply, pack_lengths([300_000] * came) + part))
+    job = engine.download([entry], tmp_path / "to")
+    assert finish(job) is JobState.FAILED
+    assert isinstance(job.failed_items()[0].error, DataDamaged)
+    left = [path.stat().st_size for path in (tmp_path / "to").iterdir()]
+    assert left == [300_000] * came
 
 
 # ── uploads ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -262,7 +262,7 @@ class Arrivals:
             except OSError as error:
                 raise local_error(error, file.todo.row.local) from error
             finally:
-                self._forget(file)
+                self._forget(file, complete=True)
             with self._destination.folder(file.todo.folder) as folder:
                 self.place(folder, file.partial, todo)
         except LocalFileError as error:
@@ -278,21 +278,24 @@ class Arrivals:
         if error.code == "local_disk_full":
             raise error
         file.over = True
-        self._forget(file)
-        if file.partial_suffix:  # nobody would find it again
-            self._remove_partial(file)
+        self._forget(file, remove=bool(file.partial_suffix))  # that one nobody would find again
         self._ledger.end(file.todo.row, ItemState.FAILED, error)
 
-    def _forget(self, file: FetchingFile) -> None:
-        """Close its descriptor, once nobody writes to it."""
+    def _forget(self, file: FetchingFile, *, remove: bool = False, complete: bool = False) -> None:
+        """Close its descriptor, once nobody writes to it. Unless it is `complete`, an empty partial file goes too, or
+        with `remove` any."""
         with self.changed:
             self.changed.wait_for(lambda: file.writing == 0)
             descriptor, file.descriptor = file.descriptor, None
             if file in self.open_files:
                 self.open_files.remove(file)
             self.changed.notify_all()
-        if descriptor is not None:
-            os.close(descriptor)
+        if descriptor is None:
+            return
+        remove = remove or os.fstat(descriptor).st_size == 0
+        os.close(descriptor)
+        if remove and not complete:
+            self._remove_partial(file)
 
     def _remove_partial(self, file: FetchingFile) -> None:
         with self._destination.folder(file.todo.folder) as folder:
@@ -302,10 +305,7 @@ class Arrivals:
         """All lanes have ended: free what is open."""
         for file in tuple(self.open_files):
             file.over = True
-            opened = file.descriptor is not None
-            self._forget(file)
-            if opened and (remove_partials or file.partial_suffix):  # nobody would find that one again
-                self._remove_partial(file)
+            self._forget(file, remove=remove_partials or bool(file.partial_suffix))
 
 
 def _bytes_present(file: FetchingFile) -> int:

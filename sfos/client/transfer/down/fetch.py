@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from sfos.client.errors import Cancelled, LocalAccess, LocalDiskFull, LocalFileError
 from sfos.client.local.destination import Destination
 from sfos.client.transfer.down.arrivals import Arrivals
-from sfos.client.transfer.down.files import FileToFetch, FolderToMake, Step
+from sfos.client.transfer.down.files import AttributesToSet, FileToFetch, FolderToMake, Step
 from sfos.client.transfer.down.queue import FetchQueue
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.lane import lanes
@@ -49,11 +49,13 @@ class Fetcher:
         try:
             with lanes(run, self._queue):
                 held: list[FileToFetch] = []
+                attributes: list[AttributesToSet] = []
                 for step in plan:
                     self._queue.expect()
                     for folder in step.folders:
                         self._make_folder(folder)
                     held += self._begin(step.files)
+                    attributes += step.attributes
                 run.ledger.set_planned(True)
                 self._check_room(held)
                 self._queue.add([file for file in held if file.needs_server])
@@ -62,6 +64,8 @@ class Fetcher:
                         run.switch.wait_open()
                         self._make(file)
                 self._queue.planned()
+            for change in attributes:
+                self._set_attributes(change)
         except Cancelled:
             cancelled = True
             raise
@@ -105,6 +109,16 @@ class Fetcher:
         if self._destination.was_made(folder.names):
             self.made.append(folder)
         self._run.ledger.end(folder.row, ItemState.DONE)
+
+    def _set_attributes(self, change: AttributesToSet) -> None:
+        self._run.switch.check()
+        try:
+            with self._destination.folder(change.folder) as folder:
+                folder.set_mode("" if change.is_folder else change.name, change.stamp, change.mode)
+        except LocalFileError as error:
+            self._run.ledger.end(change.row, ItemState.FAILED, error)
+        else:
+            self._run.ledger.end(change.row, ItemState.ATTRIBUTES)
 
     def _make(self, file: FileToFetch) -> None:
         """A link or an empty file, for which nothing need come."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sfos.client.local.chunking import Stamp
-from sfos.client.local.writing import partial_name
+from sfos.client.local.names import partial_name
 from sfos.client.transfer.ledger import Row
 from sfos.protocol import MIN_CHUNK_BYTES, ChunkRecord, Entry
 
@@ -54,14 +54,30 @@ class FileToFetch(msgspec.Struct, frozen=True):
         return partial_name(self.entry.content or b"", self.name)
 
 
+class AttributesToSet(msgspec.Struct, frozen=True):
+    """Mode of a file or folder here that is as it is on the server, but for that.
+
+    `is_folder`: the folder `folder` itself; else `name` in it, in the state of `stamp`. `row`: see FileToFetch.
+    """
+
+    row: Row
+    folder: tuple[str, ...]
+    name: str
+    stamp: Stamp
+    mode: int
+    is_folder: bool = False
+
+
 class Step(msgspec.Struct, frozen=True):
-    """Work that can be done before the next step is known: the folders are made, then the files are fetched.
+    """Work that can be done before the next step is known: the folders are made, then the files are fetched; attributes
+    are set when all has come.
 
     An empty one says that something will have to be fetched.
     """
 
     folders: Sequence[FolderToMake] = ()
     files: Sequence[FileToFetch] = ()
+    attributes: Sequence[AttributesToSet] = ()
 
 
 class FetchingFile(msgspec.Struct, eq=False):
@@ -82,4 +98,4 @@ class FetchingFile(msgspec.Struct, eq=False):
     @property
     def partial(self) -> str:
         """The temporary name."""
-        return partial_name(self.todo.content, self.todo.name + self.partial_suffix)
+        return partial_name(self.todo.content, self.todo.name, self.partial_suffix)

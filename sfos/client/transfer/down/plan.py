@@ -10,19 +10,20 @@ import os
 import stat
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 
 import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
-from sfos.client.local.chunking import Stamp
+from sfos.client.local.chunking import Stamp, nearest_time_ns
 from sfos.client.local.destination import Destination
+from sfos.client.local.left_over import LeftOver
 from sfos.client.local.names import all_plain, numbered, to_local
 from sfos.client.local.writing import NOTHING, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
-from sfos.client.transfer.down.files import FileToFetch, FolderToMake, Step
+from sfos.client.transfer.down.files import AttributesToSet, FileToFetch, FolderToMake, Step
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
@@ -42,6 +43,7 @@ from sfos.protocol import (
 )
 
 _MOST_NUMBERS = 1000
+_PERMISSIONS = 0o777
 _WINDOWS = sys.platform == "win32"
 
 
@@ -103,7 +105,8 @@ class DownloadPlanner:
         self._closed: set[int] = set()  # remote folders that have no place here
         self._folders: list[FolderToMake] = []  # of the next step
         self._files: list[FileToFetch] = []  # of the next step: those that go where nothing is yet
-        self._others: list[FileToFetch] = []  # of the last step
+        self._others: list[FileToFetch] = []  # of the last step, and those attributes
+        self._attributes: list[AttributesToSet] = []
         self._announced = False
         self._missing: set[tuple[str, ...]] = set()  # local folders that were not there when they were planned
         self._roots = roots
@@ -115,6 +118,7 @@ class DownloadPlanner:
 
         Raises: Cancelled; ConnectionFailed and the like, which end the job.
         """
+        left_over: dict[tuple[str, ...], LeftOver] = {}
         for root in roots:
             self._switch.wait_open()
             remote = root.entry.path or root.entry.name
@@ -124,10 +128,14 @@ class DownloadPlanner:
                 yield from self._walk(root, remote)
             else:
                 with self._destination.look_in(root.folder) as opened:
+                    if opened is not None:
+                        if root.folder not in left_over:
+                            left_over[root.folder] = LeftOver(opened)
+                        left_over[root.folder].remove_others(root.entry.content or b"", root.name or root.entry.name)
                     self._take(root.entry, remote, root.folder, opened, root.name, root.row)
                 yield from self._next_step()
-        if self._others:
-            yield Step(files=self._others)
+        if self._others or self._attributes:
+            yield Step(files=self._others, attributes=self._attributes)
 
     def _next_step(self) -> Iterator[Step]:
         """Whatever was taken since the last step, if there is anything; or the word that there will be."""
@@ -167,6 +175,10 @@ class DownloadPlanner:
                 self._problem(Root(root.entry, root.folder, root.name), path, folder, "folder", listing.error)
                 continue
             with self._destination.look_in(folder) as opened:
+                if opened is not None and folder not in self._missing:
+                    left = LeftOver(opened)
+                    for entry in listing.entries if left.is_any else ():
+                        left.remove_others(entry.content or b"", entry.name)
                 for entry in self._take_together(listing.entries, path, folder, opened):
                     if entry.kind != "folder":
                         self._take(entry, f"{path}/{entry.name}", folder, opened, None, None)
@@ -190,6 +202,7 @@ class DownloadPlanner:
             local = above if whole_space else (*above, self._local_name(entry, above, name))
             with self._destination.look_in(local) as opened:
                 is_missing = opened is None
+                there = opened.status() if opened is not None and not whole_space else None
         except SfosError as error:
             self._closed.add(entry.node)
             self._problem(root, remote, above, "folder", error, row)
@@ -199,7 +212,20 @@ class DownloadPlanner:
             self._roots.add(row, root)
             self._missing.add(local)
             self._folders.append(FolderToMake(row, entry, local))
-        elif row is not None:
+            return local
+        differs = there is not None and self._compare_attributes(
+            entry,
+            there,
+            lambda mode: AttributesToSet(
+                row or self._ledger.add(self._destination.root.joinpath(*local), remote, "folder", 0),
+                local,
+                "",
+                Stamp.of(there),
+                mode,
+                is_folder=True,
+            ),
+        )
+        if row is not None and not differs:
             self._ledger.end(row, ItemState.DONE)
         return local
 
@@ -309,7 +335,13 @@ class DownloadPlanner:
             if stat.S_ISDIR(there.st_mode):
                 raise IsAFolder("A folder of this name is here.", subject=str(path))
             if self._same(entry, there, path):
-                self._ledger.end(row, ItemState.UNCHANGED)
+                if not stat.S_ISREG(there.st_mode) or not self._compare_attributes(
+                    entry,
+                    there,
+                    lambda mode: AttributesToSet(row, folder, name, Stamp.of(there), mode),
+                    row,
+                ):
+                    self._ledger.end(row, ItemState.UNCHANGED)
                 return
             choice, was_looked_at = self._conflicts.settle(
                 name, path, there.st_size, there.st_mtime_ns, entry, printable(remote)
@@ -322,6 +354,30 @@ class DownloadPlanner:
                 name, over = self._free_name(seen, folder, name), NOTHING
                 row.leaf = name
         self._others.append(FileToFetch(row, entry, folder, name, over))
+
+    def _compare_attributes(
+        self,
+        entry: Entry,
+        there: os.stat_result,
+        change: Callable[[int], AttributesToSet],
+        row: Row | None = None,
+    ) -> bool:
+        """Whether the mode of what is here is to be set, for another one comes with the same content.
+
+        Without a word of the person, only what closes: bits of the group and of others that the server does not have.
+        What else differs, somebody here may have wanted so. `row`: by which that is told.
+        """
+        mode = entry.attrs.mode if entry.attrs is not None else None
+        here = there.st_mode & _PERMISSIONS
+        if _WINDOWS or mode is None or mode & _PERMISSIONS == here or self._conflicts.skips:
+            return False
+        mode &= _PERMISSIONS
+        if not self._conflicts.replaces and not _only_closes(here, mode):
+            if row is not None:
+                self._ledger.remark(row, f"Its mode is {here:04o} here and {mode:04o} on the server; it was left so.")
+            return False
+        self._attributes.append(change(mode))
+        return True
 
     def _same(self, entry: Entry, there: os.stat_result, path: Path) -> bool:
         if entry.kind == "symlink":
@@ -358,12 +414,22 @@ class DownloadPlanner:
         return again
 
 
+def _only_closes(here: int, coming: int) -> bool:
+    """Whether the coming mode is the one here without some bits of the group and of others."""
+    return not coming & ~here and not (here & ~coming) & stat.S_IRWXU
+
+
 def _is_here(entry: Entry, folder: LocalFolder) -> bool:
     """Whether a file of this name, size and time is in the folder."""
     try:
         there = folder.look(entry.name)
     except LocalFileError:
         return False  # to be looked at again, and told of
-    if there is None or there.st_mtime_ns != entry.mtime_ns or there.st_size != entry.size:
+    if there is None or there.st_size != entry.size:
+        return False
+    mode = entry.attrs.mode if entry.attrs is not None and not _WINDOWS else None
+    if mode is not None and (mode ^ there.st_mode) & _PERMISSIONS:
+        return False
+    if there.st_mtime_ns != entry.mtime_ns and nearest_time_ns(there.st_mtime_ns) != entry.mtime_ns:
         return False
     return stat.S_ISREG(there.st_mode)

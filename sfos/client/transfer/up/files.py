@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from sfos.client.local.chunking import nearest_time_ns
 from sfos.client.local.scan import LocalEntry
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.known_chunks import KnownChunks
@@ -57,11 +58,22 @@ class FileToSend(msgspec.Struct, frozen=True):
     if_unchanged: bool = False
 
 
+class AttributesToSend(msgspec.Struct, frozen=True):
+    """Mode of what is on the server as it is here, but for that. `row`: see FileToSend."""
+
+    row: Row
+    node: int
+    revision: Revision
+    mode: int
+
+
 class Step(msgspec.Struct, frozen=True):
-    """Work that can be done before the next step is known: the folders are made, then the files are sent."""
+    """Work that can be done before the next step is known: the folders are made, then the files are sent, and
+    attributes."""
 
     folders: Sequence[FolderToMake | PathToMake] = ()
     files: Sequence[FileToSend] = ()
+    attributes: Sequence[AttributesToSend] = ()
 
 
 class SendingFile(msgspec.Struct, eq=False):
@@ -101,8 +113,20 @@ class SendingFile(msgspec.Struct, eq=False):
 
 def attributes_of(local: LocalEntry) -> Attributes:
     """More that the server keeps of it: permission bits (where there are such), and where a symlink points."""
-    mode = local.stamp.mode if sys.platform != "win32" and local.kind != "symlink" else None
-    return Attributes(mode=mode, link=local.link)
+    return Attributes(mode=mode_of(local), link=local.link)
+
+
+def mode_of(local: LocalEntry) -> int | None:
+    """The permission bits that the server is to keep; None where there are none, so that those there stay."""
+    return local.stamp.mode if sys.platform != "win32" and local.kind != "symlink" else None
+
+
+def time_to_send_ns(ledger: Ledger, row: Row, mtime_ns: int) -> int:
+    """The time that the server is to keep of an item: its own, or the nearest one that can be, and a word about it."""
+    nearest = nearest_time_ns(mtime_ns)
+    if nearest != mtime_ns:
+        ledger.remark(row, "Its time cannot be kept, for times go from 1677 to 2262; it got the nearest one.")
+    return nearest
 
 
 class SentFiles:

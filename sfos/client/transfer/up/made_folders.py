@@ -8,7 +8,15 @@ from sfos.client.api import Api, new_op_id
 from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.ledger import Ledger
 from sfos.client.transfer.switch import Switch
-from sfos.client.transfer.up.files import FileToSend, FolderToMake, Parent, PathToMake, attributes_of, node_of
+from sfos.client.transfer.up.files import (
+    FileToSend,
+    FolderToMake,
+    Parent,
+    PathToMake,
+    attributes_of,
+    node_of,
+    time_to_send_ns,
+)
 from sfos.protocol import (
     MUST_NOT_EXIST,
     AlreadyExists,
@@ -75,7 +83,7 @@ class MadeFolders:
             CommitItem(
                 target=Target(parent=node_of(folder.parent, self._nodes), name=folder.local.name),
                 kind="folder",
-                mtime_ns=folder.local.stamp.mtime_ns,
+                mtime_ns=time_to_send_ns(self._ledger, folder.row, folder.local.stamp.mtime_ns),
                 attrs=attributes_of(folder.local),
                 if_revision=MUST_NOT_EXIST,
             )

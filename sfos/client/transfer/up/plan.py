@@ -10,24 +10,22 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown
-from sfos.client.listing import Detail
-from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
+from sfos.client.local.scan import MODE_BITS, Found, LeftOut, LocalEntry, LocalProblem, look_at, scan_folder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
-from sfos.client.transfer.up.files import FileToSend, PathToMake, Step
+from sfos.client.transfer.up.files import AttributesToSend, FileToSend, PathToMake, Step, mode_of
 from sfos.client.transfer.up.folders import RemoteFolders, Wanted
 from sfos.client.transfer.up.remote_folder import RemoteFolder
 from sfos.protocol import (
-    MAX_DEPTH,
     MUST_NOT_EXIST,
     OTHER_KIND,
     Entry,
@@ -73,8 +71,9 @@ class UploadPlanner:
         self._conflicts = Conflicts(Direction.UPLOAD, answers, run.switch, space, checksum=checksum)
         self._follow = follow_symlinks
         self._checksum = checksum
-        self._folders = RemoteFolders(self._api, run.ledger, follow_symlinks=follow_symlinks)
-        self._files: list[FileToSend] = []  # of the next step
+        self._attributes: list[AttributesToSend] = []  # of the next step, as the files
+        self._files: list[FileToSend] = []
+        self._folders = RemoteFolders(self._api, run.ledger, follow_symlinks=follow_symlinks, found=self._folder_found)
 
     def _destination(self, folder: str | Ref | Entry) -> tuple[int | PathToMake, str]:
         """The folder to upload into, and its path. Raises: NotAFolder, TreeError."""
@@ -98,7 +97,7 @@ class UploadPlanner:
         if isinstance(node, PathToMake):
             parts = ()
         elif len(paths) > _FEW_ROOTS:
-            (listing,) = self._api.list_folders([Ref(node=node)], Detail.BRIEF)
+            (listing,) = self._api.list_folders([Ref(node=node)])
             if listing.error is not None:
                 raise listing.error
             parts = listing.columns
@@ -131,10 +130,11 @@ class UploadPlanner:
         yield from self._plan(self._roots_again(rows, folder))
 
     def _next_step(self) -> Iterator[Step]:
-        """The next step: the files taken since the last one, if there are any."""
-        if self._files:
+        """The next step: the files taken since the last one, and attributes, if there are any."""
+        if self._files or self._attributes:
             files, self._files = self._files, []
-            yield Step(files=files)
+            attributes, self._attributes = self._attributes, []
+            yield Step(files=files, attributes=attributes)
 
     def _plan(self, roots: Sequence[Root]) -> Iterator[Step]:
         paths = list(dict.fromkeys([node for root in roots if isinstance(node := root.parent.node, PathToMake)]))
@@ -147,19 +147,18 @@ class UploadPlanner:
             if not root.parent.is_listed:  # the next one is a question to the server: connect meanwhile
                 yield from self._next_step()
         yield from self._next_step()
-        depth = 0
         while level:
-            depth += 1
             below: list[Wanted] = []
             for local, remote in self._folders.matching(level):
                 yield from self._plan_folder(local, remote, below)
+            yield from self._next_step()
             missing = self._folders.missing()
             if missing:
                 yield Step(folders=[folder for folder, _ in missing])
             for folder, remote in missing:
                 if folder.row.state is not ItemState.FAILED:
                     yield from self._plan_folder(folder.local, remote, below)
-            level = below if depth < MAX_DEPTH else []
+            level = below
 
     def _plan_folder(self, local: LocalEntry, remote: RemoteFolder, below: list[Wanted]) -> Iterator[Step]:
         self._switch.wait_open()
@@ -168,7 +167,7 @@ class UploadPlanner:
             self._take_some(some, remote, below)
             yield from self._next_step()
 
-    def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[LocalEntry | LocalProblem]:
+    def _scan(self, folder: Path, remote: RemoteFolder) -> Iterator[Found]:
         """Content of a local folder, without the files that are the same on both sides: those are done with here.
 
         They are most of what there is, and this is all that is spent on each.
@@ -188,7 +187,8 @@ class UploadPlanner:
             except OSError:
                 return False  # to be looked at again, and told of
             name, size = listed.name, status.st_size
-            if not holds(name, size, status.st_mtime_ns) or not stat.S_ISREG(status.st_mode):
+            mode = status.st_mode
+            if not holds(name, size, status.st_mtime_ns, mode & MODE_BITS) or not stat.S_ISREG(mode):
                 return False
             leaves.append(name)
             sizes.append(size)
@@ -200,7 +200,7 @@ class UploadPlanner:
 
     def _take_some(
         self,
-        some: Sequence[LocalEntry | LocalProblem],
+        some: Sequence[Found],
         remote: RemoteFolder,
         folders: list[Wanted],
     ) -> None:
@@ -221,7 +221,7 @@ class UploadPlanner:
 
     def _take(
         self,
-        found: LocalEntry | LocalProblem,
+        found: Found,
         remote: RemoteFolder,
         row: Row | None,
         folders: list[Wanted],
@@ -232,6 +232,10 @@ class UploadPlanner:
                 row = self._ledger.add(found.path, remote.path, "folder", 0)
             row = row or self._ledger.add(found.path, path, "file", 0)
             self._ledger.end_anew(row, ItemState.FAILED, found.error)
+        elif isinstance(found, LeftOut):
+            row = row or self._ledger.add(found.path, path, "file", 0)
+            self._ledger.end_anew(row, ItemState.SKIPPED)
+            self._ledger.remark(row, found.reason)
         elif found.kind == "folder":
             folders.append((found, remote, row))
         else:
@@ -259,7 +263,8 @@ class UploadPlanner:
         if there.kind == "folder":
             raise IsAFolder("On the server a folder has this name.", subject=row.remote)
         if self._same(local, there):
-            self._ledger.end(row, ItemState.UNCHANGED)
+            if not self._compare_attributes(local, there, lambda: row):
+                self._ledger.end(row, ItemState.UNCHANGED)
             return
         stamp = local.stamp
         choice, seen = self._conflicts.settle(local.name, local.path, stamp.size, stamp.mtime_ns, there, row.remote)
@@ -270,6 +275,22 @@ class UploadPlanner:
             self._add(row, local, remote, remote.free_name(local.name), MUST_NOT_EXIST, there)
         else:
             self._ledger.end(row, ItemState.SKIPPED)
+
+    def _folder_found(self, local: LocalEntry, there: Entry, path: str, row: Row | None) -> None:
+        """Take a folder that is on both sides: no item of the job, unless it is tried again, or its mode differs."""
+        if row is not None:
+            self._ledger.again(row, 0)
+        differs = self._compare_attributes(local, there, lambda: row or self._ledger.add(local.path, path, "folder", 0))
+        if row is not None and not differs:
+            self._ledger.end(row, ItemState.DONE)
+
+    def _compare_attributes(self, local: LocalEntry, there: Entry, row: Callable[[], Row]) -> bool:
+        """Whether its mode is to be sent, for there is another one with the same content."""
+        mode = mode_of(local)
+        if mode is None or not self._conflicts.overrides or (there.attrs is not None and there.attrs.mode == mode):
+            return False
+        self._attributes.append(AttributesToSend(row(), there.node, there.revision, mode))
+        return True
 
     def _same(self, local: LocalEntry, there: Entry) -> bool:
         if local.kind != there.kind:

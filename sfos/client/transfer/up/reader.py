@@ -19,11 +19,12 @@ from sfos.client.transfer.events import ItemState
 from sfos.client.transfer.known_chunks import KnownChunks
 from sfos.client.transfer.pieces import Divider, bytes_of
 from sfos.client.transfer.up.block import LARGE_BLOCK_BYTES, Block
-from sfos.client.transfer.up.files import FileToSend, SendingFile
+from sfos.client.transfer.up.files import FileToSend, SendingFile, time_to_send_ns
 from sfos.client.transfer.up.queue import SendQueue
 from sfos.client.transfer.up.sending import Sending
 from sfos.protocol import (
     MAX_CHUNK_BYTES,
+    MAX_TIME_NS,
     MIN_CHUNK_BYTES,
     ChunkRecord,
     SfosError,
@@ -109,7 +110,7 @@ class Reader:
         if not read_small(local.text, stamp, space, follow_symlinks=self._follow, exactly=todo.if_unchanged):
             return False
         file = SendingFile(todo)
-        file.size, file.mtime_ns = size, stamp.mtime_ns
+        file.size, file.mtime_ns = size, self._time_of(todo, stamp.mtime_ns)
         self._add_small(block, file, space[:size])
         return True
 
@@ -133,13 +134,13 @@ class Reader:
     def _read_once(self, file: SendingFile) -> None:
         todo = file.todo
         if todo.local.kind == "symlink":
-            file.mtime_ns = todo.local.stamp.mtime_ns
+            file.mtime_ns = self._time_of(todo, todo.local.stamp.mtime_ns)
             self._small_block(0).add_file(file, None)
             return
         with open_source(todo.local.path, follow_symlinks=self._follow) as source:
             if todo.if_unchanged:
                 source.check_is(todo.local.stamp)
-            file.size, file.mtime_ns = source.stamp.size, source.stamp.mtime_ns
+            file.size, file.mtime_ns = source.stamp.size, self._time_of(todo, source.stamp.mtime_ns)
             self._ledger.resize(todo.row, file.size)
             if source.stamp.size <= MIN_CHUNK_BYTES:
                 block = self._small_block(file.size)
@@ -148,6 +149,11 @@ class Reader:
                 self._add_small(block, file, block.free(count))
             else:
                 self._read_large(file, source)
+
+    def _time_of(self, todo: FileToSend, mtime_ns: int) -> int:
+        if -MAX_TIME_NS <= mtime_ns <= MAX_TIME_NS:
+            return mtime_ns
+        return time_to_send_ns(self._ledger, todo.row, mtime_ns)
 
     def _small_block(self, size: int) -> Block:
         """A block of small files in which there is room for so many bytes more."""

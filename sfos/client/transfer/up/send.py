@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from sfos.client.transfer.lane import lanes
 from sfos.client.transfer.run import Run
+from sfos.client.transfer.up.attributes import send_attributes
 from sfos.client.transfer.up.block import LARGE_BLOCK_BYTES
 from sfos.client.transfer.up.files import Step
 from sfos.client.transfer.up.made_folders import MadeFolders
@@ -24,6 +25,7 @@ class Sender:
 
     def __init__(self, run: Run, space: SpaceInfo, *, follow_symlinks: bool = False) -> None:
         self._run = run
+        self._space = space
         blocks = run.memory_bytes // LARGE_BLOCK_BYTES
         self._api = run.session.space(space)
         self._sending = Sending(self._api, run.ledger, run.switch, blocks, run.options.batch_bytes)
@@ -48,5 +50,6 @@ class Sender:
                 if step.folders:
                     folders.make(step.folders)
                 reader.take(folders.reachable(step.files))
+                send_attributes(run, self._space, step.attributes)
             run.ledger.set_planned(True)
             reader.read_all()

@@ -135,6 +135,11 @@ def encode_attrs(attrs: Attributes | None) -> bytes | None:
     return None if attrs is None or attrs == Attributes() else _encoder.encode(attrs)
 
 
+def encode_fields(attrs: AttributesRead) -> bytes:
+    """Attributes as `encode_attrs` has them, with those of a newer version of this program."""
+    return _encoder.encode(attrs.fields())
+
+
 @lru_cache(_KEPT_ATTRIBUTES)
 def decode_attrs(plain: bytes) -> AttributesRead:
     """The attributes that were sealed into a row, also those of a newer version of this program."""
