@@ -8,7 +8,6 @@ Chunks that are damaged or gone are marked in the catalog, so that whoever uploa
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sfos.protocol import MAX_CHUNK_BYTES, chunk_id
@@ -20,14 +19,13 @@ from sfos.server.chunks.store import StoredChunk
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import CodecUnknown, StorageFault, TokenDamaged
 from sfos.server.maintenance.findings import Finding, Findings
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.maintenance.verify_age import check_age
 from sfos.server.maintenance.verify_contents import check_contents
 from sfos.server.maintenance.verify_rows import check_rows
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.operations.downloads import mark_as_hurt, open_chunk
 from sfos.server.vault.tokens import OPEN_SLACK
-
-Progress = Callable[[str, int, int], None]  # what is looked at, how much of it is done, of how much
 
 
 @dataclass(slots=True)
@@ -53,7 +51,7 @@ class Verified:
         return not self.findings
 
 
-def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lambda *_: None) -> Verified:
+def verify_space(context: SpaceContext, *, full: bool, progress: Progress = silent) -> Verified:
     """Look at everything. Never raises for what is wrong with the space, but says it."""
     result = Verified()
     findings = Findings(context)
