@@ -20,7 +20,9 @@ from sfos.server.disk.durable_files import sync_directory
 from sfos.server.disk.sqlite import is_damaged, open_database
 
 _ROWS_AT_ONCE = 10_000  # in a transaction, each of which costs a few fsyncs
-_BYTES_AT_ONCE = 64 * 1024 * 1024
+_BYTES_AT_ONCE = 32 * 1024 * 1024
+# KiB: room for all that a transaction writes. What has none is written before its time, after an fsync of the journal.
+_CACHE = "PRAGMA cache_size = -65536"
 
 _HELD_INDEX = "CREATE INDEX IF NOT EXISTS tokens_held ON tokens (location, chunk)"
 _GONE_TABLE = "CREATE TABLE IF NOT EXISTS gone (location INTEGER PRIMARY KEY, generation INTEGER NOT NULL)"
@@ -33,7 +35,7 @@ _HELD = """
     WHERE held.location > ? ORDER BY held.location LIMIT ?
 """
 _COPY = """
-    INSERT INTO main.tokens (location, chunk, stored_ms, token)
+    INSERT OR FAIL INTO main.tokens (location, chunk, stored_ms, token)
     SELECT found.location, found.chunk, found.stored_ms, found.token
     FROM temp.lacking CROSS JOIN source.tokens AS found ON found.location = lacking.number
     WHERE found.chunk = lacking.chunk AND length(found.token) = lacking.sealed_len ORDER BY lacking.number
@@ -207,8 +209,9 @@ class _Copying:
         self._gone, self._named_again, self._lacking, self._lacking_bytes = [], [], [], 0
 
     def _copy(self) -> None:
-        self._connection.execute("DELETE FROM temp.lacking")
-        self._connection.executemany("INSERT INTO temp.lacking VALUES (?, ?, ?)", self._lacking)
+        with _transaction(self._connection):
+            self._connection.execute("DELETE FROM temp.lacking")
+            self._connection.executemany("INSERT INTO temp.lacking VALUES (?, ?, ?)", self._lacking)
         try:
             copied = self._copied()
         except sqlite3.DatabaseError as error:
@@ -244,6 +247,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     path.touch(mode=0o600)
     with open_database(path, "rw") as connection:
         connection.execute(PAGE_SIZE)
+        connection.execute(_CACHE)
         connection.execute("PRAGMA auto_vacuum = 2")
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute(TOKENS_TABLE)

@@ -19,9 +19,8 @@ from sfos.server.maintenance.backup_layout import NoBackup
 _DISK_LOCATION = re.compile(r"disk:([0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8})")
 _SMALL_LOCATION = re.compile(r"small:([1-9][0-9]{0,18})")  # as they are written: otherwise their order would be another
 
-_IN_ORDER = "SELECT id, location, sealed_len FROM chunks WHERE location LIKE ? ORDER BY length(location), location"
-_NEITHER = "SELECT location FROM chunks WHERE (location LIKE 'small:%' OR location LIKE 'disk:%') IS NOT TRUE LIMIT 1"
-_HOW_MANY = "SELECT count(*) FROM chunks WHERE location LIKE ?"
+_IN_ORDER = "SELECT id, location, sealed_len FROM chunks WHERE location GLOB ? ORDER BY length(location), location"
+_KINDS = "SELECT substr(location, 1, 5), count(*), min(location) FROM chunks GROUP BY 1"
 _AT_ONCE = 1_000
 _SORTER = "PRAGMA cache_size = -16384"  # KiB: as much is sorted in memory at a time
 
@@ -38,13 +37,15 @@ class NamedChunks:
         self.epoch: bytes = row[0]
         self.seq: int = row[1]
         self.digest: bytes = row[2]
-        if (wrong := connection.execute(_NEITHER).fetchone()) is not None:
-            raise NoBackup(f"{path}: {wrong[0]!r} is no location")
-        self.small, self.on_disk = (self._count(front) for front in ("small:%", "disk:%"))
+        kinds = {front: (count, one) for front, count, one in connection.execute(_KINDS)}
+        self.small, _ = kinds.pop("small", (0, ""))
+        self.on_disk, _ = kinds.pop("disk:", (0, ""))
+        for _, wrong in kinds.values():
+            raise NoBackup(f"{path}: {wrong!r} is no location")
 
     def each_small(self) -> Iterator[SmallChunk]:
         """Those in the database of small ones, in the order of their numbers. Raises: NoBackup."""
-        for chunk, location, sealed_len in self._each("small:%"):
+        for chunk, location, sealed_len in self._each("small*"):
             found = _SMALL_LOCATION.fullmatch(location)
             if found is None or int(found[1]) >= 2**63:
                 raise NoBackup(f"{self._path}: {location!r} is no location")
@@ -52,14 +53,11 @@ class NamedChunks:
 
     def each_on_disk(self) -> Iterator[tuple[str, int]]:
         """(Path below chunks/, bytes) of those that are files, in order. Raises: NoBackup."""
-        for _, location, sealed_len in self._each("disk:%"):
+        for _, location, sealed_len in self._each("disk:*"):
             found = _DISK_LOCATION.fullmatch(location)
             if found is None:
                 raise NoBackup(f"{self._path}: {location!r} is no location")
             yield found[1], sealed_len
-
-    def _count(self, front: str) -> int:
-        return int(self._connection.execute(_HOW_MANY, (front,)).fetchone()[0])
 
     def _each(self, front: str) -> Iterator[tuple[bytes, str, int]]:
         cursor = self._connection.execute(_IN_ORDER, (front,))
