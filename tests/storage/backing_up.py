@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sfos.server.maintenance.backup import BackedUp, back_up
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.maintenance.restore import Restored, find_snapshot, restore
 from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.registry import SpaceRegistry
@@ -29,15 +30,22 @@ class Backups:
     new_registry: NewRegistry
     space_id: str
 
-    def make(self, keep: int | None = None) -> BackedUp:
+    def make(self, keep: int | None = None, progress: Callable[[str], Progress] = lambda _: silent) -> BackedUp:
         now = dt.datetime.now(dt.UTC)
-        return back_up(self.storage, self.accounts, self.place, lambda: now, lambda _: None, keep=keep)
+        return back_up(
+            self.storage, self.accounts, self.place, lambda: now, lambda _: None, keep=keep, progress=progress
+        )
 
-    def bring_back(self, name: str | None = None, key: MasterKey | None = None) -> Restored:
+    def bring_back(
+        self,
+        name: str | None = None,
+        key: MasterKey | None = None,
+        progress: Callable[[str], Progress] = lambda _: silent,
+    ) -> Restored:
         snapshot = find_snapshot(self.place, name)
         accounts = self.home / "secrets" / "credentials.json"
         live = LiveMasterKey(key or self.master)
-        return restore(self.place, snapshot, self.home / "server_storage", self.home / "temp", accounts, live)
+        return restore(self.place, snapshot, self.home / "server_storage", self.home / "temp", accounts, live, progress)
 
     def at_home(self, home: Path) -> Backups:
         """The same backups, to be brought back there."""

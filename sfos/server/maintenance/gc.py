@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import bindparam, delete, except_, select, update
+from sqlalchemy import bindparam, delete, except_, func, select, update
 
 from sfos.server.catalog.chunk_rows import DELETE_UNUSED
 from sfos.server.catalog.engine import Transaction
@@ -25,6 +25,7 @@ from sfos.server.catalog.space_row import add_stored_bytes, read_space_row
 from sfos.server.catalog.statement import InStatement, Statement
 from sfos.server.chunks.store import StoredChunk
 from sfos.server.maintenance.lease import collecting
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.spaces.operations.context import SpaceContext
 
 # A file whose row is about to be written must not be taken for an orphan, however short the grace is set.
@@ -68,6 +69,12 @@ _OVERDUE = Statement(
     .where(chunks.c.space == bindparam("space"), chunks.c.pending_since < bindparam("before"))
     .limit(bindparam("limit"))
 )
+_HOW_MANY = Statement(select(func.count()).select_from(chunks).where(chunks.c.space == bindparam("space")))
+_HOW_MANY_OVERDUE = Statement(
+    select(func.count())
+    .select_from(chunks)
+    .where(chunks.c.space == bindparam("space"), chunks.c.pending_since < bindparam("before"))
+)
 _LOCATIONS = InStatement(
     lambda names: select(chunks.c.location).where(
         chunks.c.space == bindparam("space"), chunks.c.id.in_([bindparam(name) for name in names])
@@ -93,22 +100,28 @@ class Collected:
     replies: int = 0
 
 
-def collect_garbage(context: SpaceContext, grace_ms: int, stopping: Callable[[], bool] = lambda: False) -> Collected:
+def collect_garbage(
+    context: SpaceContext,
+    grace_ms: int,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Progress = silent,
+) -> Collected:
     """Remove what nothing has referred to for `grace_ms`; less of it once `stopping` says so.
 
     Raises: HeldOff, SfosError, OSError.
     """
     with collecting(context.directory):
-        return _collect(context, grace_ms, stopping)
+        return _collect(context, grace_ms, stopping, progress)
 
 
-def _collect(context: SpaceContext, grace_ms: int, stopping: Callable[[], bool]) -> Collected:
+def _collect(context: SpaceContext, grace_ms: int, stopping: Callable[[], bool], progress: Progress) -> Collected:
     done = Collected()
     now_ms = context.now_ms()
+    progress("looking for what nothing refers to", 0, 0)
     done.lists = _delete_unused_lists(context)
     done.marked = _mark_unused_chunks(context, now_ms)
-    _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping)
-    done.orphans = _delete_orphans(context, now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS), stopping)
+    _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping, progress)
+    done.orphans = _delete_orphans(context, now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS), stopping, progress)
     with context.catalog.write() as tx:
         done.replies = tx.run(_FORGET_REPLIES, reply=None, before=now_ms - REPLIES_KEPT_MS)
     context.store.compact()
@@ -160,9 +173,11 @@ def _begun_since(tx: Transaction, seq: int) -> set[bytes]:
 
 
 def _delete_overdue_chunks(
-    context: SpaceContext, before_ms: int, done: Collected, stopping: Callable[[], bool]
+    context: SpaceContext, before_ms: int, done: Collected, stopping: Callable[[], bool], progress: Progress
 ) -> None:
+    total = _count(context, _HOW_MANY_OVERDUE, before=before_ms) if progress is not silent else 0
     while not stopping():
+        progress("unused chunks", done.chunks, total)
         locations: list[str] = []
         freed = 0
         with context.catalog.write() as tx:
@@ -178,15 +193,24 @@ def _delete_overdue_chunks(
         done.bytes += freed
 
 
-def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[], bool]) -> int:
-    count = 0
+def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[], bool], progress: Progress) -> int:
+    count = looked = 0
+    total = _count(context, _HOW_MANY) if progress is not silent else 0
     for stored in _batches(one for one in context.store.list_stored() if one.stored_ms < before_ms):
         if stopping():
             break
+        progress("what is stored", looked, total)
+        looked += len(stored)
         orphans = orphans_among(context, stored)
         context.store.delete([one.location for one in orphans])
         count += len(orphans)
     return count
+
+
+def _count(context: SpaceContext, statement: Statement, **parameters: object) -> int:
+    with context.catalog.read() as tx:
+        found = tx.one(statement, **parameters)
+    return 0 if found is None else int(found[0])
 
 
 def orphans_among(context: SpaceContext, stored: list[StoredChunk]) -> list[StoredChunk]:

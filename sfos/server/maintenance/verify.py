@@ -72,7 +72,7 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
             findings.add("row", wrong)
         check_rows(context, tx, row, findings, result, progress)
         result.packed += check_contents(context, tx, findings, progress)
-        check_stored(context, tx, row, findings, result, progress)
+        check_stored(context, tx, row, findings, result, progress, vouched=head is not None)
     if head is not None:
         _check_head(context, row, head, findings)
     if full:

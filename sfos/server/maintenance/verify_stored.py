@@ -52,9 +52,16 @@ class Counts(Protocol):
 
 
 def check_stored(
-    context: SpaceContext, tx: Transaction, row: SpaceRow, findings: Findings, counts: Counts, progress: Progress
+    context: SpaceContext,
+    tx: Transaction,
+    row: SpaceRow,
+    findings: Findings,
+    counts: Counts,
+    progress: Progress,
+    *,
+    vouched: bool,
 ) -> None:
-    """Compare the rows of `tx` with what the store lists now."""
+    """Compare the rows of `tx` with what the store lists now. `vouched`: whether there is a HEAD file."""
     found = tx.one(_HOW_MANY)
     total = 0 if found is None else int(found[0])
     check = _Check(context, findings, counts, commit_time_ms(tx, row.seq))
@@ -79,7 +86,7 @@ def check_stored(
     while there is not None:
         check.without_row(there)
         there = next(listed, None)
-    check.finish(row.seq)
+    check.finish(row.seq, vouched=vouched)
     if counts.bytes_stored != row.bytes_stored:
         findings.add("counters", f"stored bytes are {counts.bytes_stored}, and counted as {row.bytes_stored}")
 
@@ -136,11 +143,11 @@ class _Check:
         if stored.chunk_id is not None:
             self._latest_ms = max(self._latest_ms, stored.stored_ms)
 
-    def finish(self, seq: int) -> None:
+    def finish(self, seq: int, *, vouched: bool) -> None:
         """Say what is left to be said."""
         self._say_lacking()
         if self._latest_ms > self._known_ms:
-            self._counts.newer = check_age(self._context, seq, self._known_ms, self._findings)
+            self._counts.newer = check_age(self._context, seq, self._known_ms, self._findings, vouched=vouched)
 
     def _say_lacking(self) -> None:
         """Garbage collection may have run since the snapshot, so the rows are asked once more."""
