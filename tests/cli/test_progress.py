@@ -168,3 +168,11 @@ def test_a_conflict_shows_both_files_and_which_is_newer() -> None:
     assert server.endswith("  /a       newer")
     assert here.startswith("  here    5 B     2020-09-1")
     assert here.endswith("  /here/a")
+
+
+def test_what_a_job_never_came_to_look_at_is_said_to_be_unknown() -> None:
+    found = tally(ItemState.DONE, ItemState.CANCELLED, ItemState.WAITING)
+    said = summarise(found, Direction.UPLOAD, JobState.FAILED, 0.5, planned=False)
+    assert said == "Uploaded 1 file (1.0 kB) in 0.5 s; 2 not finished, and more that was not looked at yet."
+    said = summarise(tally(ItemState.DONE, ItemState.DONE), Direction.UPLOAD, JobState.FAILED, 0.5, planned=False)
+    assert said == "Uploaded 2 files (2.0 kB) in 0.5 s; not all was looked at yet."

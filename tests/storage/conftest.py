@@ -14,6 +14,7 @@ from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
 from sfos.server.spaces.space import Space
 from sfos.server.vault.master import MasterKey
+from tests.storage.backing_up import Backups, NewRegistry
 from tests.storage.clock import Clock
 from tests.storage.desk import Desk
 
@@ -97,3 +98,12 @@ def desk(request: pytest.FixtureRequest, registry: SpaceRegistry, space: Space) 
         return
     with registry.inspect(SPACE_ID) as opened:
         assert verify_space(opened, full=True).findings == []
+
+
+@pytest.fixture
+def backups(tmp_path: Path, master: MasterKey, new_registry: NewRegistry) -> Backups:
+    """Backups of this test's directory."""
+    accounts = tmp_path / "credentials.json"
+    accounts.write_text("accounts of this test")
+    home = tmp_path / "second home"
+    return Backups(tmp_path / "server_storage", accounts, tmp_path / "backups", home, master, new_registry, SPACE_ID)

@@ -7,9 +7,8 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,64 +19,24 @@ from sfos.server.disk.durable_files import sync_directory
 from sfos.server.disk.storage_faults import MasterKeyWrong
 from sfos.server.maintenance import backup
 from sfos.server.maintenance import restore as restore_module
-from sfos.server.maintenance.backup import BackedUp, BackupRunning, NotForBackups, back_up
+from sfos.server.maintenance.backup import back_up
 from sfos.server.maintenance.backup_layout import NoBackup, snapshots_in
+from sfos.server.maintenance.backup_marker import BackupRunning, NotForBackups
 from sfos.server.maintenance.gc import collect_garbage
 from sfos.server.maintenance.lease import HeldOff, backup_lease
-from sfos.server.maintenance.restore import HomeNotEmpty, Restored, find_snapshot, restore
-from sfos.server.maintenance.verify import verify_space
+from sfos.server.maintenance.restore import HomeNotEmpty, find_snapshot
 from sfos.server.process.home_lock import HomeLock
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.spaces.restore_mark import MARK_FILE, RestoreUnfinished
-from sfos.server.vault.master import LiveMasterKey, MasterKey
+from sfos.server.vault.master import MasterKey
 from tests.storage import child, maintenance_kills
 from tests.storage.after_crash import SPACES
+from tests.storage.backing_up import Backups
 from tests.storage.conftest import SPACE_ID
 from tests.storage.crashing import open_registry
 from tests.storage.desk import Desk
 from tests.storage.kill_points import KillPoints
-
-NewRegistry = Callable[..., SpaceRegistry]
-
-
-@dataclass(frozen=True)
-class Backups:
-    """Backups of a home into the directory `place`, and what comes of them in a second home, which is empty."""
-
-    storage: Path
-    accounts: Path
-    place: Path
-    home: Path
-    master: MasterKey
-    new_registry: NewRegistry
-
-    def make(self, keep: int | None = None) -> BackedUp:
-        now = dt.datetime.now(dt.UTC)
-        return back_up(self.storage, self.accounts, self.place, lambda: now, lambda _: None, keep=keep)
-
-    def bring_back(self, name: str | None = None, key: MasterKey | None = None) -> Restored:
-        snapshot = find_snapshot(self.place, name)
-        accounts = self.home / "secrets" / "credentials.json"
-        live = LiveMasterKey(key or self.master)
-        return restore(self.place, snapshot, self.home / "server_storage", self.home / "temp", accounts, live)
-
-    def tree(self) -> dict[str, bytes | None]:
-        """All files of the space in the second home; it has to verify clean."""
-        registry = self.new_registry(home=self.home)
-        with registry.inspect(SPACE_ID) as context:
-            assert verify_space(context, full=True).findings == []
-        with registry.lease(SPACE_ID, create=False) as space:
-            return Desk(space).tree()
-
-
-@pytest.fixture
-def backups(tmp_path: Path, master: MasterKey, new_registry: NewRegistry) -> Backups:
-    accounts = tmp_path / "credentials.json"
-    accounts.write_text("accounts of this test")
-    return Backups(
-        tmp_path / "server_storage", accounts, tmp_path / "backups", tmp_path / "second home", master, new_registry
-    )
 
 
 def test_what_was_backed_up_comes_back_and_verifies(desk: Desk, backups: Backups) -> None:
@@ -173,7 +132,9 @@ def test_garbage_collection_waits_for_another_day_while_a_backup_runs(desk: Desk
     collect_garbage(context, 0)
 
 
-@pytest.mark.parametrize("step", ["_copy_catalog", "copy_chunks", "copy_small", "copy_durably", "write_durably"])
+@pytest.mark.parametrize(
+    "step", ["_copy_catalog", "copy_chunk_files", "add_small", "write_image", "copy_durably", "write_durably"]
+)
 def test_an_interrupted_backup_never_looks_complete(
     backups: Backups, step: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

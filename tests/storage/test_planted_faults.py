@@ -15,10 +15,10 @@ import pytest
 
 from sfos import config
 from sfos.programs import manage as manage_storage
-from sfos.protocol import MIN_ITERATIONS, DataDamaged, chunk_id, make_verifier
+from sfos.protocol import MIN_ITERATIONS, DataDamaged, StorageFailed, chunk_id, make_verifier
 from sfos.server.chunks.small import SmallStore
 from sfos.server.disk.sqlite import DatabaseError
-from sfos.server.disk.storage_faults import CatalogUnreadable, SmallChunksRolledBack
+from sfos.server.disk.storage_faults import CatalogUnreadable, CatalogUnvouched, SmallChunksRolledBack
 from sfos.server.home import open_spaces
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.spaces.operations.context import Caller
@@ -331,3 +331,43 @@ def test_a_look_beside_a_server_at_work_takes_nothing_for_lost(home: Home) -> No
             enough.set()
             thread.join()
     assert not failures
+
+
+@pytest.mark.allows_errors("what cannot be opened is logged")
+@pytest.mark.parametrize("files", [("small",), ("large",), ("small", "large")])
+def test_a_catalog_that_lost_its_log_and_its_head_is_not_served_as_if_it_were_empty(
+    tmp_path: Path, files: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next commit would write a new HEAD, and the next collection remove what the lost log told of."""
+    contents = {"small": b"a small file", "large": os.urandom(PIECE)}
+    loaded = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=tmp_path)
+    verifier = make_verifier("a pass phrase", bytes(16), MIN_ITERATIONS)
+    account = CredentialFile(loaded.server.credentials_file).add("alice", verifier, "admin")
+    made = Home(tmp_path, account.user_id, tmp_path / "older")
+    with closing(made.open()) as registry, registry.lease(made.space_id):
+        pass
+    with closing(made.open()) as registry, registry.lease(made.space_id) as space:
+        shutil.copytree(made.space, tmp_path / "killed")
+        for name in files:
+            Desk(space).put(f"/{name}", contents[name])
+        for path in ("chunks", "small.db", "small.db-wal"):  # as a kill leaves them
+            source, target = made.space / path, tmp_path / "killed" / path
+            if source.is_dir():
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            else:
+                shutil.copy(source, target)
+    shutil.rmtree(made.space)
+    shutil.copytree(tmp_path / "killed", made.space)
+    for lost in ("HEAD", "catalog.db-wal", "catalog.db-shm"):
+        (made.space / lost).unlink(missing_ok=True)
+    with closing(made.open()) as registry:
+        with pytest.raises(StorageFailed), registry.lease(made.space_id):
+            pass
+        with pytest.raises(CatalogUnvouched, match="put HEAD back"), registry.inspect(made.space_id):
+            pass
+    assert not (made.space / "HEAD").exists()
+    assert manage_storage.main(["--home", str(tmp_path), "gc"]) == 1
+    assert manage_storage.main(["--home", str(tmp_path), "verify"]) == 1
+    said = capsys.readouterr().out
+    assert "DAMAGED" in said
+    assert "catalog: it is older than what the chunk store holds" in said

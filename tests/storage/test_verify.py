@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,11 +20,13 @@ from sfos.programs import manage as manage_storage
 from sfos.protocol import DataDamaged, StorageFailed
 from sfos.server.disk.storage_faults import CatalogRolledBack, CatalogTooNew, CatalogUnreadable
 from sfos.server.home import open_spaces
+from sfos.server.maintenance import verify_rows
 from sfos.server.maintenance.stats import space_stats
 from sfos.server.maintenance.verify import verify_space
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.registry import SpaceRegistry
 from sfos.server.spaces.space import Space
+from tests.storage.backing_up import Backups
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 
@@ -413,3 +416,48 @@ def test_the_script_names_the_value_of_a_wrong_type_that_it_meets(home: Path, ma
         connection.execute("UPDATE commits SET time_ms = 'abc'")
     code, output, _ = manage("expire")
     assert (code, "commits, row '1': time_ms is text instead of integer" in output) == (1, True)
+
+
+def held_by(work: Callable[[], object]) -> int:
+    """The most bytes of Python's that `work` holds at a time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_neither_verification_nor_backup_holds_more_for_more_files(
+    desk: Desk, context: SpaceContext, backups: Backups
+) -> None:
+    """All that they read they read in some order, some at a time."""
+    work: dict[str, Callable[[], object]] = {
+        "verify": lambda: verify_space(context, full=False),
+        "backup": backups.make,
+    }
+
+    def fill(front: str, count: int) -> None:
+        for first in range(0, count, 1_000):
+            names = {f"/{front}/{number % 9}/{number}": number for number in range(first, first + 1_000)}
+            desk.put_many({path: b"%d of %s" % (number, front.encode()) for path, number in names.items()})
+        for number in range(count // 500):  # files of several chunks
+            desk.put(f"/{front}/several {number}", os.urandom(40_000))
+
+    fill("few", 1_000)
+    few = {name: held_by(do) for name, do in work.items()}
+    fill("many", 9_000)
+    many = {name: held_by(do) for name, do in work.items()}
+    assert verify_space(context, full=False).findings == []
+    each = {name: (many[name] - few[name]) / 9_000 for name in work}
+    assert {name: bytes_ for name, bytes_ in each.items() if bytes_ > 100} == {}
+
+
+def test_verification_asks_for_nothing_row_by_row_where_an_order_does(context: SpaceContext) -> None:
+    """A table that is read without an index for each row of another costs its square."""
+    with context.catalog.read() as tx:
+        for statement in (verify_rows._ALL_PAST, verify_rows._IN_NO_FOLDER, verify_rows._NOT_BELOW_ROOT):
+            sql, bound = statement.bind(context.catalog.engine.dialect, {"space": context.catalog.space})
+            plan = [row[3] for row in tx.execute(f"EXPLAIN QUERY PLAN {sql}", *bound)]
+            inner = [step for step in plan if "SCAN" in step and ("nodes" in step or "past" in step)]
+            assert inner == [], plan

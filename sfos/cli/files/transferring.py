@@ -206,7 +206,8 @@ class Transfers:
             self._shell.note(self._summary(job, time.monotonic() - began))
 
     def _summary(self, job: Job, seconds: float) -> str:
-        return summarise(job.tally(), job.direction, job.state, seconds, refused=self._refused)
+        tally, planned = job.tally(), job.progress.planned
+        return summarise(tally, job.direction, job.state, seconds, refused=self._refused, planned=planned)
 
     def _follow(self, job: Job, reported: set[int]) -> None:
         while True:
@@ -294,10 +295,13 @@ def conflict_lines(conflict: Conflict) -> list[str]:
     return [f"{printable(conflict.name)} is there already:", *("  " + line for line in output.table(marked))]
 
 
-def summarise(tally: Tally, direction: Direction, state: JobState, seconds: float, *, refused: int = 0) -> str:
+def summarise(
+    tally: Tally, direction: Direction, state: JobState, seconds: float, *, refused: int = 0, planned: bool = True
+) -> str:
     """One sentence on what a job did: `Uploaded 12 files (3.4 MB) in 0.8 s; 2 unchanged, 1 failed.`
 
-    `refused`: how many were skipped for want of an answer, which is a failure.
+    `refused`: how many were skipped for want of an answer, which is a failure. `planned`: whether the job got to know
+    of all that there is; what it did not look at it cannot count.
     """
     files, folders, states = tally.files_done, tally.folders_done, tally.states
     verb = "Uploaded" if direction is Direction.UPLOAD else "Downloaded"
@@ -322,4 +326,6 @@ def summarise(tally: Tally, direction: Direction, state: JobState, seconds: floa
     unfinished = sum(states[state] for state in (ItemState.WAITING, ItemState.ACTIVE, ItemState.CANCELLED))
     if unfinished:
         rest.append(f"{unfinished:,} not finished")
+    if not planned and sum(states.values()) > 1:  # of one alone its error says enough
+        rest.append("and more that was not looked at yet" if unfinished else "not all was looked at yet")
     return text + ("; " + ", ".join(rest) if rest else "") + "."

@@ -80,11 +80,20 @@ class Transaction:
         row: Row | None = self._cursor.fetchone()
         return row
 
-    def each(self, statement: Statement, **parameters: object) -> Iterator[Row]:
-        """The rows one after the other, for results that need not fit in memory. One at a time per transaction."""
+    def each(self, statement: Statement, *, at_once: int = 1_000, **parameters: object) -> Iterator[Row]:
+        """The rows one after the other, for results that need not fit in memory; `at_once` are fetched together.
+
+        Nothing else may be asked of the transaction meanwhile, but of one `beside` it.
+        """
         self._run(statement, parameters)
-        while rows := self._cursor.fetchmany(1_000):
+        while rows := self._cursor.fetchmany(at_once):
             yield from rows
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[Transaction]:
+        """The same transaction with a cursor of its own, so that several results can be read side by side."""
+        with contextlib.closing(self._cursor.connection.cursor()) as cursor:
+            yield Transaction(cursor, self._dialect, self.space)
 
     def run(self, statement: Statement, **parameters: object) -> int:
         """Carry out; how many rows it changed."""

@@ -26,6 +26,7 @@ from sfos.server.disk.storage_faults import StoreStopped
 # Fan-out: 256 directories keep each small enough for a million chunks.
 _DIRECTORY_HEX = 2
 _SUFFIX_BYTES = 4
+_DIRECTORY_NAME = re.compile(r"[0-9a-f]{2}")
 _FILE_NAME = re.compile(r"([0-9a-f]{64})-[0-9a-f]{8}")
 
 
@@ -75,20 +76,22 @@ class DiskStore:
                 self.files.unlink(self._path(location))
 
     def list_stored(self) -> Iterator[StoredChunk]:
-        """See ChunkStore."""
+        """See ChunkStore. A directory at a time."""
         for directory in sorted(self._root.iterdir()) if self._root.is_dir() else ():
             if not directory.is_dir():
                 continue
-            with os.scandir(directory) as found:
-                for entry in found:
-                    with contextlib.suppress(FileNotFoundError):
-                        status = entry.stat(follow_symlinks=False)
-                        yield StoredChunk(
-                            f"{directory.name}/{entry.name}",
-                            _id_in(entry.name),
-                            status.st_size,
-                            status.st_mtime_ns // 1_000_000,
-                        )
+            with os.scandir(directory) as listed:
+                found = sorted(listed, key=lambda entry: entry.name)
+            is_ours = _DIRECTORY_NAME.fullmatch(directory.name) is not None
+            for entry in found:
+                with contextlib.suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield StoredChunk(
+                        f"{directory.name}/{entry.name}",
+                        _id_in(entry.name) if is_ours else None,
+                        status.st_size,
+                        status.st_mtime_ns // 1_000_000,
+                    )
 
     def mark_of(self, locations: Iterable[str]) -> int:  # noqa: ARG002 - files are not numbered
         """See ChunkStore."""

@@ -48,17 +48,14 @@ _RANDOM_BITS = 17  # behind the milliseconds; 18 digits until the year 2211
 
 # Pages as long as the longest token: 1,000 tokens of 4 KiB go in within 14 ms instead of 71, of 20 KiB within 49
 # instead of 139, one alone as fast as ever (0.3 ms). The price: tokens of 33 to 64 KiB have a page each.
-_PAGE_SIZE = "PRAGMA page_size = 65536"
-_SCHEMA = """
-    PRAGMA auto_vacuum = 2;
-    PRAGMA journal_mode = WAL;
-    CREATE TABLE IF NOT EXISTS tokens (
+PAGE_SIZE = "PRAGMA page_size = 65536"
+TOKENS_TABLE = """CREATE TABLE IF NOT EXISTS tokens (
         location INTEGER PRIMARY KEY AUTOINCREMENT,
         chunk BLOB NOT NULL,
         stored_ms INTEGER NOT NULL,
         token BLOB NOT NULL
-    );
-"""
+    )"""
+_SCHEMA = f"PRAGMA auto_vacuum = 2; PRAGMA journal_mode = WAL; {TOKENS_TABLE};"
 
 
 class SmallStore:
@@ -300,7 +297,7 @@ class SmallStore:
         try:
             # Before all else: a connection that has looked at a new file before it knows how long the pages are reckons
             # its cache in pages of 4 KiB, and keeps 31 MiB in place of 2 (measured; SQLite's pcache.c).
-            connection.execute(_PAGE_SIZE)
+            connection.execute(PAGE_SIZE)
             connection.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")  # on macOS fsync alone does not reach the platter

@@ -90,7 +90,10 @@ class ChunkStore(Protocol):
         """Remove what lies there. Raises: OSError."""
 
     def list_stored(self) -> Iterator[StoredChunk]:
-        """All that is stored, in no order; what comes or goes meanwhile may be missed."""
+        """All that is stored, in the order of its locations (the shorter first) but for foreign files.
+
+        What comes or goes meanwhile may be missed.
+        """
 
     def mark_of(self, locations: Iterable[str]) -> int:
         """Mark of a store that holds `locations`: how far it has got, opaque to all others, and never falling.

@@ -105,7 +105,7 @@ class DatabaseError(Exception):
     def __init__(self, error: sqlite3.Error, path: Path) -> None:
         super().__init__(str(error))
         self._error = error
-        self._path = path
+        self.path = path
 
     def is_damaged(self) -> bool:
         """See the function of that name."""
@@ -121,11 +121,11 @@ class DatabaseError(Exception):
 
     def is_full(self) -> bool:
         """See the function of that name."""
-        return is_full(self._error, self._path)
+        return is_full(self._error, self.path)
 
     def as_wire_error(self) -> SfosError:
         """See the function of that name."""
-        return as_wire_error(self._error, self._path)
+        return as_wire_error(self._error, self.path)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@
     ├── TokenDamaged                  a sealed chunk, list, name or row does not open, or is not what its place says
     │   ├── KeyNotThere               nobody can say, for the key that it is under is not there
     │   └── CodecUnknown              nobody can say, for a newer version has packed it
-    ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack
+    ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack · CatalogUnvouched
     ├── SmallChunksUnreadable · SmallChunksLost · SmallChunksRolledBack          small.db of a space
     ├── SpaceMissing                  a space that there once was
     ├── StoreStopped                  after a failed fsync
@@ -65,6 +65,10 @@ class CatalogTooNew(StorageFault):
 
 class CatalogRolledBack(StorageFault):
     """The catalog of a space is older than its HEAD file says; someone put an old one back."""
+
+
+class CatalogUnvouched(StorageFault):
+    """The HEAD file of a space is gone and its catalog looks older than it was; put HEAD back, or restore the space."""
 
 
 class SpaceMissing(StorageFault):

@@ -2,54 +2,46 @@
 
 For each space, in this order: a snapshot of its catalog (SQLite's backup, one state of it), the chunks that this
 snapshot names, and last the keys, so that they open all of it. Garbage collection is held off from before the snapshot
-to after the last chunk. Chunks that the backup has already are not copied again.
+to after the last chunk. Chunks and pages of catalogs that the backup has already are not kept again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sfos.server.catalog.head import HEAD_FILE, Head
 from sfos.server.chunks.local import CHUNKS_DIRECTORY, SMALL_FILE
-from sfos.server.chunks.small_files import copy_small
+from sfos.server.chunks.small_files import add_small
 from sfos.server.disk.durable_files import sync_directory, write_durably
-from sfos.server.disk.locks import LockTaken, locked
 from sfos.server.disk.sqlite import DatabaseError, open_database
-from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
     LOSSES_FILE,
-    MARKER,
     SNAPSHOTS,
     STORES,
     NoBackup,
-    copy_chunks,
     copy_durably,
-    read_named,
     small_file,
     snapshots_in,
 )
+from sfos.server.maintenance.backup_marker import marked
+from sfos.server.maintenance.catalog_pages import BackupDamaged, CatalogPages, catalog_pages, write_image
+from sfos.server.maintenance.chunk_files import copy_chunk_files
 from sfos.server.maintenance.lease import backup_lease
+from sfos.server.maintenance.named_chunks import NamedChunks, named_chunks
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.maintenance.prune import prune_backups
 from sfos.server.spaces.directory import CATALOG_FILE, is_space_id
 from sfos.server.spaces.restore_mark import check_restored
 from sfos.server.vault.keyring import KEYS_FILE
 
 _PARTIAL = ".partial"
-
-
-class NotForBackups(StorageFault):
-    """A backup needs a directory of its own: an empty one, or one with backups in it."""
-
-
-class BackupRunning(StorageFault):
-    """Another backup into this directory is running."""
+_COPY = ".catalog.db"  # of the catalog, within a partial snapshot, until its pages are kept
+_PAGES_AT_ONCE = 4_096
 
 
 @dataclass(slots=True)
@@ -73,15 +65,17 @@ def back_up(
     said: Callable[[str], None],
     *,
     keep: int | None = None,
+    progress: Callable[[str], Progress] = lambda _: silent,
 ) -> BackedUp:
     """Add a snapshot of all spaces to the backups in `directory`; durable, and visible only when whole.
 
-    Safe beside a running server, and beside everything else. `said` hears of each space that is done.
-    `keep`: so many snapshots stay, this one included, provided that it lacks nothing; None is all.
-    Raises: NotForBackups, BackupRunning, RestoreUnfinished, OSError, DatabaseError (of `directory`'s own databases).
+    Safe beside a running server, and beside everything else. `said` hears of each space that is done, and `progress`
+    gives who hears how far it is with one. `keep`: so many snapshots stay, this one included, provided that it lacks
+    nothing; None is all.
+    Raises: NotForBackups, BackupTooNew, BackupRunning, RestoreUnfinished, OSError, DatabaseError.
     """
     check_restored(storage_dir)
-    with _opened(storage_dir, directory):
+    with marked(storage_dir, directory):
         partial = directory / SNAPSHOTS / _PARTIAL
         if partial.exists():  # of a backup that was interrupted; its chunks are of use all the same
             shutil.rmtree(partial)
@@ -92,7 +86,8 @@ def back_up(
         done = BackedUp(directory / SNAPSHOTS / name)
         for source in sorted(storage_dir.iterdir()):
             if is_space_id(source.name) and source.is_dir():
-                _back_up_space(source, directory / STORES / source.name, partial / source.name, done)
+                here = progress(source.name)
+                _back_up_space(source, directory / STORES / source.name, partial / source.name, done, here)
                 said(source.name)
         if accounts.is_file():
             copy_durably(accounts, partial / ACCOUNTS_FILE)
@@ -108,21 +103,23 @@ def back_up(
         return done
 
 
-def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp) -> None:
+def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp, progress: Progress) -> None:
     losses: list[str] = []
     try:
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_directory(store.parent)
         snapshot.mkdir(mode=0o700)
-        with backup_lease(source):
-            _copy_catalog(source / CATALOG_FILE, snapshot / CATALOG_FILE)
-            named = read_named(snapshot / CATALOG_FILE)
-            copied = copy_chunks(source / CHUNKS_DIRECTORY, store / CHUNKS_DIRECTORY, named.on_disk, losses)
-            copied += copy_small(source / SMALL_FILE, store / small_file(named.epoch), named.small, losses)
+        copy = snapshot / _COPY
+        with backup_lease(source), catalog_pages(store, create=True) as pages:
+            _copy_catalog(source / CATALOG_FILE, copy, progress)
+            with named_chunks(copy) as named:
+                copied = _copy_chunks(source, store, named, pages, losses, progress)
+            write_image(snapshot, pages.add(copy, progress))
+        copy.unlink()
         copy_durably(source / KEYS_FILE, snapshot / KEYS_FILE)
         write_durably(snapshot / HEAD_FILE, Head(named.epoch, named.seq, named.digest).to_line(), mode=0o600)
         sync_directory(store)
-    except (DatabaseError, FileNotFoundError, NoBackup) as error:
+    except (DatabaseError, FileNotFoundError, NoBackup, BackupDamaged) as error:
         # This space is hurt, or was removed meanwhile; a full or broken disk of the backup is no matter of one space.
         if snapshot.is_dir():
             shutil.rmtree(snapshot)
@@ -130,45 +127,45 @@ def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp) ->
         return
     done.spaces += 1
     done.chunks += copied
-    done.kept += len(named.on_disk) + len(named.small) - copied - len(losses)
+    done.kept += named.small + named.on_disk - copied - len(losses)
     done.losses += [f"space {source.name}: {loss}" for loss in losses]
 
 
-def _copy_catalog(source: Path, target: Path) -> None:
-    """One state of the catalog, as a file on its own, durable. Raises: FileNotFoundError, DatabaseError."""
+def _copy_chunks(
+    source: Path, store: Path, named: NamedChunks, pages: CatalogPages, losses: list[str], progress: Progress
+) -> int:
+    """Copy what the catalog names and the backup lacks; how many chunks."""
+    small = add_small(
+        source / SMALL_FILE,
+        store / small_file(named.epoch),
+        named.each_small(),
+        pages.next_generation(),
+        losses,
+        lambda looked: progress("small chunks", looked, named.small),
+    )
+    return small + copy_chunk_files(
+        source / CHUNKS_DIRECTORY,
+        store / CHUNKS_DIRECTORY,
+        named.each_on_disk(),
+        losses,
+        lambda looked: progress("chunk files", looked, named.on_disk),
+        pages.note_files,
+    )
+
+
+def _copy_catalog(source: Path, target: Path, progress: Progress) -> None:
+    """One state of the catalog, as a file on its own; not durable. Raises: FileNotFoundError, DatabaseError."""
     if not source.is_file():
         raise FileNotFoundError(f"{source} is not there")
     target.touch(mode=0o600)
     with open_database(source, "rw") as reading, open_database(target, "rw") as writing:
-        reading.backup(writing)  # all pages in one step: writers of a write-ahead log are not held up by it
+        writing.execute("PRAGMA synchronous = OFF")
+        # A transaction that sees one state: writers of a write-ahead log are not held up by it, and it not by them.
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        reading.backup(
+            writing,
+            pages=_PAGES_AT_ONCE,
+            progress=lambda _, left, total: progress("copy of the catalog", total - left, total),
+        )
         writing.execute("PRAGMA journal_mode = DELETE")
-    descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _opened(storage_dir: Path, directory: Path) -> Iterator[None]:
-    """The backup directory, made at need, for one backup at a time."""
-    place = directory.resolve()
-    if place.is_relative_to(storage_dir.resolve()) or storage_dir.resolve().is_relative_to(place):
-        raise NotForBackups(f"{directory} is in {storage_dir}, or around it")
-    if not storage_dir.is_dir():
-        raise FileNotFoundError(f"{storage_dir} is not there")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    marker = directory / MARKER
-    if not marker.is_file():
-        if any(directory.iterdir()):
-            raise NotForBackups(str(directory))
-        write_durably(marker, b"sfos-backup-1\n", mode=0o600)
-    for name in (STORES, SNAPSHOTS):
-        (directory / name).mkdir(mode=0o700, exist_ok=True)
-    sync_directory(directory)
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(marker, wait=False))
-        except LockTaken as error:
-            raise BackupRunning(str(directory)) from error
-        yield

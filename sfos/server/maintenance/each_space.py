@@ -52,7 +52,7 @@ def collect_spaces(registry: SpaceRegistry, config: Config, space: str | None) -
     grace_ms = int(config.storage.gc_grace_s * 1_000)
 
     def collect(context: SpaceContext) -> str:
-        done = collect_garbage(context, grace_ms, compact=True)
+        done = collect_garbage(context, grace_ms, compact=True, progress=progress(context.space_id))
         given_back = f"; the catalog is {readable_size(done.given_back)} shorter" if done.given_back else ""
         return (
             f"{counted(done.chunks, 'chunk')} removed ({readable_size(done.bytes)}),"
@@ -72,7 +72,7 @@ def expire_spaces(registry: SpaceRegistry, config: Config, space: str | None) ->
     kept_s = config.storage.history_kept_s
 
     def expire(context: SpaceContext) -> str:
-        done = expire_history(context, int(kept_s * 1_000))
+        done = expire_history(context, int(kept_s * 1_000), progress=progress(context.space_id))
         return f"{counted(done.states, 'state')} that ended over {kept_s / 86_400:g} days ago forgotten"
 
     return _do_each(registry, space, expire, "not expired")

@@ -20,6 +20,7 @@ from sfos.server.catalog.schema import past, spaces
 from sfos.server.catalog.space_row import commit_time_ms, read_space_row
 from sfos.server.catalog.statement import Statement
 from sfos.server.catalog.weights import STATE_BYTES
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.spaces.operations.change import Change, apply_change
 from sfos.server.spaces.operations.context import Caller, IdempotencyKey, SpaceContext
 from sfos.server.spaces.stored_answers import PlainForm
@@ -45,6 +46,9 @@ _DELETE = Statement(
         past.c.space == bindparam("space"), past.c.node == bindparam("node"), past.c.seq_from == bindparam("seq_from")
     )
 )
+_HOW_MANY = Statement(
+    select(func.count()).select_from(past).where(past.c.space == bindparam("space"), past.c.seq_to <= bindparam("seq"))
+)
 _MOVE_HORIZON = Statement(update(spaces).where(spaces.c.space == bindparam("space")), columns=["horizon"])
 
 
@@ -65,15 +69,23 @@ class Expired:
     horizon: int = 0
 
 
-def expire_history(context: SpaceContext, kept_ms: int, stopping: Callable[[], bool] = lambda: False) -> Expired:
+def expire_history(
+    context: SpaceContext,
+    kept_ms: int,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Progress = silent,
+) -> Expired:
     """Forget the states that ended more than `kept_ms` ago. Safe beside a running server.
 
     Ends early, between two batches, once `stopping` says so. Raises: SfosError, TokenDamaged.
     """
     with context.catalog.read() as tx:
         last = _last_commit_before(tx, read_space_row(tx).seq, context.now_ms() - kept_ms)
+        found = tx.one(_HOW_MANY, seq=last) if progress is not silent else None
+    total = 0 if found is None else int(found[0])
     done = Expired()
     while not stopping():
+        progress("history", done.states, total)
         key = IdempotencyKey(secrets.token_bytes(16))
         work = partial(_expire_batch, context, last)
         batch = apply_change(context, Caller(ACTOR), key, _ANSWERS, work, takes_away=True)

@@ -16,12 +16,10 @@ from sfos.server.spaces.operations.destinations import path_of
 _MAX_FINDINGS = 10_000  # a store that is damaged through and through need not fill memory with it
 _MAX_PATHS = 100
 
-_CONTENTS_WITH = Statement(
-    select(content_chunks.c.content).where(
-        content_chunks.c.space == bindparam("space"), content_chunks.c.chunk == bindparam("chunk")
-    )
+# Whole tables are read here on purpose: what is asked for has no index, and only a verification that found damage asks.
+_REFERENCES = Statement(
+    select(content_chunks.c.content, content_chunks.c.chunk).where(content_chunks.c.space == bindparam("space"))
 )
-# Whole tables are read here on purpose: contents have no index, and only a verification that found damage asks.
 _LIVE_WITH = Statement(select(nodes.c.node, nodes.c.content).where(nodes.c.space == bindparam("space")))
 _PAST_WITH = Statement(select(past.c.content).where(past.c.space == bindparam("space")))
 
@@ -67,7 +65,8 @@ class Findings:
     def named(self) -> list[Finding]:
         """All findings, with the files that they hurt."""
         hurt = [(about, detail, {content}) for about, detail, content in self._by_content]
-        hurt += [("chunk", detail, self._contents_with(chunk)) for detail, chunk in self._by_chunk]
+        using = self._contents_with({chunk for _, chunk in self._by_chunk})
+        hurt += [("chunk", detail, using[chunk]) for detail, chunk in self._by_chunk]
         wanted = set().union(*(contents for _, _, contents in hurt)) if hurt else set()
         paths, versions = self._states_with(wanted) if wanted else ({}, {})
         found = list(self._plain)
@@ -84,10 +83,15 @@ class Findings:
         self._dropped += 1
         return False
 
-    def _contents_with(self, chunk: bytes) -> set[bytes]:
-        """The contents that the chunk is part of; its own id is the content of a file of this one chunk."""
-        with self._context.catalog.read() as tx:
-            return {chunk} | {content for (content,) in tx.all(_CONTENTS_WITH, chunk=chunk)}
+    def _contents_with(self, chunks: set[bytes]) -> dict[bytes, set[bytes]]:
+        """For each chunk the contents that it is part of; its own id is the content of a file of this one chunk."""
+        found = {chunk: {chunk} for chunk in chunks}
+        if chunks:
+            with self._context.catalog.read() as tx:
+                for content, chunk in tx.each(_REFERENCES):
+                    if chunk in found:
+                        found[chunk].add(content)
+        return found
 
     def _states_with(self, contents: set[bytes]) -> tuple[dict[bytes, list[str]], dict[bytes, int]]:
         paths: dict[bytes, list[str]] = {}

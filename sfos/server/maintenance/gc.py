@@ -29,6 +29,7 @@ from sfos.server.catalog.statement import InStatement, Statement
 from sfos.server.catalog.weights import CHUNK_BYTES
 from sfos.server.chunks.store import StoredChunk
 from sfos.server.maintenance.lease import collecting
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.spaces.operations.context import SpaceContext
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,12 @@ _OVERDUE = Statement(
     .where(chunks.c.space == bindparam("space"), chunks.c.pending_since < bindparam("before"))
     .limit(bindparam("limit"))
 )
+_HOW_MANY = Statement(select(func.count()).select_from(chunks).where(chunks.c.space == bindparam("space")))
+_HOW_MANY_OVERDUE = Statement(
+    select(func.count())
+    .select_from(chunks)
+    .where(chunks.c.space == bindparam("space"), chunks.c.pending_since < bindparam("before"))
+)
 _LOCATIONS = InStatement(
     lambda names: select(chunks.c.location).where(
         chunks.c.space == bindparam("space"), chunks.c.id.in_([bindparam(name) for name in names])
@@ -97,7 +104,12 @@ class Collected:
 
 
 def collect_garbage(
-    context: SpaceContext, grace_ms: int, stopping: Callable[[], bool] = lambda: False, *, compact: bool = False
+    context: SpaceContext,
+    grace_ms: int,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Progress = silent,
+    *,
+    compact: bool = False,
 ) -> Collected:
     """Remove what nothing has referred to for `grace_ms`; less of it once `stopping` says so.
 
@@ -109,11 +121,12 @@ def collect_garbage(
     through = context.reserve.through  # each step can be done again where the disk was too full for it
     with collecting(context.directory):
         now_ms = context.now_ms()
+        progress("looking for what nothing refers to", 0, 0)
         done.lists = through(lambda: _delete_unused_lists(context))
         done.marked = through(lambda: _mark_unused_chunks(context, now_ms))
-        through(lambda: _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping))
+        through(lambda: _delete_overdue_chunks(context, now_ms - grace_ms, done, stopping, progress))
         before_ms = now_ms - max(grace_ms, MIN_ORPHAN_AGE_MS)
-        done.orphans = through(lambda: _delete_orphans(context, before_ms, stopping))
+        done.orphans = through(lambda: _delete_orphans(context, before_ms, stopping, progress))
         done.replies = through(lambda: _forget_replies(context, now_ms - REPLIES_KEPT_MS))
         through(lambda: _count_anew(context))
         through(context.store.compact)
@@ -167,9 +180,11 @@ def _begun_since(tx: Transaction, seq: int) -> set[bytes]:
 
 
 def _delete_overdue_chunks(
-    context: SpaceContext, before_ms: int, done: Collected, stopping: Callable[[], bool]
+    context: SpaceContext, before_ms: int, done: Collected, stopping: Callable[[], bool], progress: Progress
 ) -> None:
+    total = _count(context, _HOW_MANY_OVERDUE, before=before_ms) if progress is not silent else 0
     while not stopping():
+        progress("unused chunks", done.chunks, total)
         locations: list[str] = []
         freed = 0
         with context.catalog.write() as tx:
@@ -186,11 +201,14 @@ def _delete_overdue_chunks(
         done.bytes += freed
 
 
-def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[], bool]) -> int:
-    count = 0
+def _delete_orphans(context: SpaceContext, before_ms: int, stopping: Callable[[], bool], progress: Progress) -> int:
+    count = looked = 0
+    total = _count(context, _HOW_MANY) if progress is not silent else 0
     for stored in _batches(one for one in context.store.list_stored() if one.stored_ms < before_ms):
         if stopping():
             break
+        progress("what is stored", looked, total)
+        looked += len(stored)
         orphans = orphans_among(context, stored)
         context.store.delete([one.location for one in orphans])
         count += len(orphans)
@@ -218,6 +236,12 @@ def _count_anew(context: SpaceContext) -> None:
         with context.catalog.write() as tx:
             add_stored_bytes(tx, 0, rows=more)
         _log.warning("space %s: the rows took %d bytes more than were counted", context.space_id, more)
+
+
+def _count(context: SpaceContext, statement: Statement, **parameters: object) -> int:
+    with context.catalog.read() as tx:
+        found = tx.one(statement, **parameters)
+    return 0 if found is None else int(found[0])
 
 
 def orphans_among(context: SpaceContext, stored: list[StoredChunk]) -> list[StoredChunk]:

@@ -1,34 +1,28 @@
 """Looks for damage in a space: everything that the rows say is compared with everything else.
 
 One snapshot of the catalog is read (no writer waits for it), then the chunk store's listing; with `full`, every chunk
-is opened and its id computed anew. What is found names the files that are hurt, as far as their names can be read.
+is opened and its id computed anew. All of it is read in some order and side by side, so that a space of any size takes
+some MiB of memory. What is found names the files that are hurt, as far as their names can be read.
 Chunks that are damaged or gone are marked in the catalog, so that whoever uploads their data again mends them.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sfos.protocol import MAX_CHUNK_BYTES, chunk_id
-from sfos.server.catalog.chunk_rows import ALL_CHUNKS, ChunkRow, find_chunk
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.head import Head, read_head
-from sfos.server.catalog.space_row import SpaceRow, commit_time_ms, miscounted_rows, read_space_row
+from sfos.server.catalog.space_row import SpaceRow, miscounted_rows, read_space_row
 from sfos.server.catalog.wrong_values import wrong_values
-from sfos.server.chunks.store import StoredChunk
 from sfos.server.disk.sqlite import DatabaseError
-from sfos.server.disk.storage_faults import CodecUnknown, StorageFault, TokenDamaged
+from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.maintenance.findings import Finding, Findings
-from sfos.server.maintenance.verify_age import check_age
+from sfos.server.maintenance.progress import Progress, silent
 from sfos.server.maintenance.verify_contents import check_contents
 from sfos.server.maintenance.verify_rows import check_rows
+from sfos.server.maintenance.verify_stored import check_stored, check_tokens
 from sfos.server.spaces.operations.context import SpaceContext
-from sfos.server.spaces.operations.downloads import mark_as_hurt, open_chunk
-from sfos.server.vault.tokens import OPEN_SLACK
-
-Progress = Callable[[str, int, int], None]  # what is looked at, how much of it is done, of how much
 
 
 @dataclass(slots=True)
@@ -54,7 +48,7 @@ class Verified:
         return not self.findings
 
 
-def verify_space(context: SpaceContext, *, full: bool, progress: Progress = lambda *_: None) -> Verified:
+def verify_space(context: SpaceContext, *, full: bool, progress: Progress = silent) -> Verified:
     """Look at everything. Never raises for what is wrong with the space, but says it."""
     result = Verified()
     findings = Findings(context)
@@ -75,23 +69,16 @@ def _verify(context: SpaceContext, result: Verified, findings: Findings, progres
     head = _read_head(context, findings)  # before the snapshot: a running server would be ahead of it at once
     with context.catalog.read() as tx:
         row = read_space_row(tx)
-        progress("rows", 0, 1)
         for wrong in wrong_values(tx):
             findings.add("row", wrong)
-        contents = check_rows(context, tx, row, findings, result)
-        progress("lists", 0, 1)
-        result.packed += check_contents(context, tx, contents, findings)
-        rows = {row.id: row for row in (ChunkRow(*columns) for columns in tx.each(ALL_CHUNKS))}
-        known_ms = commit_time_ms(tx, row.seq)
+        check_rows(context, tx, row, findings, result, progress)
+        result.packed += check_contents(context, tx, findings, progress)
+        check_stored(context, tx, row, findings, result, progress, vouched=head is not None)
         _check_rows_bytes(tx, row, findings)
     if head is not None:
         _check_head(context, row, head, findings)
-    _check_stored(context, row, rows, known_ms, findings, result)
     if full:
-        for done, chunk in enumerate(rows.values()):
-            progress("chunks", done, len(rows))
-            result.opened += _opens(context, chunk, findings, result)
-        progress("chunks", len(rows), len(rows))
+        check_tokens(context, findings, result, progress)
 
 
 def _check_rows_bytes(tx: Transaction, row: SpaceRow, findings: Findings) -> None:
@@ -134,65 +121,3 @@ def _check_head(context: SpaceContext, row: SpaceRow, head: Head, findings: Find
             context.rows.open_digest(head.digest, head.epoch, head.seq)
         except TokenDamaged:
             findings.add("head", "the HEAD file is not authentic")
-
-
-def _check_stored(
-    context: SpaceContext,
-    row: SpaceRow,
-    rows: dict[bytes, ChunkRow],
-    known_ms: int,
-    findings: Findings,
-    result: Verified,
-) -> None:
-    """Rows and files side by side."""
-    missing = dict(rows)
-    without_row: list[StoredChunk] = []
-    hurt: list[ChunkRow] = []
-    for stored in context.store.list_stored():
-        known = rows.get(stored.chunk_id) if stored.chunk_id is not None else None
-        if known is None or known.location != stored.location:
-            without_row.append(stored)
-            continue
-        known_ms = max(known_ms, stored.stored_ms)
-        missing.pop(known.id, None)
-        if stored.sealed_len != known.sealed_len:
-            findings.add_chunk(known.id, f"{stored.location} has {stored.sealed_len} bytes, not {known.sealed_len}")
-            hurt.append(known)
-    for chunk in missing.values():
-        if _still_there(context, chunk):
-            findings.add_chunk(chunk.id, f"{chunk.location} is not there")
-            hurt.append(chunk)
-    mark_as_hurt(context, hurt)
-    result.orphans = len(without_row)
-    result.newer = check_age(context, row.seq, known_ms, without_row, findings)
-    result.chunks = len(rows)
-    result.bytes_stored = sum(chunk.sealed_len for chunk in rows.values())
-    if result.bytes_stored != row.bytes_stored:
-        findings.add("counters", f"stored bytes are {result.bytes_stored}, and counted as {row.bytes_stored}")
-
-
-def _still_there(context: SpaceContext, chunk: ChunkRow) -> bool:
-    """Whether the row still says so: garbage collection may have run since the snapshot."""
-    with context.catalog.read() as tx:
-        found = find_chunk(tx, chunk.id)
-    return found is not None and found.location == chunk.location
-
-
-def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings, result: Verified) -> bool:
-    """Open the chunk and compute its id."""
-    try:
-        if not 0 < chunk.length <= MAX_CHUNK_BYTES:
-            raise TokenDamaged(f"chunk {chunk.id.hex()[:16]}… cannot be {chunk.length} bytes long")
-        data = memoryview(bytearray(chunk.length + OPEN_SLACK))
-        with context.scratch.lend() as scratch:
-            open_chunk(context, chunk, scratch, data)
-        if chunk_id(context.keys.chunk_id, data[: chunk.length]) != chunk.id:
-            raise TokenDamaged(f"chunk {chunk.id.hex()[:16]}… at {chunk.location}: its data are not those of its id")
-    except CodecUnknown:
-        result.packed += 1
-        return False
-    except (TokenDamaged, OSError) as error:
-        if _still_there(context, chunk):
-            findings.add_chunk(chunk.id, error.detail if isinstance(error, TokenDamaged) else str(error))
-        return False
-    return True

@@ -8,45 +8,33 @@ only those of one moment: tokens are stored in the course of a request, and thei
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 
-from sfos.server.catalog.chunk_rows import chunk_rows
-from sfos.server.chunks.store import StoredChunk
 from sfos.server.maintenance.findings import Findings
 from sfos.server.spaces.operations.context import SpaceContext
+from sfos.server.spaces.unknown_chunks import newer_than
 
 # Between a token and its row lie a sync, and a wait for the catalog's other writers: 30 s at the most as it is set.
 _ONE_MOMENT_MS = 60_000
 
 
-def check_age(
-    context: SpaceContext, seq: int, known_ms: int, without_row: Sequence[StoredChunk], findings: Findings
-) -> int:
-    """How many of the tokens that had no row are newer than all that the catalog knows.
+def check_age(context: SpaceContext, seq: int, known_ms: int, findings: Findings, *, vouched: bool) -> int:
+    """How many tokens without a row are newer than all that the catalog knows.
 
     `known_ms`: when its last commit was made, or the newest token that it has a row for was stored (milliseconds since
-    1970). Tokens of more than a moment are a finding.
+    1970). Tokens of more than a moment are a finding, and any are where no HEAD file vouches for the catalog.
     """
-    newer = _still_without_row(context, [stored for stored in without_row if stored.stored_ms > known_ms])
-    if not newer:
+    newer = newer_than(context.catalog, context.store, known_ms)
+    if newer is None:
         return 0
-    first, last = min(stored.stored_ms for stored in newer), max(stored.stored_ms for stored in newer)
-    if last - first > _ONE_MOMENT_MS:
+    if not vouched or newer.last_ms - newer.first_ms > _ONE_MOMENT_MS:
         findings.add(
             "catalog",
             f"it is older than what the chunk store holds: it ends with commit {seq}, of {_time(known_ms)}, and"
-            f" {len(newer)} chunks without a row were stored from {_time(first)} to {_time(last)}: an old catalog was"
-            " put back together with its HEAD file, or none of these uploads came to its end",
+            f" {newer.chunks} chunks without a row were stored from {_time(newer.first_ms)} to {_time(newer.last_ms)}:"
+            " an old catalog was put back"
+            f"{' together with its HEAD file' if vouched else ''}, or none of these uploads came to its end",
         )
-    return len(newer)
-
-
-def _still_without_row(context: SpaceContext, stored: Sequence[StoredChunk]) -> list[StoredChunk]:
-    """Chunks that still have no row: a server at work may have written some rows since."""
-    with context.catalog.read() as tx:
-        rows = chunk_rows(tx, {one.chunk_id for one in stored if one.chunk_id is not None})
-    known = {row.location for row in rows.values()}
-    return [one for one in stored if one.chunk_id is not None and one.location not in known]
+    return newer.chunks
 
 
 def _time(ms: int) -> str:

@@ -21,7 +21,7 @@ from sfos.server.maintenance.backup import back_up
 from sfos.server.maintenance.recover import recover_space
 from sfos.server.maintenance.restore import find_snapshot, restore
 from sfos.server.maintenance.rotate import drop_old_keys, rotate_keys
-from sfos.server.maintenance.saying import say
+from sfos.server.maintenance.saying import progress, say
 from sfos.server.maintenance.shred import shred_space
 from sfos.server.maintenance.which_space import find_space
 from sfos.server.process.home_lock import SECRETS, HomeLock, holder_of
@@ -75,6 +75,7 @@ def back_up_home(config: Config, directory: Path, keep: int | None) -> bool:
         lambda: dt.datetime.now(dt.UTC),
         lambda space_id: say(f"{space_id}: done"),
         keep=keep,
+        progress=progress,
     )
     copied = f"{counted(done.chunks, 'chunk')} copied, {done.kept} were there already"
     say(f"{done.snapshot}: {counted(done.spaces, 'space')}; {copied}")
@@ -90,7 +91,8 @@ def restore_home(config: Config, directory: Path, snapshot: str | None) -> bool:
     server = config.server
     found = find_snapshot(directory, snapshot)
     with _locked(config):
-        done = restore(directory, found, server.storage_dir, server.temp_dir, server.credentials_file, _master(config))
+        storage_dir, accounts = server.storage_dir, server.credentials_file
+        done = restore(directory, found, storage_dir, server.temp_dir, accounts, _master(config), progress)
     say(f"{done.snapshot}: {counted(done.spaces, 'space')} and {counted(done.chunks, 'chunk')} restored")
     say("the accounts were restored" if done.accounts else f"the accounts in {server.credentials_file} were kept")
     return _say_losses("NOT RESTORED", done.losses)

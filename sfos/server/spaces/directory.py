@@ -23,7 +23,7 @@ from pathlib import Path
 
 from sfos.protocol import NotFound
 from sfos.server.catalog.engine import Catalog, CatalogError
-from sfos.server.catalog.head import Head, read_head, write_head
+from sfos.server.catalog.head import HEAD_FILE, Head, read_head, write_head
 from sfos.server.catalog.migrations import create_catalog, migrate
 from sfos.server.catalog.space_row import SpaceRow, read_space_row
 from sfos.server.catalog.wrong_values import check_space_row
@@ -38,6 +38,7 @@ from sfos.server.spaces.lost_chunks import find_lost_chunks
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.operations.entries import epoch_tag
 from sfos.server.spaces.operations.list_cache import ListCache
+from sfos.server.spaces.unknown_chunks import check_vouched
 from sfos.server.vault.keyring import KEYS_FILE, SpaceKeys, read_keys_now, write_keys
 from sfos.server.vault.locks import master_kept
 from sfos.server.vault.master import LiveMasterKey, MasterKey
@@ -122,10 +123,11 @@ def _fill(directory: Path, space_id: str, master: MasterKey) -> None:
 def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = False) -> SpaceContext:
     """Open a space that is there, after bringing its catalog to this version.
 
-    `rolled_back_too`: even if the catalog is older than its HEAD file says, for those who look into what happened.
+    `rolled_back_too`: even if the catalog is older than its HEAD file says, or looks so without one, for those who look
+    into what happened.
 
     Raises: NotFound, MasterKeyWrong, KeysDamaged, CatalogUnreadable, CatalogTooNew, CatalogRolledBack,
-    SmallChunksUnreadable, StorageMisplaced, OSError, DatabaseError where the disk fails.
+    CatalogUnvouched, SmallChunksUnreadable, StorageMisplaced, OSError, DatabaseError where the disk fails.
     """
     directory = directory_of(around, space_id)
     if not directory.is_dir():
@@ -151,6 +153,11 @@ def open_space(around: Surroundings, space_id: str, *, rolled_back_too: bool = F
             mark=row.store_mark,
         )
         opened.callback(store.close)
+        if not rolled_back_too and not (directory / HEAD_FILE).exists():
+            check_vouched(catalog, store, row)
+            _log.error(
+                "%s is not there, so an old catalog that was put back would not be noticed", directory / HEAD_FILE
+            )
         lost = find_lost_chunks(catalog, store, row.store_mark)
         opened.pop_all()
     return SpaceContext(
