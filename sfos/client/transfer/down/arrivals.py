@@ -262,7 +262,7 @@ class Arrivals:
             except OSError as error:
                 raise local_error(error, file.todo.row.local) from error
             finally:
-                self._forget(file, complete=True)
+                self._forget(file, keep=True)
             with self._destination.folder(file.todo.folder) as folder:
                 self.place(folder, file.partial, todo)
         except LocalFileError as error:
@@ -281,9 +281,9 @@ class Arrivals:
         self._forget(file, remove=bool(file.partial_suffix))  # that one nobody would find again
         self._ledger.end(file.todo.row, ItemState.FAILED, error)
 
-    def _forget(self, file: FetchingFile, *, remove: bool = False, complete: bool = False) -> None:
-        """Close its descriptor, once nobody writes to it. Unless it is `complete`, an empty partial file goes too, or
-        with `remove` any."""
+    def _forget(self, file: FetchingFile, *, remove: bool = False, keep: bool = False) -> None:
+        """Close its descriptor, once nobody writes to it. With `remove` the partial file goes too; without `keep`, an
+        empty one."""
         with self.changed:
             self.changed.wait_for(lambda: file.writing == 0)
             descriptor, file.descriptor = file.descriptor, None
@@ -292,9 +292,9 @@ class Arrivals:
             self.changed.notify_all()
         if descriptor is None:
             return
-        remove = remove or os.fstat(descriptor).st_size == 0
+        is_empty = os.fstat(descriptor).st_size == 0
         os.close(descriptor)
-        if remove and not complete:
+        if remove or (is_empty and not keep):
             self._remove_partial(file)
 
     def _remove_partial(self, file: FetchingFile) -> None:
@@ -305,7 +305,8 @@ class Arrivals:
         """All lanes have ended: free what is open."""
         for file in tuple(self.open_files):
             file.over = True
-            self._forget(file, remove=remove_partials or bool(file.partial_suffix))
+            remove = remove_partials or bool(file.partial_suffix)
+            self._forget(file, remove=remove, keep=self._switch.interrupted)  # then the same goes on soon
 
 
 def _bytes_present(file: FetchingFile) -> int:
