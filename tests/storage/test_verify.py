@@ -279,6 +279,7 @@ def _checkpoint(path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+@pytest.mark.allows_errors("a HEAD that is not there is logged")
 @pytest.mark.parametrize("damage", ["gone", "garbage", "epoch", "forged"])
 def test_a_head_file_that_is_not_right_is_found_and_the_space_still_opens(
     filled: Desk, registry: SpaceRegistry, tmp_path: Path, damage: str
