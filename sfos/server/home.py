@@ -153,7 +153,9 @@ def _tell_of_the_end(audit: AuditLog) -> Callable[[Session, str], None]:
 
     def ended(session: Session, reason: str) -> None:
         _log.info("session of %s ended: %s", session.user, reason)
-        audit.write("session_ended", user=session.user, session=session.ticket_id, reason=reason)
+        audit.write_of_user(
+            "session_ended", session.user, host=session.address, session=session.ticket_id, reason=reason
+        )
 
     return ended
 

@@ -117,8 +117,13 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
         services.sessions.join(session, peer.member)
         peer.session = session
     peer.authenticated_at = time.monotonic()
-    services.audit.write(
-        "login", user=account.name, address=peer.address, connection=peer.number, session=session.ticket_id
+    services.audit.write_of_user(
+        "login",
+        account.name,
+        host=peer.group,
+        address=peer.address,
+        connection=peer.number,
+        session=session.ticket_id,
     )
     return Answer(
         LoginFinishReply(
@@ -133,7 +138,9 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
 def _check_penalty(call: Call[LoginStartRequest] | Call[LoginFinishRequest], name: str) -> None:
     wait_s = call.services.penalties.wait_s(call.peer.group, name)
     if wait_s > 0:
-        call.services.audit.write("login_held_up", user=name, address=call.peer.address, wait_s=round(wait_s, 1))
+        call.services.audit.write_of_stranger(
+            "login_held_up", call.peer.group, user=name, address=call.peer.address, wait_s=round(wait_s, 1)
+        )
         raise TooManyAttempts(retry_after_s=round(wait_s, 1) or 0.1)
 
 
@@ -143,8 +150,9 @@ def _refused(call: Call[LoginFinishRequest], name: str, error: Exception) -> Acc
     A proof bound to another TLS session is told apart: it says nothing of either, and warns who can be warned.
     """
     failures = call.services.penalties.failed(call.peer.group, name)
-    call.services.audit.write(
+    call.services.audit.write_of_stranger(
         "login_failed",
+        call.peer.group,
         user=name,
         address=call.peer.address,
         connection=call.peer.number,
@@ -167,7 +175,9 @@ def change_password(call: Call[ChangePasswordRequest]) -> Answer:
         peer.leaving = True
         raise SessionEnded from error
     services.sessions.password_changed(session, account)
-    services.audit.write("password_changed", user=session.user, address=peer.address, session=session.ticket_id)
+    services.audit.write_of_user(
+        "password_changed", session.user, host=peer.group, address=peer.address, session=session.ticket_id
+    )
     return Answer(Done())
 
 
@@ -187,8 +197,13 @@ def attach(call: Call[AttachRequest]) -> Answer:
             raise revoked from None
         raise
     if not is_attach_proof(call.args.proof, ticket, peer.exporter):
-        services.audit.write(
-            "attach_failed", user=session.user, address=peer.address, connection=peer.number, session=session.ticket_id
+        services.audit.write_of_stranger(
+            "attach_failed",
+            peer.group,
+            user=session.user,
+            address=peer.address,
+            connection=peer.number,
+            session=session.ticket_id,
         )
         peer.leaving = True
         raise SessionEnded

@@ -39,7 +39,7 @@ from sfos.protocol import (
     RemoveAccountRequest,
     SessionsReply,
 )
-from sfos.server.audit.reading import last_lines
+from sfos.server.audit.reading import last_lines_of_all
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.commands.own_sessions import end_chosen, entries
 from sfos.server.commands.verifiers import acceptable
@@ -239,7 +239,7 @@ def lift_penalties(call: Call[LiftPenaltiesRequest]) -> Answer:
 
 
 def audit_tail(call: Call[AuditTailRequest]) -> Answer:
-    lines = last_lines(call.services.audit.path, call.args.lines, _audit_bytes(call.args))
+    lines = last_lines_of_all(call.services.audit.path, call.args.lines, _audit_bytes(call.args))
     _note(call, "audit_read", None, lines=len(lines))
     return Answer(AuditTailReply(lines=len(lines)), (b"".join(line + b"\n" for line in lines),))
 
