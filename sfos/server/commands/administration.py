@@ -217,6 +217,7 @@ def penalties(call: Call[PenaltiesRequest]) -> Answer:
             kind=penalty.kind,
             name=penalty.name,
             failures=penalty.failures,
+            address=penalty.address,
             wait_s=round(penalty.wait_s, 1),
             last_ms=round((now - penalty.age_s) * 1000),
         )
