@@ -102,6 +102,7 @@ class Server:
         around = ServerSurroundings(
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
             sessions=home.sessions,
+            audit=home.audit,
             incoming=MemoryBudget(half),
             bodies=self._bodies,
             stop=self._stop_bell,
@@ -114,7 +115,7 @@ class Server:
         self._listener = Listener(
             open_sockets(settings.host, settings.port, settings.listen_backlog),
             self._identity.context,
-            Gate(caps),
+            Gate(caps, home.penalties.is_home),
             Pace(settings.stall_timeout_s, settings.min_rate_bytes_s),
             around,
             self._audit,

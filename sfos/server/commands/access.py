@@ -27,6 +27,7 @@ from sfos.protocol import (
     MalformedMessage,
     OutOfOrder,
     ReauthenticationRequired,
+    ServerBusy,
     ServerExchange,
     SessionEnded,
     SessionInfo,
@@ -38,7 +39,7 @@ from sfos.protocol import (
 )
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers, PendingLogin
 from sfos.server.commands.verifiers import acceptable
-from sfos.server.identity.credential_file import NoSuchAccount
+from sfos.server.identity.credential_file import Account, NoSuchAccount
 from sfos.server.identity.sessions import Session
 
 SERVER_NAME = "sfos/1"
@@ -113,6 +114,7 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
     if session is None:
         with services.spaces.lease(current.user_id):
             pass  # made at the first sign-in; where that fails, no session is opened
+        _take_place(call, current)
         session = services.sessions.open(current, peer.host, peer.client)
         services.sessions.join(session, peer.member)
         peer.session = session
@@ -133,6 +135,20 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
             opened=_session_info(call, session),
         )
     )
+
+
+def _take_place(call: Call[LoginFinishRequest] | Call[AttachRequest], who: Account | Session) -> None:
+    """Raises: ServerBusy, where there is no room, and nobody gives way."""
+    peer = call.peer
+    try:
+        peer.place.sign_in(who.user_id, privileged=who.role == "admin")
+    except ServerBusy as error:
+        name = who.name if isinstance(who, Account) else who.user
+        call.services.audit.write_of_user(
+            "connection_refused", name, host=peer.group, address=peer.address, reason=error.message
+        )
+        peer.leaving = True
+        raise
 
 
 def _check_penalty(call: Call[LoginStartRequest] | Call[LoginFinishRequest], name: str) -> None:
@@ -207,6 +223,7 @@ def attach(call: Call[AttachRequest]) -> Answer:
         )
         peer.leaving = True
         raise SessionEnded
+    _take_place(call, session)
     services.sessions.join(session, peer.member)
     services.sessions.touch(session)
     session.address, session.client = peer.host, peer.client
