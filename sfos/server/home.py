@@ -166,6 +166,7 @@ def _lifetimes(config: Config) -> Lifetimes:
         idle_s=security.session_idle_timeout_s,
         absolute_s=security.session_absolute_timeout_s,
         per_user=security.max_sessions_per_user,
+        watched_s=security.session_watch_timeout_s,
     )
 
 

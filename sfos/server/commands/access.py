@@ -250,6 +250,7 @@ def _session_info(call: Call[LoginFinishRequest] | Call[AttachRequest], session:
         must_change_password=session.must_change,
         idle_timeout_s=lifetimes.idle_s,
         absolute_timeout_s=lifetimes.absolute_s,
+        watch_timeout_s=max(lifetimes.watched_s, lifetimes.idle_s),
         password_policy=services.security.password_policy,
     )
 
