@@ -18,6 +18,7 @@ from sfos.server.commands.handlers import HANDLERS
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.front.connection import ServerSurroundings
 from sfos.server.front.gate import Caps, Gate
+from sfos.server.front.line_budget import LineBudget
 from sfos.server.front.listener import CannotListen, Listener, joined, open_sockets
 from sfos.server.front.watchdog import Watchdog
 from sfos.server.home import open_home
@@ -103,6 +104,7 @@ class Server:
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
             sessions=home.sessions,
             audit=home.audit,
+            lines=LineBudget(),
             incoming=MemoryBudget(half),
             bodies=self._bodies,
             stop=self._stop_bell,

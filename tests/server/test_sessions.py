@@ -145,6 +145,17 @@ def test_the_end_of_a_session_interrupts_all_its_connections_but_the_one_that_as
     assert len(registry.ended) == 1
 
 
+def test_a_user_who_ends_session_after_session_fills_no_memory() -> None:
+    registry = Registry()
+    ended: list[Session] = []
+    for _ in range(100):
+        session = registry.sessions.open(ALICE)
+        registry.sessions.revoke(session, "ended by its user")
+        ended.append(session)
+    told = [session for session in ended if registry.sessions.revoked(session.ticket_id) is not None]
+    assert told == ended[-2:], "as many as may go on, and the youngest"
+
+
 def test_tickets_differ_by_session_and_are_the_same_each_time_and_shown_nowhere() -> None:
     registry = Registry()
     first, second = registry.sessions.open(ALICE), registry.sessions.open(ALICE)

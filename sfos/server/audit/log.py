@@ -59,6 +59,7 @@ class AuditLog:
                 max_bytes=size,
                 backups=max(1, settings.backups),  # or it grew for ever
                 clock=clock,
+                reserve=reserve,
             )
         except BaseException:
             self._main.close()

@@ -29,6 +29,7 @@ from sfos.server.audit.log import AuditLog
 from sfos.server.commands.calls import Continuation, Peer
 from sfos.server.commands.dispatch import UNKNOWN_ID, Dispatcher, Response
 from sfos.server.front.gate import SIGN_IN_S, Slot
+from sfos.server.front.line_budget import LineBudget
 from sfos.server.identity.sessions import Sessions
 from sfos.server.net.bell import Bell
 from sfos.server.net.memory_budget import Lease, MemoryBudget
@@ -55,6 +56,7 @@ class ServerSurroundings:
     dispatcher: Dispatcher
     sessions: Sessions
     audit: AuditLog
+    lines: LineBudget
     incoming: MemoryBudget
     bodies: RequestBodies
     stop: Bell
@@ -119,7 +121,8 @@ class Connection:
 
     def run(self) -> None:
         """The whole life of the connection. Never raises."""
-        _log.info("connection %d open from %s", self.number, self._peer.address)
+        if self._has_line():
+            _log.info("connection %d open from %s", self.number, self._peer.address)
         reason = "done"
         try:
             self._stream.handshake()
@@ -181,6 +184,8 @@ class Connection:
         session = self._peer.session
         if session is not None and session.ended is not None:
             return session.farewell()
+        if self._slot.gave_way:
+            return _gave_way()
         return ServerBusy("The connection was closed before the answer.") if self._stream.peer_is_gone() else None
 
     def _why_undone(self) -> SfosError | None:
@@ -273,7 +278,9 @@ class Connection:
         if self._slot.gave_way:
             self._note_giving_way()
         self._slot.leave()
-        _log.info(
+        level = logging.INFO if peer.session is not None or self._has_line() else logging.DEBUG
+        _log.log(
+            level,
             "connection %d closed user=%s commands=%d errors=%d in=%d out=%d ms=%d: %s",
             self.number,
             peer.user,
@@ -286,6 +293,13 @@ class Connection:
         )
         self._on_end(self)
         del self._peer, self._waiting  # which know this connection: see TlsStream.close
+
+    def _has_line(self) -> bool:
+        """Whether a stranger gets a line in the log; whoever has signed in does."""
+        without = self._around.lines.take()
+        if without:
+            _log.info("%d line(s) about connections of strangers were left out before this one", without)
+        return without is not None
 
     def _note_giving_way(self) -> None:
         peer, audit = self._peer, self._around.audit

@@ -145,7 +145,7 @@ class Listener:
         self._numbers = itertools.count(1)
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._refused = self._displaced = 0  # as logged
-        self._refusals_logged = self._displaced_logged = 0.0
+        self._refusals_logged = self._displaced_logged = self._turned_away_logged = -_REFUSALS_LOGGED_S
 
     def connections(self) -> tuple[Connection, ...]:
         """All that are open now."""
@@ -220,7 +220,10 @@ class Listener:
 
     def _turn_away(self, listening: socket.socket, error: OSError) -> None:
         """Turn a newcomer away with the spare descriptor, since none is left: else it waits, and poll() spins."""
-        _log.warning("a connection is turned away: %s", error.strerror)
+        now = time.monotonic()
+        if now - self._turned_away_logged >= _REFUSALS_LOGGED_S:
+            self._turned_away_logged = now
+            _log.warning("connections are turned away: %s", error.strerror)
         if self._spare >= 0:
             os.close(self._spare)
         try:

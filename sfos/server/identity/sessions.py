@@ -105,7 +105,7 @@ class Sessions:
         self._key = secrets.token_bytes(_KEY_BYTES)
         self._lock = threading.Lock()
         self._by_id: dict[str, Session] = {}
-        self._revoked: dict[str, Session] = {}  # until their absolute time would have been over
+        self._revoked: dict[str, Session] = {}  # until their absolute time would be over; of a user as many as go on
 
     def open(self, account: Account, address: str = "", client: str = "") -> Session:
         """A new session; if its user has too many, the one that idles longest ends."""
@@ -232,6 +232,9 @@ class Sessions:
         with self._lock:
             if session.ended is None:
                 session.revoked = True
+                theirs = [one.ticket_id for one in self._revoked.values() if one.user_id == session.user_id]
+                for oldest in theirs[: max(0, len(theirs) + 1 - self.lifetimes.per_user)]:
+                    del self._revoked[oldest]
                 self._revoked[session.ticket_id] = session
         self.end(session, reason)
 
