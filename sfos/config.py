@@ -129,6 +129,14 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     session_idle_timeout_s: Annotated[
         float, Rule("A session without commands ends after this time.", low=1, high=30 * _DAY_S)
     ] = 1_800.0
+    session_watch_timeout_s: Annotated[
+        float,
+        Rule(
+            "One that watches for changes, as the window does, without commands for this time.",
+            low=1,
+            high=365 * _DAY_S,
+        ),
+    ] = 43_200.0
     session_absolute_timeout_s: Annotated[
         float, Rule("A session ends after this time, busy or not.", low=1, high=365 * _DAY_S)
     ] = 43_200.0

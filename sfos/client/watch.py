@@ -75,14 +75,15 @@ class Watch:
         heartbeat_s: float,
         retry: RetryPolicy,
         on_close: Callable[[Watch], None],
+        on_word: Callable[[], None] = lambda: None,
     ) -> None:
-        """Sessions make them, for `Api.watch`."""
+        """Sessions make them, for `Api.watch`. `on_word`: the server has said something, if only that it is there."""
         self._connect = connect
         self.cursor = since
         self._naming = naming
         self._heartbeat_s = heartbeat_s
         self._retries = Retries(retry)
-        self._on_close = on_close
+        self._on_close, self._on_word = on_close, on_word
         self._closing = threading.Event()
         self._in_use = threading.Lock()  # held while a thread waits for the next notice
         self._hand_over = threading.Lock()  # guards `_connection` between that thread and `close`
@@ -172,6 +173,7 @@ class Watch:
     def _next_event(self) -> WatchNotice | None:
         assert self._connection is not None
         event, body = self._connection.receive_event(self._request_id, WatchRequest, WatchEvent)
+        self._on_word()
         changes = tuple(map(self._naming.own_change, decode_changes(body)))
         self.cursor = event.cursor
         return Changed(changes, event.cursor, event.more) if changes else None

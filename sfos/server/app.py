@@ -19,6 +19,7 @@ from sfos.server.disk.reserve import through_reserve
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.front.connection import ServerSurroundings
 from sfos.server.front.gate import Caps, Gate
+from sfos.server.front.line_budget import LineBudget
 from sfos.server.front.listener import CannotListen, Listener, joined, open_sockets
 from sfos.server.front.watchdog import Watchdog
 from sfos.server.home import open_home
@@ -103,6 +104,8 @@ class Server:
         around = ServerSurroundings(
             dispatcher=Dispatcher(self._services, HANDLERS, settings.handler_slots, settings.stall_timeout_s),
             sessions=home.sessions,
+            audit=home.audit,
+            lines=LineBudget(),
             incoming=MemoryBudget(half),
             bodies=self._bodies,
             stop=self._stop_bell,
@@ -115,7 +118,7 @@ class Server:
         self._listener = Listener(
             open_sockets(settings.host, settings.port, settings.listen_backlog),
             self._identity.context,
-            Gate(caps),
+            Gate(caps, home.penalties.is_home),
             Pace(settings.stall_timeout_s, settings.min_rate_bytes_s),
             around,
             self._audit,

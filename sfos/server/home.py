@@ -157,7 +157,9 @@ def _tell_of_the_end(audit: AuditLog) -> Callable[[Session, str], None]:
 
     def ended(session: Session, reason: str) -> None:
         _log.info("session of %s ended: %s", session.user, reason)
-        audit.write("session_ended", user=session.user, session=session.ticket_id, reason=reason)
+        audit.write_of_user(
+            "session_ended", session.user, host=session.address, session=session.ticket_id, reason=reason
+        )
 
     return ended
 
@@ -168,6 +170,7 @@ def _lifetimes(config: Config) -> Lifetimes:
         idle_s=security.session_idle_timeout_s,
         absolute_s=security.session_absolute_timeout_s,
         per_user=security.max_sessions_per_user,
+        watched_s=security.session_watch_timeout_s,
     )
 
 

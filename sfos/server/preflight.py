@@ -17,6 +17,7 @@ from typing import Literal
 
 from sfos.config import Config
 from sfos.server.audit.chain import KeyUnusable, load_key
+from sfos.server.audit.reading import strangers_file
 from sfos.server.disk.storage_faults import KeysDamaged, MasterKeyWrong, StorageFault
 from sfos.server.front.listener import CannotListen, PortTaken, is_loopback, joined, open_sockets
 from sfos.server.identity.credential_file import CredentialError, CredentialFile
@@ -96,7 +97,8 @@ def _directories(config: Config) -> Iterator[Finding]:
         ("audit log", config.logging.audit_file.parent),
     ):
         yield _place(subject, path)
-    for path in (config.logging.server_file, config.logging.audit_file):
+    audit = config.logging.audit_file
+    for path in (config.logging.server_file, audit, strangers_file(audit)):
         if path.exists() and not _writable(path):
             yield Finding("error", "logs", f"{path} cannot be written to by this user")
     at = _nearest(server.storage_dir)

@@ -138,11 +138,15 @@ class EndAnySessionsRequest(Request[EndedReply], frozen=True, kw_only=True):
 
 
 class PenaltyEntry(Reply, frozen=True, kw_only=True):
-    """Wrong sign-ins from an address (one of IPv4, a /64 of IPv6) or on an account. `wait_s`: what is left to wait."""
+    """Wrong sign-ins from an address (one of IPv4, a /64 of IPv6) or on an account. `wait_s`: what is left to wait.
+
+    `address`, of an account: those from there alone, where its user has signed in before.
+    """
 
     kind: PenaltyKind
     name: str
     failures: Count
+    address: str = ""
     wait_s: float = 0.0
     last_ms: TimeMs = 0
 

@@ -272,7 +272,8 @@ class SpaceInfo(Reply, frozen=True, kw_only=True):
 
 class SessionInfo(Reply, frozen=True, kw_only=True):
     """User of a session, its end, and where their files are. `password_policy`: for new passwords; the client checks
-    it, since passwords never leave it."""
+    it, since passwords never leave it. `watch_timeout_s`: in place of the idle timeout while there is a watch.
+    """
 
     user: str
     role: Role
@@ -280,6 +281,7 @@ class SessionInfo(Reply, frozen=True, kw_only=True):
     must_change_password: bool = False
     idle_timeout_s: float = 0.0
     absolute_timeout_s: float = 0.0
+    watch_timeout_s: float = 0.0
     password_policy: PasswordPolicy = PasswordPolicy()
 
 

@@ -176,6 +176,25 @@ def test_a_session_that_was_ended_goes_on_with_another_sign_in_of_its_user_and_w
         Session.from_ticket(ticket, trust, OPTIONS)
 
 
+def test_a_program_that_ends_leaves_no_session_behind_and_waits_for_no_server(
+    address: Address, relay: CuttingRelay, session: Session, trust: Trust
+) -> None:
+    ending = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
+    watch = ending.watch()
+    next(watch)
+    ending.logout_at_once()
+    assert ending.closed
+    assert ending.ticket.ticket_id not in [entry.id for entry in session.api.sessions()]
+    cut = Session.sign_in(relay.address, USER, PASSWORD, trust, OPTIONS)
+    relay.refusing = True
+    relay.cut_all()
+    accepted = relay.accepted
+    cut.logout_at_once()
+    assert cut.closed
+    assert relay.accepted == accepted, "it did not try to come back"
+    session.api.end_sessions(cut.ticket.ticket_id)
+
+
 def test_logging_out_of_a_server_that_is_gone_is_no_error(relay: CuttingRelay, trust: Trust) -> None:
     session = Session.sign_in(relay.address, USER, PASSWORD, trust, OPTIONS)
     relay.refusing = True
@@ -301,6 +320,26 @@ class TestRestart:
             session.api.list_folder("/")
             assert len(asked) == 2
             session.logout()
+
+    def test_a_watched_session_would_be_renewed_though_no_command_came(
+        self, home: Path, trust: Trust, wait_until: Callable[..., None]
+    ) -> None:
+        audit = home / "logs/audit.log"
+        with running_server(home, {"SFOS_SECURITY_SESSION_IDLE_TIMEOUT_S": "3"}) as server:
+            address = Address.parse(server.address)
+            watched = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
+            left = Session.sign_in(address, USER, PASSWORD, trust, OPTIONS)
+            watch = watched.watch(heartbeat_s=1)
+            reader = threading.Thread(target=lambda: [None for _ in watch])
+            reader.start()
+            wait_until(lambda: "idle for too long" in audit.read_text())
+            assert watched._membership.would_be_alive()
+            assert not left._membership.would_be_alive()
+            watched.api.list_folder("/")
+            watched.logout()
+            left.close()
+            reader.join(20)
+            assert not reader.is_alive()
 
     def test_a_new_password_holds_and_other_sessions_end(self, home: Path, trust: Trust) -> None:
         with running_server(home) as server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -142,6 +143,10 @@ def test_the_entry_script_opens_a_window_that_signs_in_and_ends_with_zero(
             wait_until(lambda: find(f"{user}@"), 30, what="the window of the account")
             subprocess.run(["xdotool", "key", "ctrl+q"], check=True)
             assert process.wait(20) == 0
+            left = run(tmp_path, "cli_client.py", "--server", server.address, "--user", user, "sessions", "--json")
+            assert left.returncode == 0, left.stderr
+            (own,) = map(json.loads, left.stdout.splitlines())  # of the command line; the window left none
+            assert own["current"]
         finally:
             if process.poll() is None:
                 process.kill()

@@ -44,6 +44,12 @@ def test_sessions_are_listed_with_this_one_marked_and_another_is_ended(
     assert [row.id for row in rows if row.here] == [session.ticket.ticket_id]
     other = next(row for row in rows if row.id == elsewhere.ticket.ticket_id)
     assert other.program == r"a \x1b[31m phone" and other.address == "127.0.0.1"
+    elsewhere._drop_control()
+    settle(lambda: next(one for one in session.api.sessions() if one.id == other.id).connections == 0)
+    presenter.load()
+    settle(lambda: not presenter.state.busy)
+    found = {row.id: row.program for row in presenter.state.rows or ()}
+    assert found[other.id] == r"a \x1b[31m phone (not connected)"
     assert other.since.startswith(("Today", "Yesterday"))
     presenter.end(other.id)
     settle(lambda: not presenter.state.busy)

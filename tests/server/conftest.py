@@ -13,6 +13,7 @@ from sfos import config
 from sfos.programs import certificate as generate_certificate
 from sfos.protocol import MIN_ITERATIONS, LoginFinishReply, Role, make_verifier
 from sfos.server.app import Server
+from sfos.server.audit.reading import strangers_file
 from sfos.server.identity.credential_file import CredentialFile
 from tests.support.wire_peer import WirePeer
 
@@ -55,19 +56,19 @@ class Running:
     settings: config.Config
     peers: list[WirePeer]
 
-    def connect(self, *, receive_buffer: int = 0, handshake: bool = True) -> WirePeer:
-        """A connection that has said nothing yet."""
-        peer = WirePeer(self.server.address, receive_buffer=receive_buffer, handshake=handshake)
+    def connect(self, *, receive_buffer: int = 0, handshake: bool = True, source: str = "") -> WirePeer:
+        """A connection that has said nothing yet; from the address `source` of this machine."""
+        peer = WirePeer(self.server.address, receive_buffer=receive_buffer, handshake=handshake, source=source)
         self.peers.append(peer)
         return peer
 
-    def greeted(self) -> WirePeer:
-        peer = self.connect()
+    def greeted(self, source: str = "") -> WirePeer:
+        peer = self.connect(source=source)
         peer.hello()
         return peer
 
-    def signed_in(self, user: str = "alice") -> WirePeer:
-        peer = self.greeted()
+    def signed_in(self, user: str = "alice", source: str = "") -> WirePeer:
+        peer = self.greeted(source)
         peer.login(user, PASSWORDS[user])
         return peer
 
@@ -75,15 +76,18 @@ class Running:
         peer = self.greeted()
         return peer, peer.login(user, PASSWORDS[user])
 
-    def attached(self, other: WirePeer, *, receive_buffer: int = 0) -> WirePeer:
+    def attached(self, other: WirePeer, *, receive_buffer: int = 0, source: str = "") -> WirePeer:
         """Another connection of the session of `other`."""
-        peer = self.connect(receive_buffer=receive_buffer)
+        peer = self.connect(receive_buffer=receive_buffer, source=source)
         peer.hello()
         peer.attach(other)
         return peer
 
     def audit(self) -> str:
         return self.settings.logging.audit_file.read_text()
+
+    def audit_of_strangers(self) -> str:
+        return strangers_file(self.settings.logging.audit_file).read_text()
 
     @property
     def accounts(self) -> CredentialFile:

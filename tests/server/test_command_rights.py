@@ -180,7 +180,7 @@ def test_an_attach_with_a_wrong_proof_or_an_unknown_ticket_is_refused_alike_and_
             peer.call(AttachRequest(ticket_id=ticket_id, proof=attach_proof(ticket, peer.exporter)))
         said.append(refused.value.info())
     assert said[0] == said[1]
-    assert "attach_failed" in server.audit()
+    assert "attach_failed" in server.audit_of_strangers()
 
 
 def test_a_proof_made_for_one_connection_is_worth_nothing_on_another(server: Running) -> None:

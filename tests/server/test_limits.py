@@ -16,6 +16,7 @@ import pytest
 from OpenSSL import SSL
 
 from sfos.protocol import (
+    AccountsRequest,
     ChunkRecord,
     ChunkWant,
     CommitItem,
@@ -28,6 +29,7 @@ from sfos.protocol import (
     ServerBusy,
     StatRequest,
     Target,
+    WatchRequest,
     chunk_id,
     content_id,
     pack_commit,
@@ -38,7 +40,7 @@ from sfos.protocol import (
 from sfos.server.front.connection import Connection
 from sfos.server.front.watchdog import CROWD, Watchdog
 from sfos.server.net.stream import TlsStream
-from tests.server.conftest import Running, Serve
+from tests.server.conftest import PASSWORDS, Running, Serve
 from tests.support.wire_peer import WirePeer
 
 STAT = StatRequest(ref=Ref(path="/"))
@@ -60,9 +62,11 @@ def chunk_of(login: LoginFinishReply, size: int) -> tuple[ChunkRecord, bytes]:
     return ChunkRecord(chunk_id(login.session.home.chunk_key, data), size), data
 
 
-def busy_text(peer: WirePeer) -> str:
+def busy_text(peer: WirePeer, user: str) -> str:
+    """Said to `user`, who signs in with the right password."""
+    peer.hello()
     with pytest.raises(ServerBusy) as refused:
-        peer.hello()
+        peer.login(user, PASSWORDS[user])
     peer.expect_end()
     return str(refused.value)
 
@@ -74,40 +78,129 @@ FOR_TWO = {"server.max_connections": "2", "server.max_connections_per_address": 
     ("more", "said"),
     [({}, "connections in all"), ({"server.max_connections": "9"}, "connections from this address")],
 )
-def test_at_its_limit_the_server_tells_newcomers_so_and_goes_on_serving_those_inside(
+def test_at_its_limit_the_user_with_the_most_gives_way_and_else_a_newcomer_is_told_so(
     more: dict[str, str], said: str, serve: Serve, wait_until: Wait
 ) -> None:
     server = serve({**FOR_TWO, **more})
-    inside = server.signed_in()
-    other = server.attached(inside)
-    assert said in busy_text(server.connect())
-    assert inside.call(STAT)[0].entry.node
-    other.close()
-    wait_until(lambda: server.server.connections() == 1)
-    assert server.signed_in("bob").call(STAT)[0].entry.node
+    idle = server.signed_in()
+    at_work = server.attached(idle)
+    assert at_work.call(STAT)[0].entry.node
+    bob = server.signed_in("bob")
+    envelope, _ = idle.receive()  # which has idled for longer
+    assert envelope.error is not None
+    assert (envelope.id, envelope.error.code) == (0, "server_busy")
+    idle.expect_end()
+    assert said in busy_text(server.connect(), "alice"), "one each: nobody has more than she would have"
+    assert at_work.call(STAT)[0].entry.node
+    assert bob.call(STAT)[0].entry.node
     assert "connection_refused" in server.audit()
+    assert "connection_gave_way" in server.audit()
+    bob.close()
+    wait_until(lambda: server.server.connections() == 1)
+    assert server.attached(at_work).call(STAT)[0].entry.node
+
+
+def test_who_watches_is_told_when_they_give_way(serve: Serve) -> None:
+    server = serve(FOR_TWO)
+    watching = server.signed_in()
+    watching.call(WatchRequest())
+    other = server.attached(watching)
+    other.call(WatchRequest())
+    assert server.signed_in("bob").call(STAT)[0].entry.node
+    envelope, _ = other.receive()  # the younger of two that are at work
+    assert envelope.error is not None
+    assert envelope.error.code == "server_busy"
+    other.expect_end()
+
+
+def test_a_reserve_lets_an_administrator_in_when_all_is_full(serve: Serve) -> None:
+    server = serve(FOR_TWO)
+    inside = [server.signed_in(), server.signed_in("bob")]
+    root = server.signed_in("root")
+    assert len(root.call(AccountsRequest())[0].accounts) == 3
+    assert all(peer.call(STAT)[0].entry.node for peer in inside)
+    assert "connections in all" in busy_text(server.connect(), "alice")
 
 
 def test_one_address_cannot_take_all_places_of_those_who_have_not_signed_in(serve: Serve) -> None:
     server = serve({"server.max_unauthenticated": "4"})
     owner = server.signed_in()
-    strangers = [server.greeted() for _ in range(2)]
-    assert "not signed in" in busy_text(server.connect())
+    strangers = [server.greeted() for _ in range(4)]
+    gate = server.server._listener._gate
+    assert (gate.unauthenticated, gate.beyond) == (2, 2), "what is more than half of them waits in the anteroom"
     assert owner.call(STAT)[0].entry.node
-    strangers[0].login("bob", "tr0ub4dor and three")
-    assert server.greeted()
+    strangers[3].login("bob", PASSWORDS["bob"])
+    assert server.signed_in("bob", "127.0.0.2").call(STAT)[0].entry.node
 
 
-def test_a_crowd_of_refused_newcomers_gets_a_closed_socket_without_a_handshake(serve: Serve) -> None:
+def test_silence_from_many_addresses_keeps_nobody_out(serve: Serve, wait_until: Wait) -> None:
+    """As many as there are places for strangers, none of which says a word; and each that is cut comes again."""
+    server = serve({"server.max_unauthenticated": "16"})
+    over = threading.Event()
+    lock = threading.Lock()
+    came: list[WirePeer] = []
+
+    def silence(source: str) -> None:
+        mine: list[WirePeer] = []
+        while not over.wait(0.02):
+            for peer in [peer for peer in mine if gone(peer)]:
+                mine.remove(peer)
+            if len(mine) < 8:
+                peer = WirePeer(server.server.address, handshake=False, source=source)
+                mine.append(peer)
+                with lock:
+                    came.append(peer)
+
+    threads = [threading.Thread(target=silence, args=(f"127.0.0.{number}",)) for number in (2, 3, 4)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: server.server._listener._gate.unauthenticated == 16)
+        for number in range(40):
+            user = ("alice", "bob", "root")[number % 3]
+            with_right_password = server.signed_in(user, f"127.0.0.{10 + number % 5}")
+            assert with_right_password.call(STAT)[0].entry.node
+            with_right_password.close()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        for peer in came:
+            peer.sock.close()
+    assert "connection_gave_way" in server.audit_of_strangers()
+
+
+def gone(peer: WirePeer) -> bool:
+    """Whether the server has cut it."""
+    peer.sock.setblocking(False)
+    try:
+        return peer.sock.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_a_crowd_that_finds_no_place_gets_a_closed_socket_without_a_handshake(serve: Serve) -> None:
     server = serve(dict.fromkeys(FOR_TWO, "1"))
     inside = server.signed_in()
-    # Two hear why; while they have not said hello, the others are not worth a handshake.
-    told = [server.connect() for _ in range(2)]
+    # Two may say who they are; as long as they are about to, the others are not worth a handshake.
+    waiting = [server.greeted() for _ in range(2)]
     for _ in range(20):
         with pytest.raises((SSL.Error, OSError)):
             server.connect()
     assert inside.call(STAT)[0].entry.node
-    assert "connections in all" in busy_text(told[0])
+    with pytest.raises(ServerBusy, match="connections in all"):
+        waiting[0].login("bob", PASSWORDS["bob"])
+    assert "connection_refused" in server.audit_of_strangers()
+
+
+def test_who_does_not_sign_in_leaves_the_anteroom_soon(serve: Serve, wait_until: Wait) -> None:
+    server = serve({**dict.fromkeys(FOR_TWO, "1"), "server.login_timeout_s": "0.5"})
+    server.signed_in()
+    silent = server.connect()
+    silent.expect_cut()
+    wait_until(lambda: server.server.connections() == 1)
 
 
 # --- Slow ones ------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_a_proof_bound_to_another_connection_does_not_open_a_session(server: Run
     start = peer.call(LoginStartRequest(message=exchange.first()))[0].message
     with pytest.raises(ConnectionIntercepted):
         peer.call(LoginFinishRequest(message=exchange.final(start)))
-    assert "bound to another TLS session" in server.audit()
+    assert "bound to another TLS session" in server.audit_of_strangers()
 
 
 @pytest.mark.parametrize("gs2", ["n,,", "y,,", "p=tls-unique,,", "p=tls-exporter,a=bob,"])
@@ -122,7 +122,7 @@ def test_too_many_wrong_passwords_lead_to_a_growing_wait_that_says_how_long(serv
         server.greeted().login("alice", PASSWORDS["alice"])
     assert refused.value.retry_after_s is not None
     assert 0 < refused.value.retry_after_s <= 30
-    assert "login_held_up" in server.audit()
+    assert "login_held_up" in server.audit_of_strangers()
 
 
 def test_a_hundred_sign_ins_begun_in_advance_are_not_all_tried(serve: Serve) -> None:

@@ -24,6 +24,7 @@ from sfos.protocol import (
     make_verifier,
 )
 from sfos.server.audit.log import AuditLog
+from sfos.server.front.line_budget import LineBudget
 from sfos.server.process import logs
 from tests.server.conftest import PASSWORDS, Running, settings
 
@@ -140,7 +141,7 @@ def test_a_whole_session_leaves_its_traces_and_none_of_its_secrets(
         wait_until(lambda: server.server.connections() == 0)
     finally:
         undo()
-    written = logging_settings.server_file.read_text() + logging_settings.audit_file.read_text()
+    written = logging_settings.server_file.read_text() + server.audit() + server.audit_of_strangers()
     for trace in (
         "connection 1 open",
         "commands=",
@@ -160,3 +161,38 @@ def test_a_whole_session_leaves_its_traces_and_none_of_its_secrets(
         secrets += [key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode(), repr(key)]
     for secret in secrets:
         assert secret not in written
+
+
+# --- Strangers ----------------------------------------------------------------------------------------------------
+
+
+def test_strangers_that_come_and_go_have_few_lines_and_what_has_none_is_counted() -> None:
+    now = [0.0]
+    budget = LineBudget(lambda: now[0])
+    assert [budget.take() for _ in range(2_000)] == [0] * 2_000
+    assert [budget.take() for _ in range(500)] == [None] * 500
+    now[0] += 1.0
+    assert [budget.take(), budget.take()] == [500, None]
+    now[0] += 10.0
+    assert [budget.take(), budget.take()] == [1, 0]
+
+
+def test_who_signs_in_has_a_line_though_strangers_have_used_theirs_up(
+    home: Path, serve: Callable[..., Running], wait_until: Callable[..., None]
+) -> None:
+    logging_settings = settings(home, {}).logging
+    undo = logs.configure(logging_settings)
+    try:
+        server = serve()
+        lines = server.server._listener._around.lines
+        while lines.take() is not None:
+            pass
+        for _ in range(5):
+            server.greeted().close()
+        server.signed_in().close()
+        wait_until(lambda: server.server.connections() == 0)
+    finally:
+        undo()
+    written = logging_settings.server_file.read_text()
+    assert written.count("closed user=alice") == 1
+    assert written.count("connection ") < 8

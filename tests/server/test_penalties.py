@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfos.server.identity.penalties import Penalties, PenaltyRule, address_group
+from sfos.server.identity.penalties import Penalties, PenaltyKind, PenaltyRule, address_group
 
 RULE = PenaltyRule(attempts=3, base_s=1.0, growth=2.0, max_s=900.0, forget_s=3600.0)
 
@@ -100,12 +100,103 @@ def test_signing_in_clears_the_account_but_not_the_address() -> None:
     assert penalties.wait_s("c", "bob") == 0
 
 
-def test_made_up_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_made_up_names_do_not_fill_the_memory_and_how_many_were_let_go_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("sfos.server.identity.penalties._MAX_ENTRIES", 100)
     penalties, _ = made()
     for number in range(1000):
         penalties.failed("a", f"user {number}")
-        penalties.succeeded(f"b {number}", f"user {number}")
-    assert len(penalties._records) <= 100
-    assert len(penalties._known) <= 100
+        penalties.succeeded(f"b {number}", f"known {number}")
+        penalties.failed(f"b {number}", f"known {number}")
+    state = penalties.state()
+    assert len(penalties.current()) <= 300
+    assert len(state.known) <= 100
+    assert len(penalties._homes) <= 100
     assert penalties.wait_s("a", "user") > 0
+    assert penalties.let_go > 3_000
+
+
+# --- Who is known at an address -----------------------------------------------------------------------------------
+
+
+def test_who_is_known_at_an_address_does_not_wait_for_what_others_do_there() -> None:
+    penalties, _ = made()
+    penalties.succeeded("office", "alice")
+    for _ in range(13):
+        penalties.failed("office", "mallory")
+    for number in range(100):
+        penalties.failed("office", f"made up {number}")
+        penalties.failed(f"elsewhere {number}", "alice")
+    assert penalties.wait_s("office", "alice") == 0
+    assert penalties.wait_s("office", "bob") == 900
+
+
+def test_a_thousand_guesses_at_a_known_name_from_its_address_wait_as_an_address_does() -> None:
+    known, clock = made()
+    stranger, its_clock = made()
+    known.succeeded("office", "alice")
+    for _ in range(1000):
+        assert known.wait_s("office", "alice") == stranger.wait_s("office", "mallory")
+        clock.now += known.wait_s("office", "alice")
+        its_clock.now += stranger.wait_s("office", "mallory")
+        known.failed("office", "alice")
+        stranger.failed("office", "mallory")
+    assert clock.now == its_clock.now > 50_000 + 980 * RULE.max_s
+
+
+def test_nobody_guesses_anew_because_the_user_beside_them_has_signed_in() -> None:
+    penalties, _ = made()
+    penalties.succeeded("office", "alice")
+    for _ in range(10):
+        penalties.failed("office", "alice")
+    waited = penalties.wait_s("office", "alice")
+    penalties.succeeded("office", "alice")
+    penalties.succeeded("home", "alice")
+    assert penalties.wait_s("office", "alice") == waited == 64
+
+
+def test_attempts_before_the_first_sign_in_at_an_address_count_afterwards() -> None:
+    penalties, _ = made()
+    for _ in range(10):
+        penalties.failed("office", "alice")
+    penalties.succeeded("office", "alice")
+    assert penalties.wait_s("office", "alice") == 64
+
+
+def test_a_flood_of_made_up_names_does_not_push_out_the_count_of_a_known_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfos.server.identity.penalties._MAX_ENTRIES", 100)
+    penalties, _ = made()
+    penalties.succeeded("office", "alice")
+    for _ in range(10):
+        penalties.failed("office", "alice")
+    for number in range(1000):
+        penalties.failed(f"elsewhere {number}", f"made up {number}")
+    assert penalties.wait_s("office", "alice") == 64
+
+
+def test_an_address_that_a_user_has_not_been_at_for_long_is_no_home_any_more() -> None:
+    penalties, _ = made()
+    for number in range(33):
+        penalties.succeeded(f"place {number}", "alice")
+    for _ in range(10):
+        penalties.failed("place 0", "mallory")
+    assert penalties.wait_s("place 0", "alice") == 64
+    assert [penalties.is_home(f"place {number}") for number in (0, 1, 32)] == [False, True, True]
+
+
+def test_counts_of_a_known_account_at_its_address_are_listed_and_lifted_by_either_name() -> None:
+    names: dict[PenaltyKind, str] = {"account": "alice", "address": "office"}
+    for kind, name in names.items():
+        penalties, _ = made()
+        penalties.succeeded("office", "alice")
+        for _ in range(10):
+            penalties.failed("office", "alice")
+        listed = [(one.kind, one.name, one.address, one.wait_s) for one in penalties.current()]
+        assert listed == [
+            ("account", "alice", "office", 64),
+            ("address", "office", "", 64),
+            ("account", "alice", "", 60),
+        ]
+        assert penalties.lift(kind, name) == 2
+        assert penalties.wait_s("office", "alice") == 0

@@ -53,10 +53,10 @@ class Member:
 class Registry:
     """Sessions under a clock of our own: 10 s idle, 100 s in all, two for a user."""
 
-    def __init__(self) -> None:
+    def __init__(self, watched_s: float = 0) -> None:
         self.clock = Clock()
         self.ended: list[tuple[Session, str]] = []
-        self.sessions = Sessions(Lifetimes(10, 100, 2), lambda *args: self.ended.append(args), self.clock)
+        self.sessions = Sessions(Lifetimes(10, 100, 2, watched_s), lambda *args: self.ended.append(args), self.clock)
 
 
 def test_a_session_idles_out_when_nothing_touches_it() -> None:
@@ -73,6 +73,40 @@ def test_a_session_idles_out_when_nothing_touches_it() -> None:
     with pytest.raises(SessionEnded):
         registry.sessions.find(session.ticket_id)
     assert [reason for _, reason in registry.ended] == ["idle for too long"]
+
+
+def test_a_watch_keeps_a_session_longer_and_the_idle_time_begins_with_its_end() -> None:
+    registry = Registry(watched_s=50)
+    session = registry.sessions.open(ALICE)
+    with registry.sessions.watching(session):
+        with registry.sessions.watching(session):
+            registry.clock.now += 20
+        registry.clock.now += 20
+        registry.sessions.check(session)
+    registry.clock.now += 9
+    registry.sessions.check(session)
+    registry.clock.now += 1
+    with pytest.raises(SessionEnded, match="idle"):
+        registry.sessions.check(session)
+
+
+def test_a_watch_keeps_no_session_for_longer_than_its_own_time_nor_past_its_end() -> None:
+    registry = Registry(watched_s=50)
+    idle, busy = registry.sessions.open(ALICE), registry.sessions.open(ALICE)
+    with registry.sessions.watching(idle), registry.sessions.watching(busy):
+        registry.clock.now += 49
+        for session in (idle, busy):
+            registry.sessions.check(session)
+        registry.sessions.touch(busy)
+        registry.clock.now += 2
+        with pytest.raises(SessionEnded, match="idle"):
+            registry.sessions.check(idle)
+        registry.clock.now += 44
+        registry.sessions.check(busy)
+        registry.sessions.touch(busy)
+        registry.clock.now += 5
+        with pytest.raises(SessionEnded, match="its time is over"):
+            registry.sessions.check(busy)
 
 
 def test_a_session_ends_after_its_absolute_time_however_busy() -> None:
@@ -109,6 +143,17 @@ def test_the_end_of_a_session_interrupts_all_its_connections_but_the_one_that_as
     with pytest.raises(SessionEnded):
         registry.sessions.join(session, Member())
     assert len(registry.ended) == 1
+
+
+def test_a_user_who_ends_session_after_session_fills_no_memory() -> None:
+    registry = Registry()
+    ended: list[Session] = []
+    for _ in range(100):
+        session = registry.sessions.open(ALICE)
+        registry.sessions.revoke(session, "ended by its user")
+        ended.append(session)
+    told = [session for session in ended if registry.sessions.revoked(session.ticket_id) is not None]
+    assert told == ended[-2:], "as many as may go on, and the youngest"
 
 
 def test_tickets_differ_by_session_and_are_the_same_each_time_and_shown_nowhere() -> None:
@@ -178,8 +223,22 @@ def test_logout_ends_the_session_on_all_of_its_connections_and_its_ticket_opens_
     assert again.call(STAT)[0].entry.node
 
 
-def test_an_idle_session_ends_by_itself_though_it_watches(serve: Serve) -> None:
+def test_a_watch_keeps_its_session_though_no_command_comes_and_then_it_idles(serve: Serve) -> None:
     server = serve({"security.session_idle_timeout_s": "1"})
+    watched = server.signed_in()
+    watching = server.attached(watched)
+    watching.call(WatchRequest(heartbeat_s=1))
+    left = server.signed_in()
+    with pytest.raises(SessionEnded, match="idle"):
+        raise_for_error(left.receive()[0])
+    assert watched.call(STAT)[0].entry.node, "it has had no command for longer"
+    watching.close()
+    with pytest.raises(SessionEnded, match="idle"):
+        raise_for_error(watched.receive()[0])
+
+
+def test_an_idle_session_ends_by_itself_though_it_watches(serve: Serve) -> None:
+    server = serve({"security.session_idle_timeout_s": "1", "security.session_watch_timeout_s": "1"})
     peer = server.signed_in()
     watching = server.attached(peer)
     watching.call(WatchRequest(heartbeat_s=1))

@@ -194,6 +194,13 @@ class Alone:
         raise AssertionError(reason)
 
 
+class Anywhere:
+    """A Place of which there are enough."""
+
+    def sign_in(self, user: str, *, privileged: bool) -> None:
+        raise AssertionError(user)
+
+
 class EventsInMemory:
     """An EventSink that keeps what it is sent. Each wait makes the next of `names` or, after the last, ends it."""
 
@@ -225,7 +232,7 @@ def test_a_watch_tells_its_events_to_any_sink(server: Running) -> None:
     session = services.sessions.find(peer.ticket_id)
     call = Call(
         services=services,
-        peer=Peer(0, "in memory", "in memory", Alone(), session=session),
+        peer=Peer(0, "in memory", "in memory", Alone(), Anywhere(), session=session),
         args=WatchRequest(),
         body=memoryview(b""),
         turn=contextlib.nullcontext(),

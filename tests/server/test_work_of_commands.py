@@ -66,6 +66,13 @@ SMALL: set[type[Request[Any]]] = {
 ONCE = (MoveRequest, DeleteRequest)
 
 
+class Anywhere:
+    """A Place of which there are enough."""
+
+    def sign_in(self, user: str, *, privileged: bool) -> None:
+        raise AssertionError(user)
+
+
 class Nobody:
     """A connection that is not there."""
 
@@ -84,7 +91,7 @@ class Counter:
             info = space.info()
         self.running, self.meter, self.space_id = running, meter, account.user_id
         self.dispatcher = Dispatcher(services, HANDLERS, 2, 5.0)
-        self.peer = Peer(1, "127.0.0.1:1", "127.0.0.1", Nobody(), greeted=True)
+        self.peer = Peer(1, "127.0.0.1:1", "127.0.0.1", Nobody(), Anywhere(), greeted=True)
         self.peer.session = services.sessions.open(account)
         self.scene = Scene(info.chunk_key, info.cursor)
         self.scene.build(self.answer)

@@ -45,15 +45,22 @@ _RECORD = 16 * 1024
 
 
 class WirePeer:
-    """A TLS connection to `address` that speaks frames, one request after the other or as told."""
+    """A TLS connection to `address` that speaks frames, one request after the other or as told.
 
-    def __init__(self, address: tuple[str, int], *, handshake: bool = True, receive_buffer: int = 0) -> None:
+    `source`: the address that it comes from, 127.0.0.2 say; without one the system chooses.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], *, handshake: bool = True, receive_buffer: int = 0, source: str = ""
+    ) -> None:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(SSL.TLS1_3_VERSION)
         context.set_verify(SSL.VERIFY_NONE)
         self.sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(address)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", _PATIENCE_S, 0))

@@ -10,6 +10,7 @@ from tests.torture.fuzz_terminal import fuzz_terminal
 from tests.torture.network_crowds import full_house, idle_crowd, slow_peers
 from tests.torture.network_cuts import cut_client, cut_server
 from tests.torture.network_heaviest import heaviest_of_each, hostile_limits
+from tests.torture.network_strangers import strangers
 from tests.torture.scenario import Scenario
 
 _MILLION = 1_000_000
@@ -100,6 +101,14 @@ _SLOW: tuple[Scenario, ...] = (
         figure="1,000 connections in at most 200 MiB, a login within 2 s",
         run=idle_crowd,
         share=0.5,
+    ),
+    Scenario(
+        name="strangers",
+        promise="No crowd of strangers, and no greedy user, keeps anybody out or pushes them out of the audit log.",
+        figure="200 sign-ins beside five kinds of crowds, each within 10 s",
+        run=strangers,
+        goal={"sign-ins beside a crowd": 200},
+        share=1.5,
     ),
     Scenario(
         name="full-house",

@@ -18,6 +18,7 @@ from tests.torture.fuzz_terminal import fuzz_terminal
 from tests.torture.network_cuts import Cut, cut_sessions, every_cut, travel_everywhere
 from tests.torture.network_model import two_clients
 from tests.torture.network_process import address_of
+from tests.torture.network_strangers import strangers
 from tests.torture.processes import kill_under_load, writing
 from tests.torture.processes_writers import sign_in
 from tests.torture.scenario import Context, Figures
@@ -79,6 +80,14 @@ def test_a_client_that_is_cut_at_some_bytes_goes_on_by_itself(server: ServerProc
 
 def test_a_running_server_answers_damaged_requests_or_ends_the_connection(tmp_path: Path) -> None:
     assert not fuzz_server(context(tmp_path, requests=300)).broken
+
+
+@pytest.mark.timeout(300)
+def test_no_crowd_of_strangers_keeps_an_administrator_or_a_user_out(tmp_path: Path) -> None:
+    figures = strangers(Context(1, 240.0, tmp_path, {"sign-ins beside a crowd": 18}))
+    assert not figures.broken
+    assert figures.counts["crowds"] == 5
+    assert figures.counts["held-up sign-ins that the log knows of"] > 20
 
 
 def test_two_clients_of_one_account_see_what_the_model_says(tmp_path: Path) -> None:

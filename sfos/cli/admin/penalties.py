@@ -32,6 +32,7 @@ def penalty_json(penalty: PenaltyEntry) -> dict[str, object]:
     return {
         "kind": penalty.kind,
         "name": penalty.name,
+        "address": penalty.address or None,
         "failures": penalty.failures,
         "wait_s": penalty.wait_s,
         "last": output.iso(penalty.last_ms),
@@ -52,7 +53,7 @@ def run(session: Session, shell: Shell, options: AdminPenaltiesOptions) -> int:
     rows += [
         [
             penalty.kind,
-            printable(penalty.name),
+            printable(f"{penalty.name} at {penalty.address}" if penalty.address else penalty.name),
             str(penalty.failures),
             output.moment(penalty.last_ms * 1_000_000),
             output.duration(penalty.wait_s) if penalty.wait_s else "",

@@ -63,7 +63,7 @@ class Membership:
 
     def _adopt(self, ticket: StoredTicket, info: SessionInfo) -> None:
         self._ticket, self._info = ticket, info
-        self._opened_at = self._used_at = time.monotonic()
+        self._opened_at = self._used_at = self._watched_at = time.monotonic()
 
     @property
     def ticket(self) -> StoredTicket:
@@ -78,6 +78,10 @@ class Membership:
     def note_used(self) -> None:
         """A command has gone through: the session is not idle."""
         self._used_at = time.monotonic()
+
+    def note_watched(self) -> None:
+        """The server has said something on a watch, which keeps the session for longer."""
+        self._watched_at = time.monotonic()
 
     def note_password(self, salted: SaltedPassword) -> None:
         """The user has changed the password."""
@@ -142,7 +146,7 @@ class Membership:
             if ended.ticket_id != ended_id:
                 return  # another thread has done it meanwhile
             password: str | None = None
-            if not self._would_be_alive() or self._salted is None:
+            if not self.would_be_alive() or self._salted is None:
                 password = self._reauthenticate() if self._reauthenticate is not None else None
                 if password is None:
                     raise SessionEnded
@@ -169,10 +173,13 @@ class Membership:
             self._adopt(ticket, signed_in.info)
             _log.info("%s: signed in anew as %s", ended.address, ended.user)
 
-    def _would_be_alive(self) -> bool:
+    def would_be_alive(self) -> bool:
+        """Whether the session would go on, had the server not forgotten it."""
         now, info = time.monotonic(), self._info
-        idle, age = now - self._used_at, now - self._opened_at
-        return idle < (info.idle_timeout_s or _UNLIMITED_S) and age < (info.absolute_timeout_s or _UNLIMITED_S)
+        unused, unwatched, age = now - self._used_at, now - self._watched_at, now - self._opened_at
+        idle_s = info.idle_timeout_s or _UNLIMITED_S
+        in_use = unused < idle_s or (unwatched < idle_s and unused < info.watch_timeout_s)
+        return in_use and age < (info.absolute_timeout_s or _UNLIMITED_S)
 
 
 def expires_unix_s(info: SessionInfo) -> float:

@@ -293,7 +293,13 @@ class Session:
         from sfos.client.watch import Watch
 
         watch = Watch(
-            self.connect_more, since, naming, heartbeat_s, self.options.connection.watch, self._watches.discard
+            self.connect_more,
+            since,
+            naming,
+            heartbeat_s,
+            self.options.connection.watch,
+            self._watches.discard,
+            self._membership.note_watched,
         )
         self._watches.add(watch)
         if self._closing.is_set():
@@ -342,6 +348,19 @@ class Session:
         self._end_watches()
         with self._control_lock, contextlib.suppress(SfosError):
             self._control_connection().call(LogoutRequest())
+        self.close()
+
+    def logout_at_once(self) -> None:
+        """End the session for a program that ends: only over a connection that is there and free, within 2 s."""
+        self._end_watches()
+        if self._control_lock.acquire(timeout=_CLOSING_S):
+            try:
+                control = self._control
+                if control is not None and control.usable:
+                    with contextlib.suppress(SfosError), control.deadline(_CLOSING_S):
+                        control.call(LogoutRequest())
+            finally:
+                self._control_lock.release()
         self.close()
 
     def close(self) -> None:

@@ -102,9 +102,10 @@ class SessionsPresenter:
 
 
 def _row(entry: SessionEntry, now: dt.datetime) -> SessionRow:
+    program = printable(entry.client) or "Unknown program"
     return SessionRow(
         entry.id,
-        printable(entry.client) or "Unknown program",
+        program if entry.connections else f"{program} (not connected)",
         printable(entry.address),
         wording.moment(entry.since_ms * _MS, now),
         wording.moment(entry.last_used_ms * _MS, now),

@@ -378,7 +378,7 @@ class App:
             self._remember(width=self.root.winfo_width(), height=self.root.winfo_height())
         self.access.close()
         if self.workspace is not None:
-            self.workspace.close()
+            self.workspace.close(at_once=True)  # nobody else has its ticket: left there, it looks like a stranger's
             self.workspace = None
         self.root.withdraw()
         self._pump.shut_down(self._destroy)

@@ -108,8 +108,11 @@ class Workspace:
         self.keeper.load(lambda kept: None if self._closed else self.interrupted.offer(kept))
         self.pages[0].take_focus()
 
-    def close(self, *, logout: bool = False) -> None:
-        """End everything of this session without waiting for it: its threads finish on their own."""
+    def close(self, *, logout: bool = False, at_once: bool = False) -> None:
+        """End everything of this session without waiting for it: its threads finish on their own.
+
+        `logout`: on the server too; `at_once`: there, if it hears of it now.
+        """
         if self._closed:
             return
         self._closed = True
@@ -125,7 +128,9 @@ class Workspace:
         def work(_token: object) -> None:
             last_words()
             engine.close(interrupt=True)
-            if logout:
+            if at_once:
+                session.logout_at_once()
+            elif logout:
                 session.logout()
             else:
                 session.close()

@@ -28,9 +28,11 @@ from sfos.server.disk.private_json import read_private_json, write_private_json
 
 KEY_FILE = "audit.key"
 MARK_FILE = "audit.mark"
+STRANGERS_MARK_FILE = "audit-strangers.mark"
 NO_MAC = "0" * 32
 _SECRET_BYTES = 32
 _LABEL = b"sfos audit log, version 1"
+_STRANGERS_LABEL = b"strangers"
 _TAIL = re.compile(rb',"seq":([1-9][0-9]{0,17}),"prev":"([0-9a-f]{32})","mac":"([0-9a-f]{32})"\}$')
 _MAC_PART = len(b',"mac":""}') + 32
 
@@ -74,8 +76,12 @@ class _StoredMark(msgspec.Struct, frozen=True):
 class ChainKey:
     """Makes and checks the macs."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, _LABEL, "sha256")
+    def __init__(self, secret: bytes, label: bytes = _LABEL) -> None:
+        self._key = hmac.digest(secret, label, "sha256")
+
+    def of_strangers(self) -> ChainKey:
+        """Another key, for the files of strangers: a line of theirs is none of the log's."""
+        return ChainKey(self._key, _STRANGERS_LABEL)
 
     def _mac(self, kind: bytes, data: bytes) -> str:
         return hmac.digest(self._key, kind + b"\0" + data, "sha256")[:16].hex()

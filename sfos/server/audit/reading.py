@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 _MOST_TAIL_BYTES = 4 * 2**20
 _LONGEST_LINE_BYTES = 64 * 1024  # far more than any: a part of one at the beginning of what is read is left out
+
+_TIME_CHARS = len('{"time":"2026-01-01T00:00:00.000')
+
+
+def strangers_file(newest: Path) -> Path:
+    """The newest file of what strangers caused, beside the log's: `audit-strangers.log`."""
+    return newest.with_name(f"{newest.stem}-strangers{newest.suffix}")
 
 
 def log_files(newest: Path) -> list[Path]:
@@ -32,6 +40,20 @@ def last_lines(newest: Path, count: int, most_bytes: int = _MOST_TAIL_BYTES) -> 
         found.append(line)
     found.reverse()
     return found
+
+
+def last_lines_of_all(newest: Path, count: int, most_bytes: int = _MOST_TAIL_BYTES) -> list[bytes]:
+    """The last `count` lines, those of strangers among the others in the order of time, but no more than half of them
+    where there are others: or strangers would hide what users did. Raises: OSError.
+    """
+    own = last_lines(newest, count, most_bytes)
+    strangers = last_lines(strangers_file(newest), count, most_bytes)
+    foreign = min(len(strangers), max(count // 2, count - len(own)))
+    own = own[max(0, len(own) - (count - foreign)) :]
+    merged = list(heapq.merge(own, strangers[len(strangers) - foreign :], key=lambda line: line[:_TIME_CHARS]))
+    while merged and sum(map(len, merged)) + len(merged) > most_bytes:
+        del merged[0]
+    return merged
 
 
 def _backwards(newest: Path, most_bytes: int) -> Iterator[bytes]:

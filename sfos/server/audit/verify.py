@@ -6,16 +6,16 @@ Works beside a running server: the mark is read before the files for its last li
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from sfos.protocol import decoder_of
-from sfos.server.audit.chain import MARK_FILE, ChainKey, Link, Mark, load_key
-from sfos.server.audit.log import TORN_EVENT
-from sfos.server.audit.reading import log_files
+from sfos.server.audit.chain import MARK_FILE, STRANGERS_MARK_FILE, ChainKey, Link, Mark, load_key
+from sfos.server.audit.chained_file import TORN_EVENT
+from sfos.server.audit.reading import log_files, strangers_file
 
 _MOST_FINDINGS = 100
 _ATTEMPTS = 20  # a rotation in the middle spoils one; with files of 10 MiB that is rare
@@ -62,7 +62,16 @@ class _TornRecord(msgspec.Struct, frozen=True):
 
 def verify_audit(newest: Path, secrets_dir: Path) -> AuditVerified:
     """Look at the log `newest` and all that was put aside of it. Raises: OSError, KeyUnusable."""
+    return _verify(newest, load_key(secrets_dir, may_create=False), secrets_dir / MARK_FILE)
+
+
+def verify_strangers(newest: Path, secrets_dir: Path) -> AuditVerified:
+    """Look at what strangers caused, which lies beside the log `newest`. Raises: OSError, KeyUnusable."""
     key = load_key(secrets_dir, may_create=False)
+    return _verify(strangers_file(newest), key and key.of_strangers(), secrets_dir / STRANGERS_MARK_FILE)
+
+
+def _verify(newest: Path, key: ChainKey | None, mark_path: Path) -> AuditVerified:
     if key is None:
         found = AuditVerified()
         if any(path.stat().st_size for path in log_files(newest)):
@@ -73,7 +82,7 @@ def verify_audit(newest: Path, secrets_dir: Path) -> AuditVerified:
     for _ in range(_ATTEMPTS):
         before = _identities(newest)
         try:
-            found = _verify_once(key, newest, secrets_dir / MARK_FILE)
+            found = _verify_once(key, newest, mark_path)
         except FileNotFoundError:  # rotated away meanwhile
             continue
         if _identities(newest) == before:
@@ -185,14 +194,17 @@ class _Walk:
                 what = "removed" if removed else "out of their order"
                 self._found.findings[index] = f"{where} number(s) {_range(removed or list(missing))} are {what}"
         if after is not None and self._first > after.first:
-            numbers = _range(list(range(after.first, self._first)))
+            numbers = _range(range(after.first, self._first))
             self._found.findings.insert(0, f"the beginning of the log: number(s) {numbers} are removed")
         if before is not None and before.last > last:
-            numbers = _range(list(range(last + 1, before.last + 1)))
+            numbers = _range(range(last + 1, before.last + 1))
             self._say(f"the end of the log: number(s) {numbers} are removed")
         elif before is None and after is None and last and not self._found.findings:
             self._found.notes.append("there is no mark of the log's end; lines may be missing there")
         self._found.first, self._found.last = self._first, last
+        if after is not None and after.first > 1:
+            numbers = _range(range(1, after.first))
+            self._found.notes.append(f"number(s) {numbers} were let go, when their files were the oldest")
 
 
 def _explains(line: bytes, fragment: bytes) -> bool:
@@ -204,6 +216,6 @@ def _explains(line: bytes, fragment: bytes) -> bool:
     return record.event == TORN_EVENT and record.digest == hashlib.sha256(fragment).hexdigest()
 
 
-def _range(numbers: list[int]) -> str:
+def _range(numbers: Sequence[int]) -> str:
     first, last = numbers[0], numbers[-1]
     return f"{first}" if first == last else f"{first} to {last}"

@@ -27,6 +27,7 @@ from sfos.protocol import (
     MalformedMessage,
     OutOfOrder,
     ReauthenticationRequired,
+    ServerBusy,
     ServerExchange,
     SessionEnded,
     SessionInfo,
@@ -38,7 +39,7 @@ from sfos.protocol import (
 )
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers, PendingLogin
 from sfos.server.commands.verifiers import acceptable
-from sfos.server.identity.credential_file import NoSuchAccount
+from sfos.server.identity.credential_file import Account, NoSuchAccount
 from sfos.server.identity.sessions import Session
 
 SERVER_NAME = "sfos/1"
@@ -113,12 +114,18 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
     if session is None:
         with services.spaces.lease(current.user_id):
             pass  # made at the first sign-in; where that fails, no session is opened
+        _take_place(call, current)
         session = services.sessions.open(current, peer.host, peer.client)
         services.sessions.join(session, peer.member)
         peer.session = session
     peer.authenticated_at = time.monotonic()
-    services.audit.write(
-        "login", user=account.name, address=peer.address, connection=peer.number, session=session.ticket_id
+    services.audit.write_of_user(
+        "login",
+        account.name,
+        host=peer.group,
+        address=peer.address,
+        connection=peer.number,
+        session=session.ticket_id,
     )
     return Answer(
         LoginFinishReply(
@@ -130,10 +137,26 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
     )
 
 
+def _take_place(call: Call[LoginFinishRequest] | Call[AttachRequest], who: Account | Session) -> None:
+    """Raises: ServerBusy, where there is no room, and nobody gives way."""
+    peer = call.peer
+    try:
+        peer.place.sign_in(who.user_id, privileged=who.role == "admin")
+    except ServerBusy as error:
+        name = who.name if isinstance(who, Account) else who.user
+        call.services.audit.write_of_user(
+            "connection_refused", name, host=peer.group, address=peer.address, reason=error.message
+        )
+        peer.leaving = True
+        raise
+
+
 def _check_penalty(call: Call[LoginStartRequest] | Call[LoginFinishRequest], name: str) -> None:
     wait_s = call.services.penalties.wait_s(call.peer.group, name)
     if wait_s > 0:
-        call.services.audit.write("login_held_up", user=name, address=call.peer.address, wait_s=round(wait_s, 1))
+        call.services.audit.write_of_stranger(
+            "login_held_up", call.peer.group, user=name, address=call.peer.address, wait_s=round(wait_s, 1)
+        )
         raise TooManyAttempts(retry_after_s=round(wait_s, 1) or 0.1)
 
 
@@ -143,8 +166,9 @@ def _refused(call: Call[LoginFinishRequest], name: str, error: Exception) -> Acc
     A proof bound to another TLS session is told apart: it says nothing of either, and warns who can be warned.
     """
     failures = call.services.penalties.failed(call.peer.group, name)
-    call.services.audit.write(
+    call.services.audit.write_of_stranger(
         "login_failed",
+        call.peer.group,
         user=name,
         address=call.peer.address,
         connection=call.peer.number,
@@ -167,7 +191,9 @@ def change_password(call: Call[ChangePasswordRequest]) -> Answer:
         peer.leaving = True
         raise SessionEnded from error
     services.sessions.password_changed(session, account)
-    services.audit.write("password_changed", user=session.user, address=peer.address, session=session.ticket_id)
+    services.audit.write_of_user(
+        "password_changed", session.user, host=peer.group, address=peer.address, session=session.ticket_id
+    )
     return Answer(Done())
 
 
@@ -187,11 +213,17 @@ def attach(call: Call[AttachRequest]) -> Answer:
             raise revoked from None
         raise
     if not is_attach_proof(call.args.proof, ticket, peer.exporter):
-        services.audit.write(
-            "attach_failed", user=session.user, address=peer.address, connection=peer.number, session=session.ticket_id
+        services.audit.write_of_stranger(
+            "attach_failed",
+            peer.group,
+            user=session.user,
+            address=peer.address,
+            connection=peer.number,
+            session=session.ticket_id,
         )
         peer.leaving = True
         raise SessionEnded
+    _take_place(call, session)
     services.sessions.join(session, peer.member)
     services.sessions.touch(session)
     session.address, session.client = peer.host, peer.client
@@ -218,6 +250,7 @@ def _session_info(call: Call[LoginFinishRequest] | Call[AttachRequest], session:
         must_change_password=session.must_change,
         idle_timeout_s=lifetimes.idle_s,
         absolute_timeout_s=lifetimes.absolute_s,
+        watch_timeout_s=max(lifetimes.watched_s, lifetimes.idle_s),
         password_policy=services.security.password_policy,
     )
 

@@ -39,7 +39,7 @@ from sfos.protocol import (
     RemoveAccountRequest,
     SessionsReply,
 )
-from sfos.server.audit.reading import last_lines
+from sfos.server.audit.reading import last_lines_of_all
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers
 from sfos.server.commands.own_sessions import end_chosen, entries
 from sfos.server.commands.verifiers import acceptable
@@ -217,6 +217,7 @@ def penalties(call: Call[PenaltiesRequest]) -> Answer:
             kind=penalty.kind,
             name=penalty.name,
             failures=penalty.failures,
+            address=penalty.address,
             wait_s=round(penalty.wait_s, 1),
             last_ms=round((now - penalty.age_s) * 1000),
         )
@@ -239,7 +240,7 @@ def lift_penalties(call: Call[LiftPenaltiesRequest]) -> Answer:
 
 
 def audit_tail(call: Call[AuditTailRequest]) -> Answer:
-    lines = last_lines(call.services.audit.path, call.args.lines, _audit_bytes(call.args))
+    lines = last_lines_of_all(call.services.audit.path, call.args.lines, _audit_bytes(call.args))
     _note(call, "audit_read", None, lines=len(lines))
     return Answer(AuditTailReply(lines=len(lines)), (b"".join(line + b"\n" for line in lines),))
 

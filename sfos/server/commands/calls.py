@@ -53,6 +53,13 @@ class PendingLogin:
     account: Account | None
 
 
+class Place(Protocol):
+    """Place of a connection among those that a server has room for."""
+
+    def sign_in(self, user: str, *, privileged: bool) -> None:
+        """Count it as a connection of `user` from now on. Raises: ServerBusy."""
+
+
 @dataclass(slots=True, eq=False)
 class Peer:
     """Other end of a connection. Owned by the connection's thread."""
@@ -61,6 +68,7 @@ class Peer:
     address: str
     group: str
     member: Member
+    place: Place
     exporter: bytes = b""
     greeted: bool = False
     client: str = ""

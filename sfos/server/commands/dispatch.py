@@ -108,6 +108,9 @@ class Dispatcher:
         try:
             return self._carry_out(peer, envelope, frame.body, room)
         except SfosError as error:
+            if isinstance(error, RemoteProtocolError):
+                level = logging.INFO if peer.session is not None else logging.DEBUG  # strangers would fill the log
+                _log.log(level, "request %d (%.64s) refused: %s", envelope.id, envelope.command, error)
             return _failed(envelope, error)
         except NobodyWaits as stopped:
             peer.leaving = True
@@ -178,8 +181,6 @@ class Dispatcher:
 
 
 def _failed(envelope: RequestEnvelope, error: SfosError) -> Response:
-    if isinstance(error, RemoteProtocolError):
-        _log.info("request %d (%.64s) refused: %s", envelope.id, envelope.command, error)
     return Response(envelope.command[:64], encode_error(envelope.id, error), error=error.code, request_id=envelope.id)
 
 

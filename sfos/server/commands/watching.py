@@ -42,7 +42,12 @@ class _Watch:
     cursor: Cursor
 
     def __call__(self, events: EventSink) -> None:
-        with closing(Bell()) as bell, self.call.services.commit_feed.subscribed(self.space_id, bell):
+        services = self.call.services
+        with (
+            services.sessions.watching(self.call.session),
+            closing(Bell()) as bell,
+            services.commit_feed.subscribed(self.space_id, bell),
+        ):
             heartbeat_s = self.call.args.heartbeat_s
             beat_at = time.monotonic() + heartbeat_s
             while True:

@@ -22,13 +22,14 @@ from sfos.protocol import (
     ServerFault,
     ServerStopping,
     SfosError,
-    decode_request,
     encode_error,
     encode_event,
 )
+from sfos.server.audit.log import AuditLog
 from sfos.server.commands.calls import Continuation, Peer
 from sfos.server.commands.dispatch import UNKNOWN_ID, Dispatcher, Response
-from sfos.server.front.gate import Slot
+from sfos.server.front.gate import SIGN_IN_S, Slot
+from sfos.server.front.line_budget import LineBudget
 from sfos.server.identity.sessions import Sessions
 from sfos.server.net.bell import Bell
 from sfos.server.net.memory_budget import Lease, MemoryBudget
@@ -38,8 +39,9 @@ from sfos.server.process.waiting import NobodyWaits, Waiting, served
 
 _log = logging.getLogger(__name__)
 
-# Whoever is only to be told that there is no room has no longer than this to say hello.
-_REFUSAL_S = 3.0
+GAVE_WAY = "gave way to others"
+GAVE_WAY_EVENT = "connection_gave_way"
+_AGAIN_S = 5.0
 _LINGER_S = 2.0
 _NEVER = math.inf
 # Signing in takes three messages, with a few wrong passwords some twenty. Who says more wants to keep us busy.
@@ -53,6 +55,8 @@ class ServerSurroundings:
 
     dispatcher: Dispatcher
     sessions: Sessions
+    audit: AuditLog
+    lines: LineBudget
     incoming: MemoryBudget
     bodies: RequestBodies
     stop: Bell
@@ -80,13 +84,15 @@ class Connection:
         self._around = around
         self._slot = slot
         self._on_end = on_end
-        self._peer = Peer(number, address, group, member=self)
+        self._peer = Peer(number, address, group, member=self, place=slot)
         self._commands = 0
         self._errors = 0
         self._opened = time.monotonic()
         self._waiting = Waiting(self._why_nobody_waits, self._why_undone)
-        self._limit_s = around.handshake_timeout_s if slot.refusal is None else _REFUSAL_S
-        stream.expect_by(self._opened + self._limit_s)  # from now on, even if the thread starts late
+        handshake_s = min(around.handshake_timeout_s, SIGN_IN_S) if slot.beyond else around.handshake_timeout_s
+        stream.expect_by(self._opened + handshake_s)  # from now on, even if the thread starts late
+        self.idle_since: float | None = None
+        """See Occupant."""
 
     @property
     def deadline(self) -> float:
@@ -101,24 +107,36 @@ class Connection:
         """End it once it reads again; a reply under way is still sent, if the peer takes it soon."""
         self._stream.interrupt(reason)
 
+    @property
+    def heard(self) -> bool:
+        """See Occupant."""
+        return self._stream.heard
+
+    def give_way(self) -> None:
+        """End it, for somebody else needs its place; who has spoken hears why."""
+        if self._slot.spoken:
+            self.interrupt(GAVE_WAY)
+        else:
+            self.cut(GAVE_WAY)
+
     def run(self) -> None:
         """The whole life of the connection. Never raises."""
-        _log.info("connection %d open from %s", self.number, self._peer.address)
+        if self._has_line():
+            _log.info("connection %d open from %s", self.number, self._peer.address)
         reason = "done"
         try:
             self._stream.handshake()
             self._peer.exporter = self._stream.exporter()
-            if self._slot.refusal is not None:
-                reason = f"refused: too many {self._slot.refusal}"
-                self._refuse(self._slot.refusal)
+            if self._slot.beyond:
+                self._stream.resting_deadline = self._opened + min(self._around.login_timeout_s, SIGN_IN_S)
             else:
                 self._stream.resting_deadline = time.monotonic() + self._around.login_timeout_s
-                try:
-                    with served(self._waiting):
-                        self._serve()
-                except Interrupted:
-                    self._say_why()
-                    raise
+            try:
+                with served(self._waiting):
+                    self._serve()
+            except Interrupted:
+                self._say_why()
+                raise
         except StreamEnded as error:
             reason = str(error) or (error.__doc__ or "").split("\n", 1)[0]
         except Exception:  # the top of this thread: whatever it is, the others go on, and the log tells
@@ -132,6 +150,7 @@ class Connection:
         while not peer.leaving:
             if around.stopping():
                 raise Interrupted("server is stopping")
+            self.idle_since = time.monotonic()
             try:
                 frame = stream.read_frame()
             except (FrameTooLong, MalformedMessage, ServerBusy) as error:
@@ -139,6 +158,8 @@ class Connection:
                 stream.send(encode_error(UNKNOWN_ID, error))
                 self._errors += 1
                 return
+            self.idle_since = None
+            self._slot.spoken = True
             begun, size_bytes = time.monotonic(), len(frame.body)
             self._waiting.begin()
             with around.dispatcher.room() as room:
@@ -163,6 +184,8 @@ class Connection:
         session = self._peer.session
         if session is not None and session.ended is not None:
             return session.farewell()
+        if self._slot.gave_way:
+            return _gave_way()
         return ServerBusy("The connection was closed before the answer.") if self._stream.peer_is_gone() else None
 
     def _why_undone(self) -> SfosError | None:
@@ -182,7 +205,11 @@ class Connection:
         except NobodyWaits as stopped:
             self._stream.send(encode_error(request_id, stopped.told))
         except Interrupted:
-            why = session.farewell() if session is not None and session.ended else ServerStopping()
+            why: SfosError = ServerStopping()
+            if session is not None and session.ended:
+                why = session.farewell()
+            elif self._slot.gave_way:
+                why = _gave_way()
             self._stream.send(encode_error(request_id, why))
 
     def _reply(self, outcome: Response) -> None:
@@ -229,7 +256,6 @@ class Connection:
 
         self._stream.resting_deadline = _NEVER
         self._stream.raise_limits(MAX_HEADER, MAX_BODY, take, self._around.bodies)
-        self._slot.authenticated()
 
     def _say_why(self) -> None:
         """Tell the peer why this server ends the connection, under the id that belongs to no request."""
@@ -237,27 +263,24 @@ class Connection:
         error: SfosError = ServerStopping()
         if session is not None and session.ended is not None:
             error = session.farewell()
+        elif self._slot.gave_way:
+            error = _gave_way()
         elif not self._around.stopping():
             return  # cut for being too slow: it would not hear
         with contextlib.suppress(StreamEnded):
             self._stream.send(encode_error(UNKNOWN_ID, error))
-
-    def _refuse(self, reason: str) -> None:
-        self._stream.resting_deadline = self._opened + _REFUSAL_S
-        try:
-            request_id = decode_request(self._stream.read_frame().header).id
-        except SfosError:
-            request_id = UNKNOWN_ID
-        error = ServerBusy(f"The server has its limit of {reason}; try again shortly.", retry_after_s=5.0)
-        self._stream.send(encode_error(request_id, error))
 
     def _end(self, reason: str) -> None:
         self._stream.close(_LINGER_S)
         peer = self._peer
         if peer.session is not None:
             self._around.sessions.leave(peer.session, self)
+        if self._slot.gave_way:
+            self._note_giving_way()
         self._slot.leave()
-        _log.info(
+        level = logging.INFO if peer.session is not None or self._has_line() else logging.DEBUG
+        _log.log(
+            level,
             "connection %d closed user=%s commands=%d errors=%d in=%d out=%d ms=%d: %s",
             self.number,
             peer.user,
@@ -270,6 +293,24 @@ class Connection:
         )
         self._on_end(self)
         del self._peer, self._waiting  # which know this connection: see TlsStream.close
+
+    def _has_line(self) -> bool:
+        """Whether a stranger gets a line in the log; whoever has signed in does."""
+        without = self._around.lines.take()
+        if without:
+            _log.info("%d line(s) about connections of strangers were left out before this one", without)
+        return without is not None
+
+    def _note_giving_way(self) -> None:
+        peer, audit = self._peer, self._around.audit
+        if peer.session is not None:
+            audit.write_of_user(GAVE_WAY_EVENT, peer.session.user, host=peer.group, address=peer.address)
+        else:
+            audit.write_of_stranger(GAVE_WAY_EVENT, peer.group, address=peer.address)
+
+
+def _gave_way() -> ServerBusy:
+    return ServerBusy("Others need the place of this connection; try again shortly.", retry_after_s=_AGAIN_S)
 
 
 class _StreamedEvents:

@@ -144,8 +144,8 @@ class Listener:
         self._gone = threading.Condition(self._lock)
         self._numbers = itertools.count(1)
         self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._refusals = 0
-        self._refusals_logged = 0.0
+        self._refused = self._displaced = 0  # as logged
+        self._refusals_logged = self._displaced_logged = self._turned_away_logged = -_REFUSALS_LOGGED_S
 
     def connections(self) -> tuple[Connection, ...]:
         """All that are open now."""
@@ -188,10 +188,9 @@ class Listener:
             slot = self._gate.enter(group)
         except Refused as refused:
             sock.close()
-            self._note_refusal(address, str(refused))
+            self._note_refusal(address, group, str(refused))
             return
-        if slot.refusal is not None:
-            self._note_refusal(address, slot.refusal)
+        self._note_displaced()
         try:
             self._begin(sock, joined(address, peer[1]), group, slot)
         except BaseException:
@@ -206,6 +205,9 @@ class Listener:
         stream = TlsStream(sock, self._context(), self._pace, self._around.stop)
         number = next(self._numbers)
         connection = Connection(number, stream, address, group, slot, self._around, self._ended)
+        slot.occupant = connection
+        if slot.gave_way:  # meanwhile
+            connection.give_way()
         thread = threading.Thread(target=connection.run, name=f"connection-{number}")
         with self._lock:
             self._connections[connection] = thread
@@ -218,7 +220,10 @@ class Listener:
 
     def _turn_away(self, listening: socket.socket, error: OSError) -> None:
         """Turn a newcomer away with the spare descriptor, since none is left: else it waits, and poll() spins."""
-        _log.warning("a connection is turned away: %s", error.strerror)
+        now = time.monotonic()
+        if now - self._turned_away_logged >= _REFUSALS_LOGGED_S:
+            self._turned_away_logged = now
+            _log.warning("connections are turned away: %s", error.strerror)
         if self._spare >= 0:
             os.close(self._spare)
         try:
@@ -235,14 +240,21 @@ class Listener:
         poll.register(self._stop_accepting, select.POLLIN)
         poll.poll(_PAUSE_S * 1000)
 
-    def _note_refusal(self, address: str, reason: str) -> None:
-        self._refusals += 1
+    def _note_refusal(self, address: str, group: str, reason: str) -> None:
+        self._audit.write_of_stranger("connection_refused", group, address=address, reason=f"too many {reason}")
         now = time.monotonic()
         if now - self._refusals_logged >= _REFUSALS_LOGGED_S:
             self._refusals_logged = now
-            count, self._refusals = self._refusals, 0
-            _log.warning("%d connection(s) refused, the last from %s: too many %s", count, address, reason)
-            self._audit.write("connection_refused", address=address, reason=f"too many {reason}", refusals=count)
+            refused, before = self._gate.refused, self._refused
+            self._refused = refused
+            _log.warning("%d connection(s) refused, the last from %s: too many %s", refused - before, address, reason)
+
+    def _note_displaced(self) -> None:
+        displaced, now = self._gate.displaced, time.monotonic()
+        if displaced != self._displaced and now - self._displaced_logged >= _REFUSALS_LOGGED_S:
+            self._displaced_logged = now
+            before, self._displaced = self._displaced, displaced
+            _log.warning("%d connection(s) gave way to others, which have fewer or are signing in", displaced - before)
 
     def _ended(self, connection: Connection) -> None:
         with self._gone:

@@ -4,18 +4,21 @@ A session's ticket opens further connections (`attach`). It is kept nowhere: it 
 this process makes when it starts, so nothing that can be read or copied holds a list of tickets, and a restart ends
 all sessions.
 
-Times are monotonic seconds. A session idles out when no command came for a while on any of its connections; the
-heartbeats of a watch are none.
+Times are monotonic seconds. A session idles out when no command came for a while on any of its connections. The
+heartbeats of a watch are none, but while there is a watch it may be a longer while, and the short one begins with its
+end.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
+import math
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,11 +40,15 @@ class Member(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Seconds without a command, and in all, after which a session ends; and how many one user may have."""
+    """Seconds without a command, and in all, after which a session ends; and how many one user may have.
+
+    `watched_s`: without a command, but with a watch.
+    """
 
     idle_s: float
     absolute_s: float
     per_user: int
+    watched_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +63,9 @@ class Session:
     must_change: bool
     opened: float
     last_used: float
+    watches: int = 0
+    watched: float = -math.inf
+    """When a watch ended last."""
     address: str = ""
     client: str = ""
     """Address and name of the program whose connection joined last."""
@@ -95,7 +105,7 @@ class Sessions:
         self._key = secrets.token_bytes(_KEY_BYTES)
         self._lock = threading.Lock()
         self._by_id: dict[str, Session] = {}
-        self._revoked: dict[str, Session] = {}  # until their absolute time would have been over
+        self._revoked: dict[str, Session] = {}  # until their absolute time would be over; of a user as many as go on
 
     def open(self, account: Account, address: str = "", client: str = "") -> Session:
         """A new session; if its user has too many, the one that idles longest ends."""
@@ -172,9 +182,25 @@ class Sessions:
         now = self._clock()
         if now - session.opened >= self.lifetimes.absolute_s:
             return "its time is over"
-        if now - session.last_used >= self.lifetimes.idle_s:
-            return "idle for too long"
-        return None
+        idle_s, unused_s = self.lifetimes.idle_s, now - session.last_used
+        if unused_s < idle_s:
+            return None
+        seen_s = 0.0 if session.watches else now - session.watched
+        if seen_s < idle_s and unused_s < self.lifetimes.watched_s:
+            return None
+        return "idle for too long"
+
+    @contextlib.contextmanager
+    def watching(self, session: Session) -> Iterator[None]:
+        """A watch keeps `session` as long as it goes on."""
+        with self._lock:
+            session.watches += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                session.watches -= 1
+                session.watched = self._clock()
 
     def join(self, session: Session, member: Member) -> None:
         """`member` is interrupted when the session ends. Raises: SessionEnded, if it just has."""
@@ -206,6 +232,9 @@ class Sessions:
         with self._lock:
             if session.ended is None:
                 session.revoked = True
+                theirs = [one.ticket_id for one in self._revoked.values() if one.user_id == session.user_id]
+                for oldest in theirs[: max(0, len(theirs) + 1 - self.lifetimes.per_user)]:
+                    del self._revoked[oldest]
                 self._revoked[session.ticket_id] = session
         self.end(session, reason)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sfos.config import Config
 from sfos.protocol import counted, readable_size
-from sfos.server.audit.verify import verify_audit
+from sfos.server.audit.verify import AuditVerified, verify_audit, verify_strangers
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.maintenance.backup import back_up
@@ -43,9 +43,15 @@ class NotConfirmed(Exception):
 
 def check_audit_log(config: Config) -> bool:
     """Look at the audit log alone; the storage need not be there."""
-    found = verify_audit(config.logging.audit_file, config.home / SECRETS)
+    newest, secrets = config.logging.audit_file, config.home / SECRETS
+    own = _say_audit("audit log", verify_audit(newest, secrets))
+    strangers = _say_audit("audit log of strangers", verify_strangers(newest, secrets))
+    return own and strangers
+
+
+def _say_audit(name: str, found: AuditVerified) -> bool:
     looked = f"{found.lines} lines, numbers {found.first} to {found.last}"
-    say(f"audit log: clean: {looked}" if found.clean else f"audit log: NOT AS IT WAS WRITTEN: {looked}; the first:")
+    say(f"{name}: clean: {looked}" if found.clean else f"{name}: NOT AS IT WAS WRITTEN: {looked}; the first:")
     for line in found.findings:
         say(f"  {line}")
     for note in found.notes:

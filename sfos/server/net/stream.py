@@ -58,6 +58,7 @@ _INTERRUPTED_S = 3.0  # who was interrupted and is still there after this is cut
 _LINGER_BYTES = 64 * 1024 * 1024  # what a peer may still have under way when the connection is closed on it
 
 _TIMEVAL = struct.Struct("@ll")
+_RECEIVED = struct.Struct("@128xQ")  # tcpi_bytes_received of struct tcp_info (Linux)
 
 
 class StreamEnded(Exception):
@@ -362,6 +363,15 @@ class TlsStream:
     def deadline(self) -> float:
         """Monotonic time by which it must have moved; whoever is later is to be cut."""
         return min(self._step_deadline, self._gone_by)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the peer has sent a byte, be it one that nobody has read yet."""
+        with self._guard:
+            if not self._open:
+                return False
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RECEIVED.size)
+        return len(info) < _RECEIVED.size or _RECEIVED.unpack(info)[0] > 0  # a kernel before 4.1 does not count
 
     def cut(self, reason: str) -> None:
         """End it now: every call that blocks on it returns."""
