@@ -129,8 +129,9 @@ def test_what_looks_like_sql_is_a_name_like_any_other(server: Running) -> None:
         assert peer.call(StatRequest(ref=Ref(path=f"/{name}")))[0].entry.name == name
 
 
-# What may be put into the text of a statement: numbers of this program, and as many question marks as there are values.
-INTERPOLATED = {"marks", "busy_timeout_ms", "self._busy_timeout_ms", "order"}
+# What may be put into the text of a statement: numbers and constants of this program, and as many question marks as
+# there are values.
+INTERPOLATED = {"_REPLACED", "marks", "busy_timeout_ms", "self._busy_timeout_ms", "order"}
 
 
 def statements_made_of_texts(tree: ast.AST) -> Iterator[tuple[int, str]]:

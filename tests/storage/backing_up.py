@@ -48,7 +48,7 @@ class Backups:
         return restore(self.place, snapshot, self.home / "server_storage", self.home / "temp", accounts, live, progress)
 
     def at_home(self, home: Path) -> Backups:
-        """The same backups, to be brought back there."""
+        """These backups, to be brought back there."""
         return replace(self, home=home)
 
     def of_storage(self, storage: Path) -> Backups:

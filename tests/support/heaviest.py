@@ -6,12 +6,14 @@ For the test that holds the bound on work, and for the torture. A new command be
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from sfos.protocol import (
+    MAX_ATTRIBUTES_ITEMS,
     MAX_COMMIT_ITEMS,
     MAX_DELETE_ITEMS,
     MAX_DEPTH,
@@ -21,6 +23,7 @@ from sfos.protocol import (
     MAX_WANTS,
     AccountsRequest,
     AnySessionsRequest,
+    AttributesItem,
     AuditTailRequest,
     ChangesRequest,
     ChunkRecord,
@@ -41,6 +44,7 @@ from sfos.protocol import (
     Ref,
     Request,
     SessionsRequest,
+    SetAttributesRequest,
     StatRequest,
     Target,
     UsageRequest,
@@ -164,6 +168,12 @@ def _delete(_: Scene) -> Heavy:
     return Heavy(request, b"", _MANY + MAX_DELETE_ITEMS)
 
 
+def _set_attributes(_: Scene) -> Heavy:
+    now_ns = time.time_ns()
+    items = tuple(AttributesItem(node=2 + at, mtime_ns=now_ns) for at in range(MAX_ATTRIBUTES_ITEMS))
+    return Heavy(SetAttributesRequest(op_id=os.urandom(16), items=items), b"", MAX_ATTRIBUTES_ITEMS)
+
+
 HEAVIEST: Mapping[type[Request[Any]], Callable[[Scene], Heavy]] = MappingProxyType(
     {
         StatRequest: _stat,
@@ -180,6 +190,7 @@ HEAVIEST: Mapping[type[Request[Any]], Callable[[Scene], Heavy]] = MappingProxyTy
         MoveRequest: _move,
         CopyRequest: _copy,
         DeleteRequest: _delete,
+        SetAttributesRequest: _set_attributes,
         SessionsRequest: lambda _: Heavy(SessionsRequest(), b"", 64),
         AccountsRequest: lambda _: Heavy(AccountsRequest(), b"", 1_000),
         AnySessionsRequest: lambda _: Heavy(AnySessionsRequest(), b"", 1_000),

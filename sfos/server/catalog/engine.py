@@ -91,7 +91,7 @@ class Transaction:
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[Transaction]:
-        """The same transaction with a cursor of its own, so that several results can be read side by side."""
+        """This transaction with a cursor of its own, so that several results can be read side by side."""
         with contextlib.closing(self._cursor.connection.cursor()) as cursor:
             yield Transaction(cursor, self._dialect, self.space)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""What is being done, how much of it is done, of how much."""
+"""Told what is being done, how much of it is done, of how much."""
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -23,7 +23,7 @@ _GOING = ".going-"
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the snapshots that stay have of a space. `oldest`: generation of its catalog; 0 where it is a file."""
+    """Part of a space that the snapshots that stay have. `oldest`: generation of its catalog; 0 where it is a file."""
 
     oldest: int
     small_files: frozenset[str]
