@@ -138,3 +138,32 @@ def test_a_steady_stream_keeps_to_the_rate(clock: Clock) -> None:
     for _ in range(100):
         clock.now += limiter.take(100)
     assert clock.now - begun == pytest.approx(10.0, abs=0.5)
+
+
+def test_an_item_that_went_well_is_counted_and_costs_nothing_more_unless_all_are_kept() -> None:
+    ledger = Ledger(1, tell_all=False, keep_all=False)
+    folder = ledger.add(Path("/here"), "/there", "folder", 0)
+    ledger.end(folder, ItemState.DONE)
+    rows = ledger.add_files(Path("/here"), "/there/", [(f"{number}", f"{number}", 10) for number in range(6)])
+    ledger.done_all_of(rows[:3])
+    ledger.end(rows[3], ItemState.SKIPPED)
+    ledger.end(rows[4], ItemState.FAILED, NotFound())
+    ledger.add_unchanged(Path("/here"), "/there/", ["a", "b"], [7, 8])
+    assert [item.number for item in ledger.rows()] == [5, 6]  # the failed one and the one that waits
+    found = ledger.tally()
+    assert (found.files_done, found.folders_done, found.bytes_done) == (3, 1, 30)
+    assert found.states == {
+        ItemState.DONE: 4,
+        ItemState.SKIPPED: 1,
+        ItemState.FAILED: 1,
+        ItemState.WAITING: 1,
+        ItemState.UNCHANGED: 2,
+    }
+    assert (ledger.progress().items_total, ledger.progress().items_done) == (9, 8)
+    ledger.again(rows[4], 12)
+    ledger.end(rows[4], ItemState.DONE)
+    assert ledger.tally().bytes_done == 42
+    assert [item.number for item in ledger.rows()] == [6]
+    ledger.start_over()
+    assert ledger.tally().states == {}
+    assert ledger.rows() == []

@@ -36,11 +36,13 @@ class TransferEngine:
         tell_all: bool = True,
     ) -> None:
         """`listener` is called from one thread of the engine, never twice at a time; keep it short. `options`: else
-        the session's. `tell_all`: each item's end is told of; otherwise only of those that failed."""
+        the session's. `tell_all`: each item's end is told of; otherwise only of those that failed, and items that
+        came to a good end are not kept."""
         self._session = session
         self._options = options or session.options.transfer
         self._listener = listener
         self._tell_all = tell_all and listener is not None
+        self._keep_all = tell_all
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
         self._queue: deque[Job] = deque()
@@ -152,7 +154,15 @@ class TransferEngine:
     def _add(self, direction: Direction, transfer: Transfer) -> Job:
         with self._changed:
             number = self._next_number
-            job = Job(number, direction, transfer, self._enqueue, self._start_waiting, tell_all=self._tell_all)
+            job = Job(
+                number,
+                direction,
+                transfer,
+                self._enqueue,
+                self._start_waiting,
+                tell_all=self._tell_all,
+                keep_all=self._keep_all,
+            )
             self._next_number += 1
             self._jobs.append(job)
             if self._reporter is None and not self._closing:

@@ -31,14 +31,16 @@ class Job:
         switched: Callable[[], None],
         *,
         tell_all: bool = True,
+        keep_all: bool = True,
     ) -> None:
-        """The engine makes them, and is told by `switched` of a pause and its end. `tell_all`: see `TransferEngine`."""
+        """The engine makes them, and is told by `switched` of a pause and its end. `tell_all`, `keep_all`: see
+        `Ledger`."""
         self.number = number
         self.direction = direction
         self._transfer = transfer
         self._enqueue = enqueue
         self._switched = switched
-        self._ledger = Ledger(number, tell_all=tell_all)
+        self._ledger = Ledger(number, tell_all=tell_all, keep_all=keep_all)
         self._lock = threading.Lock()
         self._switch = Switch()
         self._again: list[Row] = []

@@ -81,18 +81,46 @@ class _Unchanged(msgspec.Struct, frozen=True):
         return Item(number, self.folder, leaf, remote, "file", size, size, ItemState.UNCHANGED)
 
 
+class _Well:
+    """Items that have come to a good end and are not kept. `folders`, `bytes`: of those that are DONE."""
+
+    def __init__(self) -> None:
+        self.states: Counter[ItemState] = Counter()
+        self.folders = self.bytes = 0
+
+    def count(self, row: Row) -> None:
+        """One more."""
+        self.states[row.state] += 1
+        if row.state is ItemState.DONE:
+            self.folders += row.kind == "folder"
+            self.bytes += row.size
+
+
 class Ledger:
     """Thread-safe. Totals never fall, but where all starts over; an item's bytes never fall and end at its size unless
     it fails."""
 
-    def __init__(self, job: int, clock: Callable[[], float] = time.monotonic, *, tell_all: bool = True) -> None:
-        """`tell_all`: whether there is an ItemFinished for each item, or for those alone that failed."""
+    def __init__(
+        self,
+        job: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tell_all: bool = True,
+        keep_all: bool = True,
+    ) -> None:
+        """`tell_all`: whether there is an ItemFinished for each item, or for those alone that failed.
+
+        `keep_all`: unless set, an item that came to a good end is only counted: of a million few cost memory at a time.
+        """
         self._job = job
         self._clock = clock
         self._tell_all = tell_all
+        self._keep_all = keep_all
         self._lock = threading.Lock()
-        self._rows: list[Row | None] = []  # None: see `_unchanged`
+        self._rows: dict[int, Row] = {}  # by their numbers, which grow; without those that are counted alone
         self._unchanged: list[_Unchanged] = []
+        self._items = 0
+        self._well = _Well()
         self._state = JobState.WAITING
         self._waiting_for: SfosError | None = None
         self._planned = False
@@ -109,8 +137,8 @@ class Ledger:
     def add(self, local: Path, remote: str, kind: str, size: int, *, leaf: str = "") -> Row:
         """A new item: `local`, or `leaf` in it."""
         with self._lock:
-            row = Row(len(self._rows), local, leaf, remote, kind, size)
-            self._rows.append(row)
+            row = self._rows[self._items] = Row(self._items, local, leaf, remote, kind, size)
+            self._items += 1
             self._total += size
             self._touched = True
             return row
@@ -119,12 +147,13 @@ class Ledger:
         """New files, each by its name in the local `folder`, its name in the `remote` one (a path with "/" at its
         end), and its size."""
         with self._lock:
-            first = len(self._rows)
+            first = self._items
             rows = [
                 Row(number, folder, leaf, remote + name, "file", size)
                 for number, (leaf, name, size) in enumerate(files, first)
             ]
-            self._rows += rows
+            self._items += len(rows)
+            self._rows.update(zip(range(first, self._items), rows, strict=True))
             self._total += sum([row.size for row in rows])
             self._touched = True
             return rows
@@ -133,9 +162,11 @@ class Ledger:
         """New items that are over at once: files of `folder` that are the same in the `remote` one, a path with "/"
         at its end. All in one, as there are so many: nothing is spent on each."""
         with self._lock:
-            run = _Unchanged(len(self._rows), folder, remote, leaves, sizes)
-            self._unchanged.append(run)
-            self._rows += [None] * len(leaves)
+            run = _Unchanged(self._items, folder, remote, leaves, sizes)
+            if self._keep_all:
+                self._unchanged.append(run)
+            self._items += len(leaves)
+            self._well.states[ItemState.UNCHANGED] += len(leaves)
             size = sum(sizes)
             self._total += size
             self._done += size
@@ -208,14 +239,19 @@ class Ledger:
         with self._lock:
             waiting = ItemState.WAITING if not self._tell_all else None
             ended = done = 0
+            kept, well, forgets = self._rows, self._well, not self._keep_all
             for row in rows:
-                if row.state is not waiting:
+                if row.state is not waiting or row.kind == "folder":
                     self._end(row, ItemState.DONE, None)
                     continue
                 row.state = ItemState.DONE
                 ended += 1
                 done += row.size - row.bytes_done
                 row.bytes_done = row.size
+                if forgets:
+                    well.states[ItemState.DONE] += 1
+                    well.bytes += row.size
+                    del kept[row.number]
             self._ended += ended
             self._done += done
             self._touched = True
@@ -234,14 +270,16 @@ class Ledger:
             row.bytes_done = row.size
         if self._tell_all or state is ItemState.FAILED:
             self._news.append(ItemFinished(self._job, row.view()))
+        is_well = state is not ItemState.FAILED and state is not ItemState.CANCELLED
+        if is_well and not self._keep_all and self._rows.pop(row.number, None) is not None:
+            self._well.count(row)
 
     def end_all(self, state: ItemState, error: SfosError | None) -> bool:
         """Everything that has not come to its end comes to this one; whether there was anything."""
         with self._lock:
             before = self._ended
-            for row in self._rows:
-                if row is not None:
-                    self._end(row, state, error)
+            for row in list(self._rows.values()):
+                self._end(row, state, error)
             return self._ended > before
 
     def start_over(self) -> None:
@@ -250,17 +288,20 @@ class Ledger:
             self._rows.clear()
             self._unchanged.clear()
             self._active.clear()
-            self._total = self._done = self._ended = self._failed = 0
+            self._well = _Well()
+            self._items = self._total = self._done = self._ended = self._failed = 0
             self._planned = False
             self._touched = True
 
     def rows(self, first: int = 0, limit: int | None = None) -> list[Item]:
-        """The items from `first` on."""
+        """The items from `first` on, as far as they are kept."""
         with self._lock:
-            found = self._rows[first : None if limit is None else first + limit]
+            last = self._items if limit is None else min(self._items, first + limit)
+            if not self._keep_all:
+                return [row.view() for number, row in self._rows.items() if first <= number < last]
             return [
-                row.view() if row is not None else self._unchanged_item(number)
-                for number, row in enumerate(found, first)
+                row.view() if (row := self._rows.get(number)) is not None else self._unchanged_item(number)
+                for number in range(first, last)
             ]
 
     def _unchanged_item(self, number: int) -> Item:
@@ -269,17 +310,18 @@ class Ledger:
     def failed_rows(self) -> list[Row]:
         """Rows that failed."""
         with self._lock:
-            return [row for row in self._rows if row is not None and row.state is ItemState.FAILED]
+            return [row for row in self._rows.values() if row.state is ItemState.FAILED]
 
     def tally(self) -> Tally:
         """Tally of the items that came to each end."""
         with self._lock:
-            rows = [row for row in self._rows if row is not None]
+            rows, well = self._rows.values(), self._well
             states = Counter([row.state for row in rows])
-            states[ItemState.UNCHANGED] += len(self._rows) - len(rows)
+            states.update(well.states)
             done = [row for row in rows if row.state is ItemState.DONE]
             folders = [row.kind for row in done].count("folder")
-            return Tally(states, len(done) - folders, folders, sum([row.size for row in done]))
+            files = states[ItemState.DONE] - folders - well.folders
+            return Tally(states, files, folders + well.folders, sum([row.size for row in done]) + well.bytes)
 
     # ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -344,7 +386,7 @@ class Ledger:
         return Progress(
             job=self._job,
             planned=self._planned,
-            items_total=len(self._rows),
+            items_total=self._items,
             items_done=self._ended,
             items_failed=self._failed,
             bytes_total=self._total,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
@@ -61,15 +62,20 @@ class Roots:
 
     def __init__(self) -> None:
         self._single: dict[int, Root] = {}
-        self._runs: list[tuple[int, Sequence[Entry], tuple[str, ...]]] = []
+        self._runs: list[tuple[int, array[int], tuple[str, ...]]] = []  # the first row, the nodes, the local folder
 
     def add(self, row: Row, root: Root) -> None:
         """One row."""
         self._single[row.number] = root
 
     def add_run(self, first: Row, entries: Sequence[Entry], folder: tuple[str, ...]) -> None:
-        """The row `first` and those that follow it: these entries, under their own names."""
-        self._runs.append((first.number, entries, folder))
+        """The row `first` and those that follow it: these entries, under their own names. No more is kept of each than
+        its node, for few will fail."""
+        self._runs.append((first.number, array("q", [entry.node for entry in entries]), folder))
+
+    def forget(self, row: Row) -> None:
+        """A row that will not be tried again."""
+        self._single.pop(row.number, None)
 
     def get(self, row: Row) -> Root | None:
         """How to try this row again."""
@@ -77,8 +83,11 @@ class Roots:
         place = bisect_right(self._runs, row.number, key=itemgetter(0)) - 1
         if found is not None or place < 0:
             return found
-        first, entries, folder = self._runs[place]
-        return Root(entries[row.number - first], folder) if row.number - first < len(entries) else None
+        first, nodes, folder = self._runs[place]
+        if row.number - first >= len(nodes):
+            return None
+        known = Entry(node=nodes[row.number - first], parent=0, name=row.leaf, kind="file", revision="")
+        return Root(known, folder)
 
 
 class DownloadPlanner:
@@ -188,6 +197,9 @@ class DownloadPlanner:
                     local = self._enter(entry, f"{path}/{entry.name}", folder, None, None)
                     if local is not None:
                         local_of[(*listing.path, entry.name)] = local
+            if folder:  # nothing more comes into it; into the first one, other roots do
+                self._taken.pop(folder, None)
+                local_of.pop(listing.path, None)
             yield from self._next_step()
 
     def _enter(
@@ -342,6 +354,7 @@ class DownloadPlanner:
                     row,
                 ):
                     self._ledger.end(row, ItemState.UNCHANGED)
+                    self._roots.forget(row)
                 return
             choice, was_looked_at = self._conflicts.settle(
                 name, path, there.st_size, there.st_mtime_ns, entry, printable(remote)

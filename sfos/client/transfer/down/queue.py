@@ -25,6 +25,7 @@ from sfos.protocol import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
 # end, so that both sides have something to do to the last.
 _SMALL_FILES_AT_ONCE = 335
 _LEAST_FILES_AT_ONCE = 75
+_MOST_WAITING = 20_000  # files, of 1 KB each with all that is known of it
 _SMALL_BYTES_AT_ONCE = 4 * 1024 * 1024
 _LARGE_FILES_OPEN = 8
 _RANGE_BYTES = MAX_CHUNK_BYTES
@@ -58,7 +59,10 @@ class FetchQueue(Feed):
                 self._changed.notify_all()
 
     def add(self, files: Sequence[FileToFetch]) -> None:
-        """Add files to be fetched, and more may come; not links and empty files, which need no server."""
+        """Add files to be fetched, and more may come; not links and empty files, which need no server.
+
+        Blocks while very many small ones are waiting, for each of them costs memory. Raises: Cancelled.
+        """
         with self._changed:
             self._expected = self._expected or bool(files)
             small = [file for file in files if file.entry.size <= MIN_CHUNK_BYTES]  # `is_small`, and no call for each
@@ -70,6 +74,9 @@ class FetchQueue(Feed):
                 self._large += large
                 self._large_bytes += sum([file.entry.size for file in large])
             self._changed.notify_all()
+            if self._planning and len(self._small) > _MOST_WAITING:
+                self._changed.wait_for(lambda: self._switch.cancelled or len(self._small) <= _MOST_WAITING)
+                self._switch.check()
 
     def planned(self) -> None:
         """Note that the plan is at its end."""

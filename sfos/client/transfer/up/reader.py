@@ -34,6 +34,7 @@ from sfos.protocol import (
     pack_records,
 )
 
+_MOST_WAITING = 20_000  # files, of 1 KB each with all that is known of it
 _MOST_RECORDS = 200_000  # of one file: its list must fit a commit's body
 _WORTH_WAITING_BYTES = 256 * 1024 * 1024
 _ANSWER_S = 0.02  # as long as cutting 50 MiB takes
@@ -62,22 +63,21 @@ class Reader:
     def take(self, files: Iterable[FileToSend]) -> None:
         """Take files that are to be read, to which more will be added; read of them what needs no waiting.
 
-        So the server has work while the rest is planned; planning itself comes first, or no time left can be told.
+        So the server has work while the rest is planned; planning itself comes first, or no time left can be told: as
+        long as not too many are waiting, for each of them costs memory. Raises: Cancelled.
         """
         waiting = self._waiting
         waiting.extend(files)
         while waiting and self._blocks.has_room and self._read_small(waiting[0]):
             waiting.popleft()
+        while len(waiting) > _MOST_WAITING:
+            self._read_next()
 
     def read_all(self) -> None:
         """Read all that were taken; returns when they are committed or given up. Raises: Cancelled."""
         try:
             while self._waiting:
-                todo = self._waiting.popleft()
-                self._switch.wait_open()
-                if not self._read_small(todo):
-                    self._read(SendingFile(todo))
-                self._flush_lonely()
+                self._read_next()
             while self._ended():
                 for file in self._files.take_again():
                     self._switch.wait_open()
@@ -85,6 +85,13 @@ class Reader:
                     self._flush_lonely()
         finally:
             self._companion.shutdown()
+
+    def _read_next(self) -> None:
+        todo = self._waiting.popleft()
+        self._switch.wait_open()
+        if not self._read_small(todo):
+            self._read(SendingFile(todo))
+        self._flush_lonely()
 
     def _ended(self) -> bool:
         """All has been read; whether something has to be read again. Blocks until that is known."""
