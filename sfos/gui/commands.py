@@ -156,6 +156,7 @@ _SHOWN = {
     "plus": "+",
     "equal": "=",
     "minus": "−",
+    "comma": ",",
 }
 _MODIFIERS = {"Ctrl": "Control", "Alt": "Alt", "Shift": "Shift"}
 _MAC_MODIFIERS = {"Ctrl": "Command", "Alt": "Option", "Shift": "Shift"}

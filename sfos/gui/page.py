@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sfos import config
+from sfos.gui.choices import Memory
 from sfos.gui.commands import AnyCommand, MenuName, Offer
 from sfos.gui.look.theme import Theme, Window
 from sfos.gui.model import FolderPath, Notice
@@ -52,6 +53,7 @@ class Desk:
     online: Callable[[], bool]
     upload: Callable[[Sequence[Path], FolderPath], None]
     download: Callable[[Sequence[Entry], Path], None]
+    memory: Memory
 
 
 class Stop(NamedTuple):

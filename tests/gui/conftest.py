@@ -22,12 +22,12 @@ from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.options import ClientOptions
 from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine
+from sfos.gui.choices import Choices
 from sfos.gui.files.page import FilesPage
 from sfos.gui.files.session import FilesSession
 from sfos.gui.files.views import FilesViews
 from sfos.gui.model import Sort
 from sfos.gui.shell.app import App
-from sfos.gui.shell.choices import Choices
 from sfos.gui.shell.places import PLACES
 from sfos.gui.shell.workspace import Workspace
 from sfos.gui.signing_in.new_password import NewPasswordCard
@@ -358,7 +358,7 @@ def restore_look(app: App) -> None:
     app.window._transfers_height = 0  # a small window's would hide rows that the next test clicks
     app.window.show_aside(True)
     app.window.transfers.dismissed = False
-    app.choices = Choices()
+    app.memory.now = Choices()
     app.window.banner.show(None)
 
 

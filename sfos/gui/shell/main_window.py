@@ -11,7 +11,7 @@ from tkinter import ttk
 from sfos.gui.commands import AnyCommand, MenuName, Offer, Offers, keys_of_list, sequence
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme, Window
-from sfos.gui.model import Connection, Notice, TransferBoard
+from sfos.gui.model import Connection, Direction, Notice, TransferBoard
 from sfos.gui.page import Page, PageMaker, Room, Stop
 from sfos.gui.shell.navigator import Navigator
 from sfos.gui.shell.side_pane import SidePane
@@ -36,7 +36,7 @@ class Reactions:
 
     transfer: Callable[[int, RowAction], None]
     pause_all: Callable[[bool], None]
-    limit: Callable[[int | None], None]
+    limit: Callable[[Direction, int | None], None]
     clear: Callable[[Tab], None]
     close: Callable[[], None]
 
@@ -190,6 +190,11 @@ class MainWindow:
         here = str(self.root.tk.call("focus"))
         return any(here.startswith(str(part)) for page in self.pages for part in (page.widget, page.bar, page.aside)
                    if part is not None)  # fmt: skip
+
+    @property
+    def in_front(self) -> bool:
+        """Whether a window of this program has the keyboard."""
+        return bool(str(self.root.tk.call("focus")))
 
     def state(self) -> WindowState:
         """State that decides which commands for the window can be given."""

@@ -25,7 +25,7 @@ from sfos.gui.model import FolderPath, Notice, Transfer, TransferBoard
 from sfos.gui.nodes import ref_to
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.gui.transfers.conflicts import Questions
-from sfos.gui.transfers.rows import Snapshot, failed_rows, job_of, sum_up
+from sfos.gui.transfers.rows import Limits, Snapshot, failed_rows, job_of, sum_up
 from sfos.gui.transfers.work import Asked, Download, Upload, Work
 from sfos.protocol import Entry, LoginFailed, LoginRequired, ServerStopping, SessionEnded, SfosError
 
@@ -53,7 +53,7 @@ class TransfersPresenter:
         self._bridge, self._for_job = bridge, for_job
         self._on_board, self._on_notice, self._on_queue, self._now = on_board, on_notice, on_queue, now
         self._engine: TransferEngine | None = None
-        self._limit: int | None = None
+        self._limits = Limits()
         self._work: dict[int, Work] = {}
         self._away = False
         self._failed_rows: dict[int, tuple[int, tuple[Transfer, ...]]] = {}
@@ -61,11 +61,11 @@ class TransfersPresenter:
         self._timer: Timer | None = None
         self.board = TransferBoard()
 
-    def use(self, engine: TransferEngine, limit: int | None) -> None:
+    def use(self, engine: TransferEngine, limits: Limits | None = None) -> None:
         """Begin with `engine`, whose listener is `listen`."""
         self._engine = engine
-        self._limit = limit
-        self.board = TransferBoard(limit_bytes_per_s=limit)
+        self.set_limits(limits or Limits())
+        self.board = TransferBoard(up_limit=self._limits.up, down_limit=self._limits.down)
 
     def forget(self) -> None:
         """Forget everything: the session is over."""
@@ -90,10 +90,10 @@ class TransfersPresenter:
 
     # --- starting --------------------------------------------------------------------------------------------------
 
-    def upload(self, paths: Sequence[Path], place: FolderPath) -> None:
-        """Put `paths`, folders with all they hold, into `place`."""
+    def upload(self, paths: Sequence[Path], place: FolderPath, *, hidden: bool = True) -> None:
+        """Put `paths`, folders with all they hold (what is `hidden` too), into `place`."""
         if paths:
-            self.start(Upload(tuple(paths), place.key, place.path))
+            self.start(Upload(tuple(paths), place.key, place.path, hidden))
 
     def download(self, entries: Sequence[Entry], folder: Path) -> None:
         """Get `entries` into the local `folder`."""
@@ -106,7 +106,7 @@ class TransfersPresenter:
         if engine is None:
             return
         if isinstance(asked, Upload):
-            job = engine.upload(asked.paths, ref_to(asked.folder), questions.ask)
+            job = engine.upload(asked.paths, ref_to(asked.folder), questions.ask, hidden=asked.hidden)
         else:
             job = engine.download(asked.entries, asked.folder, questions.ask)
         self._work[job.number] = Work(job, asked, questions, Retries(RETRY))
@@ -246,9 +246,19 @@ class TransfersPresenter:
 
     def set_limit(self, bytes_per_s: int | None) -> None:
         """Let each direction take no more than this; None: what there is."""
-        self._limit = bytes_per_s
+        self.set_limits(Limits(bytes_per_s, bytes_per_s))
+
+    def set_limits(self, limits: Limits) -> None:
+        """Let each direction take no more than its own."""
+        self._limits = limits
         if self._engine is not None:
-            self._engine.set_rates(bytes_per_s or 0, bytes_per_s or 0)
+            self._engine.set_rates(limits.up or 0, limits.down or 0)
+        self._schedule()
+
+    def set_at_once(self, jobs: int) -> None:
+        """Let so many run at the same time."""
+        if self._engine is not None:
+            self._engine.set_parallel_jobs(jobs)
         self._schedule()
 
     # --- drawing ---------------------------------------------------------------------------------------------------
@@ -274,7 +284,7 @@ class TransfersPresenter:
         for shot in reversed(shots):
             if shot.state is JobState.FAILED:
                 failed += [row for row in self._rows_of_failed(shot) if row.key not in self._cleared]
-        self.board = sum_up(shots, failed, self._limit)
+        self.board = sum_up(shots, failed, self._limits)
         self._on_board(self.board)
         if any(shot.state is JobState.RUNNING for shot in shots):
             self._schedule()  # speeds fall even when nothing moves

@@ -17,11 +17,13 @@ from sfos.protocol import Entry, printable
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Put `paths`, folders with all they hold, into `folder`, whose path is `path`."""
+    """Put `paths`, folders with all they hold, into `folder`, whose path is `path`. `hidden`: what is hidden in them
+    as well."""
 
     paths: tuple[Path, ...]
     folder: NodeKey
     path: str
+    hidden: bool = True
 
     @property
     def place(self) -> str:
@@ -40,7 +42,7 @@ class Upload:
 
     def kept(self) -> Kept:
         """Upload as it is written down."""
-        return KeptUpload(tuple(map(spelled, self.paths)), self.folder.node, self.path)
+        return KeptUpload(tuple(map(spelled, self.paths)), self.folder.node, self.path, self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,7 @@ class Download:
     @property
     def place(self) -> str:
         """Destination, for people: with `~` for their own directory."""
-        try:
-            return printable(str(Path("~") / self.folder.relative_to(Path.home())))
-        except (ValueError, RuntimeError):
-            return printable(str(self.folder))
+        return printable(wording.with_home(self.folder))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown
 from sfos.client.listing import Detail
-from sfos.client.local.scan import LocalEntry, LocalProblem, look_at, scan_folder
+from sfos.client.local.scan import LocalEntry, LocalProblem, is_hidden, look_at, scan_folder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
@@ -66,6 +66,7 @@ class UploadPlanner:
         *,
         follow_symlinks: bool,
         checksum: bool = False,
+        hidden: bool = True,
     ) -> None:
         self._api = run.session.space(space)
         self._ledger = run.ledger
@@ -73,6 +74,7 @@ class UploadPlanner:
         self._conflicts = Conflicts(Direction.UPLOAD, answers, run.switch, space, checksum=checksum)
         self._follow = follow_symlinks
         self._checksum = checksum
+        self._left_out = None if hidden else is_hidden  # of what is in a folder
         self._folders = RemoteFolders(self._api, run.ledger, follow_symlinks=follow_symlinks)
         self._files: list[FileToSend] = []  # of the next step
 
@@ -173,9 +175,9 @@ class UploadPlanner:
 
         They are most of what there is, and this is all that is spent on each.
         """
-        follow, holds = self._follow, remote.holds
+        follow, holds, left_out = self._follow, remote.holds, self._left_out
         if remote.is_empty or self._checksum:
-            yield from scan_folder(folder, follow_symlinks=follow)
+            yield from scan_folder(folder, follow_symlinks=follow, settled=left_out)
             return
         leaves: list[str] = []
         sizes: list[int] = []
@@ -194,7 +196,11 @@ class UploadPlanner:
             sizes.append(size)
             return True
 
-        yield from scan_folder(folder, follow_symlinks=follow, settled=settled)
+        def left_out_or_settled(listed: os.DirEntry[str]) -> bool:
+            return is_hidden(listed) or settled(listed)
+
+        passed_over = settled if left_out is None else left_out_or_settled
+        yield from scan_folder(folder, follow_symlinks=follow, settled=passed_over)
         if leaves:
             self._ledger.add_unchanged(folder, remote.path_of(""), leaves, sizes)
 

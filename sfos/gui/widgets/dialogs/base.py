@@ -42,7 +42,8 @@ class Dialog(tk.Toplevel):
         self.body.pack(fill="both", expand=True)
         ttk.Frame(self.body, style=styles.SURFACE, width=self.width, height=1).pack()
         self._buttons = ttk.Frame(inner, style=styles.SURFACE, padding=(px(24), px(10), px(24), px(20)))
-        self._buttons.pack(fill="x", side="bottom")
+        # Before the body: in a dialog made smaller, what is packed last is cut off first.
+        self._buttons.pack(fill="x", side="bottom", before=self.body)
         self.protocol("WM_DELETE_WINDOW", self.cancel)
         self.bind("<Escape>", lambda _event: self.cancel())
         theme.on_change(self._recolour)
@@ -86,6 +87,15 @@ class Dialog(tk.Toplevel):
         parent = self.master.winfo_toplevel()
         self.transient(parent)
         self.resizable(False, False)
+        self._place()
+        self.deiconify()
+        self.lift()
+        target = focus or self
+        # A grab on a window that is not yet on the screen fails; so does the focus without a window manager.
+        self._when_visible(lambda: self._take_over(target))
+
+    def _place(self) -> None:
+        parent = self.master.winfo_toplevel()
         self.update_idletasks()
         width, height = max(self.winfo_reqwidth(), self.width), self.winfo_reqheight()
         x = parent.winfo_rootx() + (parent.winfo_width() - width) // 2
@@ -93,11 +103,11 @@ class Dialog(tk.Toplevel):
         x = min(max(0, x), max(0, self.winfo_screenwidth() - width))
         y = min(max(0, y), max(0, self.winfo_screenheight() - height))
         self.geometry(f"+{x}+{y}")
-        self.deiconify()
-        self.lift()
-        target = focus or self
-        # A grab on a window that is not yet on the screen fails; so does the focus without a window manager.
-        self._when_visible(lambda: self._take_over(target))
+
+    def fit(self) -> None:
+        """Take the place that its content needs now, while it is open."""
+        self.geometry("")
+        self._place()
 
     def _when_visible(self, action: Callable[[], None]) -> None:
         if self._closed:
