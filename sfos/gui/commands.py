@@ -15,8 +15,9 @@ ActorT = TypeVar("ActorT")
 
 Scope = Literal["window", "list", "none"]
 # Rows of buttons and menus: `go` and `tools` stand in the toolbar left and right of the page's own part, `selection` is
-# the context menu of chosen rows, `folder` that of the page without any, `settings` is behind the gear.
-MenuName = Literal["go", "tools", "upload", "selection", "folder", "settings"]
+# the context menu of chosen rows (`session`, `wait`, `line` those of the administrators' tables), `folder` that of the
+# page without any, `settings` is behind the gear.
+MenuName = Literal["go", "tools", "upload", "selection", "folder", "settings", "session", "wait", "line"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,9 +39,13 @@ class Tabs(ttk.Frame):
 
     def open(self, name: str) -> None:
         """Mark the tab `name`, and tell of it."""
+        self.mark(name)
+        self._on_open(name)
+
+    def mark(self, name: str) -> None:
+        """Mark the tab `name` as open."""
         self.current = name
         self._draw()
-        self._on_open(name)
 
     def _walk(self, step: int) -> str:
         name = self._names[(self._names.index(self.current) + step) % len(self._names)]
