@@ -12,6 +12,7 @@ from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine
 from sfos.gui import choices
 from sfos.gui.choices import Choices, Memory
+from sfos.gui.choosing.dialog import ChooserDialog
 from sfos.gui.files.commands import DELETE
 from sfos.gui.model import Notice
 from sfos.gui.shell import desktop
@@ -188,3 +189,26 @@ def test_the_desktop_is_told_by_words_and_never_by_a_program(tmp_path: Path, mon
     assert told.read_text().splitlines() == [
         "--app-name", "SFOS", "--", "SFOS", "“--help &lt;b&gt;.txt” was uploaded.",
     ]  # fmt: skip
+
+
+@pytest.mark.display
+@pytest.mark.timeout(180)
+def test_downloads_go_where_the_settings_say(hand: Hand, session: Session, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    dialog = settings_dialog(hand)
+    dialog.tabs.open("transfers")
+    hand.click(dialog.change_dir)
+    hand.wait(lambda: any(isinstance(each, ChooserDialog) for each in dialog.winfo_children()), what="the dialog")
+    chooser = next(each for each in dialog.winfo_children() if isinstance(each, ChooserDialog))
+    hand.wait(lambda: hand.app.root.focus_get() is chooser.path, what="the keyboard in the path field")
+    assert str(chooser.primary.cget("text")) == "Use this folder"
+    hand.type(str(tmp_path / "elsewhere"))
+    hand.press("Return")
+    hand.wait(lambda: hand.app.memory.download_dir == tmp_path / "elsewhere", what="the choice")
+    assert "elsewhere" in str(dialog._download_dir.cget("text"))
+    hand.press("Escape")
+    hand.wait(lambda: hand.dialog(SettingsDialog) is None, what="the end of the settings")
+    put(session, folder, tmp_path, "a.txt")
+    hand.click_row("a.txt")
+    hand.press("ctrl+d")
+    hand.wait((tmp_path / "elsewhere" / "a.txt").exists, what="the file")

@@ -129,7 +129,7 @@ def test_a_file_called_like_a_number_of_items_is_one_file(panel: Panel, settle: 
     assert panel.notices[-1].text == "“14 items” was uploaded."
     panel.transfers.upload([write(tmp_path / "x", "1"), write(tmp_path / "y", "2")], panel.folder)
     settle(lambda: len(panel.notices) == 2)
-    assert panel.notices[-1].text == "“2 items” were uploaded."
+    assert panel.notices[-1].text == "2 items were uploaded."
 
 
 # --- Written down ---------------------------------------------------------------------------------------------------

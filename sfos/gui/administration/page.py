@@ -68,7 +68,7 @@ class AdministrationPage(Page):
         self._room = room
         self._session: _Session | None = None
         self._drawn: tuple[Row, ...] = ()
-        self._columns_of: str = ""
+        self._columns_of: tuple[str, float] = "", 0.0
         theme, px = room.theme, room.theme.px
         frame = self.widget = ttk.Frame(room.centre, style=styles.SURFACE, padding=(px(14), px(8), px(10), px(10)))
         frame.rowconfigure(3, weight=1)
@@ -205,10 +205,10 @@ class AdministrationPage(Page):
     def _show_columns(self, tab: Tab) -> None:
         from sfos.gui.administration.rows import COLUMNS
 
-        if self._columns_of == tab:
+        theme = self._room.theme
+        if self._columns_of == (tab, theme.text_scale):
             return
-        self._columns_of = tab
-        px = self._room.theme.px
+        self._columns_of = tab, theme.text_scale
         columns = COLUMNS[tab]
         names = [f"c{number}" for number in range(1, len(columns))]
         self.table.configure(columns=names)
@@ -217,8 +217,8 @@ class AdministrationPage(Page):
             name = "#0" if number == 0 else names[number - 1]
             self.table.heading(name, text=f" {heading}" if number == 0 else heading, anchor="w")
             self.table.column(
-                name, width=px(width), minwidth=px(min(width, _LEAST_STRETCHED)), anchor="w",
-                stretch=number == widest,
+                name, width=theme.px(width * theme.text_scale), anchor="w", stretch=number == widest,
+                minwidth=theme.px(min(width, _LEAST_STRETCHED) * theme.text_scale),
             )  # fmt: skip
 
     def _fill(self, state: AdminState) -> Iterator[None]:

@@ -122,7 +122,6 @@ class ChooserDialog(Dialog):
         box.rowconfigure(0, weight=1)
         box.columnconfigure(2, weight=1)
         self.places = ttk.Treeview(box, style=styles.FOLDERS, show="tree", selectmode="browse")
-        self.places.column("#0", width=px(_PLACES_WIDTH), stretch=False)
         self.places.grid(row=0, column=0, sticky="ns")
         self.places.bind("<<TreeviewSelect>>", self._place_chosen)
         ttk.Frame(box, style=styles.LINE, width=max(1, px(1))).grid(row=0, column=1, sticky="ns")
@@ -136,8 +135,9 @@ class ChooserDialog(Dialog):
                 command=lambda by=column: self._presenter.sort_by(by),
             )  # fmt: skip
         self.list.column("#0", width=px(200), minwidth=px(120), stretch=True)
-        self.list.column("size", width=px(_SIZE_WIDTH), anchor="e", stretch=False)
-        self.list.column("modified", width=px(_TIME_WIDTH), anchor="w", stretch=False)
+        self.list.column("size", anchor="e", stretch=False)
+        self.list.column("modified", anchor="w", stretch=False)
+        self._measure_columns()
         self.list.grid(row=0, column=2, sticky="nsew")
         bar = AutoScrollbar(box, "vertical", self.list.yview, row=0, column=3, sticky="ns")
         self.list.configure(yscrollcommand=bar.set)
@@ -154,6 +154,14 @@ class ChooserDialog(Dialog):
         for name, sign in (("slash", "/"), ("asciitilde", "~")):
             _on(self.list, f"<KeyPress-{name}>", lambda begin=sign: self._edit_path(begin))  # type: ignore[misc]
         self._empty = ttk.Label(box, style=styles.MUTED, justify="center", wraplength=px(320))
+
+    def _measure_columns(self) -> None:
+        """Give each column the room of its text, however large that is."""
+        theme = self._theme
+        scale = theme.text_scale
+        self.places.column("#0", width=theme.px(_PLACES_WIDTH * scale), stretch=False)
+        self.list.column("size", width=theme.px(_SIZE_WIDTH * scale))
+        self.list.column("modified", width=theme.px(_TIME_WIDTH * scale))
 
     def _add_foot(self) -> None:
         px = self._theme.px
@@ -213,6 +221,8 @@ class ChooserDialog(Dialog):
             self.path.xview_moveto(1.0)
             if not typing and self.focus_displayof() is self.path:
                 self._mark_path()
+            else:
+                self.path.selection_clear()
 
     def _mark_path(self) -> None:
         self.path.selection_range(0, "end")
@@ -315,6 +325,7 @@ class ChooserDialog(Dialog):
     def _redraw(self) -> None:
         """Draw icons in the colours of now."""
         self._drawn = None
+        self._measure_columns()
         self._up.configure(image=self._theme.icon_states("arrow-up", 16))
         self._show_places(self._state)
         self.show(self._state)

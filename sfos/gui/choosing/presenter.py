@@ -127,7 +127,7 @@ class ChooserPresenter:
 
         def read(rows: tuple[LocalRow, ...]) -> None:
             if self._read.is_current(epoch):
-                self._all = rows
+                self._all = self._sorted(rows)
                 self._arrange(phase="ready")
 
         def failed(error: Exception) -> None:
@@ -147,12 +147,11 @@ class ChooserPresenter:
         state = replace(self.state, **changed)  # type: ignore[arg-type]
         start = state.start
         seen = [row for row in self._all if state.show_hidden or not row.hidden or start.startswith(".")]
-        shown = [
+        rows = tuple(
             row
             for row in seen
             if (row.is_folder or state.mode == "files") and (not start or spelling.begins(row.name, start))
-        ]
-        rows = in_order(shown, state.column, descending=state.descending)
+        )
         names = {row.name for row in rows}
         self._set(replace(
             state, rows=rows, selected=tuple(name for name in state.selected if name in names),
@@ -175,7 +174,14 @@ class ChooserPresenter:
     def sort_by(self, column: Column) -> None:
         """Sort by a column; again: the other way round."""
         state = self.state
-        self._arrange(column=column, descending=not state.descending if column == state.column else column != "name")
+        self._show(column=column, descending=not state.descending if column == state.column else column != "name")
+        self._all = in_order(self._all, self.state.column, descending=self.state.descending)
+        self._arrange()
+
+    def _sorted(self, rows: tuple[LocalRow, ...]) -> tuple[LocalRow, ...]:
+        """Rows in the order of now. They are kept so: what is typed only picks some, however many there are."""
+        column, descending = self.state.column, self.state.descending
+        return rows if column == "name" and not descending else in_order(rows, column, descending=descending)
 
     # --- the path field --------------------------------------------------------------------------------------------
 

@@ -89,4 +89,6 @@ class WindowActions:
     def show_help(self) -> None:
         """Show the keys, and what the program is."""
         window = self.window
-        show_help(window.root, self._theme, window.all_commands, version=self._version, fingerprint=self._fingerprint())
+        show_help(
+            window.root, self._theme, window.commands_of_session, version=self._version, fingerprint=self._fingerprint()
+        )

@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sfos import __version__, config
+from sfos import PRODUCT, __version__, config
 from sfos.client.local import directories
 from sfos.client.options import ClientOptions
 from sfos.gui.choices import Memory
@@ -72,7 +72,7 @@ class App:
         chosen = self.memory.now
         asked = mode or _mode(settings.client.theme) or chosen.theme
         strong = chosen.contrast == "high"
-        self.root = Window("Secure Files", asked or "light", high_contrast=strong)
+        self.root = Window(PRODUCT, asked or "light", high_contrast=strong)
         self.theme = Theme(
             self.root, asked or "light", scale=settings.client.ui_scale or None,
             text_scale=chosen.text_scale, high_contrast=strong,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
 
+from sfos import PRODUCT
 from sfos.gui.commands import AnyCommand, MenuName, Offer, Offers, keys_of_list, sequence
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme, Window
@@ -220,7 +221,7 @@ class MainWindow:
         self._title()
 
     def _title(self) -> None:
-        parts = ["Secure Files"]
+        parts = [PRODUCT]
         if self._connection.user:
             parts.insert(0, f"{self._connection.user}@{self._connection.server}")
         if self.page is not None and self.page is not self.pages[0]:
@@ -321,6 +322,12 @@ class MainWindow:
     def all_commands(self) -> tuple[AnyCommand, ...]:
         """The window's own commands, and those of every page there can be."""
         offers = (*self._own, *(page.offer for page in self.pages))
+        return tuple(command for offer in offers for command in offer.commands)
+
+    @property
+    def commands_of_session(self) -> tuple[AnyCommand, ...]:
+        """The window's own commands, and those of every page that whoever is signed in has."""
+        offers = (*self._own, *(page.offer for page in self.navigator.pages or self.pages[:1]))
         return tuple(command for offer in offers for command in offer.commands)
 
     def _keys(self) -> None:

@@ -169,7 +169,7 @@ class TransfersPresenter:
 
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress
-        title = f"“{work.title}”"
+        title = work.title if work.several else f"“{work.title}”"
         lost = _broken_off_by(work.job, _AWAY)
         wait = None if lost is None or self._away else work.retries.wait_after(lost)
         if wait is not None:
@@ -179,7 +179,8 @@ class TransfersPresenter:
         elif state is JobState.FAILED:
             failed = progress.items_failed
             if progress.items_total > 1:
-                title = f"{wording.count(failed, 'item')} of {title}"
+                whole = wording.count(progress.items_total, "item")
+                title = f"{failed:,} of {whole}" if work.several else f"{wording.count(failed, 'item')} of {title}"
             were = "was" if failed == 1 or progress.items_total <= 1 else "were"
             self._on_notice(Notice(f"{title} {were} not {work.verb}. The tab “Failed” says why.", "error"))
         elif state is JobState.FINISHED and work.skipped and work.skipped == progress.items_total:
