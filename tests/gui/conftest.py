@@ -40,6 +40,7 @@ from tests.support.server_process import ServerProcess, prepare_home, running_se
 
 USER, PASSWORD = "user1", "user123"
 SIZE = "1200x760+0+0"
+USUAL = Choices(tell_desktop=False)  # whoever runs the tests has a desktop of their own
 
 Wait = Callable[..., None]
 MiscT = TypeVar("MiscT", bound=tk.Misc)
@@ -216,6 +217,7 @@ def app(
     # A transfer gives up soon when its server is gone: tests of that need not wait long.
     settings = settings_for(server.address, place, place / "downloads", place / "state", retries="1")
     app = App(settings, user=USER, mode="light", places=(*PLACES, NotesPage))
+    app.memory.now = USUAL
     app.root.geometry(SIZE)
     yield app
     app.close_now()
@@ -358,7 +360,7 @@ def restore_look(app: App) -> None:
     app.window._transfers_height = 0  # a small window's would hide rows that the next test clicks
     app.window.show_aside(True)
     app.window.transfers.dismissed = False
-    app.memory.now = Choices()
+    app.memory.now = USUAL
     app.window.banner.show(None)
 
 

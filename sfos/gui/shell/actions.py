@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable
 
 from sfos.gui.choices import Memory
-from sfos.gui.choosing.choose import choose
-from sfos.gui.choosing.presenter import USE
 from sfos.gui.look.palette import Mode
 from sfos.gui.look.theme import Theme
 from sfos.gui.shell import desktop
@@ -80,6 +78,9 @@ class WindowActions:
         self._settings.open()
 
     def _choose_download_dir(self) -> None:
+        from sfos.gui.choosing.choose import choose  # it loads the client, for which no window need wait
+        from sfos.gui.choosing.presenter import USE
+
         memory = self._memory
         choose(
             self._settings, self._theme, self._bridge, "destination", memory.download_dir,
