@@ -55,7 +55,7 @@ def until_window(display: str, home: Path) -> float:
     begin = time.perf_counter()
     with subprocess.Popen([str(CHECKOUT / "run.sh")], stdout=quiet, stderr=quiet, env=environment) as process:
         try:
-            search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "Secure Files"]
+            search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "SFOS"]
             subprocess.run(search, check=True, timeout=START_TIMEOUT_S, stdout=quiet, stderr=quiet, env=environment)
             return time.perf_counter() - begin
         finally:

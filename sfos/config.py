@@ -418,7 +418,7 @@ def overrides_in(options: argparse.Namespace) -> dict[str, str]:
 def example_toml() -> str:
     """The text of config.example.toml: every setting with its comment, what is allowed, and its default."""
     lines = [
-        "# Settings of the Secure File Orchestration and Synchronization System.",
+        "# Settings of SFOS.",
         "# Copy this file to config.toml and change what you need; a line that begins with # says the default.",
         "# SFOS_<SECTION>_<KEY> in the environment (SFOS_SERVER_PORT=9000) and the command line outrank this file.",
         '# Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths start at SFOS_HOME.',

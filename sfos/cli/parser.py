@@ -20,7 +20,7 @@ from sfos.cli.front.command import AnyCommand, Group, load, load_all
 from sfos.cli.front.options import ConnectionOptions, SpeechOptions, taken
 from sfos.cli.front.shell import PROGRAM, give_up_output
 
-_DESCRIPTION = "Files on your server, from the command line."
+_DESCRIPTION = "Files on your SFOS server, from the command line."
 
 _EPILOG = """\
 paths on the server:

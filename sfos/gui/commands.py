@@ -15,9 +15,9 @@ ActorT = TypeVar("ActorT")
 
 Scope = Literal["window", "list", "none"]
 # Rows of buttons and menus: `go` and `tools` stand in the toolbar left and right of the page's own part, `selection` is
-# the context menu of chosen rows, `folder` that of the page without any, `branch` that of a folder in the left pane,
-# `settings` is behind the gear.
-MenuName = Literal["go", "tools", "upload", "selection", "folder", "branch", "settings"]
+# the context menu of chosen rows (`session`, `wait`, `line` those of the administrators' tables), `folder` that of the
+# page without any, `branch` that of a folder in the left pane, `settings` is behind the gear.
+MenuName = Literal["go", "tools", "upload", "selection", "folder", "branch", "settings", "session", "wait", "line"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +157,7 @@ _SHOWN = {
     "plus": "+",
     "equal": "=",
     "minus": "−",
+    "comma": ",",
 }
 _MODIFIERS = {"Ctrl": "Control", "Alt": "Alt", "Shift": "Shift"}
 _MAC_MODIFIERS = {"Ctrl": "Command", "Alt": "Option", "Shift": "Shift"}

@@ -171,7 +171,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class TransferBoard:
-    """The transfer panel as a whole."""
+    """The transfer panel as a whole. Limits are bytes a second; None: there is none."""
 
     active: tuple[Transfer, ...] = ()
     completed: tuple[Transfer, ...] = ()
@@ -183,7 +183,8 @@ class TransferBoard:
     total_bytes: int = 0
     eta_s: float | None = None
     all_paused: bool = False
-    limit_bytes_per_s: int | None = None
+    up_limit: int | None = None
+    down_limit: int | None = None
 
 
 Severity = Literal["info", "success", "warning", "error"]

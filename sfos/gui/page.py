@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sfos import config
+from sfos.gui.choices import Memory
 from sfos.gui.commands import AnyCommand, MenuName, Offer
 from sfos.gui.look.theme import Theme, Window
 from sfos.gui.model import FolderPath, Notice, Say
@@ -77,6 +78,7 @@ class Desk:
     put_edited: Callable[[EditedFile, Callable[[Job], None]], None]
     offer: Offering
     state_dir: Path
+    memory: Memory
 
 
 class Stop(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 from sfos.client.errors import ConnectionLost
 from sfos.protocol import SfosError, counted
@@ -103,6 +104,14 @@ def moment(mtime_ns: int, now: dt.datetime) -> str:
 def ago(seconds: float) -> str:
     """`just now`, `2 min ago`."""
     return "just now" if seconds < 60 else f"{duration(seconds)} ago"
+
+
+def with_home(path: Path) -> str:
+    """`path` with `~` for the person's own directory."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)
 
 
 def reason(error: SfosError) -> str:

@@ -15,7 +15,7 @@ from sfos.client.net.trust import TrustStore
 from sfos.client.session.tickets import StoredTicket, TicketStore
 from sfos.client.transfer import queue_file
 from sfos.config import Client as Settings
-from sfos.gui.shell import choices
+from sfos.gui import choices
 from sfos.protocol import Fingerprint
 
 ADDRESS = Address("files.example", 8443)

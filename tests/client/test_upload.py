@@ -193,3 +193,17 @@ def test_a_mistake_of_the_listener_stops_nothing(
     ):
         assert finish(engine.upload([source / "file"], folder)) is JobState.FINISHED
     assert remote_files(session, folder) == {"file": b"x"}
+
+
+def test_hidden_things_in_a_folder_stay_behind_where_that_is_wished_and_what_was_named_does_not(
+    session: Session, engine: TransferEngine, folder: str, source: Path, finish: Finish
+) -> None:
+    for name in ("seen/a", "seen/.git/config", "seen/.env", ".named/b", ".named/.c"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    paths = [source / "seen", source / ".named"]
+    for _ in range(2):  # the second time beside what is there already
+        assert finish(engine.upload(paths, folder, hidden=False)) is JobState.FINISHED
+        assert set(remote_files(session, folder)) == {"seen/a", ".named/b"}
+    assert finish(engine.upload(paths, folder)) is JobState.FINISHED
+    assert set(remote_files(session, folder)) == {"seen/a", "seen/.git/config", "seen/.env", ".named/b", ".named/.c"}

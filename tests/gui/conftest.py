@@ -22,12 +22,12 @@ from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.options import ClientOptions
 from sfos.client.session.session import Session
 from sfos.client.transfer import TransferEngine
+from sfos.gui.choices import Choices
 from sfos.gui.files.page import FilesPage
 from sfos.gui.files.session import FilesSession
 from sfos.gui.files.views import FilesViews
 from sfos.gui.model import Notice, Say, Sort
 from sfos.gui.shell.app import App
-from sfos.gui.shell.choices import Choices
 from sfos.gui.shell.places import PLACES
 from sfos.gui.shell.workspace import Workspace
 from sfos.gui.signing_in.new_password import NewPasswordCard
@@ -40,6 +40,7 @@ from tests.support.server_process import ServerProcess, prepare_home, running_se
 
 USER, PASSWORD = "user1", "user123"
 SIZE = "1200x760+0+0"
+USUAL = Choices(tell_desktop=False)  # whoever runs the tests has a desktop of their own
 
 Wait = Callable[..., None]
 MiscT = TypeVar("MiscT", bound=tk.Misc)
@@ -216,6 +217,7 @@ def app(
     # A transfer gives up soon when its server is gone: tests of that need not wait long.
     settings = settings_for(server.address, place, place / "downloads", place / "state", retries="1")
     app = App(settings, user=USER, mode="light", places=(*PLACES, NotesPage))
+    app.memory.now = USUAL
     app.root.geometry(SIZE)
     yield app
     app.close_now()
@@ -358,7 +360,7 @@ def restore_look(app: App) -> None:
     app.window._transfers_height = 0  # a small window's would hide rows that the next test clicks
     app.window.show_aside(True)
     app.window.transfers.dismissed = False
-    app.choices = Choices()
+    app.memory.now = USUAL
     app.window.banner.show(None)
 
 

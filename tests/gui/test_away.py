@@ -135,8 +135,8 @@ def test_the_entry_script_opens_a_window_that_signs_in_and_ends_with_zero(
             return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
         try:
-            wait_until(lambda: find("Secure Files"), 30, what="the window")
-            window = find("Secure Files").splitlines()[0]
+            wait_until(lambda: find("SFOS"), 30, what="the window")
+            window = find("SFOS").splitlines()[0]
             subprocess.run(["xdotool", "windowfocus", "--sync", window], check=True)
             subprocess.run(["xdotool", "type", "--delay", "20", password], check=True)
             subprocess.run(["xdotool", "key", "Return"], check=True)

@@ -76,7 +76,8 @@ def test_a_menu_has_its_rows_in_order_with_lines_between_groups() -> None:
     ]  # fmt: skip
     settings = [command.id if command else None for command in rows_of(EVERY, "settings")]
     assert settings == [
-        "theme", "contrast", "text_larger", "text_smaller", None, "side_pane", "details_pane", "transfers", None,
+        "settings", None, "theme", "contrast", "text_larger", "text_smaller", None,
+        "side_pane", "details_pane", "transfers", None,
         "sessions", "change_password", "sign_out", None, "help", "quit",
     ]  # fmt: skip
 

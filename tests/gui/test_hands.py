@@ -68,7 +68,10 @@ def test_a_menu_is_closed_and_the_keyboard_is_the_lists_again(hand: Hand, how: s
 def test_what_a_menu_offers_is_done_by_a_click(hand: Hand) -> None:
     hand.click(hand.app.window.toolbar.settings)
     hand.wait(lambda: any(menu.winfo_ismapped() for menu in menus(hand)), what="the menu")
-    hand.click(menus(hand)[0], y=12)
+    menu = menus(hand)[0]
+    labels = [str(menu.entrycget(row, "label")) for row in range(int(menu.index("end") or 0) + 1)]
+    row = next(row for row, label in enumerate(labels) if THEME.label in label)
+    hand.click(menu, y=menu.yposition(row) + 12)
     hand.wait(lambda: hand.app.theme.mode == "dark", what="the dark colours")
     hand.wait(lambda: not menus(hand), what="its end")
 

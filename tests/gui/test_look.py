@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -76,23 +75,6 @@ def test_strong_contrast_changes_the_palette_and_back(hand: Hand) -> None:
     assert hand.app.theme.palette.muted != before.muted
     hand.app.window.offers.run(CONTRAST)
     assert hand.app.theme.palette == before
-
-
-def test_files_chosen_in_the_dialog_are_uploaded(hand: Hand, tmp_path: Path) -> None:
-    (tmp_path / "chosen.txt").write_text("x")
-    hand.files.orders._chosen_in = tmp_path
-
-    def answer() -> None:  # the dialog has a loop of its own, in which only others can type
-        search = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "Upload files"]
-        subprocess.run(search, check=True, stdout=subprocess.DEVNULL, timeout=20)
-        subprocess.run(["xdotool", "type", "--delay", "15", "chosen.txt"], check=True)
-        subprocess.run(["xdotool", "key", "Return"], check=True)
-
-    robot = threading.Thread(target=answer)
-    robot.start()
-    hand.press("ctrl+u")
-    robot.join()
-    hand.row("chosen.txt")
 
 
 def test_dropped_names_arrive_whole_whatever_is_in_them(hand: Hand) -> None:

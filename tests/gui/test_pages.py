@@ -68,7 +68,7 @@ def test_back_leads_through_a_page_and_then_to_the_one_before() -> None:
 @pytest.fixture
 def notes(signed_out: Hand, monkeypatch: pytest.MonkeyPatch) -> Iterator[NotesPage]:
     """The second page, in a window that is signed in for this test alone."""
-    page = signed_out.app.window.pages[1]
+    page = signed_out.app.window.pages[-1]
     assert isinstance(page, NotesPage)
     monkeypatch.setattr(NotesPage, "wanted", True)
     sign_in(signed_out)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfos.gui import wording
+from sfos.gui import choices, wording
 from sfos.gui.account.usage import history_share, usage_of, usage_text, used_share
+from sfos.gui.choices import Choices
 from sfos.gui.commands import readable, sequence
-from sfos.gui.files.list_keys import find_typed
 from sfos.gui.files.operations import deletion_text, name_problem, named
 from sfos.gui.files.ordering import SortedRows, natural, sort_key
 from sfos.gui.look import kinds
@@ -22,8 +22,7 @@ from sfos.gui.look.scaling import factor_for
 from sfos.gui.model import FolderPath, Selection, Sort, Usage
 from sfos.gui.nodes import HOME, NodeKey
 from sfos.gui.preview.presenter import details_of
-from sfos.gui.shell import choices
-from sfos.gui.shell.choices import Choices
+from sfos.gui.widgets.list_keys import find_typed
 from sfos.protocol import AttributesRead, Entry, NotFound, UsageReply
 
 NOW = dt.datetime(2026, 11, 22, 18, 0)  # noqa: DTZ001 - as the clock on the wall shows it

@@ -54,7 +54,7 @@ def test_sessions_are_listed_with_this_one_marked_and_another_is_ended(
     presenter.end(other.id)
     settle(lambda: not presenter.state.busy)
     assert other.id not in [row.id for row in presenter.state.rows or ()]
-    assert "logged out" in presenter.state.said
+    assert "signed out" in presenter.state.said
     with pytest.raises(SessionRevoked):
         elsewhere.api.list_folder("/")
     presenter.end(other.id)

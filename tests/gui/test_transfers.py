@@ -129,7 +129,7 @@ def test_a_file_called_like_a_number_of_items_is_one_file(panel: Panel, settle: 
     assert panel.notices[-1].text == "“14 items” was uploaded."
     panel.transfers.upload([write(tmp_path / "x", "1"), write(tmp_path / "y", "2")], panel.folder)
     settle(lambda: len(panel.notices) == 2)
-    assert panel.notices[-1].text == "“2 items” were uploaded."
+    assert panel.notices[-1].text == "2 items were uploaded."
 
 
 # --- Written down ---------------------------------------------------------------------------------------------------
@@ -319,7 +319,8 @@ def test_what_is_offered_goes_on_as_it_is_now_and_what_is_gone_is_told(
         on_queue=lambda: None,
     )  # fmt: skip
     presenter.offer((
-        KeptDownload((nodes["here.txt"], nodes["gone.txt"]), os.fsencode(tmp_path)), KeptUpload((b"/x",), 5, "/a"),
+        KeptDownload((nodes["here.txt"], nodes["gone.txt"]), os.fsencode(tmp_path)),
+        KeptUpload((b"/x",), 5, "/a", hidden=False),
     ))  # fmt: skip
     assert offers[-1] is not None and offers[-1].text.startswith("2 transfers were not finished")
     presenter.go_on()
@@ -327,7 +328,7 @@ def test_what_is_offered_goes_on_as_it_is_now_and_what_is_gone_is_told(
     fetched = started[0]
     assert isinstance(fetched, Download)
     assert [(type(entry), entry.name) for entry in fetched.entries] == [(Entry, "renamed.txt")]
-    assert started[1] == Upload((Path("/x"),), NodeKey(HOME, 5), "/a")
+    assert started[1] == Upload((Path("/x"),), NodeKey(HOME, 5), "/a", hidden=False)
     assert "1 item" in notices[0].text
     assert presenter.kept == () and offers[-1] is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sfos.gui.shell import choices
+from sfos.gui import choices
 from sfos.gui.shell.commands import DETAILS_PANE, THEME
 from sfos.gui.widgets.dialogs.base import Dialog
 from tests.gui.conftest import Hand, write

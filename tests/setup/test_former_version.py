@@ -21,7 +21,7 @@ from sfos.client.session import keyring_store
 from sfos.client.session.tickets import TicketStore
 from sfos.client.transfer import queue_file
 from sfos.config import Client
-from sfos.gui.shell import choices
+from sfos.gui import choices
 from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import CHECKOUT, run, running_server
 

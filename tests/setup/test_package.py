@@ -176,7 +176,7 @@ def test_the_window_opens(installed: Path, tmp_path: Path) -> None:
                 "--pid",
                 str(window.pid),
                 "--name",
-                "Secure Files",
+                "SFOS",
             ]
             assert run(*search, cwd=tmp_path).returncode == 0
         finally:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sfos.cli.front import output
+from sfos.client import quotas
 from sfos.protocol import AccountEntry
 
 if TYPE_CHECKING:
     from sfos.client.administration import Accounts
-
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
-_MOST = 2**63 - 1
 
 
 def add_files_option(parser: argparse.ArgumentParser) -> None:
@@ -29,28 +26,20 @@ def add_files_option(parser: argparse.ArgumentParser) -> None:
 
 
 def quota_bytes(text: str) -> int | None:
-    """`text` in bytes: 50 GB is 50·10⁹, 50 GiB 50·2³⁰; 0 for “none”, None for “default”."""
-    word = text.strip().lower()
-    if word in ("none", "default"):
-        return 0 if word == "none" else None
-    found = _SIZE.fullmatch(text.strip())
-    if found is not None:
-        power = " KMGTP".index(found[2].upper() or " ")
-        size: int = round(float(found[1]) * (1024 if found[3] else 1000) ** power)
-        if 0 < size <= _MOST:
-            return size
-    raise argparse.ArgumentTypeError(f"“{text}” is no size: write 50 GB, 50 GiB, none or default")
+    """See `sfos.client.quotas`."""
+    return _read(quotas.quota_bytes, text)
 
 
 def quota_files(text: str) -> int | None:
-    """`text` as a number of files: 100000 or 100,000; 0 for “none”, None for “default”."""
-    word = text.strip().lower()
-    if word in ("none", "default"):
-        return 0 if word == "none" else None
-    digits = word.replace(",", "")
-    if digits.isascii() and digits.isdigit() and 0 < int(digits) <= _MOST:
-        return int(digits)
-    raise argparse.ArgumentTypeError(f"“{text}” is no number of files: write 100000, none or default")
+    """See `sfos.client.quotas`."""
+    return _read(quotas.quota_files, text)
+
+
+def _read(reader: Callable[[str], int | None], text: str) -> int | None:
+    try:
+        return reader(text)
+    except ValueError as error:  # argparse shows the sentences of its own kind alone
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def shown_quota(account: AccountEntry, found: Accounts) -> str:

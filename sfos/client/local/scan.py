@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -20,6 +21,7 @@ from sfos.client.local.names import all_plain, is_partial, to_remote
 from sfos.protocol import Kind, NameNotAllowed, SfosError, fold_name, printable
 
 MAX_LINK_BYTES = 4096
+_HAS_ATTRIBUTES = sys.platform in ("win32", "darwin")  # there a file can be hidden whatever its name is
 MODE_BITS = 0o7777  # permissions, as `stat.S_IMODE` has them
 
 
@@ -116,6 +118,20 @@ def scan_folder(
                     entry.path, printable(listed.name), NameNotAllowed(reason, subject=str(entry.path))
                 )
         yield entry
+
+
+def is_hidden(listed: os.DirEntry[str]) -> bool:
+    """Whether the system's own programs would not show it."""
+    if listed.name.startswith("."):
+        return True
+    if not _HAS_ATTRIBUTES:
+        return False
+    try:
+        status = listed.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    flags = getattr(status, "st_flags", 0) & getattr(stat, "UF_HIDDEN", 0)
+    return bool(flags or getattr(status, "st_file_attributes", 0) & stat.FILE_ATTRIBUTE_HIDDEN)
 
 
 def _look_at_plain(

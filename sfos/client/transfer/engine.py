@@ -40,6 +40,7 @@ class TransferEngine:
         came to a good end are not kept."""
         self._session = session
         self._options = options or session.options.transfer
+        self._parallel_jobs = max(1, self._options.parallel_jobs)
         self._listener = listener
         self._tell_all = tell_all and listener is not None
         self._keep_all = tell_all
@@ -65,18 +66,20 @@ class TransferEngine:
         rename_to: str | None = None,
         follow_symlinks: bool = False,
         checksum: bool = False,
+        hidden: bool = True,
     ) -> Job:
         """Put files and folders (with all that is in them) into a folder, which is made if missing.
 
         `remote_folder`: an Entry is a folder that is known to be there. `rename_to`: the name for a single path.
         Folders are merged with those that are there. `checksum`: files are the same if their contents are; otherwise
-        if size and time are, and they are not read.
+        if size and time are, and they are not read. `hidden`: hidden things in these folders go along; else they are
+        left out.
         """
         if rename_to is not None and len(paths) != 1:
             raise ValueError("rename_to names a single path")
         from sfos.client.transfer.up.upload import Upload  # here and below: a command goes one way only
 
-        transfer = Upload(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum)
+        transfer = Upload(paths, remote_folder, on_conflict, rename_to, follow_symlinks, checksum, hidden)
         return self._add(Direction.UPLOAD, transfer)
 
     def download(
@@ -129,6 +132,12 @@ class TransferEngine:
         """Limits in bytes per second for all jobs together, 0 = none; from now on."""
         self._limiters[Direction.UPLOAD].set_rate(upload)
         self._limiters[Direction.DOWNLOAD].set_rate(download)
+
+    def set_parallel_jobs(self, jobs: int) -> None:
+        """Let so many jobs run at the same time, at least one; those that run already go on."""
+        with self._changed:
+            self._parallel_jobs = max(1, jobs)
+        self._start_waiting()
 
     def close(self, timeout_s: float = 5.0, *, interrupt: bool = False) -> bool:
         """Cancel what runs, end all threads and connections; whether they have ended in time. Idempotent.
@@ -188,7 +197,7 @@ class TransferEngine:
 
     def _next_job(self) -> Job | None:
         """Job that may begin now. Those that pause leave their place to others, but they keep their memory."""
-        most = self._options.parallel_jobs
+        most = self._parallel_jobs
         moving = [job for job in self._running.values() if job.state is not JobState.PAUSED]
         if self._closing or len(moving) >= most or len(self._running) >= _HELD_PER_PLACE * most:
             return None
@@ -196,9 +205,9 @@ class TransferEngine:
 
     def _memory_share(self) -> int:
         """Memory of a job that begins now: half of what others get, while some pause and keep theirs."""
-        share = self._options.memory_bytes // max(1, self._options.parallel_jobs)
         with self._changed:
-            return share // 2 if len(self._running) > self._options.parallel_jobs else share
+            share = self._options.memory_bytes // self._parallel_jobs
+            return share // 2 if len(self._running) > self._parallel_jobs else share
 
     def _execute(self, job: Job) -> None:
         job.execute(self._session, self._options, self._limiters[job.direction], self._memory_share())

@@ -22,12 +22,14 @@ from sfos.client.local.private_files import MAX_BYTES, PrivateJson
 _log = logging.getLogger(__name__)
 
 
-class KeptUpload(msgspec.Struct, frozen=True, tag="upload"):
-    """`paths`: as the system spells them, which need not be text. `node`, `path`: of the folder on the server."""
+class KeptUpload(msgspec.Struct, frozen=True, omit_defaults=True, tag="upload"):
+    """`paths`: as the system spells them, which need not be text. `node`, `path`: of the folder on the server.
+    `hidden`: hidden things in those paths go along."""
 
     paths: tuple[bytes, ...]
     node: int
     path: str
+    hidden: bool = True
 
     @property
     def count(self) -> int:

@@ -55,23 +55,23 @@ class SessionsPresenter:
         self._run(lambda: "")
 
     def end(self, session_id: str) -> None:
-        """Log out one of the others."""
+        """Sign out one of the others."""
 
         def work() -> str:
             try:
                 self._api.end_sessions(session_id)
             except NotFound:
                 return "That session had already ended."
-            return "It is logged out. What it was doing has stopped."
+            return "It was signed out. What it was doing has stopped."
 
         self._run(work)
 
     def end_others(self) -> None:
-        """Log out all but this window."""
+        """Sign out all but this window."""
 
         def work() -> str:
             ended = self._api.end_sessions()
-            return f"{wording.count(ended, 'session')} {'is' if ended == 1 else 'are'} logged out."
+            return f"{wording.count(ended, 'session')} {'was' if ended == 1 else 'were'} signed out."
 
         self._run(work)
 

@@ -39,7 +39,7 @@ class SessionsDialog(Dialog):
         self._state = SessionsState()
         px = theme.px
         self.add_label("Where you are signed in", styles.HEADING, below=4)
-        self.add_label("If you do not know one of these, log it out and change your password.", styles.MUTED, below=12)
+        self.add_label("If you do not know one of these, sign it out and change your password.", styles.MUTED, below=12)
         frame = ttk.Frame(self.body, style=styles.BORDER, padding=max(1, px(1)))
         frame.pack(fill="both", expand=True)
         frame.columnconfigure(0, weight=1)
@@ -58,8 +58,8 @@ class SessionsDialog(Dialog):
         self._said = self.add_label("", styles.MUTED)
         self._said.pack_configure(pady=(px(8), 0))
         self.add_button("Close", self.cancel, default=True)
-        self.end = self.add_button("Log out", self._end, styles.DANGER, side="left")
-        self.end_others = self.add_button("Log out all others", on_end_others, side="left")
+        self.end = self.add_button("Sign out", self._end, styles.DANGER, side="left")
+        self.end_others = self.add_button("Sign out everywhere else", on_end_others, side="left")
         theme.on_change(self._draw)
         self._draw()
 
@@ -97,7 +97,7 @@ class SessionsDialog(Dialog):
 
     def _enable(self) -> None:
         chosen, busy = self._chosen(), self._state.busy
-        self.end.configure(text="Sign out here" if chosen is not None and chosen.here else "Log out")
+        self.end.configure(text="Sign out here" if chosen is not None and chosen.here else "Sign out")
         self.end.state(["!disabled" if chosen is not None and not busy else "disabled"])
         others = any(not row.here for row in self._state.rows or ())
         self.end_others.state(["!disabled" if others and not busy else "disabled"])

@@ -74,7 +74,7 @@ UPLOAD_FILES = FileCommand(
     ("Ctrl+U",), "upload", group="Files", field_first=True, at={"upload": 1, "folder": 11, "branch": 21},
 )  # fmt: skip
 UPLOAD_FOLDER = FileCommand(
-    "upload_folder", "Upload a folder…", _always, lambda do: do.choose_folder(),
+    "upload_folder", "Upload folders…", _always, lambda do: do.choose_folder(),
     ("Ctrl+Shift+U",), "folder-plus", group="Files", at={"upload": 2, "folder": 12, "branch": 22},
 )  # fmt: skip
 DOWNLOAD = FileCommand(

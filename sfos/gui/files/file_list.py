@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from tkinter import ttk
 
 from sfos.gui import wording
-from sfos.gui.files.list_keys import ListKeys
 from sfos.gui.files.name_editor import NameEditor
 from sfos.gui.look import kinds, styles
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import Sort, SortColumn
 from sfos.gui.nodes import NodeKey, item_of, key_of
 from sfos.gui.widgets.focus_ring import FocusRing
+from sfos.gui.widgets.list_keys import ListKeys
 from sfos.gui.widgets.scroll import AutoScrollbar, is_inside, scroll_at_edge
 from sfos.gui.widgets.slices import Slicer
 from sfos.gui.widgets.tooltip import Tooltip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sfos.gui.choosing.choose import choose_where_last
 from sfos.gui.files.browser import BrowserPresenter
 from sfos.gui.files.opened import OpenedFiles
 from sfos.gui.files.operations import OperationsPresenter, deletion_text, name_problem, named
@@ -13,7 +14,6 @@ from sfos.gui.model import FolderPath, Notice, Selection
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Viewer
 from sfos.gui.widgets.dialogs.ask import ask_name, confirm
-from sfos.gui.widgets.dialogs.choose import choose_files, choose_folder
 from sfos.protocol import Entry, printable
 
 
@@ -34,8 +34,6 @@ class Orders:
         self.views, self.browser, self.operations = views, browser, operations
         self._desk, self._viewer, self._opened, self._renew = desk, viewer, opened, renew
         self._root, self._theme = views.room.root, views.room.theme
-        self._download_dir = desk.settings.download_dir.expanduser()
-        self._chosen_in = Path.home()  # where files were chosen last
         self.selection = Selection()
 
     @property
@@ -73,18 +71,14 @@ class Orders:
     # --- up and down -----------------------------------------------------------------------------------------------
 
     def choose_files(self) -> None:
-        """Ask for files, and upload them."""
-        files = choose_files(self._root, "Upload files", self._chosen_in)
-        if files:
-            self._chosen_in = files[0].parent
-        self.upload(files)
+        """Ask for files, and upload them into the folder that was shown then."""
+        folder = self.browser.folder
+        choose_where_last(self._root, self._theme, self._desk, "files", lambda paths: self.upload(paths, folder))
 
     def choose_folder(self) -> None:
-        """Ask for a folder, and upload it."""
-        folder = choose_folder(self._root, "Upload a folder", self._chosen_in)
-        if folder is not None:
-            self._chosen_in = folder.parent
-            self.upload((folder,))
+        """Ask for folders, and upload them."""
+        folder = self.browser.folder
+        choose_where_last(self._root, self._theme, self._desk, "folders", lambda paths: self.upload(paths, folder))
 
     def upload(self, paths: Sequence[Path], folder: FolderPath | None = None) -> None:
         """Upload into `folder`, or the one that is shown."""
@@ -97,14 +91,13 @@ class Orders:
     def download_to(self) -> None:
         """Ask for a folder, and download what is selected into it."""
         entries = self.selection.entries
-        folder = choose_folder(self._root, "Download to", self._chosen_in)
-        if folder is not None:
-            self._chosen_in = folder
-            self.download_entries(entries, folder)
+        choose_where_last(
+            self._root, self._theme, self._desk, "destination", lambda paths: self.download_entries(entries, paths[0])
+        )
 
     def download_entries(self, entries: Sequence[Entry], folder: Path | None = None) -> None:
         """Download into `folder`, or the usual one."""
-        self._desk.download(entries, folder or self._download_dir)
+        self._desk.download(entries, folder or self._desk.memory.download_dir)
 
     # --- names and deletion ----------------------------------------------------------------------------------------
 
@@ -133,6 +126,9 @@ class Orders:
         """Ask whether to delete what is selected."""
         entries = self.selection.entries
         title = f"Delete {named(entries)}?" if len(entries) == 1 else f"Delete {len(entries):,} items?"
+        if not self._desk.memory.now.ask_delete:
+            self.operations.delete(entries)
+            return
         confirm(
             self._root, self._theme, title=title, text=deletion_text(entries), verb="Delete", danger=True,
             on_yes=lambda: self.operations.delete(entries),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # loaded by `load`
 class FilesPage(Page):
     """Folders, the files in one of them, and what is selected."""
 
-    title, icon = "My files", "house"
+    title, icon = "Files", "folder2"
 
     def __init__(self, room: Room) -> None:
         self._room = room

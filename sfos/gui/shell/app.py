@@ -8,17 +8,17 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sfos import __version__, config
+from sfos import PRODUCT, __version__, config
 from sfos.client.local import directories
 from sfos.client.options import ClientOptions
+from sfos.gui.choices import Memory
 from sfos.gui.commands import Offer
 from sfos.gui.look.palette import Mode
 from sfos.gui.look.theme import Theme, Window
-from sfos.gui.model import Connection, Notice, TransferBoard
+from sfos.gui.model import Connection, Direction, Notice, TransferBoard
 from sfos.gui.page import PageMaker
-from sfos.gui.shell import choices, desktop
+from sfos.gui.shell import desktop
 from sfos.gui.shell.actions import WindowActions
-from sfos.gui.shell.choices import Choices
 from sfos.gui.shell.commands import COMMANDS
 from sfos.gui.shell.main_window import MainWindow, Reactions
 from sfos.gui.shell.places import PLACES
@@ -68,19 +68,19 @@ class App:
         """`server`, `user`, `mode`: what the command line says; it outranks what was remembered."""
         self._settings = settings.client
         self._state_dir = directories.state_directory(settings.client)
-        self.choices = choices.load(self._state_dir)
-        asked = mode or _mode(settings.client.theme) or self.choices.theme
-        strong = self.choices.contrast == "high"
-        self.root = Window("Secure Files", asked or "light", high_contrast=strong)
-        self.theme = Theme(
-            self.root, asked or "light", scale=settings.client.ui_scale or None,
-            text_scale=self.choices.text_scale, high_contrast=strong,
-        )  # fmt: skip
         self.bridge = TaskBridge()
         self.bridge.on_error = self._report
+        self.memory = Memory(self.bridge, self._state_dir, settings.client)
+        chosen = self.memory.now
+        asked = mode or _mode(settings.client.theme) or chosen.theme
+        strong = chosen.contrast == "high"
+        self.root = Window(PRODUCT, asked or "light", high_contrast=strong)
+        self.theme = Theme(
+            self.root, asked or "light", scale=settings.client.ui_scale or None,
+            text_scale=chosen.text_scale, high_contrast=strong,
+        )  # fmt: skip
         self._pump = TkPump(self.root, self.bridge)
         self._collector = Collector(self.bridge)
-        self._save_lock = threading.Lock()
         self._closing = False
         self.closed = False
         self.workspace: Workspace | None = None
@@ -97,7 +97,8 @@ class App:
         self.root.update_idletasks()  # the form is on the screen; what it covers can be made behind it
         self.window = MainWindow(self.root, self.theme, self._reactions(), places)
         self.actions = WindowActions(
-            self.window, self.theme, __version__, remember=self._remember, fingerprint=self._fingerprint,
+            self.window, self.theme, __version__, memory=self.memory, bridge=self.bridge,
+            follow_system=self._follow_system, fingerprint=self._fingerprint,
             sign_out=self._ask_sign_out, close=self.close,
         )  # fmt: skip
         self.window.offer(Offer(COMMANDS, self.window.state, lambda: self.actions))
@@ -114,16 +115,18 @@ class App:
     def _server(self) -> str:
         """The configured server; if that is only the default, the one used last."""
         configured = self._settings.server
-        return self.choices.server if configured == config.Client().server and self.choices.server else configured
+        last = self.memory.now.server
+        return last if configured == config.Client().server and last else configured
 
     def _user(self) -> str:
-        return self._settings.user or self.choices.user
+        return self._settings.user or self.memory.now.user
 
     def _place_window(self) -> None:
         root, px = self.root, self.theme.px
         most = root.winfo_screenwidth(), root.winfo_screenheight()
-        width = min(self.choices.width or px(_SIZE[0]), most[0])
-        height = min(self.choices.height or px(_SIZE[1]), most[1])
+        chosen = self.memory.now
+        width = min(chosen.width or px(_SIZE[0]), most[0])
+        height = min(chosen.height or px(_SIZE[1]), most[1])
         root.geometry(f"{width}x{height}+{(most[0] - width) // 2}+{(most[1] - height) // 3}")
         icon = self.theme.icon("safe2-fill", self.theme.palette.accent, 48)
         root.iconphoto(True, str(icon))
@@ -148,7 +151,7 @@ class App:
 
     def _follow_system(self) -> None:
         def found(mode: Mode | None) -> None:
-            if mode is not None and self.choices.theme is None:
+            if mode is not None and self.memory.now.theme is None:
                 self.theme.set_mode(mode)
 
         self.bridge.run_in_thread(
@@ -233,7 +236,7 @@ class App:
     def _enter(self, session: Session) -> None:
         if self._closing:
             return
-        self._remember(server=str(session.address), user=session.user)
+        self.memory.remember(server=str(session.address), user=session.user)
         from sfos.gui.shell.workspace import Workspace
 
         if self.workspace is not None and self.workspace.goes_on_with(session):
@@ -242,11 +245,10 @@ class App:
         self._end_workspace(logout=False)  # of somebody whose session had ended
         # Laid out and filled behind the card, and uncovered whole.
         self.window.show()
-        self.window.prefer_aside(self.choices.details)
+        self.window.prefer_aside(self.memory.now.details)
         self.workspace = Workspace(
             session, self.window, self.bridge, self._settings, state_dir=self._state_dir,
-            limit=self.choices.limit_bytes_per_s or None, on_session_ended=self._session_ended,
-            on_sign_out=self._ask_sign_out,
+            memory=self.memory, on_session_ended=self._session_ended, on_sign_out=self._ask_sign_out,
         )  # fmt: skip
         self.workspace.start()
         self.root.update_idletasks()
@@ -311,7 +313,7 @@ class App:
         return Reactions(
             transfer=when_in(lambda space, key, action: space.transfers.act(key, action)),
             pause_all=when_in(lambda space, paused: space.transfers.pause_all(paused)),
-            limit=when_in(self._set_limit),
+            limit=self._set_limit,
             clear=when_in(lambda space, tab: space.transfers.clear(tab)),
             close=self.close,
         )
@@ -319,9 +321,8 @@ class App:
     def _fingerprint(self) -> str:
         return self.workspace.session.fingerprint if self.workspace is not None else ""
 
-    def _set_limit(self, workspace: Workspace, limit: int | None) -> None:
-        workspace.transfers.set_limit(limit)
-        self._remember(limit_bytes_per_s=limit or 0)
+    def _set_limit(self, direction: Direction, limit: int | None) -> None:
+        self.memory.remember(**{"upload_limit" if direction == "up" else "download_limit": limit or 0})
 
     def _ask_sign_out(self) -> None:
         left = self._left_undone()
@@ -338,26 +339,12 @@ class App:
         workspace = self.workspace
         if workspace is None:
             return ""
-        cut = "Transfers are under way. They stop now, and can go on when you sign in again."
-        return " ".join(filter(None, (cut if workspace.transfers.unfinished else "", workspace.unsaved)))
+        cut = ""
+        if self.memory.now.ask_leaving and workspace.transfers.unfinished:
+            cut = "Transfers are under way. They stop now, and can go on when you sign in again."
+        return " ".join(filter(None, (cut, workspace.unsaved)))
 
     # --- closing ---------------------------------------------------------------------------------------------------
-
-    def _remember(self, **changed: Any) -> None:
-        import msgspec
-
-        self.choices = msgspec.structs.replace(self.choices, **changed)
-        kept: Choices = self.choices
-
-        def work(_token: object) -> None:
-            with self._save_lock:
-                if kept is self.choices:  # else a later one is on its way, and must be the last on the disk
-                    choices.save(self._state_dir, kept)
-
-        def failed(error: Exception) -> None:
-            _log.warning("the window's choices were not saved: %s", error)
-
-        self.bridge.run_in_thread(work, lambda _nothing: None, failed, name="gui-choices")
 
     def close(self) -> None:
         """Close the window; asks first if that cuts off transfers."""
@@ -375,7 +362,7 @@ class App:
             return
         self._closing = True
         if self.root.state() == "normal":
-            self._remember(width=self.root.winfo_width(), height=self.root.winfo_height())
+            self.memory.remember(width=self.root.winfo_width(), height=self.root.winfo_height())
         self.access.close()
         if self.workspace is not None:
             self.workspace.close(at_once=True)  # nobody else has its ticket: left there, it looks like a stranger's

@@ -46,6 +46,10 @@ MENU = WindowCommand(
     "menu", "Menu of the selection", lambda state: state.has_menu, lambda do: do.window.open_page_menu(),
     ("Shift+F10",), "three-dots", "list", "Window",
 )  # fmt: skip
+SETTINGS = WindowCommand(
+    "settings", "Settings…", _always, lambda do: do.show_settings(),
+    ("Ctrl+comma",), "sliders", group="Window", at={"settings": 1},
+)  # fmt: skip
 THEME = WindowCommand(
     "theme", "Switch between light and dark", _always, lambda do: do.switch_mode(),
     (), "circle-half", "none", "Window", at={"settings": 11},
@@ -80,6 +84,6 @@ QUIT = WindowCommand(
 )  # fmt: skip
 
 COMMANDS: tuple[WindowCommand, ...] = (
-    BACK, FORWARD, TRANSFERS, DETAILS_PANE, SIDE_PANE, NEXT_PANE, MENU, THEME, CONTRAST, TEXT_LARGER, TEXT_SMALLER,
-    TEXT_NORMAL, SIGN_OUT, HELP, QUIT,
+    BACK, FORWARD, TRANSFERS, DETAILS_PANE, SIDE_PANE, NEXT_PANE, MENU, SETTINGS, THEME, CONTRAST, TEXT_LARGER,
+    TEXT_SMALLER, TEXT_NORMAL, SIGN_OUT, HELP, QUIT,
 )  # fmt: skip

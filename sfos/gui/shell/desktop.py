@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import shutil
 import subprocess
 import sys
 
@@ -21,6 +23,23 @@ def system_mode() -> Mode | None:
     if "dark" in answer:
         return "dark"
     return "light" if answer else None
+
+
+def can_notify() -> bool:
+    """Whether the desktop shows messages of programs, as far as one can know."""
+    return sys.platform == "darwin" or (sys.platform != "win32" and shutil.which("notify-send") is not None)
+
+
+def notify(title: str, text: str) -> None:
+    """Show a message on the desktop, if it shows such things."""
+    if not can_notify():
+        return
+    if sys.platform == "darwin":
+        # As arguments of the script, not in its text: a file's name must not become a part of a program.
+        script = "on run texts\ndisplay notification (item 2 of texts) with title (item 1 of texts)\nend run"
+        _asked(["osascript", "-e", script, title, text])
+    else:
+        _asked(["notify-send", "--app-name", title, "--", title, html.escape(text, quote=False)])
 
 
 def _asked(command: list[str]) -> str:

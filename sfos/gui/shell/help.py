@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 from typing import Literal
 
+from sfos import FULL_NAME, PRODUCT
 from sfos.gui.commands import AnyCommand, readable
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
@@ -35,8 +36,8 @@ def show_help(
     """Show the help with all `commands`; `fingerprint` is that of the server's key, "" while not connected."""
     dialog = Dialog(parent, theme, "Help", width=640)
     px = theme.px
-    dialog.add_label(f"Secure Files {version}", styles.HEADING, below=4)
-    text = "Files travel under TLS 1.3 to a server whose key is pinned, and lie there encrypted."
+    dialog.add_label(f"{PRODUCT} {version}", styles.HEADING, below=4)
+    text = f"{FULL_NAME}.\nFiles travel under TLS 1.3 to a server whose key is pinned, and lie there encrypted."
     if fingerprint:
         text += f"\nThe server's key: {fingerprint}"
     dialog.add_label(text, styles.MUTED, below=12)
@@ -50,12 +51,12 @@ def show_help(
     for group, label, keys in _MORE:
         groups.setdefault(group, []).append((label, keys))
     sides: list[ttk.Frame] = []
-    for column, names in enumerate((("Files",), ("Go", "Window", "Transfers"))):
+    for column, names in enumerate((("Files", "Administration"), ("Go", "Window", "Transfers"))):
         side = ttk.Frame(table, style=styles.SURFACE)
         sides.append(side)
         side.grid(row=0, column=column, sticky="n", padx=(0, px(36)) if column == 0 else 0)
         row = 0
-        for group in names:
+        for group in (name for name in names if name in groups):
             ttk.Label(side, text=group, style=styles.BOLD).grid(row=row, column=0, sticky="w", pady=(px(6), px(4)))
             row += 1
             for label, keys in groups.get(group, []):

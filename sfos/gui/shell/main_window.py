@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from tkinter import ttk
 from typing import Literal
 
+from sfos import PRODUCT
 from sfos.gui.commands import AnyCommand, MenuName, Offer, Offers, keys_of_list, sequence
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme, Window
-from sfos.gui.model import Connection, Notice, TransferBoard
+from sfos.gui.model import Connection, Direction, Notice, TransferBoard
 from sfos.gui.page import Page, PageMaker, Room, Stop
 from sfos.gui.shell.navigator import Navigator
 from sfos.gui.shell.side_pane import SidePane
@@ -38,7 +39,7 @@ class Reactions:
 
     transfer: Callable[[int, RowAction], None]
     pause_all: Callable[[bool], None]
-    limit: Callable[[int | None], None]
+    limit: Callable[[Direction, int | None], None]
     clear: Callable[[Tab], None]
     close: Callable[[], None]
 
@@ -213,6 +214,11 @@ class MainWindow:
         return any(here.startswith(str(part)) for page in self.pages for part in (page.widget, page.bar, page.aside)
                    if part is not None)  # fmt: skip
 
+    @property
+    def in_front(self) -> bool:
+        """Whether a window of this program has the keyboard."""
+        return bool(str(self.root.tk.call("focus")))
+
     def state(self) -> WindowState:
         """State that decides which commands for the window can be given."""
         page = self.page
@@ -238,7 +244,7 @@ class MainWindow:
         self._title()
 
     def _title(self) -> None:
-        parts = ["Secure Files"]
+        parts = [PRODUCT]
         if self._connection.user:
             parts.insert(0, f"{self._connection.user}@{self._connection.server}")
         if self.page is not None and self.page is not self.pages[0]:
@@ -378,6 +384,12 @@ class MainWindow:
     def all_commands(self) -> tuple[AnyCommand, ...]:
         """The window's own commands, and those of every page there can be."""
         offers = (*self._own, *(page.offer for page in self.pages))
+        return tuple(command for offer in offers for command in offer.commands)
+
+    @property
+    def commands_of_session(self) -> tuple[AnyCommand, ...]:
+        """The window's own commands, and those of every page that whoever is signed in has."""
+        offers = (*self._own, *(page.offer for page in self.navigator.pages or self.pages[:1]))
         return tuple(command for offer in offers for command in offer.commands)
 
     def _keys(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from sfos.gui.administration.page import AdministrationPage
 from sfos.gui.files.page import FilesPage
 from sfos.gui.page import PageMaker
 
-PLACES: tuple[PageMaker, ...] = (FilesPage,)
+PLACES: tuple[PageMaker, ...] = (FilesPage, AdministrationPage)

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sfos import config
+from sfos import PRODUCT, config
 from sfos.client.session.session import Session
 from sfos.client.transfer import ConflictAnswer, TransferEngine, queue_file
 from sfos.gui.account.account import Account
 from sfos.gui.account.commands import COMMANDS as ACCOUNT_COMMANDS
 from sfos.gui.account.usage import usage_of
+from sfos.gui.choices import Memory
 from sfos.gui.commands import Offer
 from sfos.gui.model import Conflicting, Connection, Notice, TransferBoard, Usage
 from sfos.gui.page import Desk
+from sfos.gui.shell import desktop
 from sfos.gui.shell.main_window import MainWindow
 from sfos.gui.shell.watching import WatchPresenter
 from sfos.gui.threads.bridge import TaskBridge, Timer
+from sfos.gui.transfers.beforehand import QuestionView, UploadsBeforehand
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from sfos.gui.transfers.conflicts import ConflictsPresenter
 from sfos.gui.transfers.interrupted import InterruptedPresenter
 from sfos.gui.transfers.keeping import TransferKeeper
 from sfos.gui.transfers.presenter import TransfersPresenter
+from sfos.gui.transfers.rows import Limits
+from sfos.gui.transfers.upload_dialog import UploadDialog
 from sfos.protocol import Change, SfosError
 
 _PANEL_S = 0.6  # a transfer that is over before that opens no panel
@@ -39,13 +44,13 @@ class Workspace:
         settings: config.Client,
         *,
         state_dir: Path,
-        limit: int | None,
+        memory: Memory,
         on_session_ended: Callable[[Exception], None],
         on_sign_out: Callable[[], None],
     ) -> None:
         self.session = session
         self._window, self._bridge = window, bridge
-        self._on_session_ended = on_session_ended
+        self._on_session_ended, self._memory = on_session_ended, memory
         self._closed = False
         self._usage_timer: Timer | None = None
         self._panel_timer: Timer | None = None
@@ -57,7 +62,7 @@ class Workspace:
             bridge, queue_file.file_for(state_dir, session.address, session.user), self.unfinished
         )
         self.transfers = TransfersPresenter(
-            bridge, for_job=self.conflicts.for_job, on_board=self._board, on_notice=self._say,
+            bridge, for_job=self.conflicts.for_job, on_board=self._board, on_notice=self._say_of_transfer,
             on_queue=self.keeper.changed,
         )  # fmt: skip
         self.interrupted = InterruptedPresenter(
@@ -65,9 +70,13 @@ class Workspace:
             on_queue=self.keeper.changed,
         )  # fmt: skip
         self.engine = TransferEngine(session, listener=self.transfers.listen)
-        self.transfers.use(self.engine, limit)
-        if limit:
-            self.engine.set_rates(limit, limit)
+        self.transfers.use(self.engine)
+        self._forget_memory = memory.on_change(self._preferred)
+        self._preferred()
+        self.beforehand = UploadsBeforehand(
+            bridge, begin=self.transfers.upload, view=self._upload_dialog, on_notice=self._say, home=Path.home(),
+            wanted=lambda: memory.now.ask_uploads,
+        )  # fmt: skip
         self.account = Account(
             window.root, window.theme, bridge, session, say=window.say,
             on_changed=lambda: window.banner.show(None), on_sign_out=on_sign_out,
@@ -75,9 +84,9 @@ class Workspace:
         self.desk = Desk(
             session, bridge, settings, say=self._say, go_to=window.navigator.show,
             online=lambda: self._connection.phase == "online",
-            upload=self.transfers.upload, download=self.transfers.download,
+            upload=self.beforehand.upload, download=self.transfers.download,
             fetch=self.transfers.fetch, put_edited=self.transfers.put_edited, offer=self._offer_edited,
-            state_dir=state_dir,
+            state_dir=state_dir, memory=memory,
         )  # fmt: skip
         self.pages = tuple(page for page in window.pages if page.is_for(session))
         self.watch = WatchPresenter(
@@ -117,7 +126,9 @@ class Workspace:
             return
         self._closed = True
         last_words = self.keeper.last_words()  # first: a transfer whose question nobody answers any more is cancelled
+        self._forget_memory()
         self.conflicts.close()
+        self.beforehand.close()
         self.watch.stop()
         for page in self.pages:
             page.end()
@@ -188,6 +199,24 @@ class Workspace:
     ) -> None:
         if not self._closed:
             self._window.say(notice, act=act, other=other)
+
+    def _say_of_transfer(
+        self, notice: Notice, *, act: Callable[[], object] | None = None, other: Callable[[], object] | None = None
+    ) -> None:
+        if notice.severity == "success" and not self._memory.now.tell_done:
+            return
+        self._say(notice, act=act, other=other)
+        if self._memory.now.tell_desktop and not self._closed and not self._window.in_front:
+            self._bridge.run_in_thread(
+                lambda _token: desktop.notify(PRODUCT, notice.text), lambda _nothing: None,
+                lambda _error: None, name="gui-notify",
+            )  # fmt: skip
+
+    def _preferred(self) -> None:
+        """Take up what the person prefers."""
+        memory = self._memory
+        self.transfers.set_limits(Limits(memory.limit("up"), memory.limit("down")))
+        self.transfers.set_at_once(memory.now.at_once)
 
     def _offer(self, notice: Notice | None) -> None:
         if not self._closed:
@@ -268,6 +297,9 @@ class Workspace:
         self._panel_timer = None
         if not self._closed and self.transfers.board.active and not self._window.transfers.dismissed:
             self._window.show_transfers(True)
+
+    def _upload_dialog(self, on_upload: Callable[[bool], None], on_cancel: Callable[[], None]) -> QuestionView:
+        return UploadDialog(self._window.root, self._window.theme, on_upload=on_upload, on_cancel=on_cancel)
 
     def _ask_conflict(
         self, question: Conflicting, answer: Callable[[ConflictAnswer], None]

@@ -73,7 +73,8 @@ class InterruptedPresenter:
         gone = 0
         for each in kept:
             if isinstance(each, KeptUpload):
-                asked.append(Upload(tuple(map(path_of, each.paths)), NodeKey(HOME, each.node), each.path))
+                paths = tuple(map(path_of, each.paths))
+                asked.append(Upload(paths, NodeKey(HOME, each.node), each.path, each.hidden))
                 continue
             entries: list[Entry] = []
             for node in each.nodes:

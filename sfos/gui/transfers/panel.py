@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sfos.gui import wording
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
-from sfos.gui.model import Transfer, TransferBoard
+from sfos.gui.model import Direction, Transfer, TransferBoard
 from sfos.gui.transfers.canvas import TransferRows
 from sfos.gui.transfers.row_actions import RowAction
 from sfos.gui.widgets.menus import Menu, popup
@@ -29,7 +29,7 @@ _EMPTY = {
 }
 _ENDS: tuple[Tab, ...] = ("failed", "cancelled", "completed")
 _NARROW = 960  # design pixels
-LIMITS = (None, 100_000, 1_000_000, 5_000_000, 20_000_000, 50_000_000)  # bytes a second
+LIMITS = (100_000, 1_000_000, 5_000_000, 20_000_000, 50_000_000)  # bytes a second
 
 
 class TransferPanel(ttk.Frame):
@@ -42,7 +42,7 @@ class TransferPanel(ttk.Frame):
         *,
         on_action: Callable[[int, RowAction], None],
         on_pause_all: Callable[[bool], None],
-        on_limit: Callable[[int | None], None],
+        on_limit: Callable[[Direction, int | None], None],
         on_clear: Callable[[Tab], None],
         on_close: Callable[[], None],
     ) -> None:
@@ -149,8 +149,9 @@ class TransferPanel(ttk.Frame):
         if narrow:
             self._summary.configure(text="")
         self._pause.configure(text="" if narrow else text, image=theme.icon(icon, None, 15))
-        limit = "off" if board.limit_bytes_per_s is None else wording.speed(board.limit_bytes_per_s)
-        self._limit.configure(text="" if narrow else f" Limit: {limit}", image=theme.icon("speedometer2", None, 15))
+        self._limit.configure(
+            text="" if narrow else f" Limit: {limit_text(board)}", image=theme.icon("speedometer2", None, 15)
+        )
         self._close.configure(image=theme.icon("x-lg", None, 13))
         self.rows.empty_text = _EMPTY[self._tab]
         self.rows.show(rows)
@@ -171,12 +172,30 @@ class TransferPanel(ttk.Frame):
 
     def _limit_menu(self) -> None:
         menu = Menu(self, self._theme)
-        for limit in LIMITS:
-            label = "No limit" if limit is None else wording.speed(limit)
-            icon = "check-lg" if limit == self._board.limit_bytes_per_s else ""
-            menu.add_row(label, lambda chosen=limit: self._on_limit(chosen), icon=icon)  # type: ignore[misc]
+        self._limit_rows(menu, "up", "Uploads", self._board.up_limit)
+        menu.add_line()
+        self._limit_rows(menu, "down", "Downloads", self._board.down_limit)
         x, y = self._limit.winfo_rootx(), self._limit.winfo_rooty()
         popup(menu, x, y - menu.winfo_reqheight())
+
+    def _limit_rows(self, menu: Menu, direction: Direction, what: str, now: int | None) -> None:
+        for limit in steps_with(now):
+            label = f"{what}: {'no limit' if limit is None else wording.speed(limit)}"
+            icon = "check-lg" if limit == now else ""
+            menu.add_row(label, lambda chosen=limit: self._on_limit(direction, chosen), icon=icon)  # type: ignore[misc]
+
+
+def steps_with(limit: int | None) -> tuple[int | None, ...]:
+    """Limits to choose from, `limit` among them."""
+    return (None, *sorted({step for step in (*LIMITS, limit) if step is not None}))
+
+
+def limit_text(board: TransferBoard) -> str:
+    """Limits of both directions in a few signs."""
+    if board.up_limit == board.down_limit:
+        return "off" if board.up_limit is None else wording.speed(board.up_limit)
+    both = (("↑", board.up_limit), ("↓", board.down_limit))
+    return "  ".join(f"{sign} {'off' if limit is None else wording.speed(limit)}" for sign, limit in both)
 
 
 def _rows_of(board: TransferBoard, tab: Tab) -> tuple[Transfer, ...]:

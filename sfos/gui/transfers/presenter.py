@@ -32,7 +32,7 @@ from sfos.gui.nodes import key_of, ref_to
 from sfos.gui.page import EditedFile
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.gui.transfers.conflicts import Questions
-from sfos.gui.transfers.rows import Snapshot, failed_rows, job_of, sum_up
+from sfos.gui.transfers.rows import Limits, Snapshot, failed_rows, job_of, sum_up
 from sfos.gui.transfers.work import Asked, Download, Upload, Work
 from sfos.protocol import Entry, LoginFailed, LoginRequired, ServerStopping, SessionEnded, SfosError, printable
 
@@ -60,7 +60,7 @@ class TransfersPresenter:
         self._bridge, self._for_job = bridge, for_job
         self._on_board, self._on_notice, self._on_queue, self._now = on_board, on_notice, on_queue, now
         self._engine: TransferEngine | None = None
-        self._limit: int | None = None
+        self._limits = Limits()
         self._work: dict[int, Work] = {}
         self._away = False
         self._signed_out = False
@@ -69,11 +69,11 @@ class TransfersPresenter:
         self._timer: Timer | None = None
         self.board = TransferBoard()
 
-    def use(self, engine: TransferEngine, limit: int | None) -> None:
+    def use(self, engine: TransferEngine, limits: Limits | None = None) -> None:
         """Begin with `engine`, whose listener is `listen`."""
         self._engine = engine
-        self._limit = limit
-        self.board = TransferBoard(limit_bytes_per_s=limit)
+        self.set_limits(limits or Limits())
+        self.board = TransferBoard(up_limit=self._limits.up, down_limit=self._limits.down)
 
     def forget(self) -> None:
         """Forget everything: the session is over."""
@@ -100,10 +100,10 @@ class TransfersPresenter:
 
     # --- starting --------------------------------------------------------------------------------------------------
 
-    def upload(self, paths: Sequence[Path], place: FolderPath) -> None:
-        """Put `paths`, folders with all they hold, into `place`."""
+    def upload(self, paths: Sequence[Path], place: FolderPath, *, hidden: bool = True) -> None:
+        """Put `paths`, folders with all they hold (what is `hidden` too), into `place`."""
         if paths:
-            self.start(Upload(tuple(paths), place.key, place.path))
+            self.start(Upload(tuple(paths), place.key, place.path, hidden))
 
     def download(self, entries: Sequence[Entry], folder: Path) -> None:
         """Get `entries` into the local `folder`."""
@@ -125,7 +125,9 @@ class TransfersPresenter:
             return
         if isinstance(asked, Upload):
             policy = _for_edited(asked.edited, questions) if asked.edited is not None else questions.ask
-            job = engine.upload(asked.paths, ref_to(asked.folder), policy, rename_to=asked.rename_to)
+            job = engine.upload(
+                asked.paths, ref_to(asked.folder), policy, rename_to=asked.rename_to, hidden=asked.hidden
+            )
         else:
             job = engine.download(asked.entries, asked.folder, questions.ask)
         self._work[job.number] = Work(job, asked, questions, Retries(RETRY), then=then)
@@ -213,7 +215,7 @@ class TransfersPresenter:
 
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress
-        title = f"“{work.title}”"
+        title = work.title if work.several else f"“{work.title}”"
         if self._signed_out and _broken_off_by(work.job, _SIGNED_OUT):
             return  # the form for signing in says that it goes on
         lost = _broken_off_by(work.job, _AWAY)
@@ -225,7 +227,8 @@ class TransfersPresenter:
         elif state is JobState.FAILED:
             failed = progress.items_failed
             if progress.items_total > 1:
-                title = f"{wording.count(failed, 'item')} of {title}"
+                whole = wording.count(progress.items_total, "item")
+                title = f"{failed:,} of {whole}" if work.several else f"{wording.count(failed, 'item')} of {title}"
             were = "was" if failed == 1 or progress.items_total <= 1 else "were"
             self._on_notice(Notice(f"{title} {were} not {work.verb}. The tab “Failed” says why.", "error"))
         elif work.then is not None:
@@ -320,9 +323,19 @@ class TransfersPresenter:
 
     def set_limit(self, bytes_per_s: int | None) -> None:
         """Let each direction take no more than this; None: what there is."""
-        self._limit = bytes_per_s
+        self.set_limits(Limits(bytes_per_s, bytes_per_s))
+
+    def set_limits(self, limits: Limits) -> None:
+        """Let each direction take no more than its own."""
+        self._limits = limits
         if self._engine is not None:
-            self._engine.set_rates(bytes_per_s or 0, bytes_per_s or 0)
+            self._engine.set_rates(limits.up or 0, limits.down or 0)
+        self._schedule()
+
+    def set_at_once(self, jobs: int) -> None:
+        """Let so many run at the same time."""
+        if self._engine is not None:
+            self._engine.set_parallel_jobs(jobs)
         self._schedule()
 
     # --- drawing ---------------------------------------------------------------------------------------------------
@@ -348,7 +361,7 @@ class TransfersPresenter:
         for shot in reversed(shots):
             if shot.state is JobState.FAILED:
                 failed += [row for row in self._rows_of_failed(shot) if row.key not in self._cleared]
-        self.board = sum_up(shots, failed, self._limit)
+        self.board = sum_up(shots, failed, self._limits)
         self._on_board(self.board)
         if any(shot.state is JobState.RUNNING for shot in shots):
             self._schedule()  # speeds fall even when nothing moves

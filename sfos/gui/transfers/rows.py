@@ -26,6 +26,14 @@ _PHASES: dict[JobState, TransferPhase] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes a second that each direction may take; None: what there is."""
+
+    up: int | None = None
+    down: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A job as it stood at one moment. `place`: where it goes, for people; `waiting_for`: why it does not move;
     `asks`: whether it waits for the person's answer; `queued`: its place, from 0, among those that wait for their turn;
@@ -157,7 +165,7 @@ def failed_rows(shot: Snapshot, items: Sequence[Item]) -> tuple[Transfer, ...]:
 def sum_up(
     shots: Sequence[Snapshot],
     failed: Sequence[Transfer],
-    limit: int | None,
+    limits: Limits,
 ) -> TransferBoard:
     """The whole panel. `failed`: the rows of failed items; rows of whole jobs are made here. Newest ends come first."""
     active = [shot for shot in shots if not shot.state.over]
@@ -185,5 +193,6 @@ def sum_up(
         total_bytes=total,
         eta_s=(total - done) / speed if stable and speed >= _LEAST_SPEED else None,
         all_paused=bool(active) and all(shot.state is JobState.PAUSED for shot in active),
-        limit_bytes_per_s=limit,
+        up_limit=limits.up,
+        down_limit=limits.down,
     )

@@ -20,13 +20,14 @@ from sfos.protocol import Entry, printable
 class Upload:
     """Put `paths`, folders with all they hold, into `folder`, whose path is `path`.
 
-    `rename_to`: the name of a single one there. `edited`: the state of the file that it is an edited copy of; nothing
-    but that is replaced without a question.
+    `hidden`: what is hidden in them as well. `rename_to`: the name of a single one there. `edited`: the state of the
+    file that it is an edited copy of; nothing but that is replaced without a question.
     """
 
     paths: tuple[Path, ...]
     folder: NodeKey
     path: str
+    hidden: bool = True
     rename_to: str | None = None
     edited: Entry | None = None
 
@@ -47,7 +48,7 @@ class Upload:
 
     def kept(self) -> Kept:
         """Upload as it is written down."""
-        return KeptUpload(tuple(map(spelled, self.paths)), self.folder.node, self.path)
+        return KeptUpload(tuple(map(spelled, self.paths)), self.folder.node, self.path, self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,7 @@ class Download:
     @property
     def place(self) -> str:
         """Destination, for people: with `~` for their own directory."""
-        try:
-            return printable(str(Path("~") / self.folder.relative_to(Path.home())))
-        except (ValueError, RuntimeError):
-            return printable(str(self.folder))
+        return printable(wording.with_home(self.folder))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -17,7 +17,16 @@ from pathlib import Path
 import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown
-from sfos.client.local.scan import MODE_BITS, Found, LeftOut, LocalEntry, LocalProblem, look_at, scan_folder
+from sfos.client.local.scan import (
+    MODE_BITS,
+    Found,
+    LeftOut,
+    LocalEntry,
+    LocalProblem,
+    is_hidden,
+    look_at,
+    scan_folder,
+)
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
@@ -64,6 +73,7 @@ class UploadPlanner:
         *,
         follow_symlinks: bool,
         checksum: bool = False,
+        hidden: bool = True,
     ) -> None:
         self._api = run.session.space(space)
         self._ledger = run.ledger
@@ -71,6 +81,7 @@ class UploadPlanner:
         self._conflicts = Conflicts(Direction.UPLOAD, answers, run.switch, space, checksum=checksum)
         self._follow = follow_symlinks
         self._checksum = checksum
+        self._left_out = None if hidden else is_hidden  # of what is in a folder
         self._attributes: list[AttributesToSend] = []  # of the next step, as the files
         self._files: list[FileToSend] = []
         self._folders = RemoteFolders(self._api, run.ledger, follow_symlinks=follow_symlinks, found=self._folder_found)
@@ -172,9 +183,9 @@ class UploadPlanner:
 
         They are most of what there is, and this is all that is spent on each.
         """
-        follow, holds = self._follow, remote.holds
+        follow, holds, left_out = self._follow, remote.holds, self._left_out
         if remote.is_empty or self._checksum:
-            yield from scan_folder(folder, follow_symlinks=follow)
+            yield from scan_folder(folder, follow_symlinks=follow, settled=left_out)
             return
         leaves: list[str] = []
         sizes: list[int] = []
@@ -194,7 +205,11 @@ class UploadPlanner:
             sizes.append(size)
             return True
 
-        yield from scan_folder(folder, follow_symlinks=follow, settled=settled)
+        def left_out_or_settled(listed: os.DirEntry[str]) -> bool:
+            return is_hidden(listed) or settled(listed)
+
+        passed_over = settled if left_out is None else left_out_or_settled
+        yield from scan_folder(folder, follow_symlinks=follow, settled=passed_over)
         if leaves:
             self._ledger.add_unchanged(folder, remote.path_of(""), leaves, sizes)
 

@@ -25,6 +25,7 @@ class Upload:
         rename_to: str | None,
         follow_symlinks: bool,
         checksum: bool,
+        hidden: bool = True,
     ) -> None:
         self._paths = tuple(paths)
         self._folder = folder
@@ -32,6 +33,7 @@ class Upload:
         self._rename_to = rename_to
         self._follow = follow_symlinks
         self._checksum = checksum
+        self._hidden = hidden
 
     def first_row(self, ledger: Ledger) -> Row:
         """See `Transfer`."""
@@ -42,7 +44,10 @@ class Upload:
         """See `Transfer`. Nothing is visible before its commit; chunks without one are collected by the server."""
         space = run.session.info.home
         sender = Sender(run, space, follow_symlinks=self._follow)
-        planner = UploadPlanner(run, space, self._answers, follow_symlinks=self._follow, checksum=self._checksum)
+        planner = UploadPlanner(
+            run, space, self._answers,
+            follow_symlinks=self._follow, checksum=self._checksum, hidden=self._hidden,
+        )  # fmt: skip
         if again:
             sender.send(planner.plan_again(again, self._folder))
         else:

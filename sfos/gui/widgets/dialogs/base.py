@@ -87,6 +87,15 @@ class Dialog(tk.Toplevel):
         parent = self.master.winfo_toplevel()
         self.transient(parent)
         self.resizable(False, False)
+        self._place()
+        self.deiconify()
+        self.lift()
+        target = focus or self
+        # A grab on a window that is not yet on the screen fails; so does the focus without a window manager.
+        self._when_visible(lambda: self._take_over(target))
+
+    def _place(self) -> None:
+        parent = self.master.winfo_toplevel()
         self.update_idletasks()
         width, height = max(self.winfo_reqwidth(), self.width), self.winfo_reqheight()
         x = parent.winfo_rootx() + (parent.winfo_width() - width) // 2
@@ -95,11 +104,11 @@ class Dialog(tk.Toplevel):
         y = min(max(0, y), max(0, self.winfo_screenheight() - height))
         most = self.winfo_screenheight()
         self.geometry(f"{width}x{most}+{x}+0" if height > most else f"+{x}+{y}")
-        self.deiconify()
-        self.lift()
-        target = focus or self
-        # A grab on a window that is not yet on the screen fails; so does the focus without a window manager.
-        self._when_visible(lambda: self._take_over(target))
+
+    def fit(self) -> None:
+        """Take the place that its content needs now, while it is open."""
+        self.geometry("")
+        self._place()
 
     def _when_visible(self, action: Callable[[], None]) -> None:
         if self._closed:

@@ -6,8 +6,7 @@ import time
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from tkinter import ttk
-
-from sfos.protocol import Entry
+from typing import Protocol
 
 TYPE_AHEAD_PAUSE_S = 1.0
 
@@ -29,13 +28,21 @@ def find_typed(names: Sequence[str], typed: str, start: int) -> int | None:
     return None
 
 
+class Named(Protocol):
+    """Thing of a list, which bears a name."""
+
+    @property
+    def name(self) -> str:
+        """Name that it is found by."""
+
+
 class ListKeys:
     """Binds those keys to a Treeview whose items are the `rows()`, in that order."""
 
     def __init__(
         self,
         tree: ttk.Treeview,
-        rows: Callable[[], Sequence[Entry]],
+        rows: Callable[[], Sequence[Named]],
     ) -> None:
         self._tree = tree
         self._rows = rows
