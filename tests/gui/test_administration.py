@@ -364,8 +364,8 @@ def test_in_a_narrow_window_what_has_no_room_is_in_the_menu_beside_it(as_admin: 
     hand, page, root = as_admin, page_of(as_admin), as_admin.app.root
     hand.app.window.navigator.show(page)
     choose(hand, page, "user1")
-    root.geometry("720x480+0+0")
-    hand.wait(lambda: root.winfo_width() == 720, what="the narrow window")
+    root.geometry("640x480+0+0")
+    hand.wait(lambda: root.winfo_width() == 640, what="the narrow window")
     hand.wait(lambda: not page._made[commands.REMOVE].winfo_ismapped(), what="fewer buttons")
     root.update()
     parts = [part for part in page._buttons.winfo_children() if part.winfo_ismapped()]

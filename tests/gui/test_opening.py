@@ -137,6 +137,7 @@ def test_a_file_that_somebody_else_changed_meanwhile_is_not_replaced_unasked(
     banner.invoke()
     hand.wait(lambda: hand.dialog(ConflictDialog) is not None, what="the question")
     assert session.api.read_range(session.api.stat(f"{folder}/renamed.txt")) == b"theirs, and longer"
+    hand.wait(lambda: hand.space.transfers.board.active, what="its row")
     hand.space.transfers.act(hand.space.transfers.board.active[0].key, "cancel")
     hand.wait(lambda: not hand.space.transfers.unfinished, what="its end")
     hand.app.close()

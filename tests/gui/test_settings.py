@@ -153,7 +153,7 @@ def test_questions_and_messages_that_are_not_wanted_do_not_come(
     hand: Hand, session: Session, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[Notice] = []
-    monkeypatch.setattr(hand.app.window.toast, "show", said.append)
+    monkeypatch.setattr(hand.app.window.toast, "show", lambda notice, **_: said.append(notice))
     dialog = settings_dialog(hand)
     dialog.tabs.open("questions")
     box = next(each for each in dialog._panes["questions"].winfo_children() if "deleting" in _text(each))
