@@ -123,20 +123,31 @@ def test_news_are_told_once_and_in_order(clock: Clock) -> None:
 
 def test_a_limiter_makes_who_takes_too_much_wait_for_it(clock: Clock) -> None:
     limiter = RateLimiter(1000, clock)
-    assert limiter.take(250) == pytest.approx(0.25)
+    until = limiter.take(250)
+    assert limiter.left(until) == pytest.approx(0.25)
     clock.now += 0.25
-    assert limiter.take(1000) == pytest.approx(1.0)
+    assert limiter.left(until) == pytest.approx(0.0)
+    assert limiter.left(limiter.take(1000)) == pytest.approx(1.0)
     clock.now += 60
-    assert limiter.take(100) == 0.0, "a silence is not saved up"
+    assert limiter.left(limiter.take(100)) <= 0, "a silence is not saved up"
     limiter.set_rate(0)
-    assert limiter.take(10**9) == 0.0
+    assert limiter.left(limiter.take(10**9)) <= 0
+
+
+def test_nobody_waits_on_for_a_limit_that_was_changed(clock: Clock) -> None:
+    limiter = RateLimiter(1000, clock)
+    until = limiter.take(1_000_000)
+    assert limiter.left(until) == pytest.approx(1000.0)
+    limiter.set_rate(2000)
+    assert limiter.left(until) <= 0
+    assert limiter.left(limiter.take(1000)) == pytest.approx(0.5)
 
 
 def test_a_steady_stream_keeps_to_the_rate(clock: Clock) -> None:
     limiter = RateLimiter(1000, clock)
     begun = clock.now
     for _ in range(100):
-        clock.now += limiter.take(100)
+        clock.now += max(0.0, limiter.left(limiter.take(100)))
     assert clock.now - begun == pytest.approx(10.0, abs=0.5)
 
 

@@ -40,6 +40,7 @@ from tests.support.server_process import ServerProcess, prepare_home, running_se
 
 USER, PASSWORD = "user1", "user123"
 SIZE = "1200x760+0+0"
+SLOW = 5_000  # bytes a second: nothing comes to its end by itself, however busy the machine is
 USUAL = Choices(tell_desktop=False)  # whoever runs the tests has a desktop of their own
 
 Wait = Callable[..., None]

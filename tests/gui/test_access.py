@@ -33,7 +33,7 @@ from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
-from tests.gui.conftest import PASSWORD, USER, Hand, put, sign_in, write
+from tests.gui.conftest import PASSWORD, SLOW, USER, Hand, put, sign_in, write
 from tests.gui.entrance import Entrance, entrance
 from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import ServerProcess
@@ -414,7 +414,7 @@ def test_after_a_session_was_ended_one_signs_in_where_one_was_and_what_was_under
     hand.click_row("b.txt")
     hand.wait(lambda: hand.files.orders.selection.entries, what="the selection")
     hand.files.orders.copy()
-    hand.space.transfers.set_limit(50_000)
+    hand.space.transfers.set_limit(SLOW)
     hand.files.orders.upload([write(tmp_path / "big.bin", bytes(range(256)) * 4_000)])
     hand.wait(lambda: hand.space.transfers.board.active, what="the transfer")
     space, was = hand.space, hand.files.browser.listing

@@ -12,7 +12,7 @@ from PIL import Image
 from sfos.client.session.session import Session
 from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.protocol import Ref
-from tests.gui.conftest import Hand, put, write
+from tests.gui.conftest import SLOW, Hand, put, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -51,7 +51,7 @@ def test_an_upload_shows_in_the_panel_and_then_among_the_completed(hand: Hand, t
 
 def test_a_transfer_is_paused_goes_on_and_is_cancelled_by_the_buttons_of_its_row(hand: Hand, tmp_path: Path) -> None:
     write(tmp_path / "big.bin", os.urandom(5_000_000))
-    hand.space.transfers.set_limit(300_000)
+    hand.space.transfers.set_limit(SLOW)
     hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.app.window.transfers_shown)
     rows = hand.app.window.transfers.rows
@@ -170,7 +170,7 @@ def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_pa
     fresh = hand.app.window.status._fresh
     assert str(fresh.cget("text")) == "Up to date"
     (tmp_path / "big.bin").write_bytes(os.urandom(2_000_000))
-    hand.space.transfers.set_limit(500_000)
+    hand.space.transfers.set_limit(SLOW)
     hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: str(fresh.cget("text")) == "Uploading…", what="the word")
     hand.space.transfers.set_limit(None)
@@ -178,7 +178,7 @@ def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_pa
 
 
 def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_path: Path) -> None:
-    hand.space.transfers.set_limit(50_000)
+    hand.space.transfers.set_limit(SLOW)
     for name in ("a.bin", "b.bin", "c.bin", "d.bin"):
         hand.files.orders.upload([write(tmp_path / name, os.urandom(1_000_000))])
     hand.wait(lambda: len(hand.space.transfers.board.active) == 4 and hand.app.window.transfers_shown, what="the rows")

@@ -148,6 +148,80 @@ def test_changes_are_shown_together_and_in_order(
     settle(lambda: browsing.names == ["c.txt", "z.txt"])
 
 
+@dataclass
+class HeldLists:
+    """Lists that have been read, and are given when they may be. `read`: how many have been."""
+
+    session: Session
+    may_come: threading.Event = field(default_factory=threading.Event)
+    read: int = 0
+
+    def list_folder(self, *args: object) -> list[Entry]:
+        found = list(type(self.session.api).list_folder(self.session.api, *args))  # type: ignore[arg-type]
+        self.read += 1
+        assert self.may_come.wait(30)
+        return found
+
+
+@pytest.fixture
+def held(session: Session, monkeypatch: pytest.MonkeyPatch) -> HeldLists:
+    lists = HeldLists(session)
+    monkeypatch.setattr(session.api, "list_folder", lists.list_folder)
+    return lists
+
+
+def test_what_changes_while_a_folder_is_read_is_not_lost(
+    browsing: Browsing, session: Session, folder: str, settle: Settle, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    put(session, tmp_path, folder, a="a", b="b")
+    held: HeldLists = request.getfixturevalue("held")
+    browsing.browser.refresh()
+    settle(lambda: held.read)
+    since = session.api.changes(session.info.home.cursor)[1]
+    put(session, tmp_path, folder, c="c")
+    session.api.delete([f"{folder}/a.txt"])
+    browsing.browser.apply(changes_to(session, since))
+    settle(lambda: browsing.names == ["c.txt"])
+    browsing.browser.sort_by("name")  # the same again: the other way round
+    held.may_come.set()
+    settle(lambda: browsing.names == ["c.txt", "b.txt"])
+    settle(lambda: not browsing.browser._bridge.alive())
+    assert browsing.names == ["c.txt", "b.txt"]
+
+
+def test_another_order_while_a_folder_is_read_for_the_first_time_keeps_its_content(
+    browsing: Browsing, session: Session, folder: str, settle: Settle, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    node = session.api.make_folder(f"{folder}/sub").node
+    put(session, tmp_path, f"{folder}/sub", a="a", b="b")
+    held: HeldLists = request.getfixturevalue("held")
+    browsing.browser.go(browsing.folder.child(node, "sub"))
+    settle(lambda: browsing.browser.listing.phase == "skeleton")
+    browsing.browser.sort_by("name")
+    assert browsing.browser.listing.phase == "skeleton"
+    held.may_come.set()
+    settle(lambda: browsing.names == ["b.txt", "a.txt"])
+
+
+def test_what_changes_while_a_branch_is_read_is_not_lost(
+    bridge: TaskBridge, session: Session, folder: str, settle: Settle, held: HeldLists
+) -> None:
+    told: dict[NodeKey, list[str]] = {}
+    folders = FoldersPresenter(
+        bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
+    )
+    node = key_of(session.api.stat(folder))
+    session.api.make_folder(f"{folder}/a")
+    folders.expand(node)
+    settle(lambda: held.read)
+    since = session.api.changes(session.info.home.cursor)[1]
+    session.api.make_folder(f"{folder}/b")
+    session.api.delete([f"{folder}/a"])
+    folders.apply(changes_to(session, since))
+    held.may_come.set()
+    settle(lambda: told.get(node) == ["b"])
+
+
 def test_a_node_revealed_before_it_is_there_is_selected_when_it_comes(
     browsing: Browsing, session: Session, folder: str, settle: Settle
 ) -> None:

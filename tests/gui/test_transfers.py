@@ -27,10 +27,9 @@ from sfos.gui.transfers.keeping import TransferKeeper
 from sfos.gui.transfers.presenter import TransfersPresenter
 from sfos.gui.transfers.work import Download, Upload
 from sfos.protocol import Entry
-from tests.gui.conftest import PASSWORD, USER, Hand, put, said_to, sign_in, write
+from tests.gui.conftest import PASSWORD, SLOW, USER, Hand, put, said_to, sign_in, write
 
 Settle = Callable[..., None]
-SLOW = 50_000  # bytes a second: nothing comes to its end by itself
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 from sfos.gui import choices
 from sfos.gui.shell.commands import DETAILS_PANE, THEME
 from sfos.gui.widgets.dialogs.base import Dialog
-from tests.gui.conftest import Hand, write
+from tests.gui.conftest import SLOW, Hand, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -39,7 +39,7 @@ def test_an_error_in_a_callback_is_logged_and_shown(hand: Hand, caplog: pytest.L
 
 def test_closing_during_a_transfer_asks_first(hand: Hand, tmp_path: Path) -> None:
     write(tmp_path / "big.bin", os.urandom(5_000_000))
-    hand.space.transfers.set_limit(200_000)
+    hand.space.transfers.set_limit(SLOW)
     hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.space.transfers.board.active)
     hand.app.close()

@@ -12,6 +12,8 @@ from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.limiter import RateLimiter
 from sfos.client.transfer.switch import Switch
 
+_LOOK_S = 0.25  # a limit that is lifted while one waits for it is noticed so soon
+
 
 class Run(msgspec.Struct, frozen=True):
     """The first run of a job, or another for what failed. `memory_bytes`: its share."""
@@ -26,9 +28,9 @@ class Run(msgspec.Struct, frozen=True):
     def moved(self, sent: int, received: int) -> None:
         """Bytes of bodies went over the network: count them, and wait if there is a limit. Raises: Cancelled."""
         self.ledger.moved(sent + received)
-        wait = self.limiter.take(sent + received)
-        if wait > 0:
-            self.switch.sleep(wait)
+        until = self.limiter.take(sent + received)
+        while (wait := self.limiter.left(until)) > 0:
+            self.switch.sleep(min(wait, _LOOK_S))
 
 
 class Transfer(Protocol):

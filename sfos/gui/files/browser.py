@@ -39,7 +39,9 @@ class BrowserPresenter:
         self._cache: OrderedDict[NodeKey, dict[NodeKey, Entry]] = OrderedDict()
         self._back: list[FolderPath] = []
         self._forward: list[FolderPath] = []
-        self._epoch = Epoch()
+        self._reading, self._sorting = Epoch(), Epoch()
+        self._is_reading = self._is_sorting = False
+        self._meanwhile: dict[NodeKey, Change] = {}  # what a list that is read or sorted may lack
         self._token = CancelToken()
         self._skeleton: Timer | None = None
         self._patch: Timer | None = None
@@ -127,13 +129,16 @@ class BrowserPresenter:
     def _open(self, folder: FolderPath, reveal: Sequence[NodeKey]) -> None:
         self._token.cancel()
         self._stop_timers()
-        number = self._epoch.advance()
+        number = self._reading.advance()
+        self._sorting.advance()
+        self._is_reading, self._is_sorting = True, False
+        self._meanwhile.clear()
         self._wish(reveal)
         cached = self._cache.get(folder.key)
         moved = folder.key != self.folder.key
         if cached is not None and moved:
             # What is known is shown at once, and corrected when the server has answered.
-            self._sorted(cached, number, lambda rows: self._show(folder, rows, "loading"))
+            self._sorted(cached, lambda rows: self._show(folder, rows, "loading"))
         elif self.listing.phase in ("blank", "failed") or moved:
             blank = Listing(folder=folder, sort=self.listing.sort, phase="skeleton")
             self._skeleton = self._bridge.call_later(SKELETON_S, lambda: self._emit(blank))
@@ -150,17 +155,20 @@ class BrowserPresenter:
         return SortedRows(self._api.list_folder(ref_to(folder.key)), sort)
 
     def _read_done(self, folder: FolderPath, rows: SortedRows, number: int) -> None:
-        if not self._epoch.is_current(number):
+        if not self._reading.is_current(number):
             return
+        self._is_reading = False
+        self._sorting.advance()  # whatever is sorted now is older
         self._keep(folder.key, rows.by_key)
         if rows.sort != self.listing.sort:  # another column was chosen while it was read
-            self._sorted(rows.by_key, number, lambda sorted_rows: self._show(folder, sorted_rows, "ready"))
+            self._sorted(rows.by_key, lambda sorted_rows: self._show(folder, sorted_rows, "ready"))
         else:
             self._show(folder, rows, "ready")
 
     def _read_failed(self, folder: FolderPath, error: Exception, number: int) -> None:
-        if not self._epoch.is_current(number):
+        if not self._reading.is_current(number):
             return
+        self._is_reading = False
         self._stop_timers()
         if isinstance(error, NotFound):
             self._cache.pop(folder.key, None)
@@ -188,6 +196,11 @@ class BrowserPresenter:
         )
         self._emit(listing)
         self._reveal_now()
+        if phase == "ready":
+            meanwhile = tuple(self._meanwhile.values())
+            if not self._is_reading:
+                self._meanwhile.clear()
+            self.apply(meanwhile)
 
     def _reveal_now(self) -> None:
         here = tuple(node for node in self._reveal if node in self._rows.by_key)
@@ -218,22 +231,29 @@ class BrowserPresenter:
         """Sort by `column`; the same again turns the order round."""
         old = self.listing.sort
         new = Sort(column, descending=not old.descending if old.column == column else False)
-        number = self._epoch.advance()
+        if self.listing.phase not in ("ready", "loading"):
+            self._emit(replace(self.listing, sort=new))  # what is read comes in this order
+            return
         self.listing = replace(self.listing, sort=new)
-        self._sorted(self._rows.by_key, number, lambda rows: self._show(self.folder, rows, self.listing.phase))
+        self._sorted(self._rows.by_key, lambda rows: self._show(self.folder, rows, self.listing.phase))
 
-    def _sorted(self, by_key: dict[NodeKey, Entry], number: int, then: Callable[[SortedRows], None]) -> None:
-        """Sort; many rows in a thread."""
-        sort = self.listing.sort
+    def _sorted(self, by_key: dict[NodeKey, Entry], then: Callable[[SortedRows], None]) -> None:
+        """Sort; many rows in a thread. Only the last that was asked for is shown."""
+        sort, number = self.listing.sort, self._sorting.advance()
         entries = tuple(by_key.values())
         if len(entries) <= _SMALL:
+            self._is_sorting = False
             then(SortedRows(entries, sort))
             return
+
+        def done(rows: SortedRows) -> None:
+            if self._sorting.is_current(number):
+                self._is_sorting = False
+                then(rows)
+
+        self._is_sorting = True
         self._bridge.run_in_thread(
-            lambda _token: SortedRows(entries, sort),
-            lambda rows: then(rows) if self._epoch.is_current(number) else None,
-            self._bridge.on_error,
-            name="gui-sort",
+            lambda _token: SortedRows(entries, sort), done, self._bridge.on_error, name="gui-sort"
         )
 
     def set_filter(self, text: str) -> None:
@@ -246,7 +266,10 @@ class BrowserPresenter:
     def apply(self, changes: Sequence[Change]) -> None:
         """Take in what changed on the server; what comes within 100 ms is shown together."""
         for change in changes:
-            self._pending[key_of(change.entry)] = change
+            key = key_of(change.entry)
+            self._pending[key] = change
+            if self._is_reading or self._is_sorting:  # taken in once more when the list is there
+                self._meanwhile[key] = change
         if self._patch is None and self._pending:
             self._patch = self._bridge.call_later(PATCH_S, self._apply_pending)
 

@@ -21,6 +21,7 @@ class FoldersPresenter:
         self._trees: dict[str, RemoteTree] = {}  # by space, of folders alone
         self._known: set[NodeKey] = set()  # branches that were read
         self._reading: set[NodeKey] = set()
+        self._meanwhile: list[Change] = []  # what a branch that is read may lack
 
     def expand(self, node: NodeKey) -> None:
         """Read the folders in `node`, unless they are known or on their way."""
@@ -31,6 +32,7 @@ class FoldersPresenter:
         def failed(_error: Exception) -> None:
             # The list, which reads the same folders, says why. Here the branch can simply be opened again.
             self._reading.discard(node)
+            self._settle()
 
         self._bridge.run_in_thread(
             lambda _token: [entry for entry in self._api.list_folder(ref_to(node)) if entry.kind == "folder"],
@@ -42,6 +44,12 @@ class FoldersPresenter:
     def _read(self, node: NodeKey, folders: Iterable[Entry]) -> None:
         self._reading.discard(node)
         self.learn(node, folders)
+        self.apply(self._meanwhile)
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._reading:
+            self._meanwhile.clear()
 
     def learn(self, node: NodeKey, entries: Iterable[Entry]) -> None:
         """Learn all entries of `node`, as the list has read them anyway."""
@@ -66,6 +74,8 @@ class FoldersPresenter:
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Take in what changed on the server."""
+        if self._reading and changes is not self._meanwhile:
+            self._meanwhile += changes
         touched: set[NodeKey] = set()
         for change in changes:
             entry, key = change.entry, key_of(change.entry)

@@ -64,6 +64,7 @@ class TransfersPresenter:
         self._work: dict[int, Work] = {}
         self._away = False
         self._signed_out = False
+        self._sign_ins = 0
         self._failed_rows: dict[int, tuple[int, tuple[Transfer, ...]]] = {}
         self._cleared: set[int] = set()  # rows of failed items that the person has cleared
         self._timer: Timer | None = None
@@ -130,7 +131,7 @@ class TransfersPresenter:
             )
         else:
             job = engine.download(asked.entries, asked.folder, questions.ask)
-        self._work[job.number] = Work(job, asked, questions, Retries(RETRY), then=then)
+        self._work[job.number] = Work(job, asked, questions, Retries(RETRY), self._sign_ins, then=then)
         questions.on_change = self._schedule
         self._queue_changed()
 
@@ -159,12 +160,14 @@ class TransfersPresenter:
     def signed_in(self) -> None:
         """Take up again what failed because the session had ended."""
         self._signed_out = False
+        self._sign_ins += 1
         for work in self._work.values():
             if _broken_off_by(work.job, (*_AWAY, *_SIGNED_OUT)):
                 self._retry(work)
 
     def _retry(self, work: Work) -> None:
         number = work.job.number
+        work.sign_ins = self._sign_ins
         self._cleared = {cleared for cleared in self._cleared if job_of(cleared) != number}
         self._failed_rows.pop(number, None)
         if work.job.state is JobState.CANCELLED:  # its end is final: the same is asked for once more
@@ -200,7 +203,7 @@ class TransfersPresenter:
                 work.finished_at = f"{self._now():%H:%M}"
                 self._tell_end(work, event.state)
                 self._tell_remarks(work)
-                if work.then is not None:
+                if work.then is not None and work.job.state is event.state:  # else it goes on already
                     work.then(work.job)
                     if event.state is JobState.FINISHED:
                         self._drop(work)
@@ -216,8 +219,12 @@ class TransfersPresenter:
     def _tell_end(self, work: Work, state: JobState) -> None:
         progress = work.job.progress
         title = work.title if work.several else f"“{work.title}”"
-        if self._signed_out and _broken_off_by(work.job, _SIGNED_OUT):
-            return  # the form for signing in says that it goes on
+        if _broken_off_by(work.job, _SIGNED_OUT):
+            if self._signed_out:
+                return  # the form for signing in says that it goes on
+            if work.sign_ins != self._sign_ins:  # a limit, or a slow disk, kept it from hearing of it until now
+                self._retry(work)
+                return
         lost = _broken_off_by(work.job, _AWAY)
         wait = None if lost is None or self._away else work.retries.wait_after(lost)
         if wait is not None:

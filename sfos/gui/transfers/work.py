@@ -85,12 +85,15 @@ Asked = Upload | Download
 class Work:
     """A job, and what was asked for. `retries`: of the job, since the server was last away.
 
-    `remark`: the first of the `remarks` about what was taken but for something."""
+    `sign_ins`: how often one had signed in again when it began, the last time. `remark`: the first of the `remarks`
+    about what was taken but for something.
+    """
 
     job: Job
     asked: Asked
     questions: Questions
     retries: Retries
+    sign_ins: int = 0
     finished_at: str = ""
     waiting_for: str = ""
     skipped: int = 0
