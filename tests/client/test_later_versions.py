@@ -23,6 +23,9 @@ Finish = Callable[[Job], JobState]
 Get = Callable[..., int]
 Edit = Callable[[bytes], bytes]
 
+# Of 24 MB: two cuts and a seam cost a chunk of 4 MiB at most on either side, wherever this server's seed puts them.
+MOST_FETCHED = 13_000_000
+
 
 @pytest.fixture
 def content(request: pytest.FixtureRequest) -> bytes:
@@ -142,7 +145,7 @@ def test_of_a_later_version_only_what_is_new_is_fetched(
     engine: TransferEngine, folder: str, finish: Finish, local: Path, content: bytes, get: Get, edit: Edit
 ) -> None:
     put_later(engine, finish, local, folder, edit(content))
-    assert get(local.parent) < 10_000_000
+    assert get(local.parent) < MOST_FETCHED
     assert local.read_bytes() == edit(content)
     assert not list(local.parent.glob(".sfos-*")), "a temporary file stayed"
 
@@ -171,7 +174,7 @@ def test_what_comes_for_a_part_that_repeats_is_written_everywhere(
     coming = bytes(9 * MAX_CHUNK_BYTES) + content + bytes(5 * MAX_CHUNK_BYTES)
     put_later(engine, finish, local, folder, coming)
     local.write_bytes(content + bytes(3 * MAX_CHUNK_BYTES))
-    assert get(local.parent) < 10_000_000
+    assert get(local.parent) < MOST_FETCHED
     assert local.read_bytes() == coming
 
 
