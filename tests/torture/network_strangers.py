@@ -30,6 +30,7 @@ from sfos.protocol import (
     Request,
     SaltedPassword,
     SfosError,
+    TooManyAttempts,
     make_verifier,
     salt_password,
 )
@@ -55,6 +56,7 @@ _PLACES = {
 }
 _MOST_THREADS = 96 + 16 + 16 + 64 + 16  # places, anteroom, reserve, those that leave; and the server's own
 _MOST_AUDIT_BYTES = 2 * 4 * 65_536
+_HELD_UP_LEAST = 30  # guesses, however soon those beside them are served
 _SIGN_IN_S = 10.0  # beside a crowd on two cores, with 0.2 s of PBKDF2
 _LIST = ListRequest(folders=(Ref(path="/"),))
 
@@ -107,11 +109,18 @@ def _beside(context: Context, server: ServerProcess, name: str, crowd: _Crowd, n
 def _visit(
     context: Context, server: ServerProcess, crowd: str, user: str, password: str, source: str, request: Request[Any]
 ) -> None:
+    """A sign-in that comes again, as people do, where a hail of connections has reset it."""
     begun = time.monotonic()
-    try:
-        _come(server, user, password, source, request)
-    except (SfosError, SSL.Error, OSError) as error:
-        context.broken(f"beside {crowd}, {user} at {source} is kept out: {type(error).__name__} {error}")
+    while True:
+        try:
+            _come(server, user, password, source, request)
+            break
+        except (SfosError, SSL.Error, OSError) as error:
+            if isinstance(error, SfosError) or time.monotonic() - begun > _SIGN_IN_S:
+                context.broken(f"beside {crowd}, {user} at {source} is kept out: {type(error).__name__} {error}")
+                break
+        context.count("sign-ins that were reset and came again")
+        time.sleep(0.1)  # the hail goes on
     took = time.monotonic() - begun
     context.count("sign-ins beside a crowd")
     context.highest("ms of the slowest sign-in", int(took * 1000))
@@ -215,18 +224,21 @@ def _greedy(server: ServerProcess, over: threading.Event, source: str) -> None:
 def _guessing(server: ServerProcess, over: threading.Event, source: str) -> None:
     """Guesses at a name that is nobody's, as fast as they are answered: 60 on each connection."""
     salted: SaltedPassword | None = None  # PBKDF2 is done once: it is the server that is to have the work
-    while not over.is_set():
+    held_up, until = 0, time.monotonic() + 20.0
+    while not over.is_set() or (held_up < _HELD_UP_LEAST and time.monotonic() < until):
         with suppress(SfosError, SSL.Error, OSError), WirePeer(address_of(server), source=source) as peer:
             peer.hello()
             for _ in range(60):
                 exchange = ClientExchange("nobody", "a guess", peer.exporter, salted=salted)
-                with suppress(AccessError):
+                try:
                     start: LoginStartReply = peer.call(LoginStartRequest(message=exchange.first()))[0]
                     if salted is None:
                         given = dict(part.split("=", 1) for part in start.message.split(","))
                         salted = salt_password("a guess", base64.b64decode(given["s"]), int(given["i"]))
                         break
                     peer.call(LoginFinishRequest(message=exchange.final(start.message)))
+                except AccessError as error:
+                    held_up += isinstance(error, TooManyAttempts)
                 if over.is_set():
                     break
 
