@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sfos.protocol import ServerBusy, ServerFault, SfosError, StorageFailed, StorageFull
+
+Connection = sqlite3.Connection
+SqliteError = sqlite3.Error
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The errors of the system that say that there is no room: on the disk, in a quota of it, in a limit of the process."""
@@ -138,6 +141,19 @@ def open_database(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise DatabaseError(error, path) from error
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection, *, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> Iterator[None]:
+    """All of what is done in it or nothing. IMMEDIATE keeps writers out at once, of attached databases too."""
+    connection.execute(begin)
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends it by itself where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def bindable(values: Iterable[object]) -> list[object]:
