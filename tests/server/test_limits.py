@@ -143,7 +143,7 @@ def test_silence_from_many_addresses_keeps_nobody_out(serve: Serve, wait_until: 
     def silence(source: str) -> None:
         mine: list[WirePeer] = []
         while not over.wait(0.02):
-            for peer in [peer for peer in mine if gone(peer)]:
+            for peer in [peer for peer in mine if peer.is_cut()]:
                 mine.remove(peer)
             if len(mine) < 8:
                 peer = WirePeer(server.server.address, handshake=False, source=source)
@@ -168,17 +168,6 @@ def test_silence_from_many_addresses_keeps_nobody_out(serve: Serve, wait_until: 
         for peer in came:
             peer.sock.close()
     assert "connection_gave_way" in server.audit_of_strangers()
-
-
-def gone(peer: WirePeer) -> bool:
-    """Whether the server has cut it."""
-    peer.sock.setblocking(False)
-    try:
-        return peer.sock.recv(1) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def test_a_crowd_that_finds_no_place_gets_a_closed_socket_without_a_handshake(serve: Serve) -> None:

@@ -23,13 +23,12 @@ from sfos.client.net.tls import SSL
 from sfos.client.net.trust import ServerKey, read_certificate
 from sfos.client.options import ConnectionOptions
 from sfos.protocol import (
-    EXPORTER_LABEL,
-    EXPORTER_LENGTH,
     MAX_HEADER_BEFORE_LOGIN,
     Buffer,
     Frame,
     FrameDecoder,
     LocalProtocolError,
+    exporter_of,
 )
 
 _log = logging.getLogger(__name__)
@@ -128,7 +127,7 @@ class FrameStream:
     @property
     def exporter(self) -> bytes:
         """The secret of this very TLS session that both ends can compute (RFC 9266, 32 bytes)."""
-        return self._tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+        return exporter_of(self._tls.export_keying_material)
 
     @property
     def usable(self) -> bool:
