@@ -23,6 +23,7 @@ from typing import NoReturn
 from sfos import config
 from sfos.protocol import VERSION, SfosError
 from sfos.server.audit.chain import KeyUnusable
+from sfos.server.disk.refusals import told
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.home import ROOM_TO_START_BYTES, open_spaces, reserve_of
@@ -72,9 +73,9 @@ def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> in
     except HomeTaken as taken:
         return _fail(f"a server{taken.holder} is running in {taken.home}: stop it first, and start it afterwards", 1)
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else told(error), 1)
     except _EXPECTED as error:
-        return _fail(str(error), 1)
+        return _fail(told(error), 1)
     except KeyboardInterrupt:
         return 130
 

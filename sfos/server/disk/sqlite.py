@@ -42,7 +42,14 @@ _NOT_WRITTEN = frozenset(
         sqlite3.SQLITE_IOERR_NOMEM,
     )
 )
-_MAYBE_FULL = frozenset((sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE))
+_MAYBE_FULL = frozenset(
+    (
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
 _PASSING = frozenset(
     (
         sqlite3.SQLITE_IOERR,
@@ -51,6 +58,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_NOMEM,
         sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
     )
 )
 _PROBE_BYTES = 1024 * 1024
@@ -82,7 +90,33 @@ def is_full(error: sqlite3.Error, database: Path) -> bool:
 
 def is_passing(error: sqlite3.Error) -> bool:
     """Whether the error says nothing about what is in the file: the disk or another program refused something."""
-    return primary_code(error) in _PASSING
+    return is_passing_code(primary_code(error))
+
+
+def is_passing_code(code: int) -> bool:
+    """`is_passing` of a result code, where SQLite tells no more."""
+    return code & _PRIMARY in _PASSING
+
+
+def refusal_of(error: sqlite3.Error, database: Path | None = None) -> OSError | None:
+    """Error of the system behind SQLite's; None if that may say something about what is in the file.
+
+    SQLite does not say why. `database`: what is tried beside it, or with it, tells.
+    """
+    if not is_passing(error):
+        return None
+    if primary_code(error) == sqlite3.SQLITE_FULL or (database is not None and is_full(error, database)):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if primary_code(error) == sqlite3.SQLITE_NOMEM:
+        return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if primary_code(error) == sqlite3.SQLITE_CANTOPEN and database is not None:
+        try:
+            os.close(os.open(database, os.O_RDONLY | os.O_CLOEXEC))
+        except FileNotFoundError:
+            return None
+        except OSError as failed:
+            return failed
+    return OSError(errno.EIO, str(error))
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
@@ -125,6 +159,10 @@ class DatabaseError(Exception):
     def is_full(self) -> bool:
         """See the function of that name."""
         return is_full(self._error, self.path)
+
+    def refusal(self) -> OSError | None:
+        """See the function `refusal_of`."""
+        return refusal_of(self._error, self.path)
 
     def as_wire_error(self) -> SfosError:
         """See the function of that name."""
