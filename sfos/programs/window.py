@@ -1,6 +1,7 @@
 """Open the desktop window.
 
-Without options it offers the server and the user of the configuration, or those used last.
+Without options it offers the server and the user of the configuration, or those used last, or the server that runs in
+this home.
 """
 
 from __future__ import annotations

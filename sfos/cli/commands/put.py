@@ -36,8 +36,8 @@ As with cp: into a folder that is there, or under the new name that you give.
   put -r photos/. /album     what is in it, into /album
   … | put - /log.txt         what comes from standard input
 What is there already is replaced (its history keeps it); what is equal is not sent again, so that running the same
-command after an interruption goes on where it stopped. Only a folder that got a new name (put -r photos /album) is one
-that is there from then on, and the same command puts photos into it; what brings it up to date is put -r photos/. /album.
+command after an interruption goes on where it stopped. Only a folder that got a new name (put -r photos /album) is
+there from then on, and the same command puts photos into it; what brings it up to date is put -r photos/. /album.
 """
 
 _PIECE_BYTES = 1024 * 1024
@@ -130,7 +130,7 @@ def _note_nesting(api: Api, shell: Shell, source: LocalSource, destination: str,
         return
     (listing,) = api.list_folders([folder], Detail.NAMES)
     try:
-        inside = [name for name in os.listdir(source.path) if name.isprintable()]
+        inside = [path.name for path in source.path.iterdir() if path.name.isprintable()]
     except OSError:  # the upload says so
         return
     note = nesting_note(source.text, destination, inside, listing.names, source.path.name)
