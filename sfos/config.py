@@ -37,9 +37,11 @@ try:
     from sfos.wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, PasswordPolicy
 except ModuleNotFoundError as missing:
     # Every program imports this module first, so this is where a Python without the dependencies shows.
-    sys.exit(
-        f"{missing.name} is not installed for {sys.executable}: ./run.sh setup makes .venv/bin/python, which has it"
-    )
+    from sfos.startup.programs import DESKTOP_EXTRA, checkout
+
+    there = "./run.sh setup makes .venv/bin/python, which has it"
+    needed = there if checkout() else f"{sys.executable} -m pip install '{DESKTOP_EXTRA}' installs all"
+    sys.exit(f"{missing.name} is not installed for {sys.executable}: {needed}")
 
 if TYPE_CHECKING:
     import argparse

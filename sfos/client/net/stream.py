@@ -63,6 +63,16 @@ def _client_context() -> SSL.Context:
         return _context
 
 
+def _no_handshake(error: Exception) -> str:
+    why = explain(error)
+    if isinstance(error, SSL.SysCallError | SSL.ZeroReturnError | OSError) or "unexpected eof" in why:
+        return (
+            f"The connection was cut before it was encrypted ({why}): the server has just ended, or what answers there"
+            " is not a server of this kind. Try again."
+        )
+    return f"Something answers, but not a server of this kind: the encrypted connection cannot be made ({why})."
+
+
 class FrameStream:
     """See the module. Make one by `open`; use it as a context manager or `close` it."""
 
@@ -109,11 +119,7 @@ class FrameStream:
             certificate = self._tls.get_peer_certificate()
         except (SSL.Error, OSError, UnicodeError) as error:
             self._failed = True
-            raise ServerUnreachable(
-                "Something answers, but not a server of this kind: the encrypted connection cannot be made"
-                f" ({explain(error)}).",
-                subject=str(self.address),
-            ) from error
+            raise ServerUnreachable(_no_handshake(error), subject=str(self.address)) from error
         if certificate is None:
             raise ServerUnreachable("The server showed no certificate.", subject=str(self.address))
         self._key = read_certificate(certificate)
