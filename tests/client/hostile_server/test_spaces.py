@@ -20,7 +20,8 @@ from sfos.client.transfer.conflicts import Answers
 from sfos.client.transfer.down import files as down
 from sfos.client.transfer.down.fetch import Fetcher
 from sfos.client.transfer.down.files import FileToFetch
-from sfos.client.transfer.down.plan import DownloadPlanner, Root, Roots
+from sfos.client.transfer.down.plan import DownloadPlanner
+from sfos.client.transfer.down.roots import Root, Roots
 from sfos.client.transfer.up import files as up
 from sfos.client.transfer.up.files import FileToSend
 from sfos.client.transfer.up.plan import UploadPlanner
