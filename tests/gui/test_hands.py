@@ -137,11 +137,11 @@ def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(
     (tmp_path / "old.txt").write_text("text")
     hand.files.orders.upload([tmp_path / "old.txt"])
     hand.click_row("old.txt")
-    title = hand.views.details._title
-    hand.wait(lambda: str(title.cget("text")) == "old.txt", what="its details")
+    details = hand.views.details
+    hand.wait(lambda: "old.txt" in hand.words(details), what="its details")
     entry = session.api.list_folder(folder)[0]
     session.api.move(Ref(node=entry.node), f"{folder}/new.txt")
-    hand.wait(lambda: str(title.cget("text")) == "new.txt", what="the new name")
+    hand.wait(lambda: "new.txt" in hand.words(details), what="the new name")
     assert [chosen.name for chosen in hand.files.orders.selection.entries] == ["new.txt"]
 
 
@@ -176,7 +176,7 @@ def test_a_small_window_keeps_the_folders_name_and_most_of_the_list(hand: Hand, 
         hand.go(path)
         hand.app.root.update()
         crumb = hand.views.bar.breadcrumb
-        last = next(part for part in crumb._parts if str(part.cget("text") or "") == "Final versions")
+        last = hand.labelled(crumb, "Final versions")
         assert last.winfo_x() + last.winfo_reqwidth() <= crumb.winfo_width()
         window.show_transfers(True)
         root.update()
@@ -201,7 +201,7 @@ def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(hand: Ha
         hand.press("Tab")
         hand.type("a much longer password")
     hand.press("Return")
-    hand.wait(lambda: str(dialog._problem.cget("text")) == "The current password is not right.", what="the sentence")
+    hand.wait(lambda: "The current password is not right." in hand.words(dialog), what="the sentence")
     assert hand.app.root.focus_get() is dialog.old
     dialog.cancel()
 

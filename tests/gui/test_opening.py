@@ -12,7 +12,7 @@ from sfos.client.transfer import TransferEngine
 from sfos.gui import applications
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from sfos.gui.widgets.dialogs.base import Dialog
-from tests.gui.conftest import Hand, put, write
+from tests.gui.conftest import Hand, button_of, put, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -69,7 +69,7 @@ def test_what_was_downloaded_is_opened_and_shown_in_its_folder(
     window.transfers.open("completed")
     hand.app.root.update()
     rows = window.transfers.rows
-    hand.click(rows, rows._columns(rows.winfo_width()).first_button, 23)
+    hand.click(rows, button_of(rows), 23)
     hand.wait(lambda: len(lines(opened)) == 2, what="the file manager")
     assert lines(opened)[1] == f"array:string:{here.as_uri().replace(',', '%2C')}"
     rows.focus_set()

@@ -94,11 +94,9 @@ def copying(
 
 def begins(server: Running, wait_until: WaitUntil, send: Callable[[], object]) -> None:
     """Return once a request has been read."""
-    before = sum(connection._stream.bytes_in for connection in server.server._listener.connections())
+    before = server.bytes_read()
     send()
-    wait_until(
-        lambda: sum(connection._stream.bytes_in for connection in server.server._listener.connections()) > before
-    )
+    wait_until(lambda: server.bytes_read() > before)
 
 
 def test_what_only_reads_stops_when_its_peer_has_gone(

@@ -15,6 +15,7 @@ import pytest
 
 from sfos.protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from sfos.server.catalog import engine
+from sfos.server.catalog.engine import Catalog
 from sfos.server.disk import sqlite
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry
@@ -22,6 +23,11 @@ from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 from tests.support.leaks import open_descriptors
+
+
+def catalog_of(space: Space) -> Catalog:
+    """The very one that the space works with, and its connections."""
+    return space._context.catalog
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def test_a_full_disk_under_the_catalog_changes_nothing_and_later_all_works(desk:
     desk.put("/a", b"x")
 
     def limit(pages: int) -> None:
-        with space._context.catalog.read() as tx:  # on the one connection that a single thread uses
+        with catalog_of(space).read() as tx:  # on the one connection that a single thread uses
             tx.execute(f"PRAGMA max_page_count = {pages}")
 
     limit(1)  # SQLite never goes below what is there
@@ -129,7 +135,7 @@ def test_a_quota_met_under_the_small_chunks_refuses_the_request_and_stops_nothin
 def test_a_write_that_failed_for_another_reason_is_refused_and_stops_nothing_either(desk: Desk, space: Space) -> None:
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
-    with pytest.raises(StorageFailed), space._context.catalog.write():
+    with pytest.raises(StorageFailed), catalog_of(space).write():
         raise error
     desk.put("/b", b"y")
 
@@ -138,7 +144,7 @@ def test_a_write_that_failed_for_another_reason_is_refused_and_stops_nothing_eit
 @pytest.mark.allows_errors("the failing disk is logged")
 def test_after_a_failed_fsync_the_catalog_takes_no_more_writes(desk: Desk, space: Space, code: str) -> None:
     desk.put("/a", b"x")
-    catalog = space._context.catalog
+    catalog = catalog_of(space)
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = getattr(sqlite3, code)
     with pytest.raises(StorageFailed), catalog.write():
@@ -155,7 +161,7 @@ def test_after_a_failed_fsync_nobody_in_the_process_writes_who_opens_the_catalog
     desk.put("/a", b"x")
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
-    with pytest.raises(StorageFailed), space._context.catalog.write():
+    with pytest.raises(StorageFailed), catalog_of(space).write():
         raise error
     with registry.inspect(SPACE_ID) as opened:
         with pytest.raises(StorageFailed), opened.catalog.write():
