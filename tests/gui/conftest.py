@@ -37,6 +37,7 @@ from sfos.gui.signing_in.trust_cards import TrustCard
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.transfers.canvas import TransferRows
 from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.protocol import SessionEnded
 from tests.gui.second_page import NotesPage
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
@@ -93,12 +94,24 @@ def settle(bridge: TaskBridge, wait_until: Wait) -> Callable[..., None]:
     return settle
 
 
+_WITH_TEXT = (tk.Label, tk.Button, ttk.Label, ttk.Button, ttk.Checkbutton)
+
+
 def _labels(widget: tk.Misc) -> Iterator[tuple[str, tk.Misc]]:
-    if isinstance(widget, tk.Label | tk.Button | ttk.Label | ttk.Button) and (text := str(widget.cget("text"))):
+    if isinstance(widget, _WITH_TEXT) and (text := str(widget.cget("text"))):
         yield text, widget
     for child in widget.winfo_children():
         if child.winfo_ismapped():
             yield from _labels(child)
+
+
+def keep_box(hand: Hand, form: tk.Misc) -> ttk.Checkbutton:
+    """The box by which one stays signed in."""
+    text = "Keep me signed in (system keyring)"
+    hand.wait(lambda: text in hand.words(form), what="the form")
+    box = hand.labelled(form, text)
+    assert isinstance(box, ttk.Checkbutton)
+    return box
 
 
 def button_of(rows: TransferRows, *, second: bool = False) -> int:
@@ -132,6 +145,15 @@ class Hand:
     def leave(self, *, logout: bool = True) -> None:
         """End the session without a question."""
         self.app._leave(logout=logout)
+
+    def session_ended(self, error: SessionEnded) -> None:
+        """As if the server had said so."""
+        self.app._session_ended(error)
+
+    @property
+    def previewed(self) -> tk.Text:
+        """Text of the preview beside the list."""
+        return self.views.details.preview._text.text
 
     @property
     def space(self) -> Workspace:

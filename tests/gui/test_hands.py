@@ -101,7 +101,7 @@ def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_
     hand.press("Escape")
     hand.wait(lambda: hand.files.viewer.large_window is None)
     tree = hand.views.list.tree
-    top, text = tree.yview()[0], hand.views.details.preview._text.text
+    top, text = tree.yview()[0], hand.previewed
     before = {option: str(text.cget(option)) for option in ("padx", "pady", "borderwidth", "highlightthickness")}
     assert top > 0
     for mode in ("dark", "light"):

@@ -14,7 +14,7 @@ from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
 from sfos.protocol import Fingerprint
-from tests.gui.conftest import Hand, resize, sign_in
+from tests.gui.conftest import Hand, keep_box, resize, sign_in
 from tests.support.server_process import ServerProcess
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -135,7 +135,7 @@ def test_disconnecting_from_a_changed_key_keeps_the_old_pin(
 def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
     hand.wait(lambda: any("no keyring" in words for words in hand.words(form)), what="the reason")
-    assert form._keep_box.instate(["disabled"])
+    assert "disabled" in keep_box(hand, form).state()
 
 
 def test_signing_out_returns_to_the_form(fresh_hand: Hand) -> None:

@@ -253,36 +253,38 @@ def test_readers_that_all_read_within_their_own_reading_wait_for_nobody_for_ever
     assert not any(one.is_alive() for one in crowd)
 
 
-@pytest.mark.allows_errors("what cannot be opened is logged")
 @pytest.mark.parametrize("error", [MemoryError(), sqlite3.OperationalError("unable to open database file")])
 def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_made(
-    context: SpaceContext, monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    with closing(engine.Catalog(context.catalog.path, context.catalog.space)) as catalog:
-        pool = catalog._pool
-        monkeypatch.setattr(sqlite, "_SOON_S", 3_600.0)
-        connect, all_here, let_go = pool._connect, threading.Barrier(17), threading.Event()
+    monkeypatch.setattr(sqlite, "_SOON_S", 3_600.0)
+    all_here, let_go, works = threading.Barrier(17), threading.Event(), threading.Event()
 
-        def fail() -> sqlite3.Connection:
-            all_here.wait()
-            let_go.wait()
-            raise error
+    def connect() -> sqlite3.Connection:
+        if works.is_set():
+            return sqlite3.connect(tmp_path / "database", check_same_thread=False)
+        all_here.wait()
+        let_go.wait()
+        raise error
+
+    with closing(sqlite.ConnectionPool(connect, kept=2, most=16)) as pool:
 
         def read(found: list[object]) -> None:
             try:
-                with catalog.read() as tx:
-                    found += tx.execute("SELECT 1")
-            except (MemoryError, StorageFailed) as failure:
+                lent = pool.lend(may_wait=True)
+            except (MemoryError, sqlite3.Error) as failure:
                 found.append(failure)
+            else:
+                found += lent.cursor.execute("SELECT 1")
+                pool.give_back(lent)
 
-        pool._connect = fail
         early: list[object] = []
         late: list[object] = []
         crowd = [threading.Thread(target=read, args=(early,), daemon=True) for _ in range(16)]
         for one in crowd:
             one.start()
         all_here.wait()
-        pool._connect = connect
+        works.set()
         waiting = threading.Thread(target=read, args=(late,), daemon=True)
         waiting.start()
         let_go.set()
