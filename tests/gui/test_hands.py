@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,20 +116,26 @@ def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_
 @pytest.mark.allows_errors("provokes an error in a listener")
 def test_a_view_that_fails_to_change_its_colours_does_not_stop_the_others(hand: Hand) -> None:
     seen: list[str] = []
-
-    def broken() -> None:
-        raise ValueError("planted")
-
     theme = hand.app.theme
-    kept = list(theme._listeners)
-    theme.on_change(broken)
-    theme.on_change(lambda: seen.append(theme.mode))
+
+    class View(tk.Frame):
+        def broken(self) -> None:
+            raise ValueError("planted")
+
+        def change(self) -> None:
+            seen.append(theme.mode)
+
+    view = View(hand.app.root)
+    theme.on_change(view.broken)
+    theme.on_change(view.change)
     try:
         with pytest.raises(ValueError, match="planted"):
             theme.set_mode("dark")
     finally:
-        theme._listeners[:] = kept
+        view.destroy()
     assert seen == ["dark"]
+    theme.set_mode("light")
+    assert seen == ["dark"], "what is gone is not told"
 
 
 def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(

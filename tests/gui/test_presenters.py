@@ -111,7 +111,7 @@ def test_a_known_folder_is_shown_at_once_and_then_corrected(
 
 
 def test_a_slow_answer_shows_a_skeleton_and_a_late_one_is_dropped(
-    browsing: Browsing, session: Session, folder: str, settle: Settle
+    bridge: TaskBridge, browsing: Browsing, session: Session, folder: str, settle: Settle
 ) -> None:
     first = session.api.make_folder(f"{folder}/first").node
     second = session.api.make_folder(f"{folder}/second").node
@@ -123,7 +123,7 @@ def test_a_slow_answer_shows_a_skeleton_and_a_late_one_is_dropped(
         browser.go(browsing.folder.child(second, "second"))
     settle(lambda: browser.folder.path == f"{folder}/second" and browser.listing.phase == "ready")
     later = len(browsing.listings)
-    settle(lambda: not browser._bridge.alive())
+    settle(lambda: not bridge.alive())
     assert all(listing.folder.path != f"{folder}/first" for listing in browsing.listings[later:])
 
 
