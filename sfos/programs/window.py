@@ -21,6 +21,8 @@ _EPILOG = "exit codes: 0 the window was closed · 1 it could not be opened · 2 
 
 
 def _fail(line: str, code: int) -> int:
+    if sys.stderr is None:  # closed before the start, or a windowed Python's
+        return code
     sys.stderr.write(f"{short_name('window')}: {line}\n")
     return code
 

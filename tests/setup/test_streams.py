@@ -78,6 +78,12 @@ def test_a_reader_that_went_away_ends_a_program_without_a_word(home: Path, progr
     assert (done.returncode, done.stderr) == (NOBODY_READS, said)
 
 
+def test_a_window_that_cannot_open_needs_no_stream_to_end(home: Path) -> None:
+    for redirections in ("", "2>&-", "<&- >&- 2>&-"):
+        done = run(("gui_client.py", "--set", "client.nonsense=1"), home, redirections)
+        assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_a_password_that_cannot_come_is_said(home: Path) -> None:
     done = run(("create_credentials.py", "add", "eve", "--password-stdin"), home, "<&-")
     assert (done.returncode, done.stderr) == (CLOSED, "create_credentials: Standard input is closed.\n")

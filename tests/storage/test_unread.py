@@ -185,3 +185,27 @@ def test_a_backup_whose_own_disk_is_full_fails_as_a_whole(programs: Programs, tm
             assert "No space left on device" in programs.said and "NOT BACKED UP" not in programs.said
             assert snapshots == []
         assert room_bytes > 200_000 and len(snapshots) == 1
+
+
+@needs_a_small_disk
+def test_a_restoration_onto_a_full_disk_says_so_and_leaves_nothing(
+    programs: Programs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert programs.run("backup", str(tmp_path / "backup")) == 0
+    refused = 0
+    with small_disk(tmp_path / "disk", 8 * 2**20) as disk:
+        home = disk / "home"
+        for room_bytes in range(65_536, 4 * 2**20, 131_072):
+            shutil.rmtree(home, ignore_errors=True)
+            (home / "secrets").mkdir(parents=True)
+            shutil.copy(programs.home / "secrets" / "master.key", home / "secrets")
+            leave(disk, room_bytes)
+            code = manage.main(["--home", str(home), *SETTINGS, "restore", str(tmp_path / "backup")])
+            said = "".join(capsys.readouterr())
+            if code == 0:
+                break
+            refused += 1
+            assert "No space left on device" in said and "Errno" not in said, said
+            assert "DAMAGED" not in said and "NOT RESTORED" not in said, said
+            assert list((home / "server_storage").glob("*")) == []
+    assert code == 0 and refused
