@@ -476,7 +476,7 @@ def test_a_thousand_connections_one_after_the_other_leave_nothing_behind(server:
         else:
             peer.reset()
     wait_until(lambda: server.server.connections() == 0)
-    wait_until(lambda: threading.active_count() == threads)
+    wait_until(lambda: threading.active_count() <= threads)  # one may still have been ending then
     assert len(open_files()) == files
     assert len(server.server.services.commit_feed) == 0
     assert len(server.server.services.sessions) == 1
