@@ -19,7 +19,6 @@ from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside, nesting_note
 from sfos.cli.front.shell import Shell, StreamClosed
 from sfos.client.errors import LocalAccess, LocalFileError
-from sfos.client.listing import Detail
 from sfos.client.local.chunking import explain_os_error
 from sfos.protocol import Entry, IsAFolder, NotAFolder, NotFound
 
@@ -128,6 +127,8 @@ def run(session: Session, shell: Shell, options: PutOptions) -> int:
 def _note_nesting(api: Api, shell: Shell, source: LocalSource, destination: str, folder: Entry) -> None:
     if not destination.strip("/"):
         return
+    from sfos.client.listing import Detail
+
     (listing,) = api.list_folders([folder], Detail.NAMES)
     try:
         inside = [path.name for path in source.path.iterdir() if path.name.isprintable()]
