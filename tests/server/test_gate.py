@@ -293,7 +293,4 @@ def test_whatever_happens_no_limit_is_passed_and_all_counts_return_to_nothing(st
         if not slot.gave_way:
             slot.leave()
     assert (gate.total, gate.unauthenticated, gate.beyond) == (0, 0, 0)
-    assert not gate._of
-    assert not gate._strangers_of
-    assert not gate._members
-    assert gate._leaving == 0
+    assert gate.remembered == 0

@@ -158,7 +158,7 @@ def _again_and_again(over: threading.Event, count: int, come: Callable[[], WireP
         here: list[WirePeer] = []
         stack.callback(lambda: _close(here))
         while not over.wait(0.05):
-            for peer in [peer for peer in here if _is_cut(peer)]:
+            for peer in [peer for peer in here if peer.is_cut()]:
                 here.remove(peer)
                 peer.sock.close()
             while len(here) < count and not over.is_set():
@@ -171,16 +171,6 @@ def _again_and_again(over: threading.Event, count: int, come: Callable[[], WireP
 def _close(peers: list[WirePeer]) -> None:
     for peer in peers:
         peer.sock.close()
-
-
-def _is_cut(peer: WirePeer) -> bool:
-    peer.sock.setblocking(False)
-    try:
-        return peer.sock.recv(4096) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def _silent(server: ServerProcess, over: threading.Event, source: str) -> None:

@@ -141,6 +141,11 @@ class Gate:
         """Connections in the anteroom and in the reserve."""
         return len(self._anteroom) + len(self._reserve)
 
+    @property
+    def remembered(self) -> int:
+        """How many addresses, users and departures it knows of; none once all have gone."""
+        return len(self._of) + len(self._strangers_of) + len(self._members) + self._leaving
+
     # Coming
 
     def enter(self, group: str) -> Slot:
