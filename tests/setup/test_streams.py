@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,11 @@ def run(words: tuple[str, ...], home: Path, redirections: str = "") -> subproces
     )
 
 
+def without_figures(text: str) -> str:
+    """`text` as it is however much room the disk has at the moment."""
+    return re.sub(r"[\d.]+", "0", text)
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_stream_that_is_closed_or_full_is_an_error_only_of_who_needs_it(home: Path, program: str) -> None:
     words = PROGRAMS[program]
@@ -59,7 +65,8 @@ def test_a_stream_that_is_closed_or_full_is_an_error_only_of_who_needs_it(home: 
     ):
         done = run(words, home, redirections)
         assert (done.returncode, said in done.stderr) == (code, True), (redirections, done)
-        assert done.stdout == ("" if ">" in redirections.replace("2>", "") else whole.stdout)
+        expected = "" if ">" in redirections.replace("2>", "") else whole.stdout
+        assert without_figures(done.stdout) == without_figures(expected)
         for word in ("Traceback", "Errno", "Exception ignored"):
             assert word not in done.stderr, (redirections, done.stderr)
 
