@@ -22,9 +22,11 @@ from sfos.protocol import (
     Entry,
     NameNotAllowed,
     SfosError,
+    Working,
     check_name,
     fold_name,
     from_info,
+    in_words,
     printable,
 )
 
@@ -99,6 +101,7 @@ class _Steps:
     def __init__(self, total: int) -> None:
         self.total = total
         self.reached = 0  # written by the thread alone
+        self.said: Working | None = None  # by the server, of the step that takes long; written by the thread alone
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -109,6 +112,20 @@ class _Steps:
     def stopped(self) -> bool:
         """Whether somebody stopped it."""
         return self._stopped.is_set()
+
+    def text(self, doing: str, passed_s: float) -> str:
+        """How far it is, as a sentence that goes on."""
+        if self.stopped:
+            return "Stopping…"
+        said = self.said
+        if said is not None and said.behind:
+            far = f", {said.done:,} so far" if said.done else ""
+            return f"{doing}: waits until another change of this account has ended ({in_words(said.behind)}{far})…"
+        if self.total > 1:
+            return f"{doing} {self.reached:,} of {self.total:,}…"
+        if said is not None and said.done > 1:
+            return f"{doing}: {said.done:,} so far…"
+        return f"{doing}… {wording.duration(passed_s)}" if passed_s >= _SECONDS_FROM_S else f"{doing}…"
 
     def parts(self, entries: Sequence[Entry], outcome: _Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
         """So many of `entries` after each other, one part a step, until it is stopped; `outcome` hears of the rest."""
@@ -134,6 +151,7 @@ class OperationsPresenter:
     ) -> None:
         self._bridge, self._api = bridge, api
         self._on_notice, self._on_done = on_notice, on_done
+        self._at_work: dict[int, _Steps] = {}  # by the thread that is at it
         self.clipboard: Clipboard | None = None
         self.undo: Callable[[], None] | None = None
         """Puts back what was moved or renamed last."""
@@ -143,6 +161,12 @@ class OperationsPresenter:
         """Nodes that the next paste moves away from where they are."""
         board = self.clipboard
         return frozenset(map(key_of, board.entries)) if board is not None and board.verb == "move" else frozenset()
+
+    def note_working(self, _command: str, working: Working | None) -> None:
+        """Note what the server says of a command of this thread that takes long. See WorkListener."""
+        steps = self._at_work.get(threading.get_ident())
+        if steps is not None:
+            steps.said = working
 
     def make_folder(self, folder: FolderPath, name: str) -> None:
         """Make the folder `name` in `folder`."""
@@ -301,17 +325,17 @@ class OperationsPresenter:
 
         def tell() -> None:
             timer[:] = [self._bridge.call_later(TELL_S, tell)]
-            text = doing
-            if total > 1:
-                text += f" {steps.reached:,} of {total:,}"
-            text += "…"
-            passed = self._bridge.clock() - began
-            if total == 1 and passed >= _SECONDS_FROM_S:
-                text += f" {wording.duration(passed)}"
-            if steps.stopped:
-                text = "Stopping…"
+            text = steps.text(doing, self._bridge.clock() - began)
             action = "Stop" if total > 1 and not steps.stopped else None
             self._on_notice(Notice(text, "info", action, lasting=True), act=steps.stop)
+
+        def work_on() -> object:
+            thread = threading.get_ident()
+            self._at_work[thread] = steps
+            try:
+                return work(steps)
+            finally:
+                del self._at_work[thread]
 
         def worked(result: object) -> None:
             timer[0].cancel()
@@ -322,7 +346,7 @@ class OperationsPresenter:
             self._failed(failure, error)
 
         timer.append(self._bridge.call_later(PATIENCE_S, tell))
-        self._bridge.run_in_thread(lambda _token: work(steps), worked, failed, name="gui-change")
+        self._bridge.run_in_thread(lambda _token: work_on(), worked, failed, name="gui-change")
 
     def _done(
         self, text: str, nodes: Sequence[NodeKey], *, undo: Callable[[], None] | None = None
