@@ -26,23 +26,29 @@ class WorkLine:
         self._clock = clock
         self._counted = 0
         self._count_shown_at = clock() + _APPEARS_AFTER_S
+        self._drawn = False
         self.expected = 0
 
     def show(self, command: str, working: Working | None) -> None:
         """Draw what the server says; without it, the line goes. See WorkListener."""
-        self._shell.transient("" if working is None else sentence(command, working, self.expected))
+        self._draw("" if working is None else sentence(command, working, self.expected))
 
     def count(self, entries: int) -> None:
         """Note that so many more have been counted of what the command is about."""
         self._counted += entries
         if self._clock() >= self._count_shown_at:
             self._count_shown_at = self._clock() + _AGAIN_AFTER_S
-            self._shell.transient(f"Counting: {exact(self._counted)} so far")
+            self._draw(f"Counting: {exact(self._counted)} so far")
 
     def counted(self, entries: int) -> None:
         """Take `entries` for what the command is about; all has been counted."""
         self.expected = entries
-        self._shell.transient("")
+        self._draw("")
+
+    def _draw(self, text: str) -> None:
+        if text or self._drawn:
+            self._shell.transient(text)
+        self._drawn = bool(text)
 
 
 def show_work(session: Session, shell: Shell) -> WorkLine:
