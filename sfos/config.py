@@ -26,20 +26,20 @@ try:
     from sfos.startup.settings import (
         Given,
         Rule,
-        allowed_values,
         check_values,
         given_by_hand,
         given_in_environment,
         given_in_file,
         section_of,
-        settings_of,
     )
     from sfos.wire.passwords import MAX_ITERATIONS, MIN_ITERATIONS, PasswordPolicy
 except ModuleNotFoundError as missing:
     # Every program imports this module first, so this is where a Python without the dependencies shows.
-    sys.exit(
-        f"{missing.name} is not installed for {sys.executable}: ./run.sh setup makes .venv/bin/python, which has it"
-    )
+    from sfos.startup.programs import DESKTOP_EXTRA, checkout
+
+    there = "./run.sh setup makes .venv/bin/python, which has it"
+    needed = there if checkout() else f"{sys.executable} -m pip install '{DESKTOP_EXTRA}' installs all"
+    sys.exit(f"{missing.name} is not installed for {sys.executable}: {needed}")
 
 if TYPE_CHECKING:
     import argparse
@@ -371,7 +371,7 @@ def _check_together(config: Config, given: Mapping[str, Given]) -> None:
             )
 
 
-# --- Command lines and the example file ---------------------------------------------------------------------------
+# --- Command lines ------------------------------------------------------------------------------------------------
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -413,29 +413,3 @@ def overrides_in(options: argparse.Namespace) -> dict[str, str]:
             raise ConfigError(f"--set {text}: write --set SECTION.KEY=VALUE")
         overrides[key.strip()] = value
     return overrides
-
-
-def example_toml() -> str:
-    """The text of config.example.toml: every setting with its comment, what is allowed, and its default."""
-    lines = [
-        "# Settings of SFOS.",
-        "# Copy this file to config.toml and change what you need; a line that begins with # says the default.",
-        "# SFOS_<SECTION>_<KEY> in the environment (SFOS_SERVER_PORT=9000) and the command line outrank this file.",
-        '# Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths start at SFOS_HOME.',
-    ]
-    for name, kind in SECTIONS.items():
-        lines += ["", "", f"# {(kind.__doc__ or '').splitlines()[0]}", f"[{name}]"]
-        for setting in settings_of(kind).values():
-            lines += ["", f"# {setting.rule.doc}", f"# Allowed: {allowed_values(setting)}."]
-            lines.append(f"# {setting.name} = {toml_value(setting.default)}")
-    return "\n".join(lines) + "\n"
-
-
-def toml_value(value: object) -> str:
-    """The value as a settings file has it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return str(value)
-    text = "" if value == Path() else value.as_posix() if isinstance(value, Path) else str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -48,8 +48,7 @@ def test_a_module_at_the_top_imports_only_what_is_below_it(name: str) -> None:
 
 def test_sqlite_is_spoken_to_in_few_modules_only() -> None:
     """All others meet its errors as `CatalogError` or `DatabaseError`, and its files through one of these."""
-    at_home = {"catalog/engine", "chunks/small", "chunks/small_files", "disk/sqlite"}
-    at_home |= {"maintenance/catalog_pages", "maintenance/named_chunks", "maintenance/salvage"}
+    at_home = {"catalog/engine", "chunks/small", "disk/sqlite", "maintenance/salvage"}
     importers = {
         path.relative_to(CHECKOUT / "sfos").with_suffix("").as_posix()
         for path in (CHECKOUT / "sfos").rglob("*.py")

@@ -60,7 +60,6 @@ class Detail(Enum):
     """Detail in which a folder is listed: the less, the less work for the server, and the less that travels."""
 
     ENTRIES = "entries"
-    BRIEF = "brief"  # entries without the attributes of files and folders
     NAMES = "names"  # names alone, and which of them are folders
 
 
@@ -272,7 +271,6 @@ class Folders:
             folders=tuple(refs),
             limit=MAX_PAGE_ENTRIES,
             names_only=detail is Detail.NAMES,
-            brief=detail is Detail.BRIEF,
         )
         asked_for: set[Cursor] = set()
         while True:

@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from sfos import config
+from sfos.cli.front.shell import StreamClosed
+from sfos.programs.streams import EXIT_CODES, Parser, ended, fail
 from sfos.protocol import SALT_BYTES, VERSION, Role, Verifier, check_password, make_verifier
+from sfos.server.disk.refusals import told
 from sfos.server.disk.reserve import RESERVE_FILE, Reserve
 from sfos.server.identity.credential_file import Account, CredentialError, CredentialFile, check_user_name
-from sfos.startup.programs import script_name, short_name, spelled, version_line
+from sfos.server.maintenance.saying import put_out
+from sfos.startup.programs import script_name, spelled, version_line
 
 DEFAULT_ACCOUNTS: tuple[tuple[str, str, Role], ...] = (("admin", "admin123", "admin"), ("user1", "user123", "user"))
 
@@ -30,6 +34,7 @@ _EPILOG = """examples:
   pass show files/bob | {program} add bob --password-stdin
 
 exit codes: 0 done · 1 refused, with the reason · 2 wrong arguments or settings
+            {streams}
 """
 
 
@@ -141,10 +146,10 @@ def _as_json(account: Account) -> dict[str, object]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=script_name("accounts"),
         description=__doc__,
-        epilog=_EPILOG.format(program=spelled("accounts")),
+        epilog=_EPILOG.format(program=spelled("accounts"), streams=EXIT_CODES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -181,18 +186,22 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None, home: Path | None = None) -> int:
     """Run the command line `argv` and return its exit code. `home`: where none is named."""
+    return ended("accounts", lambda: _main(argv, home))
+
+
+def _main(argv: Sequence[str] | None, home: Path | None) -> int:
     options = _parser().parse_args(argv)
     try:
-        sys.stdout.write(options.command(_Commands(options, home)))
+        text = options.command(_Commands(options, home))
     except config.ConfigError as error:
-        sys.stderr.write(f"{short_name('accounts')}: {error}\n")
-        return 2
+        return fail("accounts", str(error), 2)
+    except StreamClosed:
+        raise
     except (CredentialError, _RefusedError, OSError) as error:
-        sys.stderr.write(f"{short_name('accounts')}: {error}\n")
-        return 1
+        return fail("accounts", told(error), 1)
     except (KeyboardInterrupt, EOFError):
-        sys.stderr.write(f"\n{short_name('accounts')}: nothing was changed\n")
-        return 1
+        return fail("accounts", "nothing was changed", 1)
+    put_out(text)
     return 0
 
 

@@ -12,19 +12,26 @@ from pathlib import Path
 from typing import NoReturn
 
 from sfos import config
+from sfos.programs.streams import EXIT_CODES, Parser, ended, fail
 from sfos.protocol import VERSION
+from sfos.server.disk.refusals import told
+from sfos.server.maintenance.saying import put_out
 from sfos.server.net import certificate
 from sfos.server.net.certificate import Identity
-from sfos.startup.programs import script_name, short_name, version_line
+from sfos.startup.programs import script_name, version_line
+
+_EPILOG = """exit codes: 0 done · 1 not possible, with the reason · 2 wrong arguments or settings
+            {streams}
+"""
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=script_name("certificate"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        epilog="exit codes: 0 done · 1 not possible, with the reason · 2 wrong arguments or settings",
+        epilog=_EPILOG.format(streams=EXIT_CODES),
     )
     parser.add_argument(
         "--host", action="append", default=[], metavar="NAME", help="a further host name or address clients will use"
@@ -81,19 +88,18 @@ def _run(options: argparse.Namespace, home: Path | None) -> str:
 
 def main(argv: Sequence[str] | None = None, home: Path | None = None) -> int:
     """Run the command line `argv` and return its exit code. `home`: where none is named."""
+    return ended("certificate", lambda: _main(argv, home))
+
+
+def _main(argv: Sequence[str] | None, home: Path | None) -> int:
     options = _parser().parse_args(argv)
     try:
         text = _run(options, home)
-    except config.ConfigError as error:
-        sys.stderr.write(f"{short_name('certificate')}: {error}\n")
-        return 2
-    except ValueError as error:
-        sys.stderr.write(f"{short_name('certificate')}: {error}\n")
-        return 2
+    except (config.ConfigError, ValueError) as error:
+        return fail("certificate", str(error), 2)
     except (certificate.IdentityError, OSError) as error:
-        sys.stderr.write(f"{short_name('certificate')}: {error}\n")
-        return 1
-    sys.stdout.write(text)
+        return fail("certificate", told(error), 1)
+    put_out(text)
     return 0
 
 

@@ -21,15 +21,18 @@ from pathlib import Path
 from typing import NoReturn
 
 from sfos import config
+from sfos.cli.front.shell import StreamClosed
+from sfos.programs.streams import EXIT_CODES, Parser, ended, fail
 from sfos.protocol import VERSION, SfosError
 from sfos.server.audit.chain import KeyUnusable
+from sfos.server.disk.refusals import told
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.home import ROOM_TO_START_BYTES, open_spaces, reserve_of
 from sfos.server.maintenance import each_space, whole_home
 from sfos.server.maintenance.which_space import NoSuchSpace
 from sfos.server.process.home_lock import HomeTaken
-from sfos.startup.programs import script_name, short_name, spelled, version_line
+from sfos.startup.programs import script_name, spelled, version_line
 
 _EPILOG = """examples:
   {program} verify
@@ -44,6 +47,7 @@ _EPILOG = """examples:
   {program} shred alice
 
 exit codes: 0 all is well · 1 damage was found, or something could not be done · 2 wrong arguments or settings
+            {streams}
 """
 
 _EXPECTED = (
@@ -60,6 +64,10 @@ Run = Callable[[argparse.Namespace, config.Config], bool]  # whether all is well
 
 def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> int:
     """Run the command line; its exit code. `home`: where none is named."""
+    return ended("manage", lambda: _main(arguments, home))
+
+
+def _main(arguments: Sequence[str] | None, home: Path | None) -> int:
     options = _parse(arguments)
     try:
         loaded = config.load_from(options, own_home=home)
@@ -71,10 +79,12 @@ def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> in
         return 0 if run(options, loaded) else 1
     except HomeTaken as taken:
         return _fail(f"a server{taken.holder} is running in {taken.home}: stop it first, and start it afterwards", 1)
+    except StreamClosed:
+        raise
     except OSError as error:
-        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else told(error), 1)
     except _EXPECTED as error:
-        return _fail(str(error), 1)
+        return _fail(told(error), 1)
     except KeyboardInterrupt:
         return 130
 
@@ -122,10 +132,10 @@ def _shred(options: argparse.Namespace, loaded: config.Config) -> bool:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=script_name("manage"),
         description=__doc__,
-        epilog=_EPILOG.format(program=spelled("manage")),
+        epilog=_EPILOG.format(program=spelled("manage"), streams=EXIT_CODES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     config.add_options(parser)
@@ -173,8 +183,7 @@ def _count(text: str) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"{short_name('manage')}: {message}\n")
-    return code
+    return fail("manage", message, code)
 
 
 def run() -> NoReturn:

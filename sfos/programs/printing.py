@@ -11,6 +11,7 @@ from pathlib import Path
 from sfos import config
 from sfos.protocol import COMMANDS, VERSION
 from sfos.startup.programs import version_line
+from sfos.startup.settings import allowed_values, settings_of
 
 _DEFAULT = "default"
 
@@ -28,7 +29,7 @@ def print_settings(arguments: Sequence[str] | None = None, home: Path | None = N
     config.add_options(parser)
     options = parser.parse_args(arguments)
     if options.example:
-        return _print(config.example_toml())
+        return _print(example_toml())
     try:
         overrides = config.overrides_in(options)
         settings, origins = config.load_with_origins(overrides, home=options.home, own_home=home)
@@ -42,12 +43,38 @@ def _settings_lines(settings: config.Config, origins: Mapping[str, str]) -> Iter
     yield f"# home: {settings.home}"
     for section in config.SECTIONS:
         values = getattr(settings, section)
-        lines = [(name, config.toml_value(getattr(values, name))) for name in values.__struct_fields__]
+        lines = [(name, _toml_value(getattr(values, name))) for name in values.__struct_fields__]
         width = max(len(f"{name} = {value}") for name, value in lines)
         yield ""
         yield f"[{section}]"
         for name, value in lines:
             yield f"{f'{name} = {value}':{min(width, 60)}}  # {origins.get(f'{section}.{name}', _DEFAULT)}"
+
+
+def example_toml() -> str:
+    """The text of config.example.toml: every setting with its comment, what is allowed, and its default."""
+    lines = [
+        "# Settings of SFOS.",
+        "# Copy this file to config.toml and change what you need; a line that begins with # says the default.",
+        "# SFOS_<SECTION>_<KEY> in the environment (SFOS_SERVER_PORT=9000) and the command line outrank this file.",
+        '# Sizes in bytes may be written as "256 MiB"; times are seconds; relative paths start at SFOS_HOME.',
+    ]
+    for name, kind in config.SECTIONS.items():
+        lines += ["", "", f"# {(kind.__doc__ or '').splitlines()[0]}", f"[{name}]"]
+        for setting in settings_of(kind).values():
+            lines += ["", f"# {setting.rule.doc}", f"# Allowed: {allowed_values(setting)}."]
+            lines.append(f"# {setting.name} = {_toml_value(setting.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: object) -> str:
+    """The value as a settings file has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    text = "" if value == Path() else value.as_posix() if isinstance(value, Path) else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def print_commands(arguments: Sequence[str] | None = None) -> int:

@@ -26,10 +26,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from sfos import config
+from sfos.cli.front.shell import give_up_output
+from sfos.programs.streams import EXIT_CODES, Parser, ended, fail
 from sfos.protocol import VERSION
 from sfos.server import preflight
 from sfos.server.app import CannotStart, Server
 from sfos.server.front.listener import joined
+from sfos.server.maintenance.saying import flush, say
 from sfos.server.process import logs, supervisor
 from sfos.startup.programs import script_name, short_name, spelled, version_line
 from sfos.startup.running import forget_address, tell_address
@@ -46,6 +49,7 @@ _SIGNALS = _STOP_SIGNALS | ({signal.SIGHUP} if signal.getsignal(signal.SIGHUP) i
 _EPILOG = """exit codes: 0 stopped when told to · 1 could not start, with the reason · 2 wrong arguments or settings
             3 stopped at once by a second signal · 4 stopped, but commands that took too long were cut off
             with --check-config: 0 it would start (there may be warnings) · 1 there are errors · 2 wrong settings
+            {streams}
 """
 
 # Beyond the grace period: to cut peers off and close files. Then the process ends, whatever hangs.
@@ -54,16 +58,19 @@ _CLOSING_S = 5.0
 
 
 def _fail(line: str, code: int) -> int:
-    sys.stderr.write(f"{short_name('server')}: {line}\n")
-    return code
+    return fail("server", line, code)
 
 
 def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> int:
     """Run a server with these command-line arguments; returns the exit code. `home`: where none is named."""
-    parser = argparse.ArgumentParser(
+    return ended("server", lambda: _main(arguments, home))
+
+
+def _main(arguments: Sequence[str] | None, home: Path | None) -> int:
+    parser = Parser(
         prog=script_name("server"),
         description=(__doc__ or "").format(certificate=spelled("certificate"), accounts=spelled("accounts")),
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(streams=EXIT_CODES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", help="address to listen on (server.host)")
@@ -83,6 +90,11 @@ def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> in
         return _fail(str(error), 2)
     if options.check_config:
         return _check(settings)
+    files = (settings.server.certificate_file, settings.server.credentials_file)
+    if not settings.home.is_dir() and not all(path.exists() for path in files):
+        # Nothing is made where somebody has mistyped a path.
+        make = f"{spelled('certificate')} and {spelled('accounts')} make it"
+        return _fail(f"there is no home at {settings.home}; {make}", 1)
     # Blocked before any thread begins, and so in all of them: signals are taken by sigwait below, in no one's middle.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -101,9 +113,9 @@ def _check(settings: config.Config) -> int:
     counts: Counter[str] = Counter()
     for finding in preflight.examine(settings):
         counts[finding.level] += 1
-        sys.stdout.write(f"{finding}\n")
-        sys.stdout.flush()
-    sys.stdout.write(f"{counts['error']} error(s), {counts['warning']} warning(s)\n")
+        say(str(finding))
+        flush()
+    say(f"{counts['error']} error(s), {counts['warning']} warning(s)")
     return 1 if counts["error"] else 0
 
 
@@ -140,10 +152,7 @@ def _announce(line: str) -> None:
         sys.stdout.write(line)
         sys.stdout.flush()
     except OSError:
-        # What is left in the buffer would make the interpreter's end fail.
-        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        give_up_output()
 
 
 def _has_terminal() -> bool:

@@ -1,6 +1,7 @@
 """Open the desktop window.
 
-Without options it offers the server and the user of the configuration, or those used last.
+Without options it offers the server and the user of the configuration, or those used last, or the server that runs in
+this home.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _EPILOG = "exit codes: 0 the window was closed · 1 it could not be opened · 2 
 
 
 def _fail(line: str, code: int) -> int:
+    if sys.stderr is None:  # closed before the start, or a windowed Python's
+        return code
     sys.stderr.write(f"{short_name('window')}: {line}\n")
     return code
 

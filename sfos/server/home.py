@@ -28,7 +28,7 @@ from sfos.server.process.home_lock import SECRETS, HomeLock
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.known_spaces import KNOWN_FILE, KnownSpaces
 from sfos.server.spaces.operations.context import StoreLimits
-from sfos.server.spaces.registry import SpaceRegistry, stored_ids
+from sfos.server.spaces.registry import SpaceRegistry, stored_ids, wall_clock_ms
 from sfos.server.vault.master import MASTER_KEY_VARIABLE, LiveMasterKey, is_credential
 
 _log = logging.getLogger(__name__)
@@ -100,7 +100,9 @@ def reserve_of(config: Config) -> Reserve:
     return Reserve(config.server.storage_dir / RESERVE_FILE, config.storage.reserve_bytes)
 
 
-def open_spaces(config: Config, reserve: Reserve | None = None) -> SpaceRegistry:
+def open_spaces(
+    config: Config, reserve: Reserve | None = None, now_ms: Callable[[], int] = wall_clock_ms
+) -> SpaceRegistry:
     """The space store that the settings describe. Makes the master key file if nothing is stored yet.
 
     Raises: StorageFault, OSError; UnicodeDecodeError for a damaged list of known spaces.
@@ -130,6 +132,7 @@ def open_spaces(config: Config, reserve: Reserve | None = None) -> SpaceRegistry
         sync_threads=server.worker_threads,
         known=known,
         reserve=reserve or reserve_of(config),
+        now_ms=now_ms,
     )
 
 

@@ -91,7 +91,9 @@ def given_in_file(path: Path, sections: Sections) -> dict[str, Given]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     import tomllib  # only now: most programs have no such file, and start sooner without it
 

@@ -407,7 +407,7 @@ class ListRequest(Request[ListReply], frozen=True, kw_only=True):
     """The entries of up to 256 folders. `cursor`: the `next` of the page before, with the same folders.
 
     `names_only`: no more than names, and which of them are folders; for much less work.
-    `brief`: without the `attrs` of files and folders.
+    `brief`: without the `attrs` of files and folders; clients ask so no more, since uploads compare modes.
     """
 
     folders: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_LIST_FOLDERS)]

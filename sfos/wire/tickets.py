@@ -6,26 +6,34 @@ each side proves that it knows the ticket, and neither sends it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sfos.wire.digests import hmac_sha256, is_hmac_sha256
 
 __all__ = [
-    "EXPORTER_LABEL",
-    "EXPORTER_LENGTH",
     "TICKET_BYTES",
     "attach_answer",
     "attach_proof",
+    "exporter_of",
     "is_attach_answer",
     "is_attach_proof",
 ]
 
 TICKET_BYTES = 32
 
-# What both ends of a TLS session export from it: this proof is bound to it, and so is SCRAM's (RFC 9266 section 2).
-EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
-EXPORTER_LENGTH = 32
+_EXPORTER_LABEL = b"EXPORTER-Channel-Binding"
+_EXPORTER_BYTES = 32
 
 _CLIENT = b"attach client v1|"
 _SERVER = b"attach server v1|"
+
+
+def exporter_of(export_keying_material: Callable[[bytes, int, bytes], bytes]) -> bytes:
+    """Secret that both ends of one TLS session can compute and nobody else (RFC 9266 section 2; 32 bytes).
+
+    An attach's proof is bound to it, and so is SCRAM's. `export_keying_material`: pyOpenSSL's, of a connection.
+    """
+    return export_keying_material(_EXPORTER_LABEL, _EXPORTER_BYTES, b"")
 
 
 def attach_proof(ticket: bytes, exporter: bytes) -> bytes:

@@ -110,19 +110,21 @@ def test_a_command_has_a_name_a_summary_and_options_of_its_own(words: tuple[str,
     assert command.options.__doc__ and command.options.__doc__.startswith(f"`{' '.join(words)}`")
 
 
+def arguments_of(words: tuple[str, ...]) -> list[argparse.Action]:
+    parser = argparse.ArgumentParser(add_help=False)
+    command_of(words).arguments(parser)
+    return parser._actions  # argparse has no other way
+
+
 @each
 def test_every_option_of_the_grammar_is_a_field_and_every_field_can_be_given(words: tuple[str, ...]) -> None:
-    command = command_of(words)
-    parser = argparse.ArgumentParser(add_help=False)
-    command.arguments(parser)
-    assert {action.dest for action in parser._actions} == set(command.options.__struct_fields__)
+    names = {action.dest for action in arguments_of(words)}
+    assert names == set(command_of(words).options.__struct_fields__)
 
 
 @each
 def test_every_argument_is_explained(words: tuple[str, ...]) -> None:
-    parser = argparse.ArgumentParser(add_help=False)
-    command_of(words).arguments(parser)
-    silent = [action.dest for action in parser._actions if not action.help]
+    silent = [action.dest for action in arguments_of(words) if not action.help]
     assert not silent
 
 

@@ -323,3 +323,17 @@ def test_who_gets_a_folder_again_into_what_it_became_is_told_how_to_go_on(cli: C
         assert "holds things" not in cli("get", "-r", "t", destination).err
     cli.write("elsewhere/b")
     assert "holds things" not in cli("get", "-r", "t", "elsewhere").err
+
+
+def test_who_puts_a_folder_again_is_told_where_it_goes_and_how_to_go_on(cli: Cli) -> None:
+    cli.write("t/a")
+    assert cli("put", "-r", "t", "/").err == cli("put", "-r", "t", "/other").err
+    assert cli("put", "-r", "t", "/").err == "Uploaded 0 files; 1 unchanged.\n"  # into the root: the same again
+    again = cli("put", "-r", "t/", "/other").err
+    assert "“/other” holds things of “t” already, and the folder goes into it as “t”" in again
+    assert "to bring “/other” itself up to date: “t/.”" in again
+    assert cli("put", "-r", "t/.", "/other").err == "Uploaded 0 files; 1 unchanged.\n"
+    for destination in ("/", "/other/", "/other"):  # said so, or in there by now
+        assert cli("put", "-r", "t", destination).err == "Uploaded 0 files; 1 unchanged.\n"
+    cli.ok("mkdir", "/elsewhere")
+    assert "holds things" not in cli("put", "-r", "t", "/elsewhere").err

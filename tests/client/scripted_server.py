@@ -20,8 +20,6 @@ from OpenSSL import SSL
 from sfos.client.address import Address
 from sfos.protocol import (
     COMMANDS_BY_NAME,
-    EXPORTER_LABEL,
-    EXPORTER_LENGTH,
     MAX_BODY,
     MAX_HEADER,
     AttachReply,
@@ -47,6 +45,7 @@ from sfos.protocol import (
     encode_error,
     encode_frame,
     encode_result,
+    exporter_of,
     make_verifier,
 )
 
@@ -129,7 +128,7 @@ class ScriptedServer:
         tls.set_accept_state()
         with suppress(SSL.Error, OSError):
             tls.do_handshake()
-            peer = _Peer(tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b""))
+            peer = _Peer(exporter_of(tls.export_keying_material))
             decoder = FrameDecoder(MAX_HEADER, MAX_BODY)
             while True:
                 for frame in decoder.feed(tls.recv(16_384)):

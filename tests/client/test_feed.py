@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -47,6 +48,10 @@ from tests.client.scripted_server import ScriptedServer
 
 SPACE = SpaceInfo(space="0" * 32, given_chunk_key=b"k" * 32, given_cut_seed=1, cursor="c")
 API = Api(cast("Caller", None), lambda: SPACE)  # of which nothing is asked
+
+
+def somebody_waits(condition: threading.Condition) -> bool:
+    return bool(condition._waiters)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -119,10 +124,10 @@ def test_a_lane_that_asks_for_work_during_a_pause_gets_it_afterwards(
     with ThreadPoolExecutor(1) as threads, switch.breaking(queue.wake):
         try:
             lane = threads.submit(queue.next, 0, block=True)
-            wait_until(lambda: sending.changed._waiters)  # type: ignore[attr-defined]
+            wait_until(lambda: somebody_waits(sending.changed))
             switch.pause()
             put_small_file(sending, queue, tmp_path / "small")
-            wait_until(lambda: sending.changed._waiters or switch._changed._waiters)  # type: ignore[attr-defined]
+            wait_until(lambda: somebody_waits(sending.changed) or somebody_waits(switch._changed))
             switch.resume()
             assert lane.result(10) is not None
         finally:

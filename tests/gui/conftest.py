@@ -10,6 +10,7 @@ import tkinter as tk
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tkinter import ttk
 from typing import TypeVar
 from uuid import uuid4
 
@@ -34,7 +35,9 @@ from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.signing_in.trust_cards import TrustCard
 from sfos.gui.threads.bridge import TaskBridge
+from sfos.gui.transfers.canvas import TransferRows
 from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.protocol import SessionEnded
 from tests.gui.second_page import NotesPage
 from tests.support.server_process import ServerProcess, prepare_home, running_server
 
@@ -93,6 +96,37 @@ def settle(bridge: TaskBridge, wait_until: Wait) -> Callable[..., None]:
     return settle
 
 
+_WITH_TEXT = (tk.Label, tk.Button, ttk.Label, ttk.Button, ttk.Checkbutton)
+
+
+def _labels(widget: tk.Misc) -> Iterator[tuple[str, tk.Misc]]:
+    if isinstance(widget, _WITH_TEXT) and (text := str(widget.cget("text"))):
+        yield text, widget
+    for child in widget.winfo_children():
+        if child.winfo_ismapped():
+            yield from _labels(child)
+
+
+def keep_box(hand: Hand, form: tk.Misc) -> ttk.Checkbutton:
+    """The box by which one stays signed in."""
+    text = "Keep me signed in (system keyring)"
+    hand.wait(lambda: text in hand.words(form), what="the form")
+    box = hand.labelled(form, text)
+    assert isinstance(box, ttk.Checkbutton)
+    return box
+
+
+def button_of(rows: TransferRows, *, second: bool = False) -> int:
+    """Where a button of a row lies, in pixels from the left."""
+    columns = rows._columns(rows.winfo_width())
+    return int(columns.second_button if second else columns.first_button)
+
+
+def height_of(rows: TransferRows) -> int:
+    """How high a row is, in pixels."""
+    return int(rows._row)
+
+
 @dataclass
 class Hand:
     """Moves the real mouse and presses real keys in the window of `app`, and waits for what comes of it."""
@@ -104,6 +138,24 @@ class Hand:
     def wait(self, predicate: Callable[[], object], timeout_s: float = 20.0, *, what: str = "") -> None:
         """Let the window live until `predicate()` is true."""
         self.wait_until(predicate, timeout_s, what=what, pump=self.app.root.update)
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the window keeps what it remembers."""
+        return self.downloads.parent / "state"
+
+    def leave(self, *, logout: bool = True) -> None:
+        """End the session without a question."""
+        self.app._leave(logout=logout)
+
+    def session_ended(self, error: SessionEnded) -> None:
+        """As if the server had said so."""
+        self.app._session_ended(error)
+
+    @property
+    def previewed(self) -> tk.Text:
+        """Text of the preview beside the list."""
+        return self.views.details.preview._text.text
 
     @property
     def space(self) -> Workspace:
@@ -187,6 +239,14 @@ class Hand:
             what=f"the folder {path}",
         )
 
+    def words(self, widget: tk.Misc) -> list[str]:
+        """Texts that `widget` and what is in it show."""
+        return [text for text, _ in _labels(widget)]
+
+    def labelled(self, widget: tk.Misc, text: str) -> tk.Misc:
+        """The button or label in `widget` that shows `text`."""
+        return next(part for shown, part in _labels(widget) if shown == text)
+
     def dialog(self, kind: builtins.type[MiscT]) -> MiscT | None:
         """The open dialog of this kind."""
         return next((child for child in self.app.root.winfo_children() if builtins.type(child) is kind), None)
@@ -205,18 +265,23 @@ def settings_for(server: str, home: Path, downloads: Path, state: Path, **client
 
 
 @pytest.fixture(scope="session")
-def app(
-    server: ServerProcess, tmp_path_factory: pytest.TempPathFactory, display: str, wait_until: Wait
-) -> Iterator[App]:
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the window puts files; what it remembers lies beside it."""
+    made = tmp_path_factory.mktemp("window") / "downloads"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture(scope="session")
+def app(server: ServerProcess, downloads: Path, display: str, wait_until: Wait) -> Iterator[App]:
     """The one window of all these tests: Tk 8.6 keeps a pointer to the focus of a root that is gone, and crashes when
     a later root of the same process takes the focus by force.
     """
     if shutil.which("xdotool") is None:
         pytest.skip("xdotool is not installed (./run.sh test installs it)")
-    place = tmp_path_factory.mktemp("window")
-    (place / "downloads").mkdir()
+    place = downloads.parent
     # A transfer gives up soon when its server is gone: tests of that need not wait long.
-    settings = settings_for(server.address, place, place / "downloads", place / "state", retries="1")
+    settings = settings_for(server.address, place, downloads, place / "state", retries="1")
     app = App(settings, user=USER, mode="light", places=(*PLACES, NotesPage))
     app.memory.now = USUAL
     app.root.geometry(SIZE)
@@ -226,11 +291,11 @@ def app(
 
 
 @pytest.fixture
-def signed_out(app: App, server: ServerProcess, wait_until: Wait) -> Iterator[Hand]:
+def signed_out(app: App, downloads: Path, server: ServerProcess, wait_until: Wait) -> Iterator[Hand]:
     """The window with an empty form, as at the first start: no server is trusted."""
-    hand = Hand(app, wait_until, app._settings.download_dir)
+    hand = Hand(app, wait_until, downloads)
     empty(hand.downloads)
-    (app._state_dir / "pins.json").unlink(missing_ok=True)
+    (hand.state_dir / "pins.json").unlink(missing_ok=True)
     show_form(hand, server)
     yield hand
     tidy_up(hand)
@@ -262,7 +327,7 @@ def tidy_up(hand: Hand) -> None:
     put_away_dialogs(app)
     if app.workspace is not None:
         app.workspace.transfers.set_limit(None)
-        app._leave(logout=True)
+        hand.leave()
     hand.wait(lambda: not app.bridge.alive(), what="the threads of the session")
     restore_look(app)
 
@@ -305,10 +370,10 @@ def fresh_hand(signed_out: Hand, folder: str) -> Hand:
 
 @pytest.fixture(scope="module")
 def signed_in(
-    app: App, server: ServerProcess, wait_until: Wait, tmp_path_factory: pytest.TempPathFactory
+    app: App, downloads: Path, server: ServerProcess, wait_until: Wait, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Hand]:
     """The window, signed in once for all tests of a module."""
-    hand = Hand(app, wait_until, app._settings.download_dir)
+    hand = Hand(app, wait_until, downloads)
     show_form(hand, server)
     sign_in(hand)
     # The engine's thread begins with its first job, and stays.
@@ -385,7 +450,7 @@ def enter(signed_out: Hand) -> Iterator[Callable[[str], Hand]]:
     yield enter
     workspace = signed_out.app.workspace
     if workspace is not None:  # its server may be gone: nobody to say goodbye to
-        signed_out.app._leave(logout=False)
+        signed_out.leave(logout=False)
 
 
 def resize(hand: Hand, width: int, height: int) -> None:

@@ -33,7 +33,7 @@ from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.protocol import LoginFailed, PasswordPolicy, SessionEnded, SessionRevoked, TooManyAttempts
-from tests.gui.conftest import PASSWORD, SLOW, USER, Hand, put, sign_in, write
+from tests.gui.conftest import PASSWORD, SLOW, USER, Hand, keep_box, put, sign_in, write
 from tests.gui.entrance import Entrance, entrance
 from tests.support.memory_keyring import MemoryKeyring
 from tests.support.server_process import ServerProcess
@@ -444,7 +444,7 @@ def test_after_a_session_was_ended_one_signs_in_where_one_was_and_what_was_under
     space.transfers.set_limit(None)
     hand.wait(lambda: "big.bin" in hand.names(), what="the end of the upload")
     hand.wait(lambda: space.transfers.board.completed, what="its row")
-    assert "Connected" in str(hand.app.window.status._state.cget("text"))
+    assert any("Connected" in words for words in hand.words(hand.app.window.status))
     put(space.session, folder, tmp_path, "later.txt")
     hand.wait(lambda: "later.txt" in hand.names(), what="changes, as they happen")
 
@@ -459,15 +459,16 @@ def test_who_is_kept_signed_in_goes_on_by_itself_unless_somebody_ended_the_sessi
     keyring.set_keyring(MemoryKeyring())
     keyring_store.put(USER, hand.space.session.address, PASSWORD)
     space, ticket = hand.space, hand.space.session.ticket
-    hand.app._session_ended(SessionEnded())
+    hand.session_ended(SessionEnded())
     assert hand.app.gate.shown
     hand.wait(lambda: not hand.app.gate.shown, what="the way back in")
     assert hand.space is space and space.session.ticket != ticket
     assert hand.files.browser.folder.path == folder
-    hand.app._session_ended(SessionRevoked())
+    hand.session_ended(SessionRevoked())
     card = hand.app.gate.card
     assert isinstance(card, SignInCard)
-    hand.wait(lambda: card._keep_box.instate(["!disabled"]), what="the keyring")
+    box = keep_box(hand, card)
+    hand.wait(lambda: "disabled" not in box.state(), what="the keyring")
     assert hand.app.gate.shown and not card._busy, "a person wanted it to end"
     keyring_store.forget(USER, space.session.address)
 

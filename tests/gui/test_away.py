@@ -36,15 +36,15 @@ def test_an_absent_server_is_told_and_counted_down_and_its_return_noticed(
         banner = hand.app.window.offline_banner
         server.process.kill()
         hand.wait(lambda: banner.notice is not None and "Trying again in" in banner.notice.text, what="the banner")
-        assert "Offline" in str(hand.app.window.status._state.cget("text"))
+        assert any("Offline" in words for words in hand.words(hand.app.window.status))
     with running_server(own_home, port=port) as server:
         banner.invoke()
         hand.wait(lambda: banner.notice is None, 30, what="the connection")
-        assert "Connected" in str(hand.app.window.status._state.cget("text"))
+        assert any("Connected" in words for words in hand.words(hand.app.window.status))
         done = server.cli("mkdir", "/made-while-you-watched")
         assert done.returncode == 0, done.stderr
         hand.wait(lambda: "made-while-you-watched" in hand.names(), what="what changed since")
-        hand.app._leave(logout=True)
+        hand.leave()
         hand.wait(lambda: not hand.app.bridge.alive())
 
 
@@ -96,7 +96,7 @@ def test_the_first_password_is_complained_of_and_changed_in_the_window(
         assert banner.notice is None
         assert server.cli("ls", "/", password="a much longer password").returncode == 0
         assert keyring_store.get(USER, hand.space.session.address) == "a much longer password"
-        hand.app._leave(logout=True)
+        hand.leave()
         hand.wait(lambda: not hand.app.bridge.alive())
 
 

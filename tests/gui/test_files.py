@@ -12,7 +12,7 @@ from PIL import Image
 from sfos.client.session.session import Session
 from sfos.gui.widgets.dialogs.base import Dialog
 from sfos.protocol import Ref
-from tests.gui.conftest import SLOW, Hand, put, write
+from tests.gui.conftest import SLOW, Hand, button_of, height_of, put, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -55,12 +55,11 @@ def test_a_transfer_is_paused_goes_on_and_is_cancelled_by_the_buttons_of_its_row
     hand.files.orders.upload([tmp_path / "big.bin"])
     hand.wait(lambda: hand.app.window.transfers_shown)
     rows = hand.app.window.transfers.rows
-    columns = rows._columns(rows.winfo_width())
-    hand.click(rows, columns.first_button, 23)
+    hand.click(rows, button_of(rows), 23)
     hand.wait(lambda: hand.space.transfers.board.active[0].phase == "paused", what="the pause")
-    hand.click(rows, columns.first_button, 23)
+    hand.click(rows, button_of(rows), 23)
     hand.wait(lambda: hand.space.transfers.board.active[0].phase == "running", what="going on")
-    hand.click(rows, columns.second_button, 23)
+    hand.click(rows, button_of(rows, second=True), 23)
     hand.wait(lambda: not hand.space.transfers.board.active, what="the cancellation")
     assert [row.phase for row in hand.space.transfers.board.cancelled] == ["cancelled"]
     assert hand.names() == []
@@ -167,14 +166,14 @@ def test_cut_and_paste_moves_and_copying_beside_the_original_numbers_the_copy(
 
 
 def test_the_status_bar_says_that_something_is_being_uploaded(hand: Hand, tmp_path: Path) -> None:
-    fresh = hand.app.window.status._fresh
-    assert str(fresh.cget("text")) == "Up to date"
+    status = hand.app.window.status
+    assert "Up to date" in hand.words(status)
     (tmp_path / "big.bin").write_bytes(os.urandom(2_000_000))
     hand.space.transfers.set_limit(SLOW)
     hand.files.orders.upload([tmp_path / "big.bin"])
-    hand.wait(lambda: str(fresh.cget("text")) == "Uploading…", what="the word")
+    hand.wait(lambda: "Uploading…" in hand.words(status), what="the word")
     hand.space.transfers.set_limit(None)
-    hand.wait(lambda: str(fresh.cget("text")) == "Up to date", what="the end")
+    hand.wait(lambda: "Up to date" in hand.words(status), what="the end")
 
 
 def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_path: Path) -> None:
@@ -188,7 +187,7 @@ def test_the_keyboard_and_the_menu_of_a_row_change_the_order(hand: Hand, tmp_pat
         return [row.title for row in hand.space.transfers.board.active]
 
     hand.wait(lambda: [row.queued for row in hand.space.transfers.board.active] == [None, None, 0, 1])
-    hand.click(rows, 100, 3 * rows._row + 20)
+    hand.click(rows, 100, 3 * height_of(rows) + 20)
     hand.press("ctrl+Home")
     hand.wait(lambda: titles() == ["a.bin", "b.bin", "d.bin", "c.bin"], what="the last one first")
     hand.press("ctrl+Down")

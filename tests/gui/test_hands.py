@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_
     hand.press("Escape")
     hand.wait(lambda: hand.files.viewer.large_window is None)
     tree = hand.views.list.tree
-    top, text = tree.yview()[0], hand.views.details.preview._text.text
+    top, text = tree.yview()[0], hand.previewed
     before = {option: str(text.cget(option)) for option in ("padx", "pady", "borderwidth", "highlightthickness")}
     assert top > 0
     for mode in ("dark", "light"):
@@ -118,20 +119,26 @@ def test_the_colours_change_after_a_large_preview_was_closed_and_the_list_stays_
 @pytest.mark.allows_errors("provokes an error in a listener")
 def test_a_view_that_fails_to_change_its_colours_does_not_stop_the_others(hand: Hand) -> None:
     seen: list[str] = []
-
-    def broken() -> None:
-        raise ValueError("planted")
-
     theme = hand.app.theme
-    kept = list(theme._listeners)
-    theme.on_change(broken)
-    theme.on_change(lambda: seen.append(theme.mode))
+
+    class View(tk.Frame):
+        def broken(self) -> None:
+            raise ValueError("planted")
+
+        def change(self) -> None:
+            seen.append(theme.mode)
+
+    view = View(hand.app.root)
+    theme.on_change(view.broken)
+    theme.on_change(view.change)
     try:
         with pytest.raises(ValueError, match="planted"):
             theme.set_mode("dark")
     finally:
-        theme._listeners[:] = kept
+        view.destroy()
     assert seen == ["dark"]
+    theme.set_mode("light")
+    assert seen == ["dark"], "what is gone is not told"
 
 
 def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(
@@ -140,11 +147,11 @@ def test_a_file_renamed_by_others_is_called_by_its_new_name_in_the_details(
     (tmp_path / "old.txt").write_text("text")
     hand.files.orders.upload([tmp_path / "old.txt"])
     hand.click_row("old.txt")
-    title = hand.views.details._title
-    hand.wait(lambda: str(title.cget("text")) == "old.txt", what="its details")
+    details = hand.views.details
+    hand.wait(lambda: "old.txt" in hand.words(details), what="its details")
     entry = session.api.list_folder(folder)[0]
     session.api.move(Ref(node=entry.node), f"{folder}/new.txt")
-    hand.wait(lambda: str(title.cget("text")) == "new.txt", what="the new name")
+    hand.wait(lambda: "new.txt" in hand.words(details), what="the new name")
     assert [chosen.name for chosen in hand.files.orders.selection.entries] == ["new.txt"]
 
 
@@ -179,7 +186,7 @@ def test_a_small_window_keeps_the_folders_name_and_most_of_the_list(hand: Hand, 
         hand.go(path)
         hand.app.root.update()
         crumb = hand.views.bar.breadcrumb
-        last = next(part for part in crumb._parts if str(part.cget("text") or "") == "Final versions")
+        last = hand.labelled(crumb, "Final versions")
         assert last.winfo_x() + last.winfo_reqwidth() <= crumb.winfo_width()
         window.show_transfers(True)
         root.update()
@@ -204,7 +211,7 @@ def test_a_wrong_current_password_is_called_that_and_can_be_typed_again(hand: Ha
         hand.press("Tab")
         hand.type("a much longer password")
     hand.press("Return")
-    hand.wait(lambda: str(dialog._problem.cget("text")) == "The current password is not right.", what="the sentence")
+    hand.wait(lambda: "The current password is not right." in hand.words(dialog), what="the sentence")
     assert hand.app.root.focus_get() is dialog.old
     dialog.cancel()
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageChops
 from sfos.client.session.session import Session
 from sfos.gui.files.drop import DropTarget
 from sfos.gui.shell.commands import CONTRAST, THEME
-from tests.gui.conftest import Hand
+from tests.gui.conftest import Hand, height_of
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -38,8 +38,8 @@ def test_dark_and_back_again_leaves_not_a_pixel_changed(hand: Hand, session: Ses
     hand.wait(lambda: len(hand.names()) == 4 and not hand.space.transfers.unfinished)
     hand.app.window.show_transfers(False)
     files = session.api.usage().files_current
-    meter = hand.app.window.side.usage._text
-    hand.wait(lambda: f"in {files:,} file" in str(meter.cget("text")), what="the sum of all files")
+    usage = hand.app.window.side.usage
+    hand.wait(lambda: any(f"in {files:,} file" in words for words in hand.words(usage)), what="the sum of all files")
     calm(hand)
     light = hand.screenshot(tmp_path / "light.png")
     hand.app.window.offers.run(THEME)
@@ -57,13 +57,13 @@ def test_dark_and_back_again_leaves_not_a_pixel_changed(hand: Hand, session: Ses
 
 def test_text_grows_with_its_rows_and_goes_back(hand: Hand) -> None:
     theme = hand.app.theme
-    before, rows = theme.line_height(), hand.app.window.transfers.rows._row
+    before, rows = theme.line_height(), height_of(hand.app.window.transfers.rows)
     hand.press("ctrl+plus", "ctrl+plus", "ctrl+plus")
     hand.wait(lambda: theme.text_scale == 1.3)
     assert theme.line_height() > before
     hand.press(*["ctrl+plus"] * 4)
     hand.wait(lambda: theme.text_scale == 1.6, what="the largest")
-    assert hand.app.window.transfers.rows._row > rows
+    assert height_of(hand.app.window.transfers.rows) > rows
     hand.press("ctrl+0")
     hand.wait(lambda: theme.text_scale == 1.0)
     assert theme.line_height() == before

@@ -96,7 +96,7 @@ def test_a_transfer_that_lost_its_server_goes_on_by_itself_when_it_is_back(
         hand.wait(lambda: hand.space.transfers.board.completed, 60, what="the upload")
         assert hand.space.transfers.board.failed == ()
         hand.wait(lambda: "big.bin" in hand.names(), what="the file in the list")
-        hand.app._leave(logout=True)
+        hand.leave()
         hand.wait(lambda: not hand.app.bridge.alive())
 
 
@@ -111,7 +111,7 @@ def test_a_wrong_address_is_where_the_keyboard_is_and_nothing_jumps(signed_out: 
     hand.type("x")
     before = card.winfo_rooty(), card.submit.winfo_rooty()
     hand.press("Return")
-    hand.wait(lambda: "Nothing answers" in str(card._problem.cget("text")), what="the reason")
+    hand.wait(lambda: any("Nothing answers" in words for words in hand.words(card)), what="the reason")
     hand.app.root.update()
     assert hand.app.root.focus_get() is card.server
     assert (card.winfo_rooty(), card.submit.winfo_rooty()) == before

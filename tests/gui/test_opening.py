@@ -12,7 +12,7 @@ from sfos.client.transfer import TransferEngine
 from sfos.gui import applications
 from sfos.gui.transfers.conflict_dialog import ConflictDialog
 from sfos.gui.widgets.dialogs.base import Dialog
-from tests.gui.conftest import Hand, put, write
+from tests.gui.conftest import Hand, button_of, put, write
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
 
@@ -39,6 +39,21 @@ def lines(told: Path) -> list[str]:
     return told.read_text().splitlines() if told.exists() else []
 
 
+def open_copy(hand: Hand, opened: Path) -> Path:
+    """Open a.txt by Enter; the copy that its application was given."""
+    hand.click_row("a.txt")
+    hand.press("Return")
+    hand.wait(lambda: lines(opened), what="its application")
+    return Path(lines(opened)[0])
+
+
+def put_theirs(session: Session, folder: str, tmp_path: Path) -> None:
+    """Somebody else's newer a.txt."""
+    theirs = write(tmp_path / "put" / "a.txt", "theirs, and longer")
+    with TransferEngine(session) as engine:
+        assert engine.upload([theirs], folder).wait(30)
+
+
 def test_what_was_downloaded_is_opened_and_shown_in_its_folder(
     hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path
 ) -> None:
@@ -54,7 +69,7 @@ def test_what_was_downloaded_is_opened_and_shown_in_its_folder(
     window.transfers.open("completed")
     hand.app.root.update()
     rows = window.transfers.rows
-    hand.click(rows, rows._columns(rows.winfo_width()).first_button, 23)
+    hand.click(rows, button_of(rows), 23)
     hand.wait(lambda: len(lines(opened)) == 2, what="the file manager")
     assert lines(opened)[1] == f"array:string:{here.as_uri().replace(',', '%2C')}"
     rows.focus_set()
@@ -69,10 +84,7 @@ def test_enter_opens_a_file_with_its_application_and_what_was_saved_there_is_upl
     hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path
 ) -> None:
     put(session, folder, tmp_path, "a.txt", "b.txt")
-    hand.click_row("a.txt")
-    hand.press("Return")
-    hand.wait(lambda: lines(opened), what="its application")
-    copy, banner = Path(lines(opened)[0]), hand.app.window.edited_banner
+    copy, banner = open_copy(hand, opened), hand.app.window.edited_banner
     assert copy.name == "a.txt" and copy.read_text() == "content of a.txt"
     assert copy.stat().st_mode & 0o777 == 0o600 and copy.parent.stat().st_mode & 0o777 == 0o700
     assert hand.space.transfers.board.completed == (), "opening is no download of one's own"
@@ -102,12 +114,8 @@ def test_a_copy_of_an_earlier_state_that_is_saved_later_is_not_forgotten(
     hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path
 ) -> None:
     put(session, folder, tmp_path, "a.txt")
-    hand.click_row("a.txt")
-    hand.press("Return")
-    hand.wait(lambda: lines(opened), what="its application")
-    theirs = write(tmp_path / "put" / "a.txt", "theirs, and longer")
-    with TransferEngine(session) as engine:
-        assert engine.upload([theirs], folder).wait(30)
+    open_copy(hand, opened)
+    put_theirs(session, folder, tmp_path)
     hand.wait(lambda: hand.files.browser.listing.rows[0].size == len("theirs, and longer"), what="their state")
     hand.press("Return")
     hand.wait(lambda: len(lines(opened)) == 2, what="a copy of their state")
@@ -124,13 +132,8 @@ def test_a_file_that_somebody_else_changed_meanwhile_is_not_replaced_unasked(
     hand: Hand, session: Session, folder: str, tmp_path: Path, opened: Path
 ) -> None:
     put(session, folder, tmp_path, "a.txt")
-    hand.click_row("a.txt")
-    hand.press("Return")
-    hand.wait(lambda: lines(opened), what="its application")
-    copy, banner = Path(lines(opened)[0]), hand.app.window.edited_banner
-    write(tmp_path / "put" / "a.txt", "theirs, and longer")
-    with TransferEngine(session) as engine:
-        assert engine.upload([tmp_path / "put" / "a.txt"], folder).wait(30)
+    copy, banner = open_copy(hand, opened), hand.app.window.edited_banner
+    put_theirs(session, folder, tmp_path)
     session.api.move(f"{folder}/a.txt", f"{folder}/renamed.txt")
     copy.write_text("mine")
     hand.wait(lambda: banner.notice is not None, what="the offer")

@@ -111,7 +111,7 @@ def test_a_known_folder_is_shown_at_once_and_then_corrected(
 
 
 def test_a_slow_answer_shows_a_skeleton_and_a_late_one_is_dropped(
-    browsing: Browsing, session: Session, folder: str, settle: Settle
+    bridge: TaskBridge, browsing: Browsing, session: Session, folder: str, settle: Settle
 ) -> None:
     first = session.api.make_folder(f"{folder}/first").node
     second = session.api.make_folder(f"{folder}/second").node
@@ -123,7 +123,7 @@ def test_a_slow_answer_shows_a_skeleton_and_a_late_one_is_dropped(
         browser.go(browsing.folder.child(second, "second"))
     settle(lambda: browser.folder.path == f"{folder}/second" and browser.listing.phase == "ready")
     later = len(browsing.listings)
-    settle(lambda: not browser._bridge.alive())
+    settle(lambda: not bridge.alive())
     assert all(listing.folder.path != f"{folder}/first" for listing in browsing.listings[later:])
 
 
@@ -243,13 +243,18 @@ def test_a_typed_path_to_a_file_shows_its_folder_with_the_file_selected(
     assert browsing.revealed[-1] == (key_of(session.api.stat(f"{folder}/note.txt")),)
 
 
+def folder_names(bridge: TaskBridge, session: Session) -> tuple[FoldersPresenter, dict[NodeKey, list[str]]]:
+    """A presenter of folders, and the names that it has told of each."""
+    told: dict[NodeKey, list[str]] = {}
+    return FoldersPresenter(
+        bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
+    ), told
+
+
 def test_folders_are_read_once_and_kept_up_to_date(
     bridge: TaskBridge, session: Session, folder: str, settle: Settle
 ) -> None:
-    told: dict[NodeKey, list[str]] = {}
-    folders = FoldersPresenter(
-        bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
-    )
+    folders, told = folder_names(bridge, session)
     node = key_of(session.api.stat(folder))
     since = session.info.home.cursor
     session.api.make_folder(f"{folder}/b2")
@@ -269,10 +274,7 @@ def test_folders_are_read_once_and_kept_up_to_date(
 def test_a_folder_that_moves_takes_its_branch_along(
     bridge: TaskBridge, session: Session, folder: str, settle: Settle
 ) -> None:
-    told: dict[NodeKey, list[str]] = {}
-    folders = FoldersPresenter(
-        bridge, session.api, lambda parent, found: told.update({parent: [f.name for f in found]})
-    )
+    folders, told = folder_names(bridge, session)
     session.api.make_folder(f"{folder}/from/moving/inner", parents=True)
     session.api.make_folder(f"{folder}/to")
     session.api.make_folder(f"{folder}/unread")

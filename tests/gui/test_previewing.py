@@ -23,7 +23,7 @@ def test_pictures_and_code_are_previewed_beside_the_list(hand: Hand, tmp_path: P
     hand.wait(lambda: isinstance(pane.shown.block, PictureBlock), what="the picture")
     hand.click_row("code.py")
     hand.wait(lambda: isinstance(pane.shown.block, TextBlock), what="the code")
-    text = hand.views.details.preview._text.text
+    text = hand.previewed
     hand.wait(lambda: "def hello" in text.get("1.0", "end"))
     assert "keyword" in text.tag_names("1.0")
 

@@ -71,7 +71,7 @@ def test_nothing_of_the_toolbar_is_cut_off_in_the_smallest_window(
     for width in (least[0], 700, 730, 850):
         resize(hand, width, 600)
         bar = hand.views.bar
-        for widget in (bar.breadcrumb, bar.upload, hand.app.window.toolbar.settings, *bar.breadcrumb._parts):
+        for widget in (bar.breadcrumb, bar.upload, hand.app.window.toolbar.settings, *bar.breadcrumb.winfo_children()):
             if widget.winfo_ismapped():
                 assert widget.winfo_width() >= min(widget.winfo_reqwidth(), 60), (width, widget)
                 right = widget.winfo_rootx() + widget.winfo_width()

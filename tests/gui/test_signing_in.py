@@ -14,7 +14,7 @@ from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.sign_in_card import SignInCard
 from sfos.gui.signing_in.trust_cards import ChangedKeyCard, TrustCard
 from sfos.protocol import Fingerprint
-from tests.gui.conftest import Hand, resize, sign_in
+from tests.gui.conftest import Hand, keep_box, resize, sign_in
 from tests.support.server_process import ServerProcess
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -32,7 +32,7 @@ def form(signed_out: Hand) -> SignInCard:
 def other_pin(signed_out: Hand, server: ServerProcess) -> Callable[[], bool]:
     """The window knows the server under another key; whether that is still so."""
     address, other = Address.parse(server.address), Fingerprint.of(b"another key")
-    store = TrustStore(signed_out.app._state_dir / "pins.json")
+    store = TrustStore(signed_out.state_dir / "pins.json")
     store.pin(address, other)
 
     def is_kept() -> bool:
@@ -83,7 +83,7 @@ def test_a_server_that_is_not_trusted_is_not_entered(signed_out: Hand, form: Sig
 def test_a_wrong_password_is_told_in_the_form_and_can_be_corrected(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
     type_password(hand, form, "wrong")
-    hand.wait(lambda: "Wrong user name or password" in str(form._problem.cget("text")), what="the reason")
+    hand.wait(lambda: any("Wrong user name or password" in words for words in hand.words(form)), what="the reason")
     assert form.password.instate(["!disabled"])
     hand.press("ctrl+a")
     hand.type("user123")
@@ -97,7 +97,7 @@ def test_a_server_that_does_not_answer_is_told_in_the_form(signed_out: Hand, for
     hand.press("ctrl+a")
     hand.type("127.0.0.1:1")
     type_password(hand, form, "x")
-    hand.wait(lambda: "check that the server runs" in str(form._problem.cget("text")), what="the reason")
+    hand.wait(lambda: any("check that the server runs" in words for words in hand.words(form)), what="the reason")
 
 
 def test_a_changed_key_blocks_and_replacing_it_takes_the_servers_name(
@@ -134,8 +134,8 @@ def test_disconnecting_from_a_changed_key_keeps_the_old_pin(
 
 def test_without_a_keyring_keeping_the_password_is_refused_with_the_reason(signed_out: Hand, form: SignInCard) -> None:
     hand = signed_out
-    hand.wait(lambda: "no keyring" in str(form._keep_why.cget("text")), what="the reason")
-    assert form._keep_box.instate(["disabled"])
+    hand.wait(lambda: any("no keyring" in words for words in hand.words(form)), what="the reason")
+    assert "disabled" in keep_box(hand, form).state()
 
 
 def test_signing_out_returns_to_the_form(fresh_hand: Hand) -> None:

@@ -353,10 +353,10 @@ def test_a_transfer_that_is_asking_when_one_signs_out_is_kept(
         waited.set()
 
     monkeypatch.setattr(files.viewer, "close", close_late)
-    hand.app._leave(logout=True)
+    hand.leave()
     hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
     assert waited.is_set()
-    path = queue_file.file_for(hand.app._state_dir, space.session.address, space.session.user)
+    path = queue_file.file_for(hand.state_dir, space.session.address, space.session.user)
     place = files.browser.folder
     assert queue_file.load(path) == (KeptUpload((os.fsencode(mine),), place.node, place.path),)
     path.unlink()
@@ -382,7 +382,7 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
         60,
         what="a third of it",
     )
-    hand.app._leave(logout=True)
+    hand.leave()
     hand.wait(lambda: not hand.app.bridge.alive(), what="the end of the session")
     partial = [path for path in hand.downloads.iterdir() if path.name != "there.bin"]
     assert partial, "what was fetched stays for the next time"
@@ -396,6 +396,6 @@ def test_a_download_and_an_upload_go_on_in_the_next_window_and_nothing_is_fetche
     assert (hand.downloads / "there.bin").read_bytes() == content
     assert [path.name for path in hand.downloads.iterdir()] == ["there.bin"]
     assert sorted(entry.name for entry in session.api.list_folder(folder)) == ["mine.bin", "there.bin"]
-    kept = queue_file.file_for(hand.app._state_dir, hand.space.session.address, hand.space.session.user)
+    kept = queue_file.file_for(hand.state_dir, hand.space.session.address, hand.space.session.user)
     hand.wait(lambda: not kept.exists(), what="the end of the file")
     hand.go(folder)

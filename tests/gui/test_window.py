@@ -20,8 +20,8 @@ def test_theme_and_panes_are_remembered(hand: Hand) -> None:
     hand.app.window.offers.run(DETAILS_PANE)
     assert hand.app.theme.mode == "dark"
     assert not hand.app.window.aside_shown
-    hand.wait(lambda: not choices.load(hand.app._state_dir).details, what="the choices on the disk")
-    assert choices.load(hand.app._state_dir).theme == "dark"
+    hand.wait(lambda: not choices.load(hand.state_dir).details, what="the choices on the disk")
+    assert choices.load(hand.state_dir).theme == "dark"
     hand.app.window.offers.run(DETAILS_PANE)
 
 

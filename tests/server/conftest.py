@@ -14,7 +14,10 @@ from sfos.programs import certificate as generate_certificate
 from sfos.protocol import MIN_ITERATIONS, LoginFinishReply, Role, make_verifier
 from sfos.server.app import Server
 from sfos.server.audit.reading import strangers_file
+from sfos.server.front.gate import Gate
+from sfos.server.front.listener import Listener
 from sfos.server.identity.credential_file import CredentialFile
+from sfos.server.net.tls_reload import CurrentIdentity
 from tests.support.wire_peer import WirePeer
 
 PASSWORDS = {"alice": "correct horse battery", "bob": "tr0ub4dor and three", "root": "an administrator's own"}
@@ -92,6 +95,24 @@ class Running:
     @property
     def accounts(self) -> CredentialFile:
         return self.server.services.accounts
+
+    # Where no public way leads: how full it is, what has come, and its certificate.
+
+    @property
+    def listener(self) -> Listener:
+        return self.server._listener
+
+    @property
+    def gate(self) -> Gate:
+        return self.listener._gate
+
+    def bytes_read(self) -> int:
+        """How many bytes have come over the connections that there are."""
+        return sum(connection._stream.bytes_in for connection in self.listener.connections())
+
+    @property
+    def identity(self) -> CurrentIdentity:
+        return self.server._identity
 
 
 Serve = Callable[..., Running]

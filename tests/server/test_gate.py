@@ -86,6 +86,26 @@ def test_nobody_gives_way_to_an_address_that_has_more() -> None:
     assert not slow.gave_way, "the first bytes of a slow line may be late"
 
 
+def test_a_silent_crowd_that_always_comes_again_keeps_nobody_out_though_all_of_it_has_only_just_come() -> None:
+    house = House(unauthenticated=32)
+    crowd = [house.enter(f"crowd {number}") for number in range(48)]
+    assert house.gate.beyond == 16
+    welcome = house.enter("a newcomer", spoken=True)
+    assert not welcome.beyond
+    assert [slot.gave_way for slot in crowd] == [True] + 47 * [False]
+    for number in range(100):
+        house.enter(f"more of the crowd {number}")
+    assert not welcome.gave_way, "who speaks is no longer silent"
+    assert (house.gate.unauthenticated, house.gate.beyond, house.gate.refused) == (32, 16, 0)
+
+
+def test_from_an_address_whose_own_silence_has_all_its_places_one_gets_in_too() -> None:
+    house = House(unauthenticated=32)
+    crowd = [house.enter("office") for _ in range(18)]
+    assert not house.enter("office", spoken=True).gave_way
+    assert sum(slot.gave_way for slot in crowd) == 1
+
+
 def test_who_is_signing_in_is_preferred_to_silence_as_long_as_that_takes() -> None:
     house = House(unauthenticated=4)
     busy = [house.enter(group, spoken=True) for group in "abc"]
@@ -273,7 +293,4 @@ def test_whatever_happens_no_limit_is_passed_and_all_counts_return_to_nothing(st
         if not slot.gave_way:
             slot.leave()
     assert (gate.total, gate.unauthenticated, gate.beyond) == (0, 0, 0)
-    assert not gate._of
-    assert not gate._strangers_of
-    assert not gate._members
-    assert gate._leaving == 0
+    assert gate.remembered == 0

@@ -184,7 +184,7 @@ def test_who_signs_in_has_a_line_though_strangers_have_used_theirs_up(
     undo = logs.configure(logging_settings)
     try:
         server = serve()
-        lines = server.server._listener._around.lines
+        lines = server.listener._around.lines
         while lines.take() is not None:
             pass
         for _ in range(5):

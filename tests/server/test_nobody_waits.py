@@ -17,6 +17,7 @@ from sfos.protocol import (
     CommitItem,
     CopyRequest,
     ListRequest,
+    LoginFinishReply,
     MakeFolderRequest,
     NotFound,
     Ref,
@@ -78,13 +79,24 @@ def make_tree(peer: WirePeer) -> None:
     peer.call(*pack_commit(os.urandom(16), items, []))
 
 
+@contextmanager
+def copying(
+    server: Running, writing: threading.Event, peer: WirePeer, login: LoginFinishReply
+) -> Iterator[CopyRequest]:
+    """The tree is being copied, which has begun to write, and waits while the block lasts."""
+    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
+    writing.clear()
+    with held_catalog(server, login.session.home.space):
+        peer.send(request)
+        assert writing.wait(10)
+        yield request
+
+
 def begins(server: Running, wait_until: WaitUntil, send: Callable[[], object]) -> None:
     """Return once a request has been read."""
-    before = sum(connection._stream.bytes_in for connection in server.server._listener.connections())
+    before = server.bytes_read()
     send()
-    wait_until(
-        lambda: sum(connection._stream.bytes_in for connection in server.server._listener.connections()) > before
-    )
+    wait_until(lambda: server.bytes_read() > before)
 
 
 def test_what_only_reads_stops_when_its_peer_has_gone(
@@ -126,11 +138,7 @@ def test_what_has_begun_to_write_ends_though_its_peer_has_gone_and_its_reply_is_
     peer, login = server.login()
     other = server.attached(peer)
     make_tree(peer)
-    writing.clear()
-    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
-    with held_catalog(server, login.session.home.space):
-        peer.send(request)
-        assert writing.wait(10)
+    with copying(server, writing, peer, login) as request:
         peer.reset()
     wait_until(lambda: server.server.connections() == 1)
     assert exists(other, f"/copied/{FILES - 1}")
@@ -143,11 +151,7 @@ def test_a_barred_account_undoes_what_has_begun_to_write(
 ) -> None:
     peer, login = server.login()
     make_tree(peer)
-    writing.clear()
-    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
-    with held_catalog(server, login.session.home.space):
-        peer.send(request)
-        assert writing.wait(10)
+    with copying(server, writing, peer, login):
         server.accounts.set_disabled("alice", True)
         services = server.server.services
         services.sessions.sweep(services.accounts.find_id)
@@ -162,12 +166,8 @@ def test_a_stopping_server_undoes_what_takes_long_and_answers(
 ) -> None:
     peer, login = server.login()
     make_tree(peer)
-    writing.clear()
     stopping = server.server._stopping
-    request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
-    with held_catalog(server, login.session.home.space):
-        peer.send(request)
-        assert writing.wait(10)
+    with copying(server, writing, peer, login):
         stopping.set()
     with pytest.raises(ServerStopping):
         raise_for_error(peer.receive()[0])

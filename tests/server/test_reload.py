@@ -65,7 +65,7 @@ def test_renewed_files_are_taken_without_being_told(server: Running, home: Path,
 
 
 def test_a_key_and_a_certificate_that_come_one_after_the_other_are_taken_together(server: Running, home: Path) -> None:
-    identity = server.server._identity
+    identity = server.identity
     before = shown_to_a_newcomer(server.server.address)
     old = (home / "secrets" / "certificate.pem").read_bytes()
     new = renew(home, new_key=True)
@@ -111,7 +111,7 @@ def test_a_key_of_another_certificate_is_refused_and_said_once(
     secret = home / "secrets"
     certificate.issue(home / "other.pem", secret / "private_key.pem", [], new_key=True)
     for _ in range(5):
-        server.server._identity.look()
+        server.identity.look()
     assert shown_to_a_newcomer(server.server.address) == before
     assert sum("do not belong together" in record.getMessage() for record in caplog.records) == 1
 
@@ -121,7 +121,7 @@ def test_a_key_of_another_certificate_is_refused_and_said_once(
 def test_files_that_the_system_does_not_let_be_read_are_taken_at_the_next_look_and_said_once(
     server: Running, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:
-    identity = server.server._identity
+    identity = server.identity
 
     def fail(path: Path) -> NoReturn:
         raise OSError(code, os.strerror(code), str(path))
@@ -143,7 +143,7 @@ def test_a_certificate_that_ends_soon_is_warned_of_once_a_day(
     home: Path, serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     renew(home, days=3)
-    identity = serve().server._identity
+    identity = serve().identity
     for _ in range(3):
         identity.look()
     assert sum("renew it" in record.getMessage() for record in caplog.records) == 1

@@ -101,8 +101,7 @@ def test_a_command_that_runs_when_the_server_stops_is_answered(
 
 
 def bytes_read(server: Running) -> int:
-    (connection,) = server.server._listener.connections()
-    return connection._stream.bytes_in
+    return server.bytes_read()
 
 
 def listens(address: tuple[str, int]) -> bool:

@@ -169,7 +169,7 @@ def test_no_statement_is_put_together_from_what_came_from_outside() -> None:
 
 def test_connections_are_counted_before_their_handshake(serve: Serve, wait_until: Wait) -> None:
     server = serve({"server.max_unauthenticated": "4"})
-    gate = server.server._listener._gate
+    gate = server.gate
     silent = [server.connect(handshake=False) for _ in range(4)]
     wait_until(lambda: (gate.unauthenticated, gate.beyond) == (2, 2))
     for peer in silent:

@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 
 from sfos import config, protocol
+from sfos.programs.printing import example_toml
 from sfos.startup.settings import allowed_values, keys_of, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -221,7 +222,7 @@ def test_a_configuration_cannot_be_changed(tmp_path: Path) -> None:
 
 def test_the_example_file_is_what_the_code_says() -> None:
     example = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-    assert example == config.example_toml(), "python config.py --example > config.example.toml"
+    assert example == example_toml(), "python config.py --example > config.example.toml"
 
 
 def test_the_example_changes_nothing_as_it_is_and_is_valid_with_every_line_uncommented(tmp_path: Path) -> None:
@@ -271,7 +272,7 @@ def test_a_python_without_the_dependencies_is_told_in_one_line(script: str) -> N
 def test_the_module_prints_the_example() -> None:
     command = [sys.executable, str(ROOT / "config.py"), "--example"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert run.stdout == config.example_toml()
+    assert run.stdout == example_toml()
 
 
 def test_the_module_prints_every_setting_its_value_and_where_it_comes_from(tmp_path: Path) -> None:

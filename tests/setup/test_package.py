@@ -182,3 +182,19 @@ def test_the_window_opens(installed: Path, tmp_path: Path) -> None:
         finally:
             window.terminate()
             window.wait(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_installed_program_without_its_libraries_names_what_installs_them(
+    installed: Path, program: str, tmp_path: Path
+) -> None:
+    (libraries,) = installed.parent.glob("lib/*/site-packages/libraries.pth")
+    content = libraries.read_text()
+    libraries.write_text("")
+    try:
+        done = run(installed / program, "--version", cwd=tmp_path)
+    finally:
+        libraries.write_text(content)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "is not installed for" in done.stderr and "run.sh" not in done.stderr
+    assert "-m pip install 'secure-file-orchestration[desktop]' installs all" in done.stderr

@@ -20,7 +20,7 @@ from sfos.server.vault.master import MasterKey
 from tests.storage.clock import Clock
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
-from tests.support.small_disk import fill, free_bytes, needs_a_small_disk, small_disk
+from tests.support.small_disk import fill, free_bytes, needs_a_small_disk, registry_on, small_disk
 
 MIB = 2**20
 
@@ -102,16 +102,7 @@ def reopen(disk: Path, master: MasterKey, clock: Clock) -> Iterator[Callable[[],
     opened: list[SpaceRegistry] = []
 
     def make() -> SpaceRegistry:
-        reserve = Reserve(disk / "reserve", 8 * MIB)
-        registry = SpaceRegistry(
-            disk / "server_storage",
-            disk / "temp",
-            master,
-            limits=StoreLimits(free_floor_bytes=0),
-            now_ms=clock,
-            reserve=reserve,
-        )
-        reserve.prepare()
+        registry = registry_on(disk, master, clock, 8 * MIB)
         opened.append(registry)
         return registry
 

@@ -23,7 +23,7 @@ from sfos.server.home import open_spaces
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.spaces.operations.context import Caller
 from sfos.server.spaces.operations.uploads import store_pieces
-from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.spaces.registry import SpaceRegistry, wall_clock_ms
 from tests.storage.desk import Desk
 
 pytestmark = [pytest.mark.leaves_damage, pytest.mark.allows_errors("damage is logged")]
@@ -61,8 +61,9 @@ class Home:
                 (self.space / (name + suffix)).unlink(missing_ok=True)
             shutil.copy(self.older / name, self.space / name)
 
-    def open(self) -> SpaceRegistry:
-        return open_spaces(config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=self.path))
+    def open(self, now_ms: Callable[[], int] = wall_clock_ms) -> SpaceRegistry:
+        loaded = config.load(environ={"SFOS_STORAGE_FREE_SPACE_FLOOR_BYTES": "0"}, home=self.path)
+        return open_spaces(loaded, now_ms=now_ms)
 
 
 @pytest.fixture
@@ -192,10 +193,8 @@ def test_an_old_catalog_put_back_with_its_head_under_the_chunks_of_a_moment_is_p
 def test_what_uploads_that_were_cut_off_have_left_long_before_says_nothing_of_the_catalog(
     verify: Verify, home: Home
 ) -> None:
-    with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
-        clock = [context.now_ms() - 7_200_000]
-        for store in context.store._stores.values():  # type: ignore[attr-defined]
-            store._now_ms = lambda: clock[0]
+    clock = [wall_clock_ms() - 7_200_000]
+    with closing(home.open(lambda: clock[0])) as registry, registry.inspect(home.space_id) as context:
         for data in (b"one", b"two"):
             store_pieces(context, Caller("u1", None), {chunk_id(context.keys.chunk_id, data): memoryview(data)})
             clock[0] += 600_000
@@ -295,12 +294,12 @@ def test_no_location_of_the_newer_file_is_given_out_again(home: Home, opened_bef
     if opened_before:
         with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
             assert context.faults
-    with closing(home.open()) as registry, registry.inspect(home.space_id) as context:
+    with closing(home.open(lambda: 1_000)) as registry, registry.inspect(home.space_id) as context:
         assert bool(context.faults) != opened_before
-        small = context.store._stores["small"]  # type: ignore[attr-defined]
-        small._now_ms = lambda: 1_000
-        (location,) = small.insert([(bytearray(32), bytearray(10))])
-    assert int(location) > highest
+        batch = context.store.batch()
+        batch.add(bytes(32), memoryview(bytes(10)))
+        (location,) = batch.finish()
+    assert int(location.removeprefix("small:")) > highest
 
 
 def test_a_look_beside_a_server_at_work_takes_nothing_for_lost(home: Home) -> None:

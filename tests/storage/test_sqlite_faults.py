@@ -15,6 +15,7 @@ import pytest
 
 from sfos.protocol import ServerBusy, ServerFault, StorageFailed, StorageFull
 from sfos.server.catalog import engine
+from sfos.server.catalog.engine import Catalog
 from sfos.server.disk import sqlite
 from sfos.server.spaces.operations.context import SpaceContext, StoreLimits
 from sfos.server.spaces.registry import SpaceRegistry
@@ -22,6 +23,11 @@ from sfos.server.spaces.space import Space
 from tests.storage.conftest import SPACE_ID
 from tests.storage.desk import Desk
 from tests.support.leaks import open_descriptors
+
+
+def catalog_of(space: Space) -> Catalog:
+    """The very one that the space works with, and its connections."""
+    return space._context.catalog
 
 
 @pytest.fixture
@@ -45,7 +51,7 @@ def test_a_full_disk_under_the_catalog_changes_nothing_and_later_all_works(desk:
     desk.put("/a", b"x")
 
     def limit(pages: int) -> None:
-        with space._context.catalog.read() as tx:  # on the one connection that a single thread uses
+        with catalog_of(space).read() as tx:  # on the one connection that a single thread uses
             tx.execute(f"PRAGMA max_page_count = {pages}")
 
     limit(1)  # SQLite never goes below what is there
@@ -129,7 +135,7 @@ def test_a_quota_met_under_the_small_chunks_refuses_the_request_and_stops_nothin
 def test_a_write_that_failed_for_another_reason_is_refused_and_stops_nothing_either(desk: Desk, space: Space) -> None:
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
-    with pytest.raises(StorageFailed), space._context.catalog.write():
+    with pytest.raises(StorageFailed), catalog_of(space).write():
         raise error
     desk.put("/b", b"y")
 
@@ -138,7 +144,7 @@ def test_a_write_that_failed_for_another_reason_is_refused_and_stops_nothing_eit
 @pytest.mark.allows_errors("the failing disk is logged")
 def test_after_a_failed_fsync_the_catalog_takes_no_more_writes(desk: Desk, space: Space, code: str) -> None:
     desk.put("/a", b"x")
-    catalog = space._context.catalog
+    catalog = catalog_of(space)
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = getattr(sqlite3, code)
     with pytest.raises(StorageFailed), catalog.write():
@@ -155,7 +161,7 @@ def test_after_a_failed_fsync_nobody_in_the_process_writes_who_opens_the_catalog
     desk.put("/a", b"x")
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
-    with pytest.raises(StorageFailed), space._context.catalog.write():
+    with pytest.raises(StorageFailed), catalog_of(space).write():
         raise error
     with registry.inspect(SPACE_ID) as opened:
         with pytest.raises(StorageFailed), opened.catalog.write():
@@ -247,36 +253,38 @@ def test_readers_that_all_read_within_their_own_reading_wait_for_nobody_for_ever
     assert not any(one.is_alive() for one in crowd)
 
 
-@pytest.mark.allows_errors("what cannot be opened is logged")
 @pytest.mark.parametrize("error", [MemoryError(), sqlite3.OperationalError("unable to open database file")])
 def test_who_waits_for_a_connection_gets_one_when_those_of_others_could_not_be_made(
-    context: SpaceContext, monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    with closing(engine.Catalog(context.catalog.path, context.catalog.space)) as catalog:
-        pool = catalog._pool
-        monkeypatch.setattr(sqlite, "_SOON_S", 3_600.0)
-        connect, all_here, let_go = pool._connect, threading.Barrier(17), threading.Event()
+    monkeypatch.setattr(sqlite, "_SOON_S", 3_600.0)
+    all_here, let_go, works = threading.Barrier(17), threading.Event(), threading.Event()
 
-        def fail() -> sqlite3.Connection:
-            all_here.wait()
-            let_go.wait()
-            raise error
+    def connect() -> sqlite3.Connection:
+        if works.is_set():
+            return sqlite3.connect(tmp_path / "database", check_same_thread=False)
+        all_here.wait()
+        let_go.wait()
+        raise error
+
+    with closing(sqlite.ConnectionPool(connect, kept=2, most=16)) as pool:
 
         def read(found: list[object]) -> None:
             try:
-                with catalog.read() as tx:
-                    found += tx.execute("SELECT 1")
-            except (MemoryError, StorageFailed) as failure:
+                lent = pool.lend(may_wait=True)
+            except (MemoryError, sqlite3.Error) as failure:
                 found.append(failure)
+            else:
+                found += lent.cursor.execute("SELECT 1")
+                pool.give_back(lent)
 
-        pool._connect = fail
         early: list[object] = []
         late: list[object] = []
         crowd = [threading.Thread(target=read, args=(early,), daemon=True) for _ in range(16)]
         for one in crowd:
             one.start()
         all_here.wait()
-        pool._connect = connect
+        works.set()
         waiting = threading.Thread(target=read, args=(late,), daemon=True)
         waiting.start()
         let_go.set()

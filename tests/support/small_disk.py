@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from sfos.server.disk.reserve import Reserve
+from sfos.server.spaces.operations.context import StoreLimits
+from sfos.server.spaces.registry import SpaceRegistry
+from sfos.server.vault.master import MasterKey
+from tests.storage.clock import Clock
+
 MAY_MOUNT = sys.platform == "linux" and os.geteuid() == 0
 needs_a_small_disk = pytest.mark.skipif(not MAY_MOUNT, reason="only on Linux as root, who may mount a small disk")
 
@@ -26,6 +32,22 @@ def small_disk(path: Path, size_bytes: int) -> Iterator[Path]:
         yield path
     finally:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def registry_on(disk: Path, key: MasterKey, clock: Clock, reserve_bytes: int) -> SpaceRegistry:
+    """The spaces on that disk, with a reserve and no other floor, as a server that has been started anew opens them."""
+    reserve = Reserve(disk / "reserve", reserve_bytes)
+    registry = SpaceRegistry(
+        disk / "server_storage",
+        disk / "temp",
+        key,
+        limits=StoreLimits(free_floor_bytes=0),
+        now_ms=clock,
+        sync_threads=1,
+        reserve=reserve,
+    )
+    reserve.prepare()
+    return registry
 
 
 def fill(disk: Path, name: str = "filled by something else") -> None:

@@ -10,8 +10,6 @@ from typing import Any, Self
 from OpenSSL import SSL
 
 from sfos.protocol import (
-    EXPORTER_LABEL,
-    EXPORTER_LENGTH,
     MAX_BODY,
     MAX_HEADER,
     VERSION,
@@ -36,6 +34,7 @@ from sfos.protocol import (
     decode_result,
     encode_frame,
     encode_request,
+    exporter_of,
     raise_for_error,
     reply_type,
 )
@@ -131,11 +130,20 @@ class WirePeer:
         except (SSL.Error, OSError):
             return
 
+    def is_cut(self) -> bool:
+        """Whether the connection has ended. Does not wait; what has come meanwhile is lost, and so is TLS."""
+        try:
+            return self.sock.recv(_RECORD, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     # What clients do
 
     @property
     def exporter(self) -> bytes:
-        return self.tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+        return exporter_of(self.tls.export_keying_material)
 
     def hello(self, version: int = VERSION) -> HelloReply:
         reply: HelloReply = self.call(HelloRequest(version=version, client="a test"))[0]

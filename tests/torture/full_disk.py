@@ -9,7 +9,6 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from sfos.protocol import QuotaExceeded, SfosError, StorageFull
-from sfos.server.disk.reserve import Reserve
 from sfos.server.maintenance.expire import expire_history
 from sfos.server.maintenance.gc import collect_garbage
 from sfos.server.maintenance.verify import verify_space
@@ -20,7 +19,7 @@ from sfos.server.vault.master import MasterKey
 from tests.storage.clock import Clock
 from tests.storage.crashing import SPACE_ID
 from tests.storage.desk import Desk
-from tests.support.small_disk import MAY_MOUNT, fill, small_disk
+from tests.support.small_disk import MAY_MOUNT, fill, registry_on, small_disk
 from tests.torture.scenario import Context, Figures, Scenario
 
 DISK_BYTES = 16 * 2**20
@@ -132,7 +131,7 @@ def suffer(context: Context, disk: Path, key: MasterKey, pages: int, *, restarte
     Raises: AssertionError, SfosError.
     """
     clock, tree = Clock(), dict[str, bytes | None]()
-    with closing(_open(disk, key, clock)) as registry, registry.lease(SPACE_ID) as space:
+    with closing(registry_on(disk, key, clock, RESERVE_BYTES)) as registry, registry.lease(SPACE_ID) as space:
         work = Work(context, Desk(space), tree)
         for _ in range(STEPS // 2):
             work.step()
@@ -141,7 +140,7 @@ def suffer(context: Context, disk: Path, key: MasterKey, pages: int, *, restarte
             _session(context, registry, space, tree)
     if restarted:
         _leave(disk, pages)
-    with closing(_open(disk, key, clock)) as registry, registry.lease(SPACE_ID) as space:
+    with closing(registry_on(disk, key, clock, RESERVE_BYTES)) as registry, registry.lease(SPACE_ID) as space:
         if restarted:
             _session(context, registry, space, tree)
         desk = Desk(space)
@@ -175,21 +174,6 @@ def _session(context: Context, registry: SpaceRegistry, space: Space, tree: Tree
     with registry.inspect(SPACE_ID) as opened:
         collect_garbage(opened, 3_600_000)
     check_space(registry, desk, tree)
-
-
-def _open(disk: Path, key: MasterKey, clock: Clock) -> SpaceRegistry:
-    reserve = Reserve(disk / "reserve", RESERVE_BYTES)
-    registry = SpaceRegistry(
-        disk / "storage",
-        disk / "temp",
-        key,
-        limits=StoreLimits(free_floor_bytes=0),
-        now_ms=clock,
-        sync_threads=1,
-        reserve=reserve,
-    )
-    reserve.prepare()
-    return registry
 
 
 def _leave(disk: Path, pages: int) -> None:

@@ -105,7 +105,7 @@ _SLOW: tuple[Scenario, ...] = (
     Scenario(
         name="strangers",
         promise="No crowd of strangers, and no greedy user, keeps anybody out or pushes them out of the audit log.",
-        figure="200 sign-ins beside five kinds of crowds, each within 10 s",
+        figure="200 sign-ins beside six kinds of crowds, each within 10 s",
         run=strangers,
         goal={"sign-ins beside a crowd": 200},
         share=1.5,

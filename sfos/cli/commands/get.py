@@ -34,7 +34,9 @@ As with cp: into a folder that is there, or under the new name that you give.
   get /docs/a.txt -          to standard output, as cat does
 Nothing of yours is replaced unless you say so: on a terminal you are asked, else the file is left as it is and the
 command fails with exit code 5. A file appears under its name when all of it has arrived and its hash is right. After
-an interruption what came of a large one lies beside it, as .sfos-….part: the same command goes on from there.
+an interruption what came of a large one lies beside it, as .sfos-….part: the same command goes on from there. A folder
+that got a new name (get -r /docs papers) is there from then on, and the same command gets /docs into it; what brings it
+up to date is get -r /docs/. papers.
 """
 
 _STANDARD_OUTPUT = "-"

@@ -16,7 +16,7 @@ from sfos.cli.files.transfer_options import CHECKSUM, ELSEWHERE, STANDARD_INPUT,
 from sfos.cli.front.command import SessionCommand, Subject
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
-from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
+from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside, nesting_note
 from sfos.cli.front.shell import Shell, StreamClosed
 from sfos.client.errors import LocalAccess, LocalFileError
 from sfos.client.local.chunking import explain_os_error
@@ -35,7 +35,8 @@ As with cp: into a folder that is there, or under the new name that you give.
   put -r photos/. /album     what is in it, into /album
   … | put - /log.txt         what comes from standard input
 What is there already is replaced (its history keeps it); what is equal is not sent again, so that running the same
-command after an interruption goes on where it stopped.
+command after an interruption goes on where it stopped. Only a folder that got a new name (put -r photos /album) is
+there from then on, and the same command puts photos into it; what brings it up to date is put -r photos/. /album.
 """
 
 _PIECE_BYTES = 1024 * 1024
@@ -98,6 +99,8 @@ def run(session: Session, shell: Shell, options: PutOptions) -> int:
         rules.append(Source("", is_folder=False))
     standing, folder = _look_there(session.api, destination)
     inside = goes_inside(rules, destination_text, standing, as_folder=destination.as_folder) or sources[0].contents
+    if folder is not None and inside and len(texts) == 1 and not sources[0].contents and sources[0].is_folder:
+        _note_nesting(session.api, shell, sources[0], destination_text, folder)
     paths = _paths(sources, failures)
     if not paths:
         if inside:
@@ -119,6 +122,21 @@ def run(session: Session, shell: Shell, options: PutOptions) -> int:
             SAME_AGAIN if inside or not sources[0].is_folder else going_on_with(sources[0].text),
         )
     return failures.exit_code
+
+
+def _note_nesting(api: Api, shell: Shell, source: LocalSource, destination: str, folder: Entry) -> None:
+    if not destination.strip("/"):
+        return
+    from sfos.client.listing import Detail
+
+    (listing,) = api.list_folders([folder], Detail.NAMES)
+    try:
+        inside = [path.name for path in source.path.iterdir() if path.name.isprintable()]
+    except OSError:  # the upload says so
+        return
+    note = nesting_note(source.text, destination, inside, listing.names, source.path.name)
+    if note is not None:
+        shell.note(note)
 
 
 def _into(destination: RemotePath, standing: Standing, folder: Entry | None, *, inside: bool) -> Entry | str:

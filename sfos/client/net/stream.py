@@ -23,13 +23,12 @@ from sfos.client.net.tls import SSL
 from sfos.client.net.trust import ServerKey, read_certificate
 from sfos.client.options import ConnectionOptions
 from sfos.protocol import (
-    EXPORTER_LABEL,
-    EXPORTER_LENGTH,
     MAX_HEADER_BEFORE_LOGIN,
     Buffer,
     Frame,
     FrameDecoder,
     LocalProtocolError,
+    exporter_of,
 )
 
 _log = logging.getLogger(__name__)
@@ -62,6 +61,16 @@ def _client_context() -> SSL.Context:
         if _context is None:
             _context = _make_context()
         return _context
+
+
+def _no_handshake(error: Exception) -> str:
+    why = explain(error)
+    if isinstance(error, SSL.SysCallError | SSL.ZeroReturnError | OSError) or "unexpected eof" in why:
+        return (
+            f"The connection was cut before it was encrypted ({why}): the server has just ended, or what answers there"
+            " is not a server of this kind. Try again."
+        )
+    return f"Something answers, but not a server of this kind: the encrypted connection cannot be made ({why})."
 
 
 class FrameStream:
@@ -110,11 +119,7 @@ class FrameStream:
             certificate = self._tls.get_peer_certificate()
         except (SSL.Error, OSError, UnicodeError) as error:
             self._failed = True
-            raise ServerUnreachable(
-                "Something answers, but not a server of this kind: the encrypted connection cannot be made"
-                f" ({explain(error)}).",
-                subject=str(self.address),
-            ) from error
+            raise ServerUnreachable(_no_handshake(error), subject=str(self.address)) from error
         if certificate is None:
             raise ServerUnreachable("The server showed no certificate.", subject=str(self.address))
         self._key = read_certificate(certificate)
@@ -128,7 +133,7 @@ class FrameStream:
     @property
     def exporter(self) -> bytes:
         """The secret of this very TLS session that both ends can compute (RFC 9266, 32 bytes)."""
-        return self._tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+        return exporter_of(self._tls.export_keying_material)
 
     @property
     def usable(self) -> bool:

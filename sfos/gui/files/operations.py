@@ -6,7 +6,7 @@ Of many things one after the other is changed, which shows how far it is and can
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -110,6 +110,16 @@ class _Steps:
         """Whether somebody stopped it."""
         return self._stopped.is_set()
 
+    def parts(self, entries: Sequence[Entry], outcome: _Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
+        """So many of `entries` after each other, one part a step, until it is stopped; `outcome` hears of the rest."""
+        for start in range(0, len(entries), at_once):
+            if self.stopped:
+                outcome.left = len(entries) - start
+                return
+            part = entries[start : start + at_once]
+            yield part
+            self.reached = start + len(part)
+
 
 class OperationsPresenter:
     """Runs one change at a time in a thread; `on_done(nodes)` names what should then be selected, if anything."""
@@ -167,11 +177,7 @@ class OperationsPresenter:
 
     def _delete_all(self, entries: Sequence[Entry], steps: _Steps) -> _Outcome:
         outcome = _Outcome()
-        for start in range(0, len(entries), DELETED_AT_ONCE):
-            part = entries[start : start + DELETED_AT_ONCE]
-            if steps.stopped:
-                outcome.left = len(entries) - start
-                break
+        for part in steps.parts(entries, outcome, DELETED_AT_ONCE):
             items = [
                 # A folder's revision does not tell of what is inside, and may change by a rename alone.
                 DeleteItem(ref=ref_to(key_of(e)), if_revision=e.revision if e.kind != "folder" else None)
@@ -180,14 +186,13 @@ class OperationsPresenter:
             try:
                 results = self._api.delete(items)
             except SfosError as error:
-                outcome.failed += [(entry, error) for entry in entries[start:]]
+                outcome.failed += [(entry, error) for entry in entries[steps.reached :]]
                 break
             for entry, result in zip(part, results, strict=True):
                 if result.error is None:
                     outcome.done.append(entry)
                 else:
                     outcome.failed.append((entry, from_info(result.error)))
-            steps.reached = start + len(part)
         return outcome
 
     def _deleted(self, entries: Sequence[Entry], outcome: _Outcome) -> None:
@@ -228,24 +233,9 @@ class OperationsPresenter:
         self, verb: Verb, entries: Sequence[Entry], folder: FolderPath, *, then_select: bool = False
     ) -> None:  # fmt: skip
         """Move or copy `entries` into `folder`; a copy beside its original gets a number."""
-
-        def work(steps: _Steps) -> _Outcome:
-            outcome = _Outcome()
-            for index, entry in enumerate(entries):
-                if steps.stopped:
-                    outcome.left = len(entries) - index
-                    break
-                try:
-                    outcome.nodes.append(self._put_one(verb, entry, folder.key))
-                    outcome.done.append(entry)
-                except SfosError as error:  # each item has its own fate; all are reported below
-                    outcome.failed.append((entry, error))
-                steps.reached = index + 1
-            return outcome
-
         what = named(entries)
         self._run(
-            work,
+            lambda steps: _each(entries, steps, lambda entry: self._put_one(verb, entry, folder.key)),
             lambda outcome: self._put(verb, folder, outcome, then_select=then_select),
             _PRESENT[verb] if len(entries) > 1 else f"{_PRESENT[verb]} {what}", f"{what}: not {_PAST[verb]}",
             len(entries),
@@ -280,20 +270,9 @@ class OperationsPresenter:
     def _put_back(self, entries: Sequence[Entry]) -> None:
         """Give `entries`, as they were, their places and names back."""
 
-        def work(steps: _Steps) -> _Outcome:
-            outcome = _Outcome()
-            for index, entry in enumerate(entries):
-                if steps.stopped:
-                    outcome.left = len(entries) - index
-                    break
-                try:
-                    target = in_folder(parent_of(entry), entry.name)
-                    outcome.nodes.append(key_of_reply(self._api.move(ref_to(key_of(entry)), target)))
-                    outcome.done.append(entry)
-                except SfosError as error:
-                    outcome.failed.append((entry, error))
-                steps.reached = index + 1
-            return outcome
+        def back(entry: Entry) -> NodeKey:
+            target = in_folder(parent_of(entry), entry.name)
+            return key_of_reply(self._api.move(ref_to(key_of(entry)), target))
 
         def done(outcome: _Outcome) -> None:
             if outcome.failed or outcome.left:
@@ -305,7 +284,10 @@ class OperationsPresenter:
                 self._done(f"{what} {_were(count)} put back.", outcome.nodes)
 
         what = named(entries)
-        self._run(work, done, f"Putting {what} back", f"{what}: not put back", len(entries))
+        self._run(
+            lambda steps: _each(entries, steps, back),
+            done, f"Putting {what} back", f"{what}: not put back", len(entries),
+        )  # fmt: skip
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -383,6 +365,18 @@ class OperationsPresenter:
     def _failed(self, what: str, error: Exception) -> None:
         self._on_notice(Notice(f"{what}: {_reason(error)}", "error"))
         self._on_done(())
+
+
+def _each(entries: Sequence[Entry], steps: _Steps, change: Callable[[Entry], NodeKey]) -> _Outcome:
+    """Change one after the other. Each has a fate of its own; all are reported."""
+    outcome = _Outcome()
+    for (entry,) in steps.parts(entries, outcome, 1):
+        try:
+            outcome.nodes.append(change(entry))
+            outcome.done.append(entry)
+        except SfosError as error:
+            outcome.failed.append((entry, error))
+    return outcome
 
 
 def _reason(error: Exception) -> str:

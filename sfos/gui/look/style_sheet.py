@@ -206,42 +206,13 @@ class StyleSheet:
                 sticky="nsew",
             )
             style.layout(styles.ENTRY, _nested(element, "Entry.padding", "Entry.textarea"))
-        style.configure(
-            styles.ENTRY,
-            background=p.surface,
-            fieldbackground=p.field,
-            foreground=p.text,
-            insertcolor=p.text,
-            insertwidth=max(1, self._px(1)),
-            selectbackground=p.selection,
-            selectforeground=p.text,
-            padding=(self._px(8), self._px(6)),
-        )
+        self._entry(style, styles.ENTRY, p, background=p.surface, padding=(8, 6))
         style.map(styles.ENTRY, foreground=[("disabled", p.disabled)])
         # As high as a row of a list, over which it lies.
         style.layout(styles.ROW_ENTRY, _nested(element, "Entry.padding", "Entry.textarea"))
-        style.configure(
-            styles.ROW_ENTRY,
-            background=p.surface,
-            fieldbackground=p.field,
-            foreground=p.text,
-            insertcolor=p.text,
-            insertwidth=max(1, self._px(1)),
-            selectbackground=p.selection,
-            selectforeground=p.text,
-            padding=(self._px(6), self._px(1)),
-        )
+        self._entry(style, styles.ROW_ENTRY, p, background=p.surface, padding=(6, 1))
         style.layout(styles.BARE_ENTRY, _nested("Entry.padding", "Entry.textarea"))
-        style.configure(
-            styles.BARE_ENTRY,
-            background=p.field,
-            fieldbackground=p.field,
-            foreground=p.text,
-            insertcolor=p.text,
-            selectbackground=p.selection,
-            selectforeground=p.text,
-            padding=(self._px(2), self._px(4)),
-        )
+        self._entry(style, styles.BARE_ENTRY, p, background=p.field, padding=(2, 4))
         mark = f"{styles.CHECK}.mark"
         if mark not in style.element_names():
             style.element_create(
@@ -261,6 +232,22 @@ class StyleSheet:
             styles.CHECK,
             foreground=[("disabled", p.disabled), ("focus", p.accent)],
             background=[("active", p.surface)],
+        )
+
+    def _entry(
+        self, style: ttk.Style, name: str, p: Palette, *, background: str, padding: tuple[int, int]
+    ) -> None:  # fmt: skip
+        """Colours of one entry style; `padding` in pixels at 1x."""
+        style.configure(
+            name,
+            background=background,
+            fieldbackground=p.field,
+            foreground=p.text,
+            insertcolor=p.text,
+            insertwidth=max(1, self._px(1)),
+            selectbackground=p.selection,
+            selectforeground=p.text,
+            padding=tuple(self._px(side) for side in padding),
         )
 
     # --- lists -----------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from sfos.gui.shell.actions import WindowActions
 from sfos.gui.shell.commands import COMMANDS
 from sfos.gui.shell.main_window import MainWindow, Reactions
 from sfos.gui.shell.places import PLACES
+from sfos.gui.signing_in.first_server import server_to_offer
 from sfos.gui.signing_in.gate import Gate
 from sfos.gui.signing_in.new_password import NewPasswordCard
 from sfos.gui.signing_in.presenter import (
@@ -90,7 +91,7 @@ class App:
         )
         self._hooks()
         self._place_window()
-        self.access.begin(server or self._server(), user or self._user())
+        self.access.begin(server or server_to_offer(settings, self.memory.now.server), user or self._user())
         # Before it shows: a window that is closed while the rest is made would be destroyed under it.
         self.root.protocol("WM_DELETE_WINDOW", self.close)
         self.root.deiconify()
@@ -111,12 +112,6 @@ class App:
         self.root.mainloop()
 
     # --- opening ---------------------------------------------------------------------------------------------------
-
-    def _server(self) -> str:
-        """The configured server; if that is only the default, the one used last."""
-        configured = self._settings.server
-        last = self.memory.now.server
-        return last if configured == config.Client().server and last else configured
 
     def _user(self) -> str:
         return self._settings.user or self.memory.now.user

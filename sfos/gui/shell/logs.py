@@ -24,7 +24,7 @@ def configure(settings: config.Logging) -> Callable[[], None]:
         settings.client_file.parent.mkdir(parents=True, exist_ok=True)
         file = PrivateRotatingFile(settings.client_file, settings.max_bytes, settings.backups, _tell)
     except OSError as error:
-        _tell(f"no log is kept: {error}")
+        _tell(f"no log is kept: {error.filename}: {error.strerror}")
     else:
         file.setLevel(settings.level)
         handlers.append(file)

@@ -13,6 +13,7 @@ an older copy of the file from a newer one; the catalog remembers how high it wa
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import sqlite3
 import threading
@@ -88,7 +89,7 @@ class SmallStore:
             if error.is_damaged():
                 raise SmallChunksUnreadable(f"{path}: {error}") from error
             if error.is_full():
-                raise OSError(errno.ENOSPC, f"{path}: {error}") from error
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
             if error.is_failed_sync():
                 stop(path, error)
             raise
@@ -273,7 +274,7 @@ class SmallStore:
                 yield connection
             except sqlite3.Error as error:
                 if is_full(error, self.path):
-                    raise OSError(errno.ENOSPC, f"{self.path}: {error}") from error
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path)) from error
                 if is_failed_sync(error):
                     stop(self.path, error)
                     raise StoreStopped(str(error)) from error

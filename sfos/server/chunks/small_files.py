@@ -10,14 +10,14 @@ are written once.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from sfos.server.chunks.small import PAGE_SIZE, TOKENS_TABLE
 from sfos.server.disk.durable_files import sync_directory
-from sfos.server.disk.sqlite import is_damaged, open_database
+from sfos.server.disk.sqlite import Connection, SqliteError, is_damaged, open_database, transaction
 
 _ROWS_AT_ONCE = 10_000  # in a transaction, each of which costs a few fsyncs
 _BYTES_AT_ONCE = 32 * 1024 * 1024
@@ -110,7 +110,7 @@ def prune_small(path: Path, oldest: int) -> int:
         connection.execute(_GONE_TABLE)
         going = "SELECT location FROM gone WHERE generation <= ? ORDER BY location LIMIT ?"
         while numbers := connection.execute(going, (oldest, _ROWS_AT_ONCE)).fetchall():
-            with _transaction(connection):
+            with transaction(connection, begin="BEGIN IMMEDIATE"):
                 connection.executemany("DELETE FROM tokens WHERE location = ?", numbers)
                 connection.executemany("DELETE FROM gone WHERE location = ?", numbers)
             count += len(numbers)
@@ -130,7 +130,7 @@ class _Copying:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         source: Path,
         losses: list[str],
         step: Callable[[int], None],
@@ -197,7 +197,7 @@ class _Copying:
     def _write(self) -> None:
         """Write what has come together, durably."""
         if self._gone or self._named_again:
-            with _transaction(self._connection):
+            with self._transaction():
                 new = ((number, self._generation) for number in self._gone)
                 self._connection.executemany("INSERT INTO gone VALUES (?, ?)", new)
                 again = ((number,) for number in self._named_again)
@@ -209,12 +209,12 @@ class _Copying:
         self._gone, self._named_again, self._lacking, self._lacking_bytes = [], [], [], 0
 
     def _copy(self) -> None:
-        with _transaction(self._connection):
+        with self._transaction():
             self._connection.execute("DELETE FROM temp.lacking")
             self._connection.executemany("INSERT INTO temp.lacking VALUES (?, ?, ?)", self._lacking)
         try:
             copied = self._copied()
-        except sqlite3.DatabaseError as error:
+        except SqliteError as error:
             if not is_damaged(error):
                 raise
             self._pass_over_unreadable()
@@ -225,8 +225,12 @@ class _Copying:
             for number, absent in self._connection.execute(_NOT_COPIED):
                 self._losses.append(f"small chunk {number} is {'not there' if absent else 'not as its row says'}")
 
+    def _transaction(self) -> AbstractContextManager[None]:
+        """Of the main database alone: IMMEDIATE would keep writers out of the attached one as well."""
+        return transaction(self._connection, begin="BEGIN")
+
     def _copied(self) -> int:
-        with _transaction(self._connection):
+        with self._transaction():
             return self._connection.execute(_COPY).rowcount
 
     def _pass_over_unreadable(self) -> None:
@@ -234,7 +238,7 @@ class _Copying:
         for number, _, _ in self._lacking:
             try:
                 self._connection.execute("SELECT token FROM source.tokens WHERE location = ?", (number,)).fetchone()
-            except sqlite3.DatabaseError as error:
+            except SqliteError as error:
                 if not is_damaged(error):
                     raise
                 self._losses.append(f"small chunk {number} cannot be read: {error}")
@@ -242,7 +246,7 @@ class _Copying:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path) -> Iterator[Connection]:
     """The database, made at need, with no write-ahead log. Raises: DatabaseError, OSError."""
     path.touch(mode=0o600)
     with open_database(path, "rw") as connection:
@@ -254,20 +258,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction of the main database alone: IMMEDIATE would keep writers out of the attached one as well."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:  # SQLite ends it by itself where the disk is full
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _held(connection: sqlite3.Connection) -> Iterator[_Held]:
+def _held(connection: Connection) -> Iterator[_Held]:
     """All that the database has, some at a time: nothing is read while others write."""
     last = 0
     while rows := connection.execute(_HELD, (last, _ROWS_AT_ONCE)).fetchall():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import MappingProxyType
+from typing import Any
 
 from sfos.protocol import (
     FEATURES,
@@ -37,6 +38,7 @@ from sfos.protocol import (
     attach_answer,
     is_attach_proof,
 )
+from sfos.server.audit.sums import AuditValue
 from sfos.server.commands.calls import Answer, Call, Handler, Handlers, PendingLogin
 from sfos.server.commands.verifiers import acceptable
 from sfos.server.identity.credential_file import Account, NoSuchAccount
@@ -119,14 +121,7 @@ def login_finish(call: Call[LoginFinishRequest]) -> Answer:
         services.sessions.join(session, peer.member)
         peer.session = session
     peer.authenticated_at = time.monotonic()
-    services.audit.write_of_user(
-        "login",
-        account.name,
-        host=peer.group,
-        address=peer.address,
-        connection=peer.number,
-        session=session.ticket_id,
-    )
+    _note_user(call, "login", account.name, connection=peer.number, session=session.ticket_id)
     return Answer(
         LoginFinishReply(
             message=message,
@@ -144,9 +139,7 @@ def _take_place(call: Call[LoginFinishRequest] | Call[AttachRequest], who: Accou
         peer.place.sign_in(who.user_id, privileged=who.role == "admin")
     except ServerBusy as error:
         name = who.name if isinstance(who, Account) else who.user
-        call.services.audit.write_of_user(
-            "connection_refused", name, host=peer.group, address=peer.address, reason=error.message
-        )
+        _note_user(call, "connection_refused", name, reason=error.message)
         peer.leaving = True
         raise
 
@@ -154,9 +147,7 @@ def _take_place(call: Call[LoginFinishRequest] | Call[AttachRequest], who: Accou
 def _check_penalty(call: Call[LoginStartRequest] | Call[LoginFinishRequest], name: str) -> None:
     wait_s = call.services.penalties.wait_s(call.peer.group, name)
     if wait_s > 0:
-        call.services.audit.write_of_stranger(
-            "login_held_up", call.peer.group, user=name, address=call.peer.address, wait_s=round(wait_s, 1)
-        )
+        _note_stranger(call, "login_held_up", name, wait_s=round(wait_s, 1))
         raise TooManyAttempts(retry_after_s=round(wait_s, 1) or 0.1)
 
 
@@ -166,16 +157,27 @@ def _refused(call: Call[LoginFinishRequest], name: str, error: Exception) -> Acc
     A proof bound to another TLS session is told apart: it says nothing of either, and warns who can be warned.
     """
     failures = call.services.penalties.failed(call.peer.group, name)
-    call.services.audit.write_of_stranger(
+    _note_stranger(
+        call,
         "login_failed",
-        call.peer.group,
-        user=name,
-        address=call.peer.address,
+        name,
         connection=call.peer.number,
         reason="bound to another TLS session" if isinstance(error, BindingRefused) else "wrong user or password",
         failures=failures,
     )
     return ConnectionIntercepted() if isinstance(error, BindingRefused) else LoginFailed()
+
+
+def _note_user(call: Call[Any], event: str, name: str, **fields: AuditValue) -> None:
+    """Tell the audit log of a user, and from where."""
+    peer = call.peer
+    call.services.audit.write_of_user(event, name, host=peer.group, address=peer.address, **fields)
+
+
+def _note_stranger(call: Call[Any], event: str, name: str, **fields: AuditValue) -> None:
+    """Tell the audit log of somebody who has not signed in, and from where."""
+    peer = call.peer
+    call.services.audit.write_of_stranger(event, peer.group, user=name, address=peer.address, **fields)
 
 
 def change_password(call: Call[ChangePasswordRequest]) -> Answer:
@@ -191,9 +193,7 @@ def change_password(call: Call[ChangePasswordRequest]) -> Answer:
         peer.leaving = True
         raise SessionEnded from error
     services.sessions.password_changed(session, account)
-    services.audit.write_of_user(
-        "password_changed", session.user, host=peer.group, address=peer.address, session=session.ticket_id
-    )
+    _note_user(call, "password_changed", session.user, session=session.ticket_id)
     return Answer(Done())
 
 
@@ -213,14 +213,7 @@ def attach(call: Call[AttachRequest]) -> Answer:
             raise revoked from None
         raise
     if not is_attach_proof(call.args.proof, ticket, peer.exporter):
-        services.audit.write_of_stranger(
-            "attach_failed",
-            peer.group,
-            user=session.user,
-            address=peer.address,
-            connection=peer.number,
-            session=session.ticket_id,
-        )
+        _note_stranger(call, "attach_failed", session.user, connection=peer.number, session=session.ticket_id)
         peer.leaving = True
         raise SessionEnded
     _take_place(call, session)

@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sfos.protocol import ServerBusy, ServerFault, SfosError, StorageFailed, StorageFull
+
+Connection = sqlite3.Connection
+SqliteError = sqlite3.Error
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The errors of the system that say that there is no room: on the disk, in a quota of it, in a limit of the process."""
@@ -39,7 +42,14 @@ _NOT_WRITTEN = frozenset(
         sqlite3.SQLITE_IOERR_NOMEM,
     )
 )
-_MAYBE_FULL = frozenset((sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE))
+_MAYBE_FULL = frozenset(
+    (
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_CANTOPEN,
+    )
+)
 _PASSING = frozenset(
     (
         sqlite3.SQLITE_IOERR,
@@ -48,6 +58,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_LOCKED,
         sqlite3.SQLITE_NOMEM,
         sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
     )
 )
 _PROBE_BYTES = 1024 * 1024
@@ -79,7 +90,33 @@ def is_full(error: sqlite3.Error, database: Path) -> bool:
 
 def is_passing(error: sqlite3.Error) -> bool:
     """Whether the error says nothing about what is in the file: the disk or another program refused something."""
-    return primary_code(error) in _PASSING
+    return is_passing_code(primary_code(error))
+
+
+def is_passing_code(code: int) -> bool:
+    """`is_passing` of a result code, where SQLite tells no more."""
+    return code & _PRIMARY in _PASSING
+
+
+def refusal_of(error: sqlite3.Error, database: Path | None = None) -> OSError | None:
+    """Error of the system behind SQLite's; None if that may say something about what is in the file.
+
+    SQLite does not say why. `database`: what is tried beside it, or with it, tells.
+    """
+    if not is_passing(error):
+        return None
+    if primary_code(error) == sqlite3.SQLITE_FULL or (database is not None and is_full(error, database)):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if primary_code(error) == sqlite3.SQLITE_NOMEM:
+        return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if primary_code(error) == sqlite3.SQLITE_CANTOPEN and database is not None:
+        try:
+            os.close(os.open(database, os.O_RDONLY | os.O_CLOEXEC))
+        except FileNotFoundError:
+            return None
+        except OSError as failed:
+            return failed
+    return OSError(errno.EIO, str(error))
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
@@ -123,6 +160,10 @@ class DatabaseError(Exception):
         """See the function of that name."""
         return is_full(self._error, self.path)
 
+    def refusal(self) -> OSError | None:
+        """See the function `refusal_of`."""
+        return refusal_of(self._error, self.path)
+
     def as_wire_error(self) -> SfosError:
         """See the function of that name."""
         return as_wire_error(self._error, self.path)
@@ -138,6 +179,19 @@ def open_database(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise DatabaseError(error, path) from error
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection, *, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> Iterator[None]:
+    """All of what is done in it or nothing. IMMEDIATE keeps writers out at once, of attached databases too."""
+    connection.execute(begin)
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends it by itself where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def bindable(values: Iterable[object]) -> list[object]:

@@ -9,6 +9,7 @@
     ├── CatalogUnreadable · CatalogTooNew · CatalogRolledBack · CatalogUnvouched
     ├── SmallChunksUnreadable · SmallChunksLost · SmallChunksRolledBack          small.db of a space
     ├── SpaceMissing                  a space that there once was
+    ├── ReadingRefused                no room, memory or descriptors to read with
     ├── StoreStopped                  after a failed fsync
     └── StorageMisplaced              directories that cannot work together
 
@@ -85,6 +86,10 @@ class SmallChunksLost(StorageFault):
 
 class SmallChunksRolledBack(StorageFault):
     """The database of small chunks of a space is older than its catalog; restore or upload again what it lacks."""
+
+
+class ReadingRefused(StorageFault):
+    """Stored data could not be read for want of something here; nothing is known to be wrong with them."""
 
 
 class StoreStopped(StorageFault):

@@ -2,9 +2,10 @@
 
 Counted when a connection is accepted, before a handshake costs anything. Those with the most give way first:
 
-- Of those who have not signed in, silence gives way to newcomers: who has not sent a byte for a moment, or is here for
-  longer than a sign-in takes; first those of the address with the most of them. Who is signing in gives way only to an
-  address that has fewer, or to one where somebody has signed in before. Nobody gives way to an address that has more.
+- Of those who have not signed in, silence gives way to newcomers: who has not sent a byte for a moment (where there is
+  no room at all, at once), or is here for longer than a sign-in takes; first those of the address with the most of
+  them. Who is signing in gives way only to an address that has fewer, or to one where somebody has signed in before.
+  Nobody gives way to an address that has more.
 - Where no place is left, an anteroom takes a few newcomers for as long as a sign-in takes. Once it is known who they
   are, the user with the most connections gives way to whoever has fewer, the one that idles longest first; for
   administrators there is a reserve. Everybody else is told that there is no room.
@@ -140,41 +141,48 @@ class Gate:
         """Connections in the anteroom and in the reserve."""
         return len(self._anteroom) + len(self._reserve)
 
+    @property
+    def remembered(self) -> int:
+        """How many addresses, users and departures it knows of; none once all have gone."""
+        return len(self._of) + len(self._strangers_of) + len(self._members) + self._leaving
+
     # Coming
 
     def enter(self, group: str) -> Slot:
         """A place for a connection from `group` (see `address_group`). Raises: Refused."""
-        gone = None
         with self._lock:
             now = self._clock()
-            reason = self._full(group)
-            if reason is not None:
-                own = reason in (FROM_ADDRESS, FROM_ADDRESS_NOT_SIGNED_IN)
-                gone = self._giving_way(self._strangers, group, now, own=own)
-                if gone is not None:
-                    self._displace(gone)
-                    reason = self._full(group)  # another limit may be met as well
-            beyond = reason is not None
-            if reason is not None and not self._room_in_anteroom(group):
-                other = (
-                    None
-                    if gone
-                    else self._giving_way(self._anteroom, group, now, own=self._guests(group) >= _ANTEROOM_PER_ADDRESS)
-                )
-                if other is None:
-                    self.refused += 1
-                else:
-                    self._displace(other)
-                    gone, reason = other, None
+            gone = self._one_for(group, now)
+            if gone is not None:
+                self._displace(gone)
+            reason = self._full(group)  # one limit may be met where another gave way
+            refused = reason is not None and not self._room_in_anteroom(group)
+            if refused:
+                self.refused += 1
             else:
-                reason = None
-            if reason is None:
-                slot = Slot(self, group, now, beyond=beyond)
+                slot = Slot(self, group, now, beyond=reason is not None)
                 self._place(slot)
         _send_away(gone)
-        if reason is not None:
+        if refused:
             raise Refused(reason)
         return slot
+
+    def _one_for(self, group: str, now: float) -> Slot | None:
+        """Stranger that gives way to a newcomer from `group`; None where it needs nobody's place, or gets nobody's.
+
+        Where the anteroom is full too, silence does that has only just come, the oldest first: a crowd that comes again
+        as often as it is sent away would be newer than a moment, all of it, for ever.
+        """
+        reason = self._full(group)
+        if reason is None:
+            return None
+        own = reason in (FROM_ADDRESS, FROM_ADDRESS_NOT_SIGNED_IN)
+        found = self._giving_way(self._strangers, group, now, own=own)
+        if found is None and not self._room_in_anteroom(group):
+            found = self._giving_way(self._anteroom, group, now, own=self._guests(group) >= _ANTEROOM_PER_ADDRESS)
+            if found is None:
+                found = self._giving_way(self._strangers, group, now, own=own, silence_s=0.0)
+        return found
 
     def _room_in_anteroom(self, group: str) -> bool:
         return len(self._anteroom) < _ANTEROOM and self._guests(group) < _ANTEROOM_PER_ADDRESS
@@ -193,7 +201,9 @@ class Gate:
             return FROM_ADDRESS_NOT_SIGNED_IN
         return None
 
-    def _giving_way(self, room: Collection[Slot], group: str, now: float, *, own: bool) -> Slot | None:
+    def _giving_way(
+        self, room: Collection[Slot], group: str, now: float, *, own: bool, silence_s: float = _SILENCE_S
+    ) -> Slot | None:
         """Stranger in `room` that gives way to a newcomer from `group`; with `own` one of its own address."""
         if self._leaving >= _MOST_LEAVING:
             return None
@@ -208,7 +218,7 @@ class Gate:
                 continue
             age_s, known = now - slot.opened, self._is_home(slot.group)
             in_any_case = more < -1 or (at_home and not known)
-            if not in_any_case and age_s < _SILENCE_S:
+            if not in_any_case and age_s < silence_s:
                 continue
             signing_in = age_s < SIGN_IN_S and slot.occupant is not None and slot.occupant.heard
             key = (signing_in, known, -counts[slot.group], slot.opened)

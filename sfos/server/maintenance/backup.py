@@ -8,6 +8,8 @@ to after the last chunk. Chunks and pages of catalogs that the backup has alread
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from sfos.server.catalog.head import HEAD_FILE, Head
 from sfos.server.chunks.local import CHUNKS_DIRECTORY, SMALL_FILE
 from sfos.server.chunks.small_files import add_small
 from sfos.server.disk.durable_files import sync_directory, write_durably
+from sfos.server.disk.refusals import told
 from sfos.server.disk.sqlite import DatabaseError, open_database
 from sfos.server.maintenance.backup_layout import (
     ACCOUNTS_FILE,
@@ -87,8 +90,8 @@ def back_up(
         for source in sorted(storage_dir.iterdir()):
             if is_space_id(source.name) and source.is_dir():
                 here = progress(source.name)
-                _back_up_space(source, directory / STORES / source.name, partial / source.name, done, here)
-                said(source.name)
+                if _back_up_space(source, directory / STORES / source.name, partial / source.name, done, here):
+                    said(source.name)
         if accounts.is_file():
             copy_durably(accounts, partial / ACCOUNTS_FILE)
         else:
@@ -103,7 +106,8 @@ def back_up(
         return done
 
 
-def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp, progress: Progress) -> None:
+def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp, progress: Progress) -> bool:
+    """Whether it is in the snapshot now. Raises: OSError for the backup's own disk."""
     losses: list[str] = []
     try:
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,14 +125,17 @@ def _back_up_space(source: Path, store: Path, snapshot: Path, done: BackedUp, pr
         sync_directory(store)
     except (DatabaseError, FileNotFoundError, NoBackup, BackupDamaged) as error:
         # This space is hurt, or was removed meanwhile; a full or broken disk of the backup is no matter of one space.
+        if isinstance(error, DatabaseError) and error.path.parent != source and error.is_full():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(error.path)) from error
         if snapshot.is_dir():
             shutil.rmtree(snapshot)
-        done.losses.append(f"space {source.name}: not backed up: {error}")
-        return
+        done.losses.append(f"space {source.name}: not backed up: {told(error)}")
+        return False
     done.spaces += 1
     done.chunks += copied
     done.kept += named.small + named.on_disk - copied - len(losses)
     done.losses += [f"space {source.name}: {loss}" for loss in losses]
+    return True
 
 
 def _copy_chunks(

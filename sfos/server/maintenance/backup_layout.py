@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from sfos.server.disk.storage_faults import StorageFault
 
@@ -26,6 +27,7 @@ SNAPSHOTS = "snapshots"
 LOSSES_FILE = "losses"
 ACCOUNTS_FILE = "credentials.json"
 
+_BLOCK_BYTES = 1024 * 1024
 _SNAPSHOT = re.compile(r"(\d{6,})-[0-9TZ]+")
 
 
@@ -45,13 +47,32 @@ def small_file(epoch: bytes) -> str:
     return f"small-{epoch.hex()}.db"
 
 
+class SourceUnread(OSError):
+    """The disk does not give what is in the file that is to be copied."""
+
+
 def copy_durably(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all; its name is durable once the directory is synced. Raises: OSError."""
+    """Copy a file, whole or not at all; its name is durable once the directory is synced. Raises: SourceUnread,
+    OSError."""
     half_copied = target.with_name(f".{target.name}")
     with source.open("rb") as reading:
         descriptor = os.open(half_copied, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as writing:
-            shutil.copyfileobj(reading, writing, 1024 * 1024)
-            writing.flush()
-            os.fsync(writing.fileno())
+        try:
+            with os.fdopen(descriptor, "wb") as writing:
+                for block in _blocks(reading, source):
+                    writing.write(block)
+                writing.flush()
+                os.fsync(writing.fileno())
+        except OSError:
+            half_copied.unlink()
+            raise
     half_copied.replace(target)
+
+
+def _blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """Content of the file, a piece at a time. Raises: SourceUnread."""
+    try:
+        while block := file.read(_BLOCK_BYTES):
+            yield block
+    except OSError as error:
+        raise SourceUnread(error.errno, error.strerror, str(path)) from error

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,7 +24,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from sfos.server.disk.durable_files import sync_directory, write_durably
-from sfos.server.disk.sqlite import DatabaseError, open_database
+from sfos.server.disk.sqlite import Connection, DatabaseError, open_database, transaction
 from sfos.server.disk.storage_faults import StorageFault
 from sfos.server.maintenance.progress import Progress
 
@@ -99,19 +99,22 @@ def read_image(snapshot: Path) -> CatalogImage | None:
 class CatalogPages:
     """See the module's first lines. Used by one at a time; what each method writes is durable when it returns."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
 
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._connection, begin="BEGIN IMMEDIATE")
+
     def next_generation(self) -> int:
-        """Number of the generation that is added next. Raises: sqlite3.Error."""
+        """Number of the generation that is added next. Raises: SqliteError."""
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'generations'").fetchone()
         return 1 if row is None else int(row[0]) + 1
 
     def add(self, catalog: Path, progress: Progress) -> CatalogImage:
-        """Add the catalog in this file as the next generation. Raises: sqlite3.Error, OSError."""
+        """Add the catalog in this file as the next generation. Raises: SqliteError, OSError."""
         whole = blake3()
-        with catalog.open("rb") as file, _transaction(self._connection):
+        with catalog.open("rb") as file, self._transaction():
             page_bytes = _page_bytes_of(file)
             pages = os.fstat(file.fileno()).st_size // page_bytes
             generation = self.next_generation()
@@ -143,7 +146,7 @@ class CatalogPages:
         )
 
     def write(self, image: CatalogImage, target: Path, progress: Progress) -> None:
-        """Write the catalog into a new file, durably. Raises: BackupDamaged, sqlite3.Error, OSError."""
+        """Write the catalog into a new file, durably. Raises: BackupDamaged, SqliteError, OSError."""
         whole = blake3()
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
@@ -167,7 +170,7 @@ class CatalogPages:
 
     def note_files(self, directory: str, named: set[str], held: set[str]) -> None:
         """Note which files of chunks in one of their directories the next generation does not name any more, and which
-        it names again. `named`, `held`: paths below chunks/. Raises: sqlite3.Error."""
+        it names again. `named`, `held`: paths below chunks/. Raises: SqliteError."""
         rows = self._connection.execute(
             "SELECT path FROM gone_files WHERE path BETWEEN ? AND ?", (f"{directory}/", f"{directory}0")
         )
@@ -176,20 +179,20 @@ class CatalogPages:
         if not gone and not again:
             return
         generation = self.next_generation()
-        with _transaction(self._connection):
+        with self._transaction():
             self._connection.executemany(
                 "INSERT INTO gone_files VALUES (?, ?)", ((path, generation) for path in sorted(gone))
             )
             self._connection.executemany("DELETE FROM gone_files WHERE path = ?", ((path,) for path in again))
 
     def gone_files(self, oldest: int) -> list[str]:
-        """Files of chunks that no generation from `oldest` on names, in order. Raises: sqlite3.Error."""
+        """Files of chunks that no generation from `oldest` on names, in order. Raises: SqliteError."""
         rows = self._connection.execute("SELECT path FROM gone_files WHERE generation <= ? ORDER BY path", (oldest,))
         return [path for (path,) in rows]
 
     def prune(self, oldest: int) -> None:
-        """Let go of what only generations before `oldest` need, and give its room back. Raises: sqlite3.Error."""
-        with _transaction(self._connection):
+        """Let go of what only generations before `oldest` need, and give its room back. Raises: SqliteError."""
+        with self._transaction():
             self._connection.execute(
                 f"DELETE FROM images WHERE place IN (SELECT place FROM versions WHERE {_REPLACED})",  # noqa: S608
                 (oldest,),
@@ -226,15 +229,3 @@ def _page_bytes_of(file: BinaryIO) -> int:
     file.seek(0)
     stated = int.from_bytes(header[16:18], "big")
     return _LONGEST_PAGE if stated == 1 else max(stated, 512)
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")

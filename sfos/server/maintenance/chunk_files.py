@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sfos.server.disk.durable_files import sync_directory
-from sfos.server.maintenance.backup_layout import copy_durably
+from sfos.server.maintenance.backup_layout import SourceUnread, copy_durably
 
 Seen = Callable[[str, set[str], set[str]], None]
 """Hears of a directory, of the paths in it that are wanted, and of those that the target had."""
@@ -75,6 +75,9 @@ def _copy_into(source: Path, target: Path, directory: str, lacking: dict[str, in
             copy_durably(source / path, target / path)
         except FileNotFoundError:
             losses.append(f"chunk file {path} is not there")
+            continue
+        except SourceUnread as error:
+            losses.append(f"chunk file {path} could not be read: {error.strerror}")
             continue
         count += 1
     if count:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from sfos.config import Config
 from sfos.protocol import SfosError, counted, readable_size
 from sfos.server.catalog.wrong_values import NUMBERS_SHOWN_AS, SHOWN_AS, first_wrong_value
+from sfos.server.disk.refusals import refusal, told
 from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.identity.credential_file import CredentialError, CredentialFile
@@ -39,7 +40,8 @@ def verify_spaces(registry: SpaceRegistry, config: Config, space: str | None, *,
             with registry.inspect(space_id, rolled_back_too=True) as context:
                 found = verify_space(context, full=full, progress=progress(space_id))
         except _FAILURES as error:
-            say(f"{name}: DAMAGED: {error}")
+            refused = refusal(error)
+            say(f"{name}: could not be read: {told(refused)}" if refused else f"{name}: DAMAGED: {error}")
             well = False
             continue
         _report(name, found, full=full)
@@ -113,7 +115,7 @@ def _do_each(
         except HeldOff as error:
             say(f"{space_id}: not now: {error}")
         except _FAILURES as error:
-            tell(f"{space_id}: {failed}: {error}")
+            tell(f"{space_id}: {failed}: {told(error)}")
             well = False
         else:
             if done:
@@ -161,10 +163,14 @@ def _report(name: str, found: Verified, *, full: bool) -> None:
         looked += f", {found.opened} of them opened"
     if found.orphans:
         looked += f"; {counted(found.orphans, 'file')} without a row, as a crash leaves them (gc removes them in a day)"
+    unread = f"{counted(len(found.unread), 'thing')} could not be read" if found.unread else ""
     if found.clean:
         say(f"{name}: clean: {looked}")
+    elif found.findings:
+        unread = f"; {unread}" if unread else ""
+        say(f"{name}: DAMAGED: {counted(len(found.findings), 'finding')} in {looked}{unread}")
     else:
-        say(f"{name}: DAMAGED: {counted(len(found.findings), 'finding')} in {looked}")
+        say(f"{name}: NOT ALL WAS LOOKED AT: {unread}; nothing wrong in {looked}")
     if found.newer:
         say(
             f"  note: {found.newer} of the files without a row are newer than all that the catalog knows: an upload was"
@@ -175,9 +181,10 @@ def _report(name: str, found: Verified, *, full: bool) -> None:
             f"  note: {counted(found.packed, 'chunk or list', 'chunks or lists')} packed by a newer version of this"
             " program, which this one cannot look into; update it"
         )
-    for finding in found.findings:
-        say(f"  {finding.about}: {finding.detail}")
+    for finding in [*found.findings, *found.unread]:
+        say(f"  {finding.about}: {'could not be read: ' if finding.unread else ''}{finding.detail}")
+        of = "of" if finding.unread else "hurts"
         for path in finding.paths:
-            say(f"    hurts {path}")
+            say(f"    {of} {path}")
         if finding.versions:
-            say(f"    hurts {counted(finding.versions, 'earlier version')}")
+            say(f"    {of} {counted(finding.versions, 'earlier version')}")

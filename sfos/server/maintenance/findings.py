@@ -28,13 +28,15 @@ _PAST_WITH = Statement(select(past.c.content).where(past.c.space == bindparam("s
 class Finding:
     """One thing that is wrong. `about`: catalog, row, digest, counters, head, list, chunk or small (small.db).
 
-    `paths`: live files that are hurt; `versions`: how many closed states are.
+    `paths`: live files that are hurt; `versions`: how many closed states are. `unread`: nothing is known to be wrong,
+    for it could not be looked at.
     """
 
     about: str
     detail: str
     paths: tuple[str, ...] = ()
     versions: int = 0
+    unread: bool = False
 
 
 class Findings:
@@ -44,38 +46,46 @@ class Findings:
         self._context = context
         self._plain: list[Finding] = []
         self._by_content: list[tuple[str, str, bytes]] = []
-        self._by_chunk: list[tuple[str, bytes]] = []
+        self._by_chunk: list[tuple[str, bytes, bool]] = []
         self._dropped = 0
 
-    def add(self, about: str, detail: str) -> None:
+    def add(self, about: str, detail: str, *, unread: bool = False) -> None:
         """Something that belongs to no content."""
         if self._has_room():
-            self._plain.append(Finding(about, detail))
+            self._plain.append(Finding(about, detail, unread=unread))
 
     def add_content(self, about: str, detail: str, content: bytes) -> None:
         """A content cannot be read."""
         if self._has_room():
             self._by_content.append((about, detail, content))
 
-    def add_chunk(self, chunk: bytes, detail: str) -> None:
-        """A chunk cannot be read."""
+    def add_chunk(self, chunk: bytes, detail: str, *, unread: bool = False) -> None:
+        """A chunk cannot be read, or could not be for now."""
         if self._has_room():
-            self._by_chunk.append((detail, chunk))
+            self._by_chunk.append((detail, chunk, unread))
 
     def named(self) -> list[Finding]:
-        """All findings, with the files that they hurt."""
-        hurt = [(about, detail, {content}) for about, detail, content in self._by_content]
-        using = self._contents_with({chunk for _, chunk in self._by_chunk})
-        hurt += [("chunk", detail, using[chunk]) for detail, chunk in self._by_chunk]
-        wanted = set().union(*(contents for _, _, contents in hurt)) if hurt else set()
+        """All findings, with the files that they hurt. Raises: SfosError."""
+        hurt = [(about, detail, {content}, False) for about, detail, content in self._by_content]
+        using = self._contents_with({chunk for _, chunk, _ in self._by_chunk})
+        hurt += [("chunk", detail, using[chunk], unread) for detail, chunk, unread in self._by_chunk]
+        wanted = set().union(*(contents for _, _, contents, _ in hurt)) if hurt else set()
         paths, versions = self._states_with(wanted) if wanted else ({}, {})
         found = list(self._plain)
-        for about, detail, contents in hurt:
+        for about, detail, contents, unread in hurt:
             own = sorted({path for content in contents for path in paths.get(content, ())})
-            found.append(Finding(about, detail, tuple(own[:_MAX_PATHS]), sum(versions.get(one, 0) for one in contents)))
-        if self._dropped:
-            found.append(Finding("catalog", f"{self._dropped} more findings are not listed"))
-        return found
+            count = sum(versions.get(one, 0) for one in contents)
+            found.append(Finding(about, detail, tuple(own[:_MAX_PATHS]), count, unread))
+        return found + self._rest()
+
+    def nameless(self) -> list[Finding]:
+        """All findings without the files that they hurt, where those cannot be asked for."""
+        found = [*self._plain, *(Finding(about, detail) for about, detail, _ in self._by_content)]
+        found += [Finding("chunk", detail, unread=unread) for detail, _, unread in self._by_chunk]
+        return found + self._rest()
+
+    def _rest(self) -> list[Finding]:
+        return [Finding("catalog", f"{self._dropped} more findings are not listed")] if self._dropped else []
 
     def _has_room(self) -> bool:
         if len(self._plain) + len(self._by_content) + len(self._by_chunk) < _MAX_FINDINGS:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from sfos.server.chunks.small_files import SmallChunk
-from sfos.server.disk.sqlite import open_database
+from sfos.server.disk.sqlite import Connection, open_database
 from sfos.server.maintenance.backup_layout import NoBackup
 
 _DISK_LOCATION = re.compile(r"disk:([0-9a-f]{2}/[0-9a-f]{64}-[0-9a-f]{8})")
@@ -28,7 +27,7 @@ _SORTER = "PRAGMA cache_size = -16384"  # KiB: as much is sorted in memory at a 
 class NamedChunks:
     """See the module's first lines. `small` and `on_disk`: how many there are of each."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
         row = connection.execute("SELECT epoch, seq, digest FROM spaces").fetchone()

@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken
@@ -60,7 +61,7 @@ def recover_space(directory: Path, space_id: str, master: MasterKey, target: Pat
     """Write all live files of the space in `directory` into `target`, which is made, or is empty.
 
     Reads `directory` only, and writes nothing outside `target`. Raises: NotEmpty, MasterKeyWrong, KeysDamaged (without
-    its keys nothing of a space can be read), OSError for `target` itself.
+    its keys nothing of a space can be read), ReadingRefused, OSError for `target` itself.
     """
     keys = read_keys(directory, bytes.fromhex(space_id), master)
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -210,8 +211,7 @@ class _Recovery:
     def _write(self, place: Path, records: list[tuple[bytes, int]]) -> list[tuple[tuple[int, int], str]]:
         """Write what can be read; ((first byte, end), why) of each chunk that cannot."""
         missing: list[tuple[tuple[int, int], str]] = []
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with _new_file(place) as file:
             at = 0
             for chunk, length in records:
                 try:
@@ -266,7 +266,8 @@ class _Recovery:
             place = self._target / _CHUNKS / stored_id.hex()
             place.parent.mkdir(mode=0o700, exist_ok=True)
             if not place.exists():
-                place.write_bytes(data)
+                with _new_file(place) as file:
+                    file.write(data)
                 self._done.chunks += 1
                 self._done.bytes += len(data)
         if self._done.chunks:
@@ -288,6 +289,18 @@ def _opened(keys: dict[int, Fernet], token: bytes | bytearray | memoryview) -> b
             if len(plain) >= _HEADER_BYTES and _HEADER.unpack_from(plain)[-1] == len(plain) - _HEADER_BYTES:
                 return plain[_HEADER_BYTES:]
     raise TokenDamaged("not authentic")
+
+
+@contextlib.contextmanager
+def _new_file(place: Path) -> Iterator[BinaryIO]:
+    """A new file to write, which is removed where that fails: half of it must not lie under its name."""
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+    except BaseException:
+        place.unlink()
+        raise
 
 
 def _set_attributes(place: Path, state: State, attributes: Attributes) -> None:

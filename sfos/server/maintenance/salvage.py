@@ -19,7 +19,9 @@ from sfos.server.catalog.statement import Row
 from sfos.server.catalog.states import State
 from sfos.server.chunks.local import CHUNKS_DIRECTORY, SMALL_FILE
 from sfos.server.chunks.scratch import SCRATCH_BYTES
-from sfos.server.disk.storage_faults import CatalogUnreadable, TokenDamaged
+from sfos.server.disk.refusals import is_shortage, refusal, told
+from sfos.server.disk.sqlite import refusal_of
+from sfos.server.disk.storage_faults import CatalogUnreadable, ReadingRefused, TokenDamaged
 from sfos.server.spaces.directory import CATALOG_FILE
 from sfos.server.vault.keyring import SpaceKeys
 from sfos.server.vault.sealing import Sealer, TokenType
@@ -33,15 +35,23 @@ class Remains:
     """The readable part of one space. A context manager; belongs to one thread. `losses`: what could not be read."""
 
     def __init__(self, directory: Path, keys: SpaceKeys, scratch: Path) -> None:
-        """`scratch`: an empty directory for copies of databases that were not closed properly."""
+        """`scratch`: an empty directory for copies of databases that were not closed properly. All methods raise
+        ReadingRefused where too little is at hand to read with: all would look lost."""
         self.losses: list[str] = []
+        self._catalog: sqlite3.Connection | None
+        self._small: sqlite3.Connection | None
         self._directory = directory
         self._keys = keys
         self._sealer = Sealer(keys, lambda: 0)
         self._scratch = scratch
         self._found = {name: _signatures(directory / name) for name in (CATALOG_FILE, SMALL_FILE)}
-        self._catalog = self._opened(CATALOG_FILE)
-        self._small = self._opened(SMALL_FILE)
+        self._catalog = self._small = None
+        try:
+            self._catalog = self._opened(CATALOG_FILE)
+            self._small = self._opened(SMALL_FILE)
+        except BaseException:
+            self.__exit__()
+            raise
         self._rows: dict[bytes, ChunkRow] | None = None
         self._by_id: dict[bytes, list[str]] | None = None
 
@@ -125,7 +135,7 @@ class Remains:
         except FileNotFoundError:
             pass
         except (OSError, sqlite3.Error) as error:
-            raise TokenDamaged(str(error)) from error
+            raise TokenDamaged(f"it cannot be read: {self._why(error, CHUNKS_DIRECTORY)}") from error
         raise TokenDamaged("not there")
 
     def _opened_chunk(self, location: str, chunk_id: bytes, length: int, key_no: int) -> bytes:
@@ -146,7 +156,7 @@ class Remains:
                     # Row by row: what comes before the damage stays.
                     found.update(self._small.execute(f"SELECT location, chunk FROM tokens ORDER BY location {order}"))  # noqa: S608
                 except sqlite3.Error as error:
-                    self._lose(f"{SMALL_FILE} cannot be read to its end: {error}")
+                    self._lose(f"{SMALL_FILE} cannot be read to its end: {self._why(error, SMALL_FILE)}")
                 else:
                     break
         return list(found.items())
@@ -164,7 +174,8 @@ class Remains:
                 for row in self._catalog.execute(sql, (self._keys.space,)):
                     found[row] = None
             except sqlite3.Error as error:
-                self._lose(f"{CATALOG_FILE}: table {table} cannot be read to its end: {error}")
+                why = self._why(error, CATALOG_FILE)
+                self._lose(f"{CATALOG_FILE}: table {table} cannot be read to its end: {why}")
             else:
                 break
         return list(found)
@@ -172,6 +183,14 @@ class Remains:
     def _lose(self, what: str) -> None:
         if what not in self.losses:
             self.losses.append(what)
+
+    def _why(self, error: Exception, name: str) -> str:
+        """The error as a loss says it. Raises: ReadingRefused, where going on would only lose more."""
+        path = self._directory / name
+        refused = refusal_of(error, path) if isinstance(error, sqlite3.Error) else refusal(error)
+        if is_shortage(refused):
+            raise ReadingRefused(f"{path}: {told(error if refused is None else refused)}") from error
+        return told(error)
 
     def _opened(self, name: str) -> sqlite3.Connection | None:
         path = self._directory / name
@@ -182,7 +201,7 @@ class Remains:
         try:
             return _open_unchanged(path, self._scratch)
         except (OSError, sqlite3.Error, CatalogUnreadable) as error:
-            self._lose(f"{name} cannot be opened: {error}")
+            self._lose(f"{name} cannot be opened: {self._why(error, name)}")
             return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -15,14 +16,39 @@ _PROGRESS_EVERY_S = 0.2
 _TOLD_AFTER_S = 2.0
 
 
+class OutputFailed(Exception):
+    """Standard output cannot be written: no OSError, for it says nothing about what the program is at."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def say(line: str) -> None:
-    """A line on standard output."""
-    sys.stdout.write(line + "\n")
+    """A line on standard output. Raises: OutputFailed."""
+    put_out(line + "\n")
+
+
+def put_out(text: str) -> None:
+    """Text on standard output, as it is. Raises: OutputFailed."""
+    try:
+        sys.stdout.write(text)
+    except OSError as error:
+        raise OutputFailed(error) from error
+
+
+def flush() -> None:
+    """Send on what was said. Raises: OutputFailed."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputFailed(error) from error
 
 
 def complain(line: str) -> None:
-    """A line on the error output, where it does not get into JSON."""
-    sys.stderr.write(f"{short_name('manage')}: {line}\n")
+    """A line on the error output, where it does not get into JSON; nowhere if that cannot be written."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{short_name('manage')}: {line}\n")
 
 
 def progress(space_id: str) -> Progress:

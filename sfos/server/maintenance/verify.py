@@ -8,14 +8,17 @@ Chunks that are damaged or gone are marked in the catalog, so that whoever uploa
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 
+from sfos.protocol import SfosError
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.head import Head, read_head
 from sfos.server.catalog.space_row import SpaceRow, miscounted_rows, read_space_row
 from sfos.server.catalog.wrong_values import wrong_values
-from sfos.server.disk.sqlite import DatabaseError
+from sfos.server.disk.refusals import refusal, told
+from sfos.server.disk.sqlite import DatabaseError, is_passing_code
 from sfos.server.disk.storage_faults import StorageFault, TokenDamaged
 from sfos.server.maintenance.findings import Finding, Findings
 from sfos.server.maintenance.progress import Progress, silent
@@ -24,6 +27,14 @@ from sfos.server.maintenance.verify_rows import check_rows
 from sfos.server.maintenance.verify_stored import check_stored, check_tokens
 from sfos.server.spaces.operations.context import SpaceContext
 
+# The last five: SQLite keeps any number, text or bytes in any column, if someone puts them there.
+_STOPPED_BY = (
+    *(StorageFault, SfosError, DatabaseError, OSError),
+    *(struct.error, OverflowError, ValueError, TypeError, AttributeError),
+)
+# What the check of SQLite's pages says of one that it could not read.
+_UNREAD_PAGE = re.compile(r"unable to get the page\. error code=([0-9]+)")
+
 
 @dataclass(slots=True)
 class Verified:
@@ -31,9 +42,11 @@ class Verified:
 
     `orphans`: files without a row, which gc will remove. `newer`: those of them newer than all that the catalog knows.
     `packed`: chunks and lists that a newer version of this program has packed; nothing is known to be wrong with them.
+    `unread`: what the system did not let it look at; nothing is known to be wrong with that either.
     """
 
     findings: list[Finding] = field(default_factory=list)
+    unread: list[Finding] = field(default_factory=list)
     states: int = 0
     chunks: int = 0
     bytes_stored: int = 0
@@ -44,21 +57,34 @@ class Verified:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
+        """Whether all was looked at, and nothing is wrong."""
+        return not self.findings and not self.unread
 
 
 def verify_space(context: SpaceContext, *, full: bool, progress: Progress = silent) -> Verified:
-    """Look at everything. Never raises for what is wrong with the space, but says it."""
+    """Look at everything. Never raises for what is wrong with the space, nor for what cannot be read, but says it."""
     result = Verified()
     findings = Findings(context)
     try:
         _verify(context, result, findings, progress, full=full)
-    except (StorageFault, DatabaseError, struct.error, OverflowError, ValueError, TypeError, AttributeError) as error:
-        # The last five: SQLite keeps any number, text or bytes in any column, if someone puts them there.
-        findings.add("catalog", f"it cannot be read to its end: {error}")
-    result.findings = findings.named()
+    except _STOPPED_BY as error:
+        _note_end(findings, error)
+    try:
+        found = findings.named()
+    except (SfosError, DatabaseError) as error:
+        _note_end(findings, error)
+        found = findings.nameless()
+    result.findings = [one for one in found if not one.unread]
+    result.unread = [one for one in found if one.unread]
     return result
+
+
+def _note_end(findings: Findings, error: Exception) -> None:
+    """Note that the rest was not looked at."""
+    if (refused := refusal(error)) is not None:
+        findings.add("catalog", told(refused), unread=True)
+    else:
+        findings.add("catalog", f"it cannot be read to its end: {error}")
 
 
 def _verify(context: SpaceContext, result: Verified, findings: Findings, progress: Progress, *, full: bool) -> None:
@@ -93,7 +119,10 @@ def _check_pages(context: SpaceContext, findings: Findings) -> None:
     with context.catalog.read() as tx:
         for (message,) in tx.execute("PRAGMA integrity_check(10)"):
             if message != "ok":
-                findings.add("catalog", f"SQLite: {message}")
+                unread = _UNREAD_PAGE.search(message)
+                findings.add(
+                    "catalog", f"SQLite: {message}", unread=unread is not None and is_passing_code(int(unread[1]))
+                )
         for table, *_ in tx.execute("PRAGMA foreign_key_check"):
             findings.add("catalog", f"a row of {table} refers to one that is not there")
 
@@ -102,7 +131,7 @@ def _read_head(context: SpaceContext, findings: Findings) -> Head | None:
     try:
         head = read_head(context.directory)
     except (OSError, ValueError) as error:
-        findings.add("head", f"the HEAD file cannot be read: {error}")
+        findings.add("head", f"the HEAD file cannot be read: {told(error)}", unread=refusal(error) is not None)
         return None
     if head is None:
         findings.add("head", "the HEAD file is not there, so a catalog that was put back would not be noticed")

@@ -20,6 +20,8 @@ from sfos.server.catalog.schema import chunks
 from sfos.server.catalog.space_row import SpaceRow, commit_time_ms
 from sfos.server.catalog.statement import Statement
 from sfos.server.chunks.store import StoredChunk
+from sfos.server.disk.refusals import refusal, told
+from sfos.server.disk.sqlite import DatabaseError
 from sfos.server.disk.storage_faults import CodecUnknown, TokenDamaged
 from sfos.server.maintenance.findings import Findings
 from sfos.server.maintenance.progress import Progress
@@ -185,11 +187,14 @@ def _opens(context: SpaceContext, chunk: ChunkRow, findings: Findings, counts: C
     except CodecUnknown:
         counts.packed += 1
         return False
-    except (TokenDamaged, OSError) as error:
+    except (TokenDamaged, OSError, DatabaseError) as error:
+        refused = refusal(error)
         with context.catalog.read() as tx:
             now = chunk_rows(tx, [chunk.id]).get(chunk.id)
         if _is_same(now, chunk):
-            findings.add_chunk(chunk.id, error.detail if isinstance(error, TokenDamaged) else str(error))
+            why = f"chunk {chunk.id.hex()[:16]}… at {chunk.location}: {told(refused)}" if refused else ""
+            why = why or (error.detail if isinstance(error, TokenDamaged) else str(error))
+            findings.add_chunk(chunk.id, why, unread=refused is not None)
         return False
     return True
 

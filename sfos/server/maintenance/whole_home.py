@@ -21,7 +21,7 @@ from sfos.server.maintenance.backup import back_up
 from sfos.server.maintenance.recover import recover_space
 from sfos.server.maintenance.restore import find_snapshot, restore
 from sfos.server.maintenance.rotate import drop_old_keys, rotate_keys
-from sfos.server.maintenance.saying import progress, say
+from sfos.server.maintenance.saying import flush, progress, put_out, say
 from sfos.server.maintenance.shred import shred_space
 from sfos.server.maintenance.which_space import find_space
 from sfos.server.process.home_lock import SECRETS, HomeLock, holder_of
@@ -141,9 +141,9 @@ def shred_user(config: Config, user: str, *, sure: bool) -> bool:
 
 
 def _confirm(user: str, space_id: str) -> None:
-    sys.stdout.write(f"All files of {user} (space {space_id}), and their history, will be lost for ever.\n")
-    sys.stdout.write("Type the name again to go on: ")
-    sys.stdout.flush()
+    say(f"All files of {user} (space {space_id}), and their history, will be lost for ever.")
+    put_out("Type the name again to go on: ")
+    flush()
     if sys.stdin.readline().strip() != user:
         raise NotConfirmed
 

@@ -31,13 +31,12 @@ from dataclasses import dataclass
 from OpenSSL import SSL
 
 from sfos.protocol import (
-    EXPORTER_LABEL,
-    EXPORTER_LENGTH,
     MAX_HEADER_BEFORE_LOGIN,
     Buffer,
     Frame,
     FrameDecoder,
     encode_prefix,
+    exporter_of,
 )
 from sfos.server.net.bell import Bell
 from sfos.server.net.memory_budget import Lease
@@ -149,7 +148,7 @@ class TlsStream:
 
     def exporter(self) -> bytes:
         """Secret that both ends of this TLS session know and nobody else (RFC 9266)."""
-        return self._tls.export_keying_material(EXPORTER_LABEL, EXPORTER_LENGTH, b"")
+        return exporter_of(self._tls.export_keying_material)
 
     def raise_limits(self, max_header: int, max_body: int, take: Callable[[int], Lease], bodies: RequestBodies) -> None:
         """From the next frame on: longer ones, whose bodies' memory comes from `bodies` and is charged to `take`."""

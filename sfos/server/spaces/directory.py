@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import errno
 import logging
+import os
 import re
 import secrets
 import shutil
@@ -226,7 +227,7 @@ def _checked_row(catalog: Catalog, directory: Path, *, rolled_back_too: bool) ->
         raise CatalogUnreadable(f"{catalog.path}: its version is no number") from error
     except CatalogError as error:
         if error.is_full():
-            raise OSError(errno.ENOSPC, f"{catalog.path}: {error}") from error
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(catalog.path)) from error
         if error.is_passing():  # the file may be as it should be: nobody is told to restore it
             raise
         raise CatalogUnreadable(f"{catalog.path}: {error}") from error

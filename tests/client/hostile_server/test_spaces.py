@@ -10,7 +10,6 @@ from typing import Any, Literal
 import pytest
 from msgspec.structs import replace
 
-from sfos.client.listing import Detail
 from sfos.client.local.destination import Destination
 from sfos.client.local.scan import LocalEntry, look_at
 from sfos.client.local.writing import NOTHING
@@ -21,7 +20,8 @@ from sfos.client.transfer.conflicts import Answers
 from sfos.client.transfer.down import files as down
 from sfos.client.transfer.down.fetch import Fetcher
 from sfos.client.transfer.down.files import FileToFetch
-from sfos.client.transfer.down.plan import DownloadPlanner, Root, Roots
+from sfos.client.transfer.down.plan import DownloadPlanner
+from sfos.client.transfer.down.roots import Root, Roots
 from sfos.client.transfer.up import files as up
 from sfos.client.transfer.up.files import FileToSend
 from sfos.client.transfer.up.plan import UploadPlanner
@@ -183,7 +183,7 @@ def test_entries_of_equal_nodes_have_different_keys(spaces: TwoSpaces, session: 
         lambda api: api.list_folders([NodeKey(api.info.space, 7)])[0].entries[0],
         lambda api: team.stat(NodeKey(api.info.space, 8)),  # whoever is asked
         lambda api: home.list_folder(NodeKey(api.info.space, 7))[0],
-        lambda api: api.list_folders(["/7"], Detail.BRIEF)[0].columns[0].entry(0),
+        lambda api: api.list_folders(["/7"])[0].columns[0].entry(0),
         lambda api: api.changes("c")[0][0].entry,
     ):
         mine, ours = look(home), look(team)

@@ -12,7 +12,8 @@ from sfos.client.errors import LocalFileError
 from sfos.client.local.destination import Destination
 from sfos.client.transfer.conflicts import Answers
 from sfos.client.transfer.down.fetch import Fetcher
-from sfos.client.transfer.down.plan import DownloadPlanner, Root, Roots
+from sfos.client.transfer.down.plan import DownloadPlanner
+from sfos.client.transfer.down.roots import Root, Roots
 from sfos.client.transfer.events import ConflictPolicy
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.run import Run

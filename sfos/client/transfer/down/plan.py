@@ -9,13 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from array import array
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
 from pathlib import Path
-
-import msgspec
 
 from sfos.client.errors import Cancelled, KindUnknown, LocalFileError
 from sfos.client.local.chunking import Stamp, nearest_time_ns
@@ -25,6 +20,7 @@ from sfos.client.local.names import all_plain, numbered, to_local
 from sfos.client.local.writing import NOTHING, LocalFolder
 from sfos.client.transfer.conflicts import Answers, Conflicts
 from sfos.client.transfer.down.files import AttributesToSet, FileToFetch, FolderToMake, Step
+from sfos.client.transfer.down.roots import Root, Roots
 from sfos.client.transfer.events import Direction, ItemState, OnConflict
 from sfos.client.transfer.ledger import Row
 from sfos.client.transfer.run import Run
@@ -46,48 +42,6 @@ from sfos.protocol import (
 _MOST_NUMBERS = 1000
 _PERMISSIONS = 0o777
 _WINDOWS = sys.platform == "win32"
-
-
-class Root(msgspec.Struct, frozen=True):
-    """One thing to download: into which local folder, under which name. `row`: when it is tried again."""
-
-    entry: Entry
-    folder: tuple[str, ...] = ()
-    name: str | None = None
-    row: Row | None = None
-
-
-class Roots:
-    """The ways by which each row of a job can be tried again."""
-
-    def __init__(self) -> None:
-        self._single: dict[int, Root] = {}
-        self._runs: list[tuple[int, array[int], tuple[str, ...]]] = []  # the first row, the nodes, the local folder
-
-    def add(self, row: Row, root: Root) -> None:
-        """One row."""
-        self._single[row.number] = root
-
-    def add_run(self, first: Row, entries: Sequence[Entry], folder: tuple[str, ...]) -> None:
-        """The row `first` and those that follow it: these entries, under their own names. No more is kept of each than
-        its node, for few will fail."""
-        self._runs.append((first.number, array("q", [entry.node for entry in entries]), folder))
-
-    def forget(self, row: Row) -> None:
-        """A row that will not be tried again."""
-        self._single.pop(row.number, None)
-
-    def get(self, row: Row) -> Root | None:
-        """How to try this row again."""
-        found = self._single.get(row.number)
-        place = bisect_right(self._runs, row.number, key=itemgetter(0)) - 1
-        if found is not None or place < 0:
-            return found
-        first, nodes, folder = self._runs[place]
-        if row.number - first >= len(nodes):
-            return None
-        known = Entry(node=nodes[row.number - first], parent=0, name=row.leaf, kind="file", revision="")
-        return Root(known, folder)
 
 
 class DownloadPlanner:
