@@ -13,6 +13,7 @@ from sfos.gui.files.known_folders import KnownFolders
 from sfos.gui.files.ordering import ArrivingRows, SortedRows
 from sfos.gui.model import Crumb, FolderPath, Listing, Notice, Phase, Sort, SortColumn
 from sfos.gui.nodes import NodeKey, key_of, parent_of, ref_to
+from sfos.gui.rows import Rows
 from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
 from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, join_path, split_path
 
@@ -125,6 +126,11 @@ class BrowserPresenter:
         """Hear of the person's selection: whoever has chosen something else does not wait for what is to come."""
         if self._reveal and not all(key_of(entry) in self._revealed for entry in entries):
             self._wish(())
+
+    @property
+    def folders_here(self) -> Rows:
+        """Folders in it, all of them."""
+        return self._rows.folders
 
     def has_name(self, name: str) -> bool:
         """Whether something in the folder is called `name`, ignoring case."""
@@ -273,9 +279,7 @@ class BrowserPresenter:
         else:
             self._in_order(lambda: rows.sorted_by(sort), then, at_once=len(rows) <= _SMALL)
 
-    def _in_order(
-        self, work: Callable[[], SortedRows], then: Callable[[SortedRows], None], *, at_once: bool
-    ) -> None:
+    def _in_order(self, work: Callable[[], SortedRows], then: Callable[[SortedRows], None], *, at_once: bool) -> None:
         """Bring rows in order, in a thread unless `at_once`. Only the last that was asked for is shown."""
         number = self._sorting.advance()
         self._is_sorting = not at_once

@@ -71,4 +71,3 @@ class Chosen:
         elif count:
             carried._flags = new.flags_of(self.rows(old))
         return carried
-

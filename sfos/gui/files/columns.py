@@ -50,8 +50,10 @@ class Columns:
             if column == "name":
                 tree.column("#0", anchor="w", stretch=True, minwidth=theme.px(_MIN_NAME))
             else:
-                anchor = "e" if column == "size" else "w"
-                tree.column(column, anchor=anchor, width=self._needed(column), minwidth=theme.px(60), stretch=False)
+                tree.column(
+                    column, anchor="e" if column == "size" else "w", width=self._needed(column),
+                    minwidth=theme.px(60), stretch=False,
+                )  # fmt: skip
 
     def _needed(self, column: str) -> int:
         return self._theme.measure(_WIDEST[column]) + self._theme.px(24)

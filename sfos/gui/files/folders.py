@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from sfos.client.api import Api
 from sfos.client.nodes import SpaceNaming
 from sfos.client.tree import RemoteTree
-from sfos.gui.files.ordering import natural
+from sfos.gui.files.sorting import natural
 from sfos.gui.nodes import HOME, ROOT, NodeKey, key_of, parent_of, ref_to
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.protocol import Change, Entry

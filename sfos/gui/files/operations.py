@@ -6,7 +6,8 @@ Of many things one after the other is changed, which shows how far it is and can
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +16,7 @@ from sfos.client.local.names import numbered
 from sfos.gui import wording
 from sfos.gui.model import FolderPath, Notice, Say
 from sfos.gui.nodes import NodeKey, in_folder, key_of, key_of_reply, parent_of, ref_to
+from sfos.gui.rows import folders_among, kept, nodes_of, picked
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.protocol import (
     AlreadyExists,
@@ -45,11 +47,11 @@ class Clipboard:
     """Entries that were cut or copied, and the folder they came from."""
 
     verb: Verb
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     source: NodeKey
 
 
-def name_problem(name: str, taken: Sequence[str], own: str = "") -> str | None:
+def name_problem(name: str, is_taken: Callable[[str], bool], own: str = "") -> str | None:
     """Reason why `name` cannot be given here, as a sentence; None if it can. `own`: the name that is being changed."""
     try:
         folded = fold_name(check_name(name))
@@ -57,7 +59,7 @@ def name_problem(name: str, taken: Sequence[str], own: str = "") -> str | None:
         return error.message
     if own and folded == fold_name(own):
         return None
-    if any(fold_name(other) == folded for other in taken):
+    if is_taken(name):
         return "Something of this name is already here."
     return None
 
@@ -72,7 +74,7 @@ def named(entries: Sequence[Entry]) -> str:
 
 def deletion_text(entries: Sequence[Entry]) -> str:
     """Warning of a deletion, in full: until there is a restore command it must not sound harmless."""
-    folders = any(entry.kind == "folder" for entry in entries)
+    folders = folders_among(entries)
     what = f"{named(entries)} will be deleted"
     if folders:
         what += ", with everything inside" if len(entries) == 1 else ", folders with everything inside"
@@ -84,13 +86,25 @@ def deletion_text(entries: Sequence[Entry]) -> str:
 
 @dataclass(slots=True)
 class _Outcome:
-    """Outcome for several entries: `done`, with the nodes that they are now; `failed`; and as many `left` as had not
-    been begun when it was stopped."""
+    """Outcome for several `entries`: positions of those that were `done`, with the `nodes` that they are now; the first
+    that failed, and how many; and as many `left` as had not been begun when it was stopped."""
 
-    done: list[Entry] = field(default_factory=list)
+    entries: Sequence[Entry]
+    done: array[int] = field(default_factory=lambda: array("I"))
     nodes: list[NodeKey] = field(default_factory=list)
-    failed: list[tuple[Entry, Exception]] = field(default_factory=list)
+    first_failed: tuple[Entry, Exception] | None = None
+    failed: int = 0
     left: int = 0
+
+    @property
+    def done_entries(self) -> Sequence[Entry]:
+        """Those that were done, as they were before."""
+        return picked(self.entries, self.done)
+
+    def fail(self, entry: Entry, error: Exception, count: int = 1) -> None:
+        """Take in that `entry` failed; `count`: with others."""
+        self.first_failed = self.first_failed or (entry, error)
+        self.failed += count
 
 
 class _Steps:
@@ -110,13 +124,14 @@ class _Steps:
         """Whether somebody stopped it."""
         return self._stopped.is_set()
 
-    def parts(self, entries: Sequence[Entry], outcome: _Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
-        """So many of `entries` after each other, one part a step, until it is stopped; `outcome` hears of the rest."""
+    def parts(self, outcome: _Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
+        """So many of its entries after each other, one part a step, until it is stopped; it hears of the rest."""
+        entries = outcome.entries
         for start in range(0, len(entries), at_once):
             if self.stopped:
                 outcome.left = len(entries) - start
                 return
-            part = entries[start : start + at_once]
+            part = tuple(entries[start : start + at_once])
             yield part
             self.reached = start + len(part)
 
@@ -139,10 +154,10 @@ class OperationsPresenter:
         """Puts back what was moved or renamed last."""
 
     @property
-    def cut_nodes(self) -> frozenset[NodeKey]:
+    def cut_nodes(self) -> Container[NodeKey]:
         """Nodes that the next paste moves away from where they are."""
         board = self.clipboard
-        return frozenset(map(key_of, board.entries)) if board is not None and board.verb == "move" else frozenset()
+        return nodes_of(board.entries) if board is not None and board.verb == "move" else frozenset()
 
     def make_folder(self, folder: FolderPath, name: str) -> None:
         """Make the folder `name` in `folder`."""
@@ -176,8 +191,8 @@ class OperationsPresenter:
         )  # fmt: skip
 
     def _delete_all(self, entries: Sequence[Entry], steps: _Steps) -> _Outcome:
-        outcome = _Outcome()
-        for part in steps.parts(entries, outcome, DELETED_AT_ONCE):
+        outcome = _Outcome(entries)
+        for part in steps.parts(outcome, DELETED_AT_ONCE):
             items = [
                 # A folder's revision does not tell of what is inside, and may change by a rename alone.
                 DeleteItem(ref=ref_to(key_of(e)), if_revision=e.revision if e.kind != "folder" else None)
@@ -186,13 +201,13 @@ class OperationsPresenter:
             try:
                 results = self._api.delete(items)
             except SfosError as error:
-                outcome.failed += [(entry, error) for entry in entries[steps.reached :]]
+                outcome.fail(part[0], error, len(entries) - steps.reached)
                 break
-            for entry, result in zip(part, results, strict=True):
+            for at, (entry, result) in enumerate(zip(part, results, strict=True), steps.reached):
                 if result.error is None:
-                    outcome.done.append(entry)
+                    outcome.done.append(at)
                 else:
-                    outcome.failed.append((entry, from_info(result.error)))
+                    outcome.fail(entry, from_info(result.error))
         return outcome
 
     def _deleted(self, entries: Sequence[Entry], outcome: _Outcome) -> None:
@@ -216,7 +231,7 @@ class OperationsPresenter:
 
     def _take(self, verb: Verb, entries: Sequence[Entry]) -> None:
         if entries:
-            self.clipboard = Clipboard(verb, tuple(entries), parent_of(entries[0]))
+            self.clipboard = Clipboard(verb, kept(entries), parent_of(entries[0]))
             what = wording.count(len(entries), "item")
             self._on_notice(Notice(f"{what} {'cut' if verb == 'move' else 'copied'}. Ctrl+V pastes into a folder."))
 
@@ -257,13 +272,13 @@ class OperationsPresenter:
 
     def _put(self, verb: Verb, folder: FolderPath, outcome: _Outcome, *, then_select: bool) -> None:
         nodes = outcome.nodes if then_select else []
-        undo = (lambda: self._put_back(outcome.done)) if verb == "move" and outcome.done else None
+        undo = (lambda: self._put_back(outcome.done_entries)) if verb == "move" and outcome.done else None
         if outcome.failed or outcome.left:
             self._told_partly(_PAST[verb], outcome, undo)
             self._on_done(nodes)
             return
         done = len(outcome.done)
-        what = named(outcome.done) if done == 1 else wording.count(done, "item")
+        what = named(outcome.done_entries) if done == 1 else wording.count(done, "item")
         place = printable(folder.crumbs[-1].name) or "My files"
         self._done(f"{what} {_were(done)} {_PAST[verb]} to “{place}”.", nodes, undo=undo)
 
@@ -280,7 +295,7 @@ class OperationsPresenter:
                 self._on_done(outcome.nodes)
             else:
                 count = len(outcome.done)
-                what = named(outcome.done) if count == 1 else wording.count(count, "item")
+                what = named(outcome.done_entries) if count == 1 else wording.count(count, "item")
                 self._done(f"{what} {_were(count)} put back.", outcome.nodes)
 
         what = named(entries)
@@ -347,10 +362,10 @@ class OperationsPresenter:
     def _told_partly(self, verb: str, outcome: _Outcome, undo: Callable[[], None] | None = None) -> None:
         """Say what was not done, and how much was."""
         done, sentences = len(outcome.done), []
-        if outcome.failed:
-            entry, error = outcome.failed[0]
+        if outcome.first_failed is not None:
+            entry, error = outcome.first_failed
             sentences.append(f"“{printable(entry.name)}” was not {verb}: {_reason(error)}")
-            more = len(outcome.failed) - 1
+            more = outcome.failed - 1
             if more:
                 sentences.append(f"{more:,} more {_were(more)} not {verb} either.")
         if outcome.left:
@@ -369,13 +384,13 @@ class OperationsPresenter:
 
 def _each(entries: Sequence[Entry], steps: _Steps, change: Callable[[Entry], NodeKey]) -> _Outcome:
     """Change one after the other. Each has a fate of its own; all are reported."""
-    outcome = _Outcome()
-    for (entry,) in steps.parts(entries, outcome, 1):
+    outcome = _Outcome(entries)
+    for (entry,) in steps.parts(outcome, 1):
         try:
             outcome.nodes.append(change(entry))
-            outcome.done.append(entry)
+            outcome.done.append(steps.reached)
         except SfosError as error:
-            outcome.failed.append((entry, error))
+            outcome.fail(entry, error)
     return outcome
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
+from sfos.gui.entry_table import EntryTable
 from sfos.gui.files.sorting import Sorter, natural, naturals
 from sfos.gui.look import kinds
 from sfos.gui.model import Sort, SortColumn
 from sfos.gui.nodes import NodeKey, key_of
-from sfos.gui.rows import EntryTable, Rows
+from sfos.gui.rows import Rows
 from sfos.protocol import FOLDER_KIND, KINDS_BY_NUMBER, Entry, FolderEntries, fold_name
 
 _PART = 5_000  # rows whose keys are made together
@@ -54,6 +56,11 @@ class SortedRows:
             order += half.shown[::-1] if self.sort.descending else half.shown
         rows = Rows(self.table, order, self._end)
         return rows.where(self.table.named(wanted.casefold())) if wanted else rows
+
+    @property
+    def folders(self) -> Rows:
+        """Those that are folders."""
+        return Rows(self.table, self._halves[0].shown, self._end)
 
     def get(self, key: NodeKey) -> Entry | None:
         """Entry of a node, if it is here."""
@@ -151,7 +158,7 @@ def _second(table: EntryTable) -> Callable[[int], tuple[int, str]]:
 
 
 class _Half:
-    """The folders, or the files, ascending: by name, and by the column that is shown (the same, if that is the name)."""
+    """The folders, or the files, ascending: by name, and by the column that is shown (the same if that is the name)."""
 
     def __init__(
         self,
@@ -197,8 +204,11 @@ class _Half:
         return _place(self._by_name, at, self._by_names()) is not None
 
     def has_name(self, name: str) -> bool:
-        """Whether something here is called `name`, ignoring case."""
-        key, folded, names = natural(name), fold_name(name), self._table.names
+        """Whether something here is called `name`, ignoring case and how its letters are composed."""
+        return any(self._has_key(natural(form), fold_name(name)) for form in _forms(name))
+
+    def _has_key(self, key: str, folded: bytes) -> bool:
+        names = self._table.names
         at = bisect_left(self._by_name, key, key=lambda at: natural(names[at]))
         while at < len(self._by_name) and natural(names[self._by_name[at]]) == key:
             if fold_name(names[self._by_name[at]]) == folded:
@@ -213,6 +223,11 @@ class _Half:
         by_name = _edited(self._by_name, gone, come, self._by_names())
         shown = None if self.shown is self._by_name else _edited(self.shown, gone, come, self._by_shown())
         return _Half(self._table, self._is_folders, by_name, self._column, shown)
+
+
+def _forms(name: str) -> set[str]:
+    """Ways in which systems write `name`; what mixes them the server finds."""
+    return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}
 
 
 def _sorted_by(by_name: array[int], value: Callable[[int], Any]) -> array[int]:

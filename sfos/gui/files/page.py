@@ -12,6 +12,7 @@ from sfos.gui.files.commands import COMMANDS, REFRESH, SEARCH, UPLOAD_FILES, Fil
 from sfos.gui.files.views import FilesViews, Reactions
 from sfos.gui.model import Listing, Selection
 from sfos.gui.page import Desk, Page, Room, Stop
+from sfos.gui.rows import files_among
 from sfos.protocol import Change
 
 if TYPE_CHECKING:  # loaded by `load`
@@ -182,6 +183,6 @@ def summary_of(listing: Listing, selection: Selection) -> str:
         text = f"{shown:,} of {text}"
     if selection.entries:
         text += f" · {len(selection.entries):,} selected"
-        if any(entry.kind == "file" for entry in selection.entries):
+        if files_among(selection.entries):
             text += f" ({wording.size(selection.size_bytes)})"
     return text

@@ -18,6 +18,7 @@ from sfos.gui.model import FolderPath, Listing, Notice, Selection
 from sfos.gui.nodes import NodeKey, key_of
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Areas, Viewer
+from sfos.gui.rows import Rows
 from sfos.gui.widgets.menus import command_menu, popup
 from sfos.protocol import Change, Entry
 
@@ -99,7 +100,7 @@ class FilesSession:
             self.orders.selection = Selection()
         self._views.show_listing(listing)
         if listing.phase == "ready" and not listing.filter:
-            self.folders.learn(listing.folder.key, listing.rows)
+            self.folders.learn(listing.folder.key, self.browser.folders_here)
             for crumb in listing.folder.crumbs[:-1]:
                 self.folders.expand(crumb.key)
         self._renew_selection(listing)
@@ -112,8 +113,12 @@ class FilesSession:
         old = self.orders.selection
         if not old.entries:
             return
-        chosen = {key_of(entry) for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
-        now = {key_of(row): row for row in listing.rows if key_of(row) in chosen}
+        if isinstance(old.entries, Rows):
+            if listing.rows.table is not old.entries.table:
+                self.orders.selection = Selection(self._views.list.selected(), old.focus)
+            return
+        keys = {key_of(entry) for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
+        now = {key: listing.rows[at] for key, at in listing.rows.positions(keys).items()}
         entries = tuple(now.get(key_of(entry), entry) for entry in old.entries)
         focus = now.get(key_of(old.focus), old.focus) if old.focus is not None else None
         if entries != old.entries:
@@ -159,10 +164,10 @@ class FilesSession:
         self._on_gone_to()
         self.browser.go(folder)
 
-    def select(self, entries: tuple[Entry, ...], focus: Entry | None) -> None:
+    def select(self, entries: Sequence[Entry], focus: Entry | None) -> None:
         """Take these as selected."""
         self.orders.selection = Selection(entries, focus)
-        self.browser.chosen([key_of(entry) for entry in entries])
+        self.browser.chosen(entries)
         self._views.room.renew()
         self.viewer.show(self.orders.selection)
 

@@ -48,7 +48,7 @@ class Sorter(Generic[K]):
     def add(self, ordinals: Sequence[int], keys: Sequence[K]) -> None:
         """Take in a few thousand."""
         way = sorted(range(len(keys)), key=keys.__getitem__)
-        keys = [keys[at] for at in way]
+        keys = list(map(keys.__getitem__, way))
         ordinals = array("I", map(ordinals.__getitem__, way))
         begin = 0
         cuts = [*(bisect_left(keys, first) for first in self._firsts), len(keys)]
@@ -78,7 +78,8 @@ class _Run(Generic[K]):
     """Part of them, with their keys: of what comes between two other parts."""
 
     def __init__(self, keys: list[K], ordinals: array[int]) -> None:
-        self.keys, self._ordinals = keys, ordinals
+        self.keys: list[K] = keys
+        self._ordinals = ordinals
         self._most = _STEP
         self._is_sorted, self._is_settled = True, False
 

@@ -61,7 +61,7 @@ class VisibleRows(ttk.Treeview):
         self.bind_class(own, "<Button-5>", lambda _event: self._turned(_WHEEL_ROWS))
         self.bind_class(own, "<Configure>", lambda _event: self.redraw())
 
-    def _pressed(self, event: tk.Event[ttk.Treeview]) -> str | None:
+    def _pressed(self, event: tk.Event[Any]) -> str | None:
         if self.identify_region(event.x, event.y) in ("heading", "separator"):
             return None
         self._on_press(event)
@@ -165,7 +165,7 @@ class VisibleRows(ttk.Treeview):
     def yview_moveto(self, fraction: float) -> None:
         self.scroll_to(round(fraction * self.count))
 
-    def yview_scroll(self, number: int, what: Any) -> None:
+    def yview_scroll(self, number: Any, what: Any) -> None:
         step = self.fitting if str(what).startswith("p") else 1
         if number:
-            self.scroll_to(self.top + number * step)
+            self.scroll_to(self.top + int(number) * step)
