@@ -14,6 +14,7 @@ from sfos.gui.nodes import NodeKey, key_of, parent_of
 from sfos.protocol import FILE_KIND, FOLDER_KIND, Entry
 
 _ORDINAL = struct.Struct("=I")
+_FEW_NEW = 20  # rows that are looked for one by one
 
 
 class Rows(Sequence[Entry]):
@@ -107,15 +108,30 @@ class Rows(Sequence[Entry]):
         """Those of them for whose ordinals there is a flag."""
         return self.pick(array("I", filter(flags.__getitem__, self.order)))
 
-    def flags_of(self, others: Rows) -> bytearray:
-        """For each position, whether its node is among `others`."""
+    def flags_of(self, others: Rows, of: Rows) -> bytearray:
+        """For each position, whether its node is among `others`, which are some rows `of` the list, or all."""
         table = self.table
+        if table is of.table and self._end - of._end <= _FEW_NEW:
+            return self._flags_of_old(others, of)
         space = table.one_space
         if space is None or space != others.table.one_space:
             keys = {others.key(position) for position in range(len(others))}
             return bytearray(self.key(position) in keys for position in range(len(self)))
         nodes = set(map(others.table.nodes.__getitem__, others.order))
         return bytearray(map(nodes.__contains__, map(table.nodes.__getitem__, self.order)))
+
+    def _flags_of_old(self, others: Rows, of: Rows) -> bytearray:
+        """The same, where most rows are those of the list before, with the ordinals that they had."""
+        if others._is_all:
+            chosen = bytearray(b"\1") * self._end
+        else:
+            chosen = bytearray(self._end)
+            for ordinal in others.order:
+                chosen[ordinal] = 1
+        for ordinal in range(of._end, self._end):
+            before = self.table.find(self.table.key(ordinal), of._end)
+            chosen[ordinal] = before is not None and chosen[before]
+        return bytearray(map(chosen.__getitem__, self.order))
 
     def at(self, positions: Iterable[int]) -> Rows:
         """Those at these positions."""
@@ -127,15 +143,26 @@ class Rows(Sequence[Entry]):
         ahead = range(position + step, len(order) if step > 0 else -1, step)
         return next((at for at in ahead if kinds[order[at]] == FILE_KIND), None)
 
+    def kind_count(self, number: int) -> int:
+        """How many are of a kind, see KINDS_BY_NUMBER."""
+        return self._kinds.count(number)
+
     @cached_property
-    def kind_numbers(self) -> bytes:
-        """Number of the kind of each, see KINDS_BY_NUMBER."""
-        return bytes(map(self.table.kinds.__getitem__, self.order))
+    def _kinds(self) -> bytes:
+        """Kinds of all, in whatever order."""
+        kinds = self.table.kinds
+        return bytes(kinds[: self._end] if self._is_all else map(kinds.__getitem__, self.order))
 
     @cached_property
     def size_bytes(self) -> int:
         """Bytes of all files."""
-        return sum(map(self.table.sizes.__getitem__, self.order))
+        sizes = self.table.sizes
+        return sum(sizes[: self._end] if self._is_all else map(sizes.__getitem__, self.order))
+
+    @property
+    def _is_all(self) -> bool:
+        """Whether each row that the table had then is here."""
+        return len(self.order) == self._end
 
     @property
     def nodes(self) -> Container[NodeKey]:
@@ -197,12 +224,12 @@ def size_of(entries: Sequence[Entry]) -> int:
 def folders_among(entries: Sequence[Entry]) -> int:
     """How many of `entries` are folders."""
     if isinstance(entries, Rows):
-        return entries.kind_numbers.count(FOLDER_KIND)
+        return entries.kind_count(FOLDER_KIND)
     return sum(entry.kind == "folder" for entry in entries)
 
 
 def files_among(entries: Sequence[Entry]) -> int:
     """How many of `entries` are files: neither folders nor symlinks."""
     if isinstance(entries, Rows):
-        return entries.kind_numbers.count(FILE_KIND)
+        return entries.kind_count(FILE_KIND)
     return sum(entry.kind == "file" for entry in entries)

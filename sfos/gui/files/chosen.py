@@ -49,10 +49,10 @@ class Chosen:
 
     def rows(self, rows: Rows) -> Rows:
         """Selected ones of `rows`, in their order."""
-        return rows.pick(array("I", compress(rows.order, self._flags)) if len(self) > _FEW else self._few(rows))
-
-    def _few(self, rows: Rows) -> array[int]:
-        return array("I", [rows.order[position] for position in self])
+        count = len(self)
+        if count == len(rows):
+            return rows
+        return rows.pick(array("I", compress(rows.order, self._flags))) if count > _FEW else rows.at(self)
 
     def carried(self, old: Rows, new: Rows) -> Chosen:
         """Selection of the same nodes in other rows of the folder."""
@@ -69,5 +69,5 @@ class Chosen:
         if few:
             carried.set(at for at in map(place, few) if at is not None)
         elif count:
-            carried._flags = new.flags_of(self.rows(old))
+            carried._flags = new.flags_of(self.rows(old), old)
         return carried
