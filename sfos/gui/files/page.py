@@ -178,7 +178,7 @@ def summary_of(listing: Listing, selection: Selection) -> str:
     if listing.phase in ("blank", "skeleton", "failed"):
         return ""
     shown = len(listing.rows)
-    text = wording.count(listing.total, "item")
+    text = wording.count(listing.total, "item") + (" so far" if listing.partial else "")
     if shown != listing.total:
         text = f"{shown:,} of {text}"
     if selection.entries:
