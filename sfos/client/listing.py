@@ -162,7 +162,7 @@ def _listed_ahead(
 
 
 def _begin(ask: Callable[[], T]) -> Future[T] | None:
-    """What comes next, asked for in a thread; None if there are no more threads: it would only save time."""
+    """Answer that comes next, asked for in a thread; None if there are no more threads: it would only save time."""
     try:
         from sfos.client.net.beside import run_beside  # only now: most listings are one request
 

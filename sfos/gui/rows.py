@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_left
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
@@ -14,6 +13,7 @@ from sfos.gui.nodes import NodeKey, key_of, parent_of
 from sfos.protocol import FILE_KIND, FOLDER_KIND, Entry
 
 _ORDINAL = struct.Struct("=I")
+_DENSE = 16  # bytes that a node may cost in a table of flags, before a set is smaller
 _FEW_NEW = 20  # rows that are looked for one by one
 
 
@@ -117,11 +117,10 @@ class Rows(Sequence[Entry]):
         if space is None or space != others.table.one_space:
             keys = {others.key(position) for position in range(len(others))}
             return bytearray(self.key(position) in keys for position in range(len(self)))
-        nodes = set(map(others.table.nodes.__getitem__, others.order))
-        return bytearray(map(nodes.__contains__, map(table.nodes.__getitem__, self.order)))
+        return _NodesOfSpace(space, others.node_numbers).flags_of(self.node_numbers)
 
     def _flags_of_old(self, others: Rows, of: Rows) -> bytearray:
-        """The same, where most rows are those of the list before, with the ordinals that they had."""
+        """Flags where most rows are those of the list before, with the ordinals that they had."""
         if others._is_all:
             chosen = bytearray(b"\1") * self._end
         else:
@@ -167,24 +166,39 @@ class Rows(Sequence[Entry]):
     @property
     def nodes(self) -> Container[NodeKey]:
         """Keys of all of them, to be asked for one at a time."""
-        space, nodes = self.table.one_space, self.table.nodes
-        if space is None:
-            return frozenset(map(self.table.key, self.order))
-        return _NodesOfSpace(space, array("q", sorted(map(nodes.__getitem__, self.order))))
+        space = self.table.one_space
+        return _NodesOfSpace(space, self.node_numbers) if space is not None else {*map(self.table.key, self.order)}
+
+    @property
+    def node_numbers(self) -> array[int]:
+        """Nodes without their space, in this order."""
+        return array("q", map(self.table.nodes.__getitem__, self.order))
 
 
 class _NodesOfSpace(Container[NodeKey]):
-    """Nodes of one space, of which one costs 8 bytes."""
+    """Some nodes of one space. Where they are as dense as those of a folder mostly are, one costs a few bytes."""
 
     def __init__(self, space: str, nodes: array[int]) -> None:
-        """`nodes`: ascending."""
-        self._space, self._nodes = space, nodes
+        self._space = space
+        self._low, self._high = min(nodes, default=0), max(nodes, default=0)
+        self._flags, self._sparse = bytearray(), frozenset[int]()
+        if self._high - self._low <= _DENSE * len(nodes):
+            self._flags = bytearray(self._high - self._low + 1)
+            low = self._low
+            for node in nodes:
+                self._flags[node - low] = 1
+        else:
+            self._sparse = frozenset(nodes)
 
     def __contains__(self, key: object) -> bool:
-        if not isinstance(key, NodeKey) or key.space != self._space:
-            return False
-        at = bisect_left(self._nodes, key.node)
-        return at < len(self._nodes) and self._nodes[at] == key.node
+        return isinstance(key, NodeKey) and key.space == self._space and bool(self.flags_of((key.node,))[0])
+
+    def flags_of(self, nodes: Iterable[int]) -> bytearray:
+        """For each node, whether it is here."""
+        if self._sparse:
+            return bytearray(map(self._sparse.__contains__, nodes))
+        flags, low, high = self._flags, self._low, self._high
+        return bytearray([flags[node - low] if low <= node <= high else 0 for node in nodes])
 
 
 def kept(entries: Sequence[Entry]) -> Sequence[Entry]:

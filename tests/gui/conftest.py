@@ -214,11 +214,16 @@ class Hand:
         """The names of the list, in its order; those that are seen are drawn so."""
         rows, tree = self.views.list.rows, self.views.list.tree
         names = [rows.name(position) for position in range(len(rows))]
-        drawn = [str(tree.item(item, "text")) for item in tree.get_children()]
+        drawn = self.drawn_names()
         assert len(drawn) >= min(len(names), tree.fitting)
         for name, text in zip(names[tree.top :], drawn, strict=False):
             assert name.startswith(text.partition("…")[0]), "what is drawn is what is there"
         return names
+
+    def drawn_names(self) -> list[str]:
+        """The names that are seen, as they are drawn: shortened where there is no room."""
+        tree = self.views.list.tree
+        return [str(tree.item(item, "text")) for item in tree.get_children()]
 
     def row(self, name: str) -> int:
         """The position of the row `name`, once it is there."""

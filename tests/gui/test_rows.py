@@ -198,6 +198,14 @@ def test_a_long_selection_follows_its_nodes_through_changes_and_another_reading(
     assert nodes
 
 
+def test_nodes_far_apart_are_found_as_those_side_by_side() -> None:
+    for numbers in ([5, 6, 9], [5, 2**62, 9], []):
+        rows = Rows.of(entry(number, f"f{number}") for number in numbers)
+        for number in (4, 5, 6, 7, 9, 10, 2**62, 2**62 + 1):
+            assert (NodeKey(HOME, number) in rows.nodes) == (number in numbers)
+            assert NodeKey(TEAM, number) not in rows.nodes
+
+
 def test_folders_known_are_those_looked_at_last_and_have_a_bound() -> None:
     known = KnownFolders()
     rows = {NodeKey(HOME, n): one_by_one([entry(100 * n + at, f"f{at}", parent=n) for at in range(3)]) for n in (2, 3)}

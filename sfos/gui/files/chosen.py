@@ -1,4 +1,4 @@
-"""Which rows of a list are selected, and where the keyboard is: by their positions. Pure."""
+"""Selection in a list and the row with the keyboard, by their positions. Pure."""
 
 from __future__ import annotations
 
