@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sfos.client.api import new_op_id
 from sfos.client.session.session import Session
 from sfos.gui import wording
 from sfos.gui.files.file_list import FileList
@@ -16,7 +17,7 @@ from sfos.gui.nodes import key_of
 from sfos.gui.rows import Rows
 from sfos.gui.shell.commands import THEME
 from sfos.gui.widgets.dialogs.base import Dialog
-from sfos.protocol import Entry
+from sfos.protocol import CommitItem, Entry, Target, pack_commit
 from tests.gui.conftest import Hand, put
 
 pytestmark = [pytest.mark.display, pytest.mark.timeout(180)]
@@ -214,6 +215,28 @@ def test_ranges_are_as_long_as_wanted_and_what_is_deleted_leaves_them(hand: Hand
     show(hand, gone)
     hand.wait(lambda: len(hand.files.orders.selection.entries) == 98_000, what="the others")
     assert files.choice.focus is None or files.rows.key(files.choice.focus) not in rows[1_000:3_000]
+
+
+def test_a_range_of_thousands_is_deleted_and_the_rest_stays(hand: Hand, session: Session, folder: str) -> None:
+    node = session.api.stat(folder).node
+    names = [f"file{number:04}" for number in range(6_000)]
+    items = [CommitItem(target=Target(parent=node, name=name)) for name in names]
+    for start in (0, 3_000):
+        session.call(*pack_commit(new_op_id(), items[start : start + 3_000], []))
+    files = hand.views.list
+    hand.wait(lambda: hand.files.browser.listing.total == len(names), what="all files")
+    files.take_focus()
+    hand.type("file1")
+    hand.wait(lambda: files.choice.focus == 1_000, what="what was typed")
+    hand.press("shift+End")
+    hand.wait(lambda: len(files.selected()) == 5_000, what="the range")
+    hand.press("shift+Up", "shift+Prior", "Delete")
+    taken = 5_000 - 1 - (files.tree.fitting - 1)
+    hand.wait(lambda: hand.dialog(Dialog) is not None, what="the question")
+    hand.press("Tab", "Return")
+    hand.wait(lambda: len(session.api.list_folder(folder)) == 6_000 - taken, what="the deletion")
+    hand.wait(lambda: hand.names() == names[:1_000] + names[1_000 + taken :], what="the rest of the list")
+    assert [*files.selected()] == []
 
 
 def test_rows_that_come_above_leave_in_its_place_what_is_seen(hand: Hand, files: FileList) -> None:

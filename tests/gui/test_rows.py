@@ -187,15 +187,13 @@ def test_a_long_selection_follows_its_nodes_through_changes_and_another_reading(
     came = {key_of(each): each for each in (entry(n, f"new {n}", parent=3) for n in range(1, 40))}
     gone = {old.key(at): None for at in range(100, 600)}
     renamed = {key_of(old[at]): replace(old[at], name=f"a{at}") for at in (5, 20, 2_999)}
-    nodes = {key_of(old[at]) for at in chosen} - gone.keys()
     for changed in (gone, renamed, {**gone, **renamed}, came):
         after = before.changed(changed)
         for new in (after.rows(), one_by_one(list(after.rows())).rows(), after.sorted_by(Sort("size", True)).rows()):
             carried = chosen.carried(old, new)
             here = {key_of(each) for each in new}
             wanted = {key_of(old[at]) for at in chosen} & here
-            assert {key_of(new[at]) for at in carried} == wanted
-    assert nodes
+            assert {key_of(new[at]) for at in carried} == wanted and len(wanted) > 1_900
 
 
 def test_nodes_far_apart_are_found_as_those_side_by_side() -> None:

@@ -5,18 +5,17 @@ Of many things one after the other is changed, which shows how far it is and can
 
 from __future__ import annotations
 
-import threading
-from array import array
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from sfos.client.api import Api
 from sfos.client.local.names import numbered
 from sfos.gui import wording
+from sfos.gui.files.steps import Outcome, Steps, each_of
 from sfos.gui.model import FolderPath, Notice, Say
 from sfos.gui.nodes import NodeKey, in_folder, key_of, key_of_reply, parent_of, ref_to
-from sfos.gui.rows import folders_among, kept, nodes_of, picked
+from sfos.gui.rows import folders_among, kept, nodes_of
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.protocol import (
     AlreadyExists,
@@ -84,58 +83,6 @@ def deletion_text(entries: Sequence[Entry]) -> str:
     )
 
 
-@dataclass(slots=True)
-class _Outcome:
-    """Outcome for several `entries`: positions of those that were `done`, with the `nodes` that they are now; the first
-    that failed, and how many; and as many `left` as had not been begun when it was stopped."""
-
-    entries: Sequence[Entry]
-    done: array[int] = field(default_factory=lambda: array("I"))
-    nodes: list[NodeKey] = field(default_factory=list)
-    first_failed: tuple[Entry, Exception] | None = None
-    failed: int = 0
-    left: int = 0
-
-    @property
-    def done_entries(self) -> Sequence[Entry]:
-        """Those that were done, as they were before."""
-        return picked(self.entries, self.done)
-
-    def fail(self, entry: Entry, error: Exception, count: int = 1) -> None:
-        """Take in that `entry` failed; `count`: with others."""
-        self.first_failed = self.first_failed or (entry, error)
-        self.failed += count
-
-
-class _Steps:
-    """A change in `total` steps, as its thread sees it."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.reached = 0  # written by the thread alone
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """Begin no further step."""
-        self._stopped.set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody stopped it."""
-        return self._stopped.is_set()
-
-    def parts(self, outcome: _Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
-        """So many of its entries after each other, one part a step, until it is stopped; it hears of the rest."""
-        entries = outcome.entries
-        for start in range(0, len(entries), at_once):
-            if self.stopped:
-                outcome.left = len(entries) - start
-                return
-            part = tuple(entries[start : start + at_once])
-            yield part
-            self.reached = start + len(part)
-
-
 class OperationsPresenter:
     """Runs one change at a time in a thread; `on_done(nodes)` names what should then be selected, if anything."""
 
@@ -190,8 +137,8 @@ class OperationsPresenter:
             "Deleting" if len(entries) > 1 else f"Deleting {what}", f"{what}: not deleted", len(entries),
         )  # fmt: skip
 
-    def _delete_all(self, entries: Sequence[Entry], steps: _Steps) -> _Outcome:
-        outcome = _Outcome(entries)
+    def _delete_all(self, entries: Sequence[Entry], steps: Steps) -> Outcome:
+        outcome = Outcome(entries)
         for part in steps.parts(outcome, DELETED_AT_ONCE):
             items = [
                 # A folder's revision does not tell of what is inside, and may change by a rename alone.
@@ -210,7 +157,7 @@ class OperationsPresenter:
                     outcome.fail(entry, from_info(result.error))
         return outcome
 
-    def _deleted(self, entries: Sequence[Entry], outcome: _Outcome) -> None:
+    def _deleted(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         gone = len(outcome.done)
         if outcome.failed or outcome.left:
             self._told_partly("deleted", outcome)
@@ -250,7 +197,7 @@ class OperationsPresenter:
         """Move or copy `entries` into `folder`; a copy beside its original gets a number."""
         what = named(entries)
         self._run(
-            lambda steps: _each(entries, steps, lambda entry: self._put_one(verb, entry, folder.key)),
+            lambda steps: each_of(entries, steps, lambda entry: self._put_one(verb, entry, folder.key)),
             lambda outcome: self._put(verb, folder, outcome, then_select=then_select),
             _PRESENT[verb] if len(entries) > 1 else f"{_PRESENT[verb]} {what}", f"{what}: not {_PAST[verb]}",
             len(entries),
@@ -270,7 +217,7 @@ class OperationsPresenter:
                     raise
         raise AlreadyExists(subject=entry.name)
 
-    def _put(self, verb: Verb, folder: FolderPath, outcome: _Outcome, *, then_select: bool) -> None:
+    def _put(self, verb: Verb, folder: FolderPath, outcome: Outcome, *, then_select: bool) -> None:
         nodes = outcome.nodes if then_select else []
         undo = (lambda: self._put_back(outcome.done_entries)) if verb == "move" and outcome.done else None
         if outcome.failed or outcome.left:
@@ -289,7 +236,7 @@ class OperationsPresenter:
             target = in_folder(parent_of(entry), entry.name)
             return key_of_reply(self._api.move(ref_to(key_of(entry)), target))
 
-        def done(outcome: _Outcome) -> None:
+        def done(outcome: Outcome) -> None:
             if outcome.failed or outcome.left:
                 self._told_partly("put back", outcome)
                 self._on_done(outcome.nodes)
@@ -300,17 +247,17 @@ class OperationsPresenter:
 
         what = named(entries)
         self._run(
-            lambda steps: _each(entries, steps, back),
+            lambda steps: each_of(entries, steps, back),
             done, f"Putting {what} back", f"{what}: not put back", len(entries),
         )  # fmt: skip
 
     # --- running ---------------------------------------------------------------------------------------------------
 
     def _run(
-        self, work: Callable[[_Steps], object], done: Callable[..., None], doing: str, failure: str, total: int = 1
+        self, work: Callable[[Steps], object], done: Callable[..., None], doing: str, failure: str, total: int = 1
     ) -> None:
         """Run `work` in a thread. `doing`: said if it takes long; `failure`: said before the reason why it failed."""
-        steps = _Steps(total)
+        steps = Steps(total)
         began = self._bridge.clock()
         timer: list[Timer] = []
 
@@ -359,7 +306,7 @@ class OperationsPresenter:
         self.undo = once
         return once
 
-    def _told_partly(self, verb: str, outcome: _Outcome, undo: Callable[[], None] | None = None) -> None:
+    def _told_partly(self, verb: str, outcome: Outcome, undo: Callable[[], None] | None = None) -> None:
         """Say what was not done, and how much was."""
         done, sentences = len(outcome.done), []
         if outcome.first_failed is not None:
@@ -380,18 +327,6 @@ class OperationsPresenter:
     def _failed(self, what: str, error: Exception) -> None:
         self._on_notice(Notice(f"{what}: {_reason(error)}", "error"))
         self._on_done(())
-
-
-def _each(entries: Sequence[Entry], steps: _Steps, change: Callable[[Entry], NodeKey]) -> _Outcome:
-    """Change one after the other. Each has a fate of its own; all are reported."""
-    outcome = _Outcome(entries)
-    for (entry,) in steps.parts(outcome, 1):
-        try:
-            outcome.nodes.append(change(entry))
-            outcome.done.append(steps.reached)
-        except SfosError as error:
-            outcome.fail(entry, error)
-    return outcome
 
 
 def _reason(error: Exception) -> str:
