@@ -17,6 +17,7 @@ from sfos.gui.nodes import key_of
 from sfos.gui.rows import Rows
 from sfos.gui.shell.commands import THEME
 from sfos.gui.widgets.dialogs.base import Dialog
+from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.protocol import CommitItem, Entry, Target, pack_commit
 from tests.gui.conftest import Hand, put
 
@@ -171,6 +172,29 @@ def test_of_a_hundred_thousand_rows_only_those_that_are_seen_are_made(hand: Hand
             assert ("odd" in tree.item(item, "tags")) == bool(position % 2)
             assert (item in tree.selection()) == files.choice.is_selected(position)
     assert len(files.selected()) == len(rows)
+
+
+def test_the_thumb_of_a_long_list_can_be_taken_and_leads_to_both_ends(hand: Hand, files: FileList) -> None:
+    show(hand, many(100_000))
+    bar = next(child for child in files.winfo_children() if isinstance(child, AutoScrollbar))
+    hand.wait(bar.winfo_ismapped, what="the scroll bar")
+    hand.app.root.update()
+    x, middle, height = bar.winfo_rootx() + bar.winfo_width() // 2, bar.winfo_width() // 2, bar.winfo_height()
+    thumb = [y for y in range(height) if "thumb" in str(bar.identify(middle, y))]
+    assert len(thumb) >= 2 * bar.winfo_width()
+    grip = bar.winfo_rooty() + thumb[len(thumb) // 2]
+    steps = ("mousemove", str(x), str(grip), "mousedown", "1")
+    hand.xdo(*steps, "mousemove", str(x), str(grip + height), "mouseup", "1")
+    hand.wait(lambda: files.tree.sees(99_999), what="the last row")
+    down = [y for y in range(height) if "thumb" in str(bar.identify(middle, y))]
+    assert down[-1] > height - 6 and len(down) == pytest.approx(len(thumb), abs=2)
+    hand.xdo("mousemove", str(x), str(bar.winfo_rooty() + down[len(down) // 2]), "mousedown", "1")
+    hand.xdo("mousemove", str(x), str(bar.winfo_rooty() + height // 2), "mouseup", "1")
+    hand.wait(lambda: 48_000 < files.tree.top < 52_000, what="the middle")
+    hand.click(bar, y=height - 8)
+    top = files.tree.top
+    hand.click(bar, y=height - 8)
+    hand.wait(lambda: files.tree.top == top + files.tree.fitting, what="a page further down")
 
 
 def test_keys_go_through_a_hundred_thousand_rows(hand: Hand, files: FileList) -> None:
