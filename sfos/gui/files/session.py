@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class FilesSession:
         self._desk, self._views, self._on_gone_to = desk, views, on_gone_to
         self._closed = False
         self._shown_node = FolderPath().key
+        self._learned: tuple[NodeKey, array[int]] | None = None  # the folder that the left pane learned of last
         bridge, api, room = desk.bridge, desk.session.api, views.room
         self.browser = BrowserPresenter(
             bridge, api, on_listing=self._listed, on_reveal=self._reveal, on_notice=self._say
@@ -100,13 +102,19 @@ class FilesSession:
             self.orders.selection = Selection()
         self._views.show_listing(listing)
         if listing.phase == "ready" and not listing.filter:
-            self.folders.learn(listing.folder.key, self.browser.folders_here)
+            self._learn(listing.folder.key, self.browser.folders_here)
             for crumb in listing.folder.crumbs[:-1]:
                 self.folders.expand(crumb.key)
         self._renew_selection(listing)
         self._views.room.renew()
         self.viewer.show(self.orders.selection)
         self.viewer.renew(listing)
+
+    def _learn(self, folder: NodeKey, folders: Rows) -> None:
+        # Changed files leave the folders as they are, of which entries are made here.
+        learned, self._learned = self._learned, (folder, folders.order)
+        if learned is None or learned[0] != folder or learned[1] is not folders.order:
+            self.folders.learn(folder, folders)
 
     def _renew_selection(self, listing: Listing) -> None:
         """Take what is selected as it now is: it may be called differently."""
