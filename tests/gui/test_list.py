@@ -275,6 +275,30 @@ def test_rows_that_come_above_leave_in_its_place_what_is_seen(hand: Hand, files:
     assert [*files.selected()] == [rows[5_000]]
 
 
+def test_sorted_anew_a_list_stays_where_it_was_scrolled_to_but_shows_the_row_with_the_keyboard(
+    hand: Hand, files: FileList
+) -> None:
+    rows = many(10_000)
+    place = hand.files.browser.folder.child(9, "many")
+    up, down = Sort("size"), Sort("size", descending=True)
+    by_size = SortedRows.of(rows, Sort()).sorted_by(up)
+
+    def show_sorted(sort: Sort) -> None:
+        now = by_size.sorted_by(sort).rows()
+        hand.views.show_listing(Listing(place, now, len(now), sort=sort, phase="ready"))
+        hand.app.root.update()
+
+    show_sorted(up)
+    files.choice.select(10)
+    files.tree.scroll_to(4_000)
+    show_sorted(down)
+    assert files.tree.top == 4_000 and files.rows.name(4_000) == rows.name(5_999)
+    files.choice.select(9_999 - 10)
+    assert files.tree.sees(9_989)
+    show_sorted(up)
+    assert files.tree.sees(10) and files.choice.focus == 10 and [*files.selected()] == [rows[10]]
+
+
 def test_deleting_many_selected_rows_tells_of_the_selection_a_few_times_only(hand: Hand, files: FileList) -> None:
     rows = many(1_500)
     show(hand, rows)

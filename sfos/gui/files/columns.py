@@ -29,11 +29,13 @@ class Columns:
         self._shown = list(NAMES)
         self.renew()
 
-    def show_sort(self, sort: Sort) -> None:
-        """Show by which column the rows are sorted."""
-        if sort != self._sort:
+    def show_sort(self, sort: Sort) -> bool:
+        """Show by which column the rows are sorted; whether it was another one."""
+        is_other = sort != self._sort
+        if is_other:
             self._sort = sort
             self.renew()
+        return is_other
 
     def renew(self) -> None:
         """Take colours and letters as the theme has them now."""

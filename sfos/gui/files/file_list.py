@@ -92,16 +92,17 @@ class FileList(ttk.Frame):
         """Rows of the list, seen or not."""
         return self.choice.rows
 
-    def show(self, rows: Rows, sort: Sort, *, same_place: bool, from_top: bool = False) -> None:
-        """Show `rows`. In the same folder selection, keyboard and what is seen stay; `from_top`: but for that."""
+    def show(self, rows: Rows, sort: Sort, *, same_place: bool) -> None:
+        """Show `rows`. In the same folder selection and keyboard stay, and what is seen, unless it is sorted anew."""
         choice, tree = self.choice, self.tree
         if not same_place:
             self.end_edit()
         old, top, focus = choice.rows, tree.top, choice.focus
         before = choice.selected_count
         choice.replace(rows, keep=same_place)
-        self._columns.show_sort(sort)
-        shown_from = _same_top(old, rows, top, tree.fitting) if same_place and not from_top else 0
+        shown_from = top if self._columns.show_sort(sort) else _same_top(old, rows, top, tree.fitting)
+        if not same_place:
+            shown_from = 0
         tree.show(len(rows), shown_from)
         now = choice.focus
         if focus is not None and now is not None and top <= focus < top + tree.fitting:
