@@ -10,7 +10,7 @@ from contextlib import closing
 from enum import Enum
 from functools import cached_property, partial
 from itertools import groupby, zip_longest
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -40,11 +40,14 @@ from sfos.protocol import (
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+T = TypeVar("T")
+
 # A server that sends page after page must not fill this computer's memory; five times the largest tested, some 3 GB.
 _MOST_ENTRIES = 5_000_000
 # Folders listed together: few at first, so that there is soon something to do here beside the server; then ever more.
 _LISTED_FIRST = 8
 _LEAVING_S = 2.0
+_FULL_PAGE = 1_000  # entries, at the least, of a page behind which more may come soon
 
 
 def check_count(count: int) -> None:
@@ -151,26 +154,28 @@ def _listed_ahead(
     try:
         for part, following in zip_longest(parts, parts[1:]):
             listings = list_many(part) if coming is None else coming.result()
-            coming = _begin_listing(list_many, following) if following is not None else None
+            coming = _begin(partial(list_many, following)) if following is not None else None
             yield from listings
     finally:
         if coming is not None:
-            from concurrent.futures import wait
-
-            # Whoever ends here leaves nothing behind that uses the connection, unless the server does not answer.
-            wait((coming,), _LEAVING_S)
+            _end(coming)
 
 
-def _begin_listing(
-    list_many: Callable[[Sequence[Place]], list[Listing]], refs: Sequence[Place]
-) -> Future[list[Listing]] | None:
-    """The listings of these, asked for in a thread; None if there are no more threads: it would only save time."""
+def _begin(ask: Callable[[], T]) -> Future[T] | None:
+    """Answer that comes next, asked for in a thread; None if there are no more threads: it would only save time."""
     try:
         from sfos.client.net.beside import run_beside  # only now: most listings are one request
 
-        return run_beside(partial(list_many, refs), "list-ahead")
+        return run_beside(ask, "list-ahead")
     except RuntimeError:
         return None
+
+
+def _end(coming: Future[Any]) -> None:
+    """Leave nothing behind that uses the connection, unless the server does not answer."""
+    from concurrent.futures import wait
+
+    wait((coming,), _LEAVING_S)
 
 
 class Folders:
@@ -186,6 +191,42 @@ class Folders:
         if listing.error is not None:
             raise listing.error
         return list(listing.entries)
+
+    def read_folder(self, place: Place) -> Generator[FolderEntries, None, None]:
+        """Entries of a folder, of one moment, page by page: none of them is kept here.
+
+        The server lists the next page while the caller looks at one. Close it when you end before it does.
+        Raises: NotFound, NotAFolder, TooMuch, RemoteProtocolError.
+        """
+        parts = self._read(self.naming.ref(place))
+        coming: Future[FolderEntries | None] | None = None
+        try:
+            part = next(parts, None)
+            while part is not None:
+                # A short page is the last one, after which nothing is asked for.
+                coming = _begin(partial(next, parts, None)) if len(part) >= _FULL_PAGE else None
+                yield part
+                part = coming.result() if coming is not None else next(parts, None)
+        finally:
+            if coming is not None:
+                _end(coming)
+
+    def _read(self, ref: Ref) -> Iterator[FolderEntries]:
+        """Pages of one folder that hold anything."""
+        folder: ListedFolder | None = None
+        count = 0
+        for page, (reply, body) in enumerate(self._pages([ref], Detail.ENTRIES)):
+            parts = unpack_entries(reply, body)
+            if folder is None:
+                (folder,) = _asked(reply, [ref])
+                if folder.error is not None:
+                    raise from_info(folder.error)
+            size = sum(map(len, parts))
+            _check_page(page, size, count)
+            _check_asked([folder], [part.folder for part in parts])
+            count += size
+            space = self.naming.seen(folder.space, ref.space)
+            yield from parts if space is None else [msgspec.structs.replace(part, space=space) for part in parts]
 
     def list_folders(self, places: Sequence[Place], detail: Detail = Detail.ENTRIES) -> list[Listing]:
         """Many folders in few requests, in the order asked; a folder that fails has its error."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sfos.gui.nodes import HOME, NodeKey, key_of
+from sfos.gui.rows import Rows, size_of
 from sfos.protocol import ROOT_NODE, Entry, PasswordPolicy
 
 SortColumn = Literal["name", "size", "modified", "type"]
@@ -79,18 +80,20 @@ Phase = Literal["blank", "loading", "skeleton", "ready", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The file list. `rows` is what is shown: sorted and filtered; `total` counts without the filter.
+    """The file list. `rows` is what is shown: sorted and filtered; `total` counts without the filter. `partial`: the
+    rest is still on its way.
 
     `phase`: "loading" for the first 150 ms (the old rows stay), then "skeleton"; "failed" with `problem`.
     """
 
     folder: FolderPath = FolderPath()
-    rows: tuple[Entry, ...] = ()
+    rows: Rows = field(default_factory=lambda: Rows.of(()))
     total: int = 0
     sort: Sort = Sort()
     filter: str = ""
     phase: Phase = "blank"
     problem: str | None = None
+    partial: bool = False
     can_back: bool = False
     can_forward: bool = False
 
@@ -99,13 +102,13 @@ class Listing:
 class Selection:
     """Entries selected, in the order of the list; `focus` is the row under the keyboard."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: Sequence[Entry] = ()
     focus: Entry | None = None
 
     @property
     def size_bytes(self) -> int:
         """Bytes of the selected files; folders count nothing here."""
-        return sum(entry.size for entry in self.entries)
+        return size_of(self.entries)
 
 
 ConnectionPhase = Literal["signed_out", "connecting", "online", "offline"]

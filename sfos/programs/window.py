@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from sfos import config
 from sfos.protocol import VERSION
+from sfos.startup.large_blocks import keep_out_of_pools
 from sfos.startup.programs import DESKTOP_EXTRA, checkout, launched, script_name, short_name, version_line
 
 _EPILOG = "exit codes: 0 the window was closed · 1 it could not be opened · 2 wrong arguments or settings"
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None, home: Path | None = None) -> in
         if not options.server:
             return _fail("no server address came by standard input", 1)
     undo = logs.configure(settings.logging)
+    keep_out_of_pools()
     try:
         App(settings, server=options.server, user=options.user, mode=options.theme).run()
     except tk.TclError as error:

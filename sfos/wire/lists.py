@@ -30,6 +30,10 @@ from sfos.wire.messages import (
 
 __all__ = [
     "FILE_KIND",
+    "FOLDER_KIND",
+    "KINDS_BY_NUMBER",
+    "NO_CONTENT",
+    "FolderColumns",
     "FolderEntries",
     "FolderNames",
     "pack_entries",
@@ -40,11 +44,11 @@ __all__ = [
 
 _encoder = message_encoder()
 
-_NO_CONTENT = bytes(CHUNK_ID_BYTES)  # stands for no content
+NO_CONTENT = bytes(CHUNK_ID_BYTES)  # stands for no content
 FILE_KIND = 1 + KINDS.index("file")
-_FOLDER_KIND = 1 + KINDS.index("folder")
+FOLDER_KIND = 1 + KINDS.index("folder")
 # By the number in a page's column; those that are not known yet are another kind, and 0 is none.
-_KINDS_BY_NUMBER: tuple[KindRead, ...] = (OTHER_KIND, *KINDS, *([OTHER_KIND] * (255 - len(KINDS))))
+KINDS_BY_NUMBER: tuple[KindRead, ...] = (OTHER_KIND, *KINDS, *([OTHER_KIND] * (255 - len(KINDS))))
 # What the columns of a page take for each entry, one behind the other.
 _WIDTHS = (8, 8, 8, 2, 2, 1, CHUNK_ID_BYTES)
 _NODES, _SIZES, _TIMES, _REVISIONS, _ATTRS, _KINDS, _CONTENTS = (sum(_WIDTHS[:at]) for at in range(len(_WIDTHS)))
@@ -128,7 +132,7 @@ def pack_entries(
     Raises: ValueError, TypeError, struct.error for a value that its column cannot hold.
     """
     count = len(head.names)
-    hashes = [_NO_CONTENT if content is None else content for content in contents]
+    hashes = [NO_CONTENT if content is None else content for content in contents]
     if not {CHUNK_ID_BYTES}.issuperset(map(len, hashes)):
         raise ValueError(f"a content's id has {CHUNK_ID_BYTES} bytes")
     encoded = _encoder.encode(head)
@@ -145,6 +149,23 @@ def pack_entries(
         b"".join(hashes),
     )
     return len(encoded), b"".join(parts)
+
+
+class FolderColumns(msgspec.Struct, frozen=True, eq=False):
+    """Entries of one folder as columns, of which none is longer than another.
+
+    `kinds`: numbers, see KINDS_BY_NUMBER. `contents`: 32 bytes for each, NO_CONTENT for what has none. Equal revisions
+    and attributes are the same objects.
+    """
+
+    names: Sequence[str]
+    kinds: bytes
+    nodes: Sequence[int]
+    sizes: Sequence[int]
+    mtimes_ns: Sequence[int]
+    revisions: Sequence[str]
+    attrs: Sequence[AttributesRead | None]
+    contents: bytes
 
 
 class EntryPage:
@@ -203,11 +224,11 @@ class EntryPage:
                     node=node,
                     parent=folder,
                     name=name,
-                    kind=_KINDS_BY_NUMBER[kind],
+                    kind=KINDS_BY_NUMBER[kind],
                     revision=known_revisions[revision],
                     size=size,
                     mtime_ns=mtime_ns,
-                    content=None if content == _NO_CONTENT else content,
+                    content=None if content == NO_CONTENT else content,
                     attrs=known_attrs[attrs],
                 )
                 for node, name, kind, revision, size, mtime_ns, content, attrs in zip(
@@ -222,6 +243,28 @@ class EntryPage:
                     strict=True,
                 )
             ]
+        except IndexError:
+            raise MalformedMessage("A list of entries speaks of what is not in it.") from None
+
+    def columns(self, begin: int, end: int) -> FolderColumns:
+        """Entries from `begin` to `end` without an object for each. Raises: MalformedMessage."""
+        known_attrs: tuple[AttributesRead | None, ...] = (None, *self._head.attrs)
+        known_revisions = self._head.revisions
+        mtimes_ns = self.mtimes_ns[begin:end]
+        if min(mtimes_ns, default=0) < -MAX_INT:
+            raise MalformedMessage("A list of entries holds what no entry can.")
+        contents_at = self.count * _CONTENTS
+        try:
+            return FolderColumns(
+                names=self.names[begin:end],
+                kinds=self.kinds[begin:end],
+                nodes=self.nodes(begin, end),
+                sizes=self.sizes[begin:end],
+                mtimes_ns=mtimes_ns,
+                revisions=[known_revisions[ordinal] for ordinal in self._numbers(_REVISIONS, "H", begin, end)],
+                attrs=[known_attrs[ordinal] for ordinal in self._numbers(_ATTRS, "H", begin, end)],
+                contents=self._columns[contents_at + begin * CHUNK_ID_BYTES : contents_at + end * CHUNK_ID_BYTES],
+            )
         except IndexError:
             raise MalformedMessage("A list of entries speaks of what is not in it.") from None
 
@@ -282,6 +325,10 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
         """Entry of that ordinal here, from 0 on. Raises: MalformedMessage."""
         return self._taken(self.begin + at, self.begin + at + 1)[0]
 
+    def columns(self) -> FolderColumns:
+        """All of them as columns, for who keeps many. Raises: MalformedMessage."""
+        return self.page.columns(self.begin, self.end)
+
     def entries(self) -> list[Entry]:
         """All of them. Raises: MalformedMessage."""
         return self._taken(self.begin, self.end)
@@ -289,10 +336,10 @@ class FolderEntries(msgspec.Struct, frozen=True, eq=False):
     def folders(self) -> list[tuple[str, int]]:
         """Name and node of each that is a folder. Raises: MalformedMessage."""
         kinds = self.kinds
-        if _FOLDER_KIND not in kinds:
+        if FOLDER_KIND not in kinds:
             return []
         nodes = self.page.nodes(self.begin, self.end)
-        return [(name, node) for name, node, kind in zip(self.names, nodes, kinds, strict=True) if kind == _FOLDER_KIND]
+        return [(name, node) for name, node, kind in zip(self.names, nodes, kinds, strict=True) if kind == FOLDER_KIND]
 
     def _taken(self, begin: int, end: int) -> list[Entry]:
         entries = self.page.entries(self.folder, begin, end)

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sfos.client.api import new_op_id
 from sfos.client.listing import Detail
 from sfos.client.session.session import Session
 from sfos.client.transfer import Job, JobState, TransferEngine
 from sfos.protocol import (
     AlreadyExists,
+    CommitItem,
     DeleteItem,
     IsAFolder,
     LocalProtocolError,
@@ -21,6 +24,7 @@ from sfos.protocol import (
     Ref,
     RevisionConflict,
     Target,
+    pack_commit,
 )
 
 CONTENT = random.Random(5).randbytes(7_000_000)
@@ -42,6 +46,26 @@ def test_a_folder_is_made_found_and_listed(session: Session, folder: str) -> Non
     assert (entry.node, entry.kind, entry.path) == (made.node, "folder", f"{folder}/one")
     assert [found.name for found in session.api.list_folder(folder)] == ["one"]
     assert session.api.list_folder(Ref(node=made.node)) == []
+
+
+def test_a_folder_is_read_page_by_page_and_may_be_left_half_way(session: Session, folder: str) -> None:
+    count = 5_500  # more than a page
+    node = session.api.stat(folder).node
+    items = [CommitItem(target=Target(parent=node, name=f"{number:05}")) for number in range(count)]
+    for start in range(0, count, 5_000):
+        session.call(*pack_commit(new_op_id(), items[start : start + 5_000], []))
+    pages = list(session.api.read_folder(folder))
+    assert len(pages) > 1
+    assert [entry for page in pages for entry in page.entries()] == session.api.list_folder(folder)
+    columns = [page.columns() for page in pages]
+    assert sorted(name for each in columns for name in each.names) == [f"{number:05}" for number in range(count)]
+    assert sum(len(each.contents) for each in columns) == 32 * count
+    with closing(session.api.read_folder(folder)) as begun:
+        assert len(next(begun)) == len(pages[0])
+    assert session.api.stat(folder).kind == "folder", "the connection is free again"
+    assert list(session.api.read_folder(Ref(node=session.api.make_folder(f"{folder}/empty").node))) == []
+    with pytest.raises(NotFound):
+        next(session.api.read_folder(f"{folder}/none"))
 
 
 def test_parents_are_made_on_request_alone(session: Session, folder: str) -> None:

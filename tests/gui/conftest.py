@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tkinter import ttk
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -211,23 +211,40 @@ class Hand:
         self.app.root.update()
 
     def names(self) -> list[str]:
-        """The names that the list shows, in its order."""
+        """The names of the list, in its order; those that are seen are drawn so."""
+        rows, tree = self.views.list.rows, self.views.list.tree
+        names = [rows.name(position) for position in range(len(rows))]
+        drawn = self.drawn_names()
+        assert len(drawn) >= min(len(names), tree.fitting)
+        for name, text in zip(names[tree.top :], drawn, strict=False):
+            assert name.startswith(text.partition("…")[0]), "what is drawn is what is there"
+        return names
+
+    def drawn_names(self) -> list[str]:
+        """The names that are seen, as they are drawn: shortened where there is no room."""
         tree = self.views.list.tree
         return [str(tree.item(item, "text")) for item in tree.get_children()]
 
-    def row(self, name: str) -> str:
-        """The item of the row `name`, once it is there."""
-        tree = self.views.list.tree
+    def row(self, name: str) -> int:
+        """The position of the row `name`, once it is there."""
         self.wait(lambda: name in self.names(), what=f"{name} in the list")
-        return next(item for item in tree.get_children() if str(tree.item(item, "text")) == name)
+        return self.names().index(name)
+
+    def box(self, name: str) -> tuple[int, int, int, int] | None:
+        """Where the name of the row `name` is in the list, if it is seen."""
+        return self.views.list.tree.box_of(self.row(name), "#0")
+
+    def drawn(self, name: str, option: str) -> Any:
+        """An option of the item that shows the row `name`."""
+        tree = self.views.list.tree
+        return tree.item(tree.get_children()[self.row(name) - tree.top], option)
 
     def click_row(self, name: str, *, times: int = 1) -> None:
         """Click the row `name`."""
         tree = self.views.list.tree
-        item = self.row(name)
-        tree.see(item)
+        tree.reveal(self.row(name))
         self.app.root.update()
-        box = tree.bbox(item, "#0")
+        box = self.box(name)
         assert box
         self.click(tree, box[0] + 60, box[1] + box[3] // 2, times=times)
 

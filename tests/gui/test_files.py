@@ -29,7 +29,7 @@ def test_dropped_files_and_folders_are_uploaded_shown_and_come_back_equal(hand: 
     hand.wait(lambda: hand.names() == [picture.name], what="the folder's content")
     hand.press("alt+Up")
     hand.wait(lambda: "notes.md" in hand.names())
-    hand.views.list.moves.select_all()
+    hand.views.list.choice.select_all()
     hand.press("ctrl+d")
     hand.wait(lambda: (hand.downloads / "notes.md").exists() and not hand.space.transfers.unfinished)
     assert (hand.downloads / "notes.md").read_bytes() == note.read_bytes()

@@ -30,7 +30,7 @@ def chosen(hand: Hand) -> list[str]:
 def at_row(hand: Hand, name: str) -> Point:
     """Where the row `name` is on the screen."""
     tree = hand.views.list.tree
-    box = tree.bbox(hand.row(name), "#0")
+    box = hand.box(name)
     assert box
     return tree.winfo_rootx() + box[0] + 60, tree.winfo_rooty() + box[1] + box[3] // 2
 
@@ -204,7 +204,7 @@ def test_a_name_is_changed_in_its_row_which_stays_in_view(
     hand.press("F2")
     editor = hand.views.list.editor
     assert editor is not None
-    box = hand.views.list.tree.bbox(hand.row("f03"), "#0")
+    box = hand.box("f03")
     assert box and abs(editor.field.winfo_y() - box[1]) <= 2
     hand.press("ctrl+a")
     hand.type("f05")
@@ -218,7 +218,7 @@ def test_a_name_is_changed_in_its_row_which_stays_in_view(
     hand.type("zz")
     hand.press("Return")
     hand.wait(lambda: "zz" in hand.names(), what="the new name")
-    hand.wait(lambda: hand.views.list.tree.bbox(hand.row("zz")), what="the row in view")
+    hand.wait(lambda: hand.box("zz"), what="the row in view")
     assert chosen(hand) == ["zz"]
     hand.press("ctrl+z")
     hand.wait(lambda: "f03" in hand.names() and "zz" not in hand.names(), what="the old name again")
@@ -237,10 +237,9 @@ def test_cut_rows_are_pale_and_what_was_pasted_is_selected(
     session.api.make_folder(f"{folder}/sub")
     tree, palette = hand.views.list.tree, hand.app.theme.palette
     hand.click_row("a.txt")
-    usual = str(tree.item(hand.row("a.txt"), "image")[0])
+    usual = str(hand.drawn("a.txt", "image")[0])
     hand.press("shift+Down", "ctrl+x")
-    item = hand.row("a.txt")
-    assert "cut" in tree.item(item, "tags") and str(tree.item(item, "image")[0]) != usual
+    assert "cut" in hand.drawn("a.txt", "tags") and str(hand.drawn("a.txt", "image")[0]) != usual
     assert str(tree.tag_configure("cut", "foreground")) == palette.muted
     picture = hand.screenshot(tmp_path / "cut.png")
     assert not dark_pixels(hand, picture, "a.txt") and dark_pixels(hand, picture, "c.txt")
@@ -255,7 +254,7 @@ def dark_pixels(hand: Hand, picture: Path, name: str) -> int:
     from PIL import Image
 
     tree = hand.views.list.tree
-    box = tree.bbox(hand.row(name), "#0")
+    box = hand.box(name)
     assert box
     x, y = tree.winfo_rootx() + box[0] + 36, tree.winfo_rooty() + box[1]
     with Image.open(picture) as opened:

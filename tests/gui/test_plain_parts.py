@@ -15,14 +15,16 @@ from sfos.gui.account.usage import history_share, usage_of, usage_text, used_sha
 from sfos.gui.choices import Choices
 from sfos.gui.commands import readable, sequence
 from sfos.gui.files.operations import deletion_text, name_problem, named
-from sfos.gui.files.ordering import SortedRows, natural, sort_key
+from sfos.gui.files.ordering import SortedRows
+from sfos.gui.files.sorting import natural
 from sfos.gui.look import kinds
 from sfos.gui.look.palette import LIGHT, Palette, contrast, palette_for
 from sfos.gui.look.scaling import factor_for
 from sfos.gui.model import FolderPath, Selection, Sort, Usage
 from sfos.gui.nodes import HOME, NodeKey
 from sfos.gui.preview.presenter import details_of
-from sfos.gui.widgets.list_keys import find_typed
+from sfos.gui.rows import Rows
+from sfos.gui.widgets.list_keys import find_named, walk
 from sfos.protocol import AttributesRead, Entry, NotFound, UsageReply
 
 NOW = dt.datetime(2026, 11, 22, 18, 0)  # noqa: DTZ001 - as the clock on the wall shows it
@@ -145,6 +147,18 @@ def test_numbers_in_names_are_ordered_by_their_value() -> None:
     assert sorted(names, key=natural) == ["a", "file1", "File2", "file02b", "file10"]
 
 
+def sort_key(entry: Entry, sort: Sort) -> tuple[object, ...]:
+    """Key that places `entry` among its like; the node last, so that no two keys are equal."""
+    name = natural(entry.name)
+    if sort.column == "size" and entry.kind != "folder":
+        return entry.size, name, entry.node
+    if sort.column == "modified":
+        return entry.mtime_ns, name, entry.node
+    if sort.column == "type":
+        return kinds.kind_of(entry).label, name, entry.node
+    return name, entry.node
+
+
 def rows_by_hand(entries: list[Entry], sort: Sort) -> list[int]:
     folders = sorted(
         (e for e in entries if e.kind == "folder"), key=lambda e: sort_key(e, sort), reverse=sort.descending
@@ -173,24 +187,28 @@ sorts = st.builds(Sort, st.sampled_from(["name", "size", "modified", "type"]), s
 def test_changed_rows_stand_where_sorting_anew_would_put_them(
     first: list[Entry], changed: list[Entry], removed: list[int], sort: Sort
 ) -> None:
-    rows = SortedRows(first, sort)
+    rows = SortedRows.of(first, sort)
     truth = {e.node: e for e in first}
     for each in changed:
-        rows.put(each)
+        rows = rows.put(each)
         truth[each.node] = each
     for node in removed:
-        assert rows.remove(NodeKey(HOME, node)) == (truth.pop(node, None) is not None)
+        key, before = NodeKey(HOME, node), rows
+        rows = rows.changed({key: None})
+        assert (rows is not before) == (truth.pop(node, None) is not None)
+        assert rows.get(key) is None
     assert [e.node for e in rows.rows()] == rows_by_hand(list(truth.values()), sort)
+    assert list(rows.rows()) == [truth[e.node] for e in rows.rows()]
     assert len(rows) == len(truth)
 
 
 def test_many_rows_are_sorted_in_slices_to_the_same_order() -> None:
     many = [entry(n, f"file{(n * 7919) % 10_007}") for n in range(10_007)]
-    assert [e.node for e in SortedRows(many, Sort()).rows()] == rows_by_hand(many, Sort())
+    assert [e.node for e in SortedRows.of(many, Sort()).rows()] == rows_by_hand(many, Sort())
 
 
 def test_a_filter_ignores_case() -> None:
-    rows = SortedRows([entry(1, "Straße.txt"), entry(2, "b.txt")], Sort())
+    rows = SortedRows.of([entry(1, "Straße.txt"), entry(2, "b.txt")], Sort())
     assert [e.node for e in rows.rows("STRASSE")] == [1]
 
 
@@ -199,7 +217,11 @@ def test_a_filter_ignores_case() -> None:
     [("b", -1, 1), ("be", 1, 2), ("bb", 1, 2), ("b", 2, 1), ("z", 0, None), ("A", 3, 0), ("cherry", 0, 3)],
 )
 def test_typing_finds_names_and_one_letter_walks_on(typed: str, start: int, found: int | None) -> None:
-    assert find_typed(["apple", "banana", "Berry", "cherry"], typed, start) == found
+    names = ["apple", "banana", "Berry", "cherry"]
+    beginning, at = walk(typed, start)
+    assert find_named(names, beginning, at % len(names)) == found
+    rows = Rows.of(entry(n, name) for n, name in enumerate(names, 1))
+    assert rows.find_typed(beginning, at % len(names)) == found
 
 
 # --- Scale --------------------------------------------------------------------------------------------------------
@@ -221,11 +243,14 @@ def test_the_scale_comes_from_the_first_source_that_knows() -> None:
 
 
 def test_names_are_judged_while_they_are_typed() -> None:
-    assert name_problem("new", ["old"]) is None
-    assert name_problem("OLD", ["old"]) == "Something of this name is already here."
-    assert name_problem("OLD", ["old"], own="old") is None
-    assert "“/”" in (name_problem("a/b", []) or "")
-    assert name_problem("..", []) is not None
+    rows = SortedRows.of([entry(1, "old"), entry(2, "caf\u00e9 2")], Sort())
+    assert name_problem("new", rows.has_name) is None
+    assert name_problem("OLD", rows.has_name) == "Something of this name is already here."
+    assert name_problem("Cafe\u0301 2", rows.has_name) == "Something of this name is already here."
+    assert name_problem("caf\u00e9 02", rows.has_name) is None, "sorted alike, and yet another name"
+    assert name_problem("OLD", rows.has_name, own="old") is None
+    assert "“/”" in (name_problem("a/b", rows.has_name) or "")
+    assert name_problem("..", rows.has_name) is not None
 
 
 def test_entries_are_named_in_a_sentence() -> None:

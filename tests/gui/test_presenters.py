@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from sfos.client.api import new_op_id
 from sfos.client.errors import ConnectionLost
+from sfos.client.nodes import Place
 from sfos.client.session.session import Session
 from sfos.client.transfer import Conflict, ConflictAnswer, Direction, OnConflict, TransferEngine
 from sfos.client.watch import Resync
@@ -18,14 +20,15 @@ from sfos.gui.files import operations as operations_module
 from sfos.gui.files.browser import BrowserPresenter
 from sfos.gui.files.folders import FoldersPresenter
 from sfos.gui.files.operations import OperationsPresenter
-from sfos.gui.model import Conflicting, FolderPath, Listing, Notice
+from sfos.gui.files.page import summary_of
+from sfos.gui.model import Conflicting, FolderPath, Listing, Notice, Selection
 from sfos.gui.nodes import HOME, NodeKey, key_of
 from sfos.gui.preview.blocks import NothingBlock, TextBlock
 from sfos.gui.preview.presenter import PreviewPresenter, Shown
 from sfos.gui.shell.watching import WatchPresenter
 from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.transfers.conflicts import ConflictsPresenter
-from sfos.protocol import Change, Entry, ServerFault, counted
+from sfos.protocol import Change, CommitItem, Entry, FolderEntries, ServerFault, Target, counted, pack_commit
 from tests.gui.conftest import said_to
 from tests.support.long_change import long_change
 
@@ -151,23 +154,26 @@ def test_changes_are_shown_together_and_in_order(
 
 @dataclass
 class HeldLists:
-    """Lists that have been read, and are given when they may be. `read`: how many have been."""
+    """Lists that have been read, and are given when they may be, but for `first` pages at once. `read`: how many have
+    been."""
 
     session: Session
     may_come: threading.Event = field(default_factory=threading.Event)
+    first: int = 0
     read: int = 0
 
-    def list_folder(self, *args: object) -> list[Entry]:
-        found = list(type(self.session.api).list_folder(self.session.api, *args))  # type: ignore[arg-type]
+    def read_folder(self, place: Place) -> Generator[FolderEntries, None, None]:
+        found = list(type(self.session.api).read_folder(self.session.api, place))
         self.read += 1
+        yield from found[: self.first]
         assert self.may_come.wait(30)
-        return found
+        yield from found[self.first :]
 
 
 @pytest.fixture
 def held(session: Session, monkeypatch: pytest.MonkeyPatch) -> HeldLists:
     lists = HeldLists(session)
-    monkeypatch.setattr(session.api, "list_folder", lists.list_folder)
+    monkeypatch.setattr(session.api, "read_folder", lists.read_folder)
     return lists
 
 
@@ -202,6 +208,36 @@ def test_another_order_while_a_folder_is_read_for_the_first_time_keeps_its_conte
     assert browsing.browser.listing.phase == "skeleton"
     held.may_come.set()
     settle(lambda: browsing.names == ["b.txt", "a.txt"])
+
+
+def test_of_what_takes_long_that_is_shown_which_has_come(
+    browsing: Browsing, session: Session, folder: str, settle: Settle, held: HeldLists, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfos.gui.files.browser.PART_S", 0.0)
+    held.first = 1
+    node = session.api.make_folder(f"{folder}/sub").node
+    names = [f"f{number:05}" for number in range(6_000)]
+    for start in (0, 3_000):
+        items = [CommitItem(target=Target(parent=node, name=name)) for name in names[start : start + 3_000]]
+        session.call(*pack_commit(new_op_id(), items, []))
+    since = session.api.changes(session.info.home.cursor)[1]
+    browser = browsing.browser
+    browser.go(browsing.folder.child(node, "sub"))
+    settle(lambda: browser.listing.partial, what="the first page")
+    assert browser.listing.phase == "loading" and browser.folder.key.node == node
+    shown, came = browsing.names, browser.listing.total
+    assert 0 < came < 6_000 and shown == sorted(shown) and set(shown) < set(names)
+    assert summary_of(browser.listing, Selection()) == f"{came:,} items so far"
+    browser.sort_by("name")  # the other way round
+    settle(lambda: browsing.names == shown[::-1])
+    session.api.delete([f"{folder}/sub/{names[0]}"])
+    session.api.make_folder(f"{folder}/sub/new")
+    browser.apply(changes_to(session, since))
+    assert browser.listing.total == came, "what has come in part takes changes in when all is there"
+    held.may_come.set()
+    settle(lambda: browsing.names == ["new", *names[:0:-1]], what="all of it, and what changed meanwhile")
+    assert browser.listing.phase == "ready" and not browser.listing.partial
+    assert summary_of(browser.listing, Selection()) == "6,000 items"
 
 
 def test_what_changes_while_a_branch_is_read_is_not_lost(

@@ -34,9 +34,9 @@ def test_names_shortened_in_a_narrow_window_grow_again(
     hand.wait(lambda: len(hand.names()) == 3, what="the rows")
     hand.app.window.show_aside(False)
     resize(hand, 640, 600)
-    hand.wait(lambda: middling not in hand.names() and LONG not in hand.names(), what="both shortened")
+    hand.wait(lambda: not {middling, LONG} & {*hand.drawn_names()}, what="both shortened")
     resize(hand, 1280, 760)
-    hand.wait(lambda: hand.names() == [middling, LONG, "short.txt"], what="all in full")
+    hand.wait(lambda: hand.drawn_names() == [middling, LONG, "short.txt"], what="all in full")
 
 
 @pytest.mark.usefixtures("usual_size")

@@ -11,6 +11,7 @@ from sfos.client.session.session import Session
 from sfos.gui.files.ordering import SortedRows
 from sfos.gui.model import FolderPath, Listing, Sort
 from sfos.gui.nodes import HOME, NodeKey, item_of, key_of, ref_to
+from sfos.gui.rows import Rows
 from sfos.gui.transfers.work import Download, Upload
 from sfos.protocol import Change, Entry, Ref
 from tests.gui.conftest import Hand, put
@@ -32,12 +33,12 @@ def test_a_key_names_the_space_and_leads_back_to_its_node() -> None:
 
 
 def test_rows_of_two_spaces_stand_side_by_side_and_go_one_by_one() -> None:
-    rows = SortedRows((MINE, OURS), Sort())
-    assert rows.rows() == (MINE, OURS)
-    assert rows.remove(key_of(OURS))
-    assert rows.rows() == (MINE,)
-    rows.put(OURS)
-    rows.put(replace(OURS, name="a team's"))
+    rows = SortedRows.of((MINE, OURS), Sort())
+    assert tuple(rows.rows()) == (MINE, OURS)
+    rows = rows.changed({key_of(OURS): None})
+    assert tuple(rows.rows()) == (MINE,)
+    rows = rows.put(OURS)
+    rows = rows.put(replace(OURS, name="a team's"))
     assert [row.name for row in rows.rows()] == ["a team's", "mine"]
 
 
@@ -52,13 +53,13 @@ def test_what_is_of_another_space_is_not_written_down_as_if_it_were_of_the_home(
 @pytest.mark.timeout(180)
 def test_selection_cut_rows_and_folders_of_two_spaces_are_told_apart(hand: Hand) -> None:
     views, here = hand.views, hand.files.browser.folder
-    views.show_listing(Listing(here.child(9_000, "both"), (MINE, OURS), 2, phase="ready"))
+    views.show_listing(Listing(here.child(9_000, "both"), Rows.of((MINE, OURS)), 2, phase="ready"))
     for wanted in (OURS, MINE):
         hand.click_row(wanted.name)
         hand.wait(lambda: hand.files.orders.selection.entries == (wanted,), what=wanted.name)  # noqa: B023 - at once
         assert views.list.selected() == (wanted,)
     views.list.show_cut(frozenset({key_of(OURS)}))
-    tags = {row.name: views.list.tree.item(item_of(key_of(row)), "tags") for row in (MINE, OURS)}
+    tags = {name: hand.drawn(name, "tags") for name in ("mine", "ours")}
     assert "cut" in tags["ours"] and "cut" not in tags["mine"]
     views.list.show_cut(frozenset())
 

@@ -35,10 +35,15 @@ libc.fclose(file)
 
 # glibc marks a block that it has from the system by a bit of the length in front of it.
 _BLOCKS = """
-import ctypes, sys
+import ctypes, os, sys
+from pathlib import Path
+from sfos.programs import window
 from sfos.server.process import memory
-if sys.argv[1] == "set up":
+os.environ.pop("DISPLAY", None)
+if sys.argv[1] == "the server":
     memory.set_up()
+elif sys.argv[1] == "a window":
+    assert window.main(["--home", sys.argv[2]]) == 1, "without a display"
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 for _ in range(3):
@@ -92,9 +97,9 @@ def test_threads_share_two_pools_of_memory(tmp_path: Path) -> None:
 
 
 @_GLIBC
-def test_large_blocks_come_from_the_system_and_go_back_to_it() -> None:
-    found = {how: _run(_BLOCKS, how).strip() for how in ("by itself", "set up")}
-    assert found == {"by itself": "pool", "set up": "system"}
+def test_large_blocks_come_from_the_system_and_go_back_to_it(tmp_path: Path) -> None:
+    found = {how: _run(_BLOCKS, how, str(tmp_path)).strip() for how in ("by itself", "the server", "a window")}
+    assert found == {"by itself": "pool", "the server": "system", "a window": "system"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")

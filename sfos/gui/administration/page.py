@@ -13,7 +13,7 @@ from sfos.gui.administration.commands import COMMANDS
 from sfos.gui.commands import AnyCommand, MenuName, Offer
 from sfos.gui.look import styles
 from sfos.gui.page import Desk, Page, Room, Stop
-from sfos.gui.widgets.list_keys import ListKeys
+from sfos.gui.widgets.list_keys import ListKeys, TreeRows
 from sfos.gui.widgets.menus import below
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.slices import Slicer
@@ -52,11 +52,6 @@ _LEAST_STRETCHED = 120
 class _Session:
     presenter: AdminPresenter
     orders: AdminOrders
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    name: str
 
 
 class AdministrationPage(Page):
@@ -113,9 +108,10 @@ class AdministrationPage(Page):
         across = AutoScrollbar(box, "horizontal", self.table.xview, row=1, column=0, sticky="ew")
         self.table.configure(yscrollcommand=down.set, xscrollcommand=across.set)
         self._slicer = Slicer(self.table)
-        self._keys = ListKeys(self.table, lambda: [_Named(row.cells[0]) for row in self._drawn])
+        rows = TreeRows(self.table, lambda: [row.cells[0] for row in self._drawn])
+        ListKeys(self.table, rows)
         self.table.bind("<<TreeviewSelect>>", lambda _event: self._selected())
-        self.table.bind("<Control-a>", lambda _event: self._keys.select_all())
+        self.table.bind("<Control-a>", lambda _event: rows.select_all())
         self.table.bind("<Button-3>" if self._room.root.tk.call("tk", "windowingsystem") != "aqua" else "<Button-2>",
                         self._context_menu)  # fmt: skip
         self._empty = ttk.Label(box, style=styles.MUTED, justify="center", wraplength=px(380))

@@ -23,7 +23,7 @@ from sfos.gui.look import styles
 from sfos.gui.look.kinds import FOLDER, kind_of_name
 from sfos.gui.look.theme import Theme
 from sfos.gui.widgets.dialogs.base import Dialog
-from sfos.gui.widgets.list_keys import ListKeys
+from sfos.gui.widgets.list_keys import ListKeys, TreeRows
 from sfos.gui.widgets.scroll import AutoScrollbar
 from sfos.gui.widgets.slices import Slicer
 from sfos.gui.widgets.tooltip import Tooltip
@@ -141,7 +141,8 @@ class ChooserDialog(Dialog):
         self.list.grid(row=0, column=2, sticky="nsew")
         bar = AutoScrollbar(box, "vertical", self.list.yview, row=0, column=3, sticky="ns")
         self.list.configure(yscrollcommand=bar.set)
-        self.moves = ListKeys(self.list, lambda: self._state.rows)
+        rows = TreeRows(self.list, lambda: [row.name for row in self._state.rows])
+        ListKeys(self.list, rows)
         self.list.bind("<<TreeviewSelect>>", lambda _event: self._selected())
         self.list.bind("<Configure>", self._resized)
         self.list.bind("<Double-1>", self._double_click)
@@ -150,7 +151,7 @@ class ChooserDialog(Dialog):
         for keys in ("<BackSpace>", "<Left>"):
             _on(self.list, keys, self._presenter.go_up)
         if several:
-            _on(self.list, "<Control-a>", self.moves.select_all)
+            _on(self.list, "<Control-a>", rows.select_all)
         for name, sign in (("slash", "/"), ("asciitilde", "~")):
             _on(self.list, f"<KeyPress-{name}>", lambda begin=sign: self._edit_path(begin))  # type: ignore[misc]
         self._empty = ttk.Label(box, style=styles.MUTED, justify="center", wraplength=px(320))

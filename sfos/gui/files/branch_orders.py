@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sfos.gui.files.operations import name_problem
 from sfos.gui.files.orders import Orders
@@ -31,8 +31,8 @@ class BranchOrders(Orders):
     def _path_of_selected(self) -> str:
         return self._folder.path
 
-    def _taken(self) -> Sequence[str]:
-        return ()  # what is in it is not known here; the server refuses what is taken
+    def _is_taken(self, _name: str) -> bool:
+        return False  # what is in it is not known here; the server refuses what is taken
 
     def open_selected(self) -> None:
         """Show the folder."""
@@ -43,6 +43,6 @@ class BranchOrders(Orders):
         entry = self.selection.entries[0]
         ask_name(
             self._root, self._theme, title="Rename", label="New name", value=entry.name, verb="Rename",
-            check=lambda name: name_problem(name, (), entry.name),
+            check=lambda name: name_problem(name, lambda _name: False, entry.name),
             on_done=lambda name: self.operations.rename(entry, name),
         )  # fmt: skip

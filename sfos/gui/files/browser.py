@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 from sfos.client.api import Api
 from sfos.gui import wording
-from sfos.gui.files.ordering import SortedRows
-from sfos.gui.model import Crumb, FolderPath, Listing, Notice, Sort, SortColumn
+from sfos.gui.files.known_folders import KnownFolders
+from sfos.gui.files.ordering import ArrivingRows, SortedRows
+from sfos.gui.model import Crumb, FolderPath, Listing, Notice, Phase, Sort, SortColumn
 from sfos.gui.nodes import NodeKey, key_of, parent_of, ref_to
+from sfos.gui.rows import Rows
 from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
 from sfos.protocol import ROOT_NODE, Change, Entry, NotFound, join_path, split_path
 
 SKELETON_S = 0.15  # shorter waits are not worth a flicker
 PATCH_S = 0.1  # changes of so long are shown together
-_CACHED = 50  # folders whose rows are kept
+PART_S = 1.0  # of what takes longer to read, that is shown which has come
 _SMALL = 2_000  # rows that may be sorted in Tk's thread
+_FEW, _MANY = 5, 200  # changes that may be taken in there: to however many rows, and to so few
 
 
 class BrowserPresenter:
@@ -35,12 +39,12 @@ class BrowserPresenter:
         self._bridge, self._api = bridge, api
         self._on_listing, self._on_reveal, self._on_notice = on_listing, on_reveal, on_notice
         self.listing = Listing()
-        self._rows = SortedRows((), Sort())
-        self._cache: OrderedDict[NodeKey, dict[NodeKey, Entry]] = OrderedDict()
+        self._rows = SortedRows.of((), Sort())
+        self._known = KnownFolders()
         self._back: list[FolderPath] = []
         self._forward: list[FolderPath] = []
         self._reading, self._sorting = Epoch(), Epoch()
-        self._is_reading = self._is_sorting = False
+        self._is_reading = self._is_sorting = self._is_partial = False
         self._meanwhile: dict[NodeKey, Change] = {}  # what a list that is read or sorted may lack
         self._token = CancelToken()
         self._skeleton: Timer | None = None
@@ -109,7 +113,7 @@ class BrowserPresenter:
 
     def reread_all(self) -> None:
         """Forget what is kept of all folders, and read the one shown anew: changes were missed."""
-        self._cache.clear()
+        self._known.clear()
         self.refresh()
 
     def reveal(self, nodes: Sequence[NodeKey]) -> None:
@@ -118,10 +122,19 @@ class BrowserPresenter:
             self._wish(nodes)
             self._reveal_now()
 
-    def chosen(self, nodes: Collection[NodeKey]) -> None:
-        """Hear what the person has selected: whoever has chosen something else does not wait for what is to come."""
-        if self._reveal and not self._revealed.issuperset(nodes):
+    def chosen(self, entries: Sequence[Entry]) -> None:
+        """Hear of the person's selection: whoever has chosen something else does not wait for what is to come."""
+        if self._reveal and not all(key_of(entry) in self._revealed for entry in entries):
             self._wish(())
+
+    @property
+    def folders_here(self) -> Rows:
+        """Folders in it, all of them."""
+        return self._rows.folders
+
+    def has_name(self, name: str) -> bool:
+        """Whether something in the folder is called `name`, ignoring case."""
+        return self._rows.has_name(name)
 
     def _wish(self, nodes: Sequence[NodeKey]) -> None:
         self._reveal, self._revealed = tuple(nodes), frozenset()
@@ -131,39 +144,55 @@ class BrowserPresenter:
         self._stop_timers()
         number = self._reading.advance()
         self._sorting.advance()
-        self._is_reading, self._is_sorting = True, False
+        self._is_reading, self._is_sorting, self._is_partial = True, False, False
         self._meanwhile.clear()
         self._wish(reveal)
-        cached = self._cache.get(folder.key)
         moved = folder.key != self.folder.key
-        if cached is not None and moved:
+        known = self._known.get(folder.key) if moved else None
+        if known is not None:
             # What is known is shown at once, and corrected when the server has answered.
-            self._sorted(cached, lambda rows: self._show(folder, rows, "loading"))
+            self._sort(known, lambda rows: self._show(folder, rows, "loading"))
         elif self.listing.phase in ("blank", "failed") or moved:
             blank = Listing(folder=folder, sort=self.listing.sort, phase="skeleton")
             self._skeleton = self._bridge.call_later(SKELETON_S, lambda: self._emit(blank))
+        sort = self.listing.sort
         self._token = self._bridge.run_in_thread(
-            lambda _token: self._read(folder),
+            lambda token: self._read(folder, sort, number, token),
             lambda rows: self._read_done(folder, rows, number),
             lambda error: self._read_failed(folder, error, number),
             name="gui-list",
         )
 
-    def _read(self, folder: FolderPath) -> SortedRows:
-        """List and sort, in a thread."""
-        sort = self.listing.sort
-        return SortedRows(self._api.list_folder(ref_to(folder.key)), sort)
+    def _read(self, folder: FolderPath, sort: Sort, number: int, token: CancelToken) -> SortedRows:
+        """List and sort, in a thread; of what takes long, tell what there is so far."""
+        arriving = ArrivingRows()
+        began = self._bridge.clock()
+        due = PART_S
+        with closing(self._api.read_folder(ref_to(folder.key))) as pages:
+            for page in pages:
+                token.check()
+                arriving.add(page)
+                if self._bridge.clock() - began >= due:
+                    part = partial(self._read_partly, folder, arriving.rows(sort), number)
+                    self._bridge.post(part)
+                    due = 2 * (self._bridge.clock() - began)  # each costs as long as there is much
+        return arriving.rows(sort)
+
+    def _read_partly(self, folder: FolderPath, rows: SortedRows, number: int) -> None:
+        is_blank = folder.key != self.folder.key or self.listing.phase == "skeleton"
+        if not self._reading.is_current(number) or not (is_blank or self._is_partial):
+            return
+        self._known.make_room(rows.size)
+        if rows.sort == self.listing.sort:  # else the whole is sorted as it is wanted now
+            self._is_partial = True
+            self._show(folder, rows, "loading")
 
     def _read_done(self, folder: FolderPath, rows: SortedRows, number: int) -> None:
         if not self._reading.is_current(number):
             return
-        self._is_reading = False
+        self._is_reading = self._is_partial = False
         self._sorting.advance()  # whatever is sorted now is older
-        self._keep(folder.key, rows.by_key)
-        if rows.sort != self.listing.sort:  # another column was chosen while it was read
-            self._sorted(rows.by_key, lambda sorted_rows: self._show(folder, sorted_rows, "ready"))
-        else:
-            self._show(folder, rows, "ready")
+        self._sort(rows, lambda rows: self._show(folder, rows, "ready"))
 
     def _read_failed(self, folder: FolderPath, error: Exception, number: int) -> None:
         if not self._reading.is_current(number):
@@ -171,20 +200,24 @@ class BrowserPresenter:
         self._is_reading = False
         self._stop_timers()
         if isinstance(error, NotFound):
-            self._cache.pop(folder.key, None)
+            self._known.forget(folder.key)
             text = "This folder is no longer there: it was moved or deleted."
         else:
             text = wording.explain(error)
-        if self.listing.phase in ("loading", "ready") and self.folder.key == folder.key and folder.key in self._cache:
+        here = self.listing.phase in ("loading", "ready") and self.folder.key == folder.key
+        if here and folder.key in self._known and not self._is_partial:
             # The rows on the screen are old, but better than nothing; the offline banner tells the rest.
             self._emit(replace(self.listing, phase="ready"))
             return
-        self._rows = SortedRows((), self.listing.sort)
+        self._is_partial = False
+        self._rows = SortedRows.of((), self.listing.sort)
         self._emit(Listing(folder=folder, sort=self.listing.sort, phase="failed", problem=text))
 
-    def _show(self, folder: FolderPath, rows: SortedRows, phase: str) -> None:
+    def _show(self, folder: FolderPath, rows: SortedRows, phase: Phase) -> None:
         self._stop_timers()
         self._rows = rows
+        if not self._is_partial:
+            self._known.keep(folder.key, rows)
         moved = folder.key != self.folder.key
         listing = Listing(
             folder=folder,
@@ -192,18 +225,23 @@ class BrowserPresenter:
             total=len(rows),
             sort=rows.sort,
             filter="" if moved else self.listing.filter,
-            phase="loading" if phase == "loading" else "ready",
+            phase=phase,
+            partial=self._is_partial,
         )
         self._emit(listing)
         self._reveal_now()
-        if phase == "ready":
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Take in what changed while the rows were read or sorted."""
+        if not (self._is_reading or self._is_sorting):
             meanwhile = tuple(self._meanwhile.values())
-            if not self._is_reading:
-                self._meanwhile.clear()
+            self._meanwhile.clear()
             self.apply(meanwhile)
 
     def _reveal_now(self) -> None:
-        here = tuple(node for node in self._reveal if node in self._rows.by_key)
+        known = self._rows.here(self._reveal)
+        here = tuple(node for node in self._reveal if node in known)
         if not self._revealed.issuperset(here):
             self._revealed = frozenset(here)
             if len(here) == len(self._reveal):
@@ -219,12 +257,6 @@ class BrowserPresenter:
             self._skeleton.cancel()
             self._skeleton = None
 
-    def _keep(self, node: NodeKey, by_key: dict[NodeKey, Entry]) -> None:
-        self._cache[node] = by_key
-        self._cache.move_to_end(node)
-        while len(self._cache) > _CACHED:
-            self._cache.popitem(last=False)
-
     # --- order and filter ------------------------------------------------------------------------------------------
 
     def sort_by(self, column: SortColumn) -> None:
@@ -235,26 +267,33 @@ class BrowserPresenter:
             self._emit(replace(self.listing, sort=new))  # what is read comes in this order
             return
         self.listing = replace(self.listing, sort=new)
-        self._sorted(self._rows.by_key, lambda rows: self._show(self.folder, rows, self.listing.phase))
+        self._sort(self._rows, lambda rows: self._show(self.folder, rows, self.listing.phase))
 
-    def _sorted(self, by_key: dict[NodeKey, Entry], then: Callable[[SortedRows], None]) -> None:
-        """Sort; many rows in a thread. Only the last that was asked for is shown."""
-        sort, number = self.listing.sort, self._sorting.advance()
-        entries = tuple(by_key.values())
-        if len(entries) <= _SMALL:
+    def _sort(self, rows: SortedRows, then: Callable[[SortedRows], None]) -> None:
+        """Sort as it is wanted now."""
+        sort = self.listing.sort
+        if rows.sort == sort:
+            self._sorting.advance()
             self._is_sorting = False
-            then(SortedRows(entries, sort))
+            then(rows)
+        else:
+            self._in_order(lambda: rows.sorted_by(sort), then, at_once=len(rows) <= _SMALL)
+
+    def _in_order(self, work: Callable[[], SortedRows], then: Callable[[SortedRows], None], *, at_once: bool) -> None:
+        """Bring rows in order, in a thread unless `at_once`. Only the last that was asked for is shown."""
+        number = self._sorting.advance()
+        self._is_sorting = not at_once
+        if at_once:
+            then(work())
             return
+        self._meanwhile.update(self._pending)
 
         def done(rows: SortedRows) -> None:
             if self._sorting.is_current(number):
                 self._is_sorting = False
                 then(rows)
 
-        self._is_sorting = True
-        self._bridge.run_in_thread(
-            lambda _token: SortedRows(entries, sort), done, self._bridge.on_error, name="gui-sort"
-        )
+        self._bridge.run_in_thread(lambda _token: work(), done, self._bridge.on_error, name="gui-sort")
 
     def set_filter(self, text: str) -> None:
         """Show only names that contain `text`."""
@@ -276,24 +315,35 @@ class BrowserPresenter:
     def _apply_pending(self) -> None:
         self._patch = None
         pending, self._pending = self._pending, {}
-        touched = False
-        for key, change in pending.items():
-            entry = change.entry
-            parent = parent_of(entry)
-            for node, kept in list(self._cache.items()):
-                if (node == parent or key in kept) and kept is not self._rows.by_key:
-                    del self._cache[node]
-            if parent == self.folder.key and not change.deleted:
-                self._rows.put(entry)
-                touched = True
-            elif self._rows.remove(key):
-                touched = True
+        self._known.take(pending.values(), self.folder.key)
         if self._way_changed(pending):
             return
-        if touched and self.listing.phase in ("ready", "loading"):
-            listing = self.listing
-            self._emit(replace(listing, rows=self._rows.rows(listing.filter), total=len(self._rows)))
+        # What is sorted, or has come in part only, takes them in when it is there.
+        if self.listing.phase in ("ready", "loading") and not (self._is_sorting or self._is_partial):
+            self._change_rows(pending)
+
+    def _change_rows(self, pending: dict[NodeKey, Change]) -> None:
+        rows, here = self._rows, self.folder.key
+        changes = {
+            key: change.entry if parent_of(change.entry) == here and not change.deleted else None
+            for key, change in pending.items()
+        }
+        few = len(changes) <= _FEW or (len(changes) <= _MANY and len(rows) <= _SMALL)
+        if not few:
+            self._meanwhile.update(pending)  # should another order be asked for before they are in
+        self._in_order(lambda: rows.changed(changes), lambda now: self._changed(now, pending), at_once=few)
+
+    def _changed(self, rows: SortedRows, pending: dict[NodeKey, Change]) -> None:
+        if not self._is_reading:
+            for key, change in pending.items():
+                if self._meanwhile.get(key) is change:
+                    del self._meanwhile[key]
+        if rows is not self._rows:
+            self._rows = rows
+            self._known.keep(self.folder.key, rows)
+            self._emit(replace(self.listing, rows=rows.rows(self.listing.filter), total=len(rows)))
             self._reveal_now()
+        self._catch_up()
 
     def _way_changed(self, pending: dict[NodeKey, Change]) -> bool:
         """Whether the folder shown, or one above it, is gone or called differently; then one is taken along."""

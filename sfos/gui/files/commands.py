@@ -118,7 +118,7 @@ COPY_PATH = FileCommand(
     ("Ctrl+Shift+C",), "link-45deg", "list", "Files", at={"selection": 33, "branch": 44},
 )  # fmt: skip
 SELECT_ALL = FileCommand(
-    "select_all", "Select all", _always, lambda do: do.views.list.moves.select_all(),
+    "select_all", "Select all", _always, lambda do: do.views.list.choice.select_all(),
     ("Ctrl+A",), "check2-square", "list", "Files", at={"folder": 22},
 )  # fmt: skip
 DETAILS = FileCommand(

@@ -9,9 +9,12 @@ from tkinter import ttk
 from typing import Protocol
 
 from sfos.gui.files.operations import named
+from sfos.gui.files.row_choice import RowChoice
+from sfos.gui.files.visible_rows import VisibleRows
 from sfos.gui.look.theme import Theme
 from sfos.gui.model import FolderPath
-from sfos.gui.nodes import key_of, parent_of
+from sfos.gui.nodes import NodeKey
+from sfos.gui.rows import has_any, in_one_folder
 from sfos.protocol import Entry, printable
 
 _FAR = 6  # design pixels that the mouse moves before a press is a drag
@@ -23,11 +26,15 @@ _SHIFT, _CONTROL = 0x1, 0x4  # bits of an event's state
 class Source(Protocol):
     """The list that rows are dragged out of."""
 
-    tree: ttk.Treeview
+    @property
+    def tree(self) -> VisibleRows: ...
 
-    def selected(self) -> tuple[Entry, ...]: ...
+    @property
+    def choice(self) -> RowChoice: ...
 
-    def double_click(self, event: tk.Event[ttk.Treeview]) -> str: ...
+    def selected(self) -> Sequence[Entry]: ...
+
+    def double_click(self, event: tk.Event[ttk.Treeview]) -> str | None: ...
 
 
 class Target(Protocol):
@@ -47,7 +54,7 @@ class Target(Protocol):
 class _Held:
     """Rows that are held, and where they would go."""
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     target: FolderPath | None = None
     view: Target | None = None
     copy: bool = False
@@ -61,11 +68,11 @@ class RowDrag:
         source: Source,
         targets: Sequence[Target],
         theme: Theme,
-        on_drop: Callable[[tuple[Entry, ...], FolderPath, bool], None],
+        on_drop: Callable[[Sequence[Entry], FolderPath, bool], None],
     ) -> None:
         self._source, self._targets, self._theme, self._on_drop = source, targets, theme, on_drop
-        self._pressed: tuple[int, int, str] | None = None
-        self._narrow_to: str | None = None  # a press on one of several selected rows, which may be the start of a drag
+        self._pressed: tuple[int, int] | None = None
+        self._narrow_to: NodeKey | None = None  # a press on one of several selected rows may be the start of a drag
         self._dropped = False  # and not pressed again since
         self._held: _Held | None = None
         self._flag: tk.Toplevel | None = None
@@ -91,28 +98,28 @@ class RowDrag:
 
     def _press(self, event: tk.Event[ttk.Treeview]) -> str | None:
         self._dropped = False
-        tree = self._source.tree
-        item = tree.identify_row(event.y) if tree.identify_region(event.x, event.y) in ("tree", "cell") else ""
-        self._pressed = (event.x_root, event.y_root, item) if item else None
+        tree, choice = self._source.tree, self._source.choice
+        row = tree.row_at(event.y) if tree.is_row(event.x, event.y) else None
+        self._pressed = (event.x_root, event.y_root) if row is not None else None
         self._narrow_to = None
-        chosen = tree.selection()
-        if item and item in chosen and len(chosen) > 1 and not int(event.state) & (_SHIFT | _CONTROL):
+        if row is None or int(event.state) & (_SHIFT | _CONTROL):
+            return None
+        if choice.is_selected(row) and choice.selected_count > 1:
             # They stay selected while they may be about to be dragged.
-            self._narrow_to = item
+            self._narrow_to = choice.rows.key(row)
             tree.focus_set()
-            tree.focus(item)
+            choice.put_focus(row)
             return "break"
         return None
 
-    def _double_press(self, event: tk.Event[ttk.Treeview]) -> str:
+    def _double_press(self, event: tk.Event[ttk.Treeview]) -> str | None:
         if not self._dropped:
             self._pressed = self._narrow_to = None
             return self._source.double_click(event)
         # Where something was just dragged away from, the next row has come under the mouse: a first press on it.
-        tree, item = self._source.tree, self._source.tree.identify_row(event.y)
-        if item and item not in tree.selection():
-            tree.selection_set((item,))
-            tree.focus(item)
+        row, choice = self._source.tree.row_at(event.y), self._source.choice
+        if row is not None and not choice.is_selected(row):
+            choice.select(row)
         self._press(event)
         return "break"
 
@@ -133,8 +140,8 @@ class RowDrag:
         held, narrow_to = self._held, self._narrow_to
         self._pressed = self._narrow_to = None
         if held is None:
-            if narrow_to is not None and self._source.tree.exists(narrow_to):
-                self._source.tree.selection_set((narrow_to,))
+            if narrow_to is not None:
+                self._narrow(narrow_to)
             return None
         self._at = event.x_root, event.y_root
         self._look(copy=bool(int(event.state) & _CONTROL))
@@ -145,6 +152,12 @@ class RowDrag:
             self._on_drop(held.entries, target, copy)
         return "break"
 
+    def _narrow(self, key: NodeKey) -> None:
+        choice = self._source.choice
+        row = choice.rows.position(key)
+        if row is not None:
+            choice.select(row)
+
     def _give_up(self, _event: object) -> str | None:
         if self._held is None:
             return None
@@ -154,7 +167,7 @@ class RowDrag:
 
     # --- what is held ----------------------------------------------------------------------------------------------
 
-    def _take(self, entries: tuple[Entry, ...]) -> None:
+    def _take(self, entries: Sequence[Entry]) -> None:
         theme, palette = self._theme, self._theme.palette
         self._held = _Held(entries)
         tree = self._source.tree
@@ -242,7 +255,6 @@ class RowDrag:
 
 def accepts(folder: FolderPath, entries: Sequence[Entry], *, copy: bool) -> bool:
     """Whether `entries` can be put into `folder`: nothing goes into itself, and what is there already is not moved."""
-    way = {crumb.key for crumb in folder.crumbs}
-    if any(key_of(entry) in way for entry in entries):
+    if has_any(entries, [crumb.key for crumb in folder.crumbs]):
         return False
-    return copy or any(parent_of(entry) != folder.key for entry in entries)
+    return copy or not in_one_folder(entries, folder.key)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 
 from sfos.client.api import Api
 from sfos.client.nodes import SpaceNaming
 from sfos.client.tree import RemoteTree
-from sfos.gui.files.ordering import natural
+from sfos.gui.files.sorting import natural
 from sfos.gui.nodes import HOME, ROOT, NodeKey, key_of, parent_of, ref_to
-from sfos.gui.threads.bridge import TaskBridge
-from sfos.protocol import Change, Entry
+from sfos.gui.threads.bridge import CancelToken, TaskBridge
+from sfos.protocol import FOLDER_KIND, Change, Entry
 
 
 class FoldersPresenter:
@@ -35,11 +36,20 @@ class FoldersPresenter:
             self._settle()
 
         self._bridge.run_in_thread(
-            lambda _token: [entry for entry in self._api.list_folder(ref_to(node)) if entry.kind == "folder"],
+            lambda token: self._folders_in(node, token),
             lambda folders: self._read(node, folders),
             failed,
             name="gui-folders",
         )
+
+    def _folders_in(self, node: NodeKey, token: CancelToken) -> list[Entry]:
+        """Folders alone are kept of what may be very many entries."""
+        folders: list[Entry] = []
+        with closing(self._api.read_folder(ref_to(node))) as pages:
+            for page in pages:
+                token.check()
+                folders += [page.entry(at) for at, kind in enumerate(page.kinds) if kind == FOLDER_KIND]
+        return folders
 
     def _read(self, node: NodeKey, folders: Iterable[Entry]) -> None:
         self._reading.discard(node)

@@ -7,6 +7,7 @@ from tkinter import ttk
 
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
+from sfos.gui.nodes import NodeKey
 
 
 class NameEditor:
@@ -16,7 +17,7 @@ class NameEditor:
         self,
         tree: ttk.Treeview,
         theme: Theme,
-        item: str,
+        key: NodeKey,
         name: str,
         *,
         select_stem: bool,
@@ -26,7 +27,7 @@ class NameEditor:
     ) -> None:
         """`select_stem`: select the name without its extension. `on_over` is called once, however it ends: with whether
         the keyboard is still here."""
-        self.item = item
+        self.key = key
         self._theme, self._name = theme, name
         self._check, self._on_done, self._on_over = check, on_done, on_over
         self._over = False

@@ -6,15 +6,17 @@ Of many things one after the other is changed, which shows how far it is and can
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from sfos.client.api import Api
 from sfos.client.local.names import numbered
 from sfos.gui import wording
+from sfos.gui.files.steps import Outcome, Steps, each_of
 from sfos.gui.model import FolderPath, Notice, Say
 from sfos.gui.nodes import NodeKey, in_folder, key_of, key_of_reply, parent_of, ref_to
+from sfos.gui.rows import folders_among, kept, nodes_of
 from sfos.gui.threads.bridge import TaskBridge, Timer
 from sfos.protocol import (
     AlreadyExists,
@@ -26,14 +28,12 @@ from sfos.protocol import (
     check_name,
     fold_name,
     from_info,
-    in_words,
     printable,
 )
 
 _TRIES = 50  # numbered names that are tried for a copy
 PATIENCE_S = 1.0  # a change that takes longer says what is being done, and how far it is
 TELL_S = 0.5
-_SECONDS_FROM_S = 5.0  # a single change that takes so long shows the seconds: that they run says that it goes on
 DELETED_AT_ONCE = 500  # items of one request: a request is whole or not at all, so a stop waits for it
 
 
@@ -47,11 +47,11 @@ class Clipboard:
     """Entries that were cut or copied, and the folder they came from."""
 
     verb: Verb
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     source: NodeKey
 
 
-def name_problem(name: str, taken: Sequence[str], own: str = "") -> str | None:
+def name_problem(name: str, is_taken: Callable[[str], bool], own: str = "") -> str | None:
     """Reason why `name` cannot be given here, as a sentence; None if it can. `own`: the name that is being changed."""
     try:
         folded = fold_name(check_name(name))
@@ -59,7 +59,7 @@ def name_problem(name: str, taken: Sequence[str], own: str = "") -> str | None:
         return error.message
     if own and folded == fold_name(own):
         return None
-    if any(fold_name(other) == folded for other in taken):
+    if is_taken(name):
         return "Something of this name is already here."
     return None
 
@@ -74,7 +74,7 @@ def named(entries: Sequence[Entry]) -> str:
 
 def deletion_text(entries: Sequence[Entry]) -> str:
     """Warning of a deletion, in full: until there is a restore command it must not sound harmless."""
-    folders = any(entry.kind == "folder" for entry in entries)
+    folders = folders_among(entries)
     what = f"{named(entries)} will be deleted"
     if folders:
         what += ", with everything inside" if len(entries) == 1 else ", folders with everything inside"
@@ -82,60 +82,6 @@ def deletion_text(entries: Sequence[Entry]) -> str:
         f"{what}. The server keeps the history, but there is no command yet that brings deleted files back. "
         "Download what you may still need."
     )
-
-
-@dataclass(slots=True)
-class _Outcome:
-    """Outcome for several entries: `done`, with the nodes that they are now; `failed`; and as many `left` as had not
-    been begun when it was stopped."""
-
-    done: list[Entry] = field(default_factory=list)
-    nodes: list[NodeKey] = field(default_factory=list)
-    failed: list[tuple[Entry, Exception]] = field(default_factory=list)
-    left: int = 0
-
-
-class _Steps:
-    """A change in `total` steps, as its thread sees it."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.reached = 0  # written by the thread alone
-        self.said: Working | None = None  # by the server, of the step that takes long; written by the thread alone
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """Begin no further step."""
-        self._stopped.set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody stopped it."""
-        return self._stopped.is_set()
-
-    def text(self, doing: str, passed_s: float) -> str:
-        """How far it is, as a sentence that goes on."""
-        if self.stopped:
-            return "Stopping…"
-        said = self.said
-        if said is not None and said.behind:
-            far = f", {said.done:,} so far" if said.done else ""
-            return f"{doing}: waits until another change of this account has ended ({in_words(said.behind)}{far})…"
-        if self.total > 1:
-            return f"{doing} {self.reached:,} of {self.total:,}…"
-        if said is not None and said.done > 1:
-            return f"{doing}: {said.done:,} so far…"
-        return f"{doing}… {wording.duration(passed_s)}" if passed_s >= _SECONDS_FROM_S else f"{doing}…"
-
-    def parts(self, entries: Sequence[Entry], outcome: _Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
-        """So many of `entries` after each other, one part a step, until it is stopped; `outcome` hears of the rest."""
-        for start in range(0, len(entries), at_once):
-            if self.stopped:
-                outcome.left = len(entries) - start
-                return
-            part = entries[start : start + at_once]
-            yield part
-            self.reached = start + len(part)
 
 
 class OperationsPresenter:
@@ -151,16 +97,16 @@ class OperationsPresenter:
     ) -> None:
         self._bridge, self._api = bridge, api
         self._on_notice, self._on_done = on_notice, on_done
-        self._at_work: dict[int, _Steps] = {}  # by the thread that is at it
+        self._at_work: dict[int, Steps] = {}  # by the thread that is at it
         self.clipboard: Clipboard | None = None
         self.undo: Callable[[], None] | None = None
         """Puts back what was moved or renamed last."""
 
     @property
-    def cut_nodes(self) -> frozenset[NodeKey]:
+    def cut_nodes(self) -> Container[NodeKey]:
         """Nodes that the next paste moves away from where they are."""
         board = self.clipboard
-        return frozenset(map(key_of, board.entries)) if board is not None and board.verb == "move" else frozenset()
+        return nodes_of(board.entries) if board is not None and board.verb == "move" else frozenset()
 
     def note_working(self, _command: str, working: Working | None) -> None:
         """Note what the server says of a command of this thread that takes long. See WorkListener."""
@@ -199,9 +145,9 @@ class OperationsPresenter:
             "Deleting" if len(entries) > 1 else f"Deleting {what}", f"{what}: not deleted", len(entries),
         )  # fmt: skip
 
-    def _delete_all(self, entries: Sequence[Entry], steps: _Steps) -> _Outcome:
-        outcome = _Outcome()
-        for part in steps.parts(entries, outcome, DELETED_AT_ONCE):
+    def _delete_all(self, entries: Sequence[Entry], steps: Steps) -> Outcome:
+        outcome = Outcome(entries)
+        for part in steps.parts(outcome, DELETED_AT_ONCE):
             items = [
                 # A folder's revision does not tell of what is inside, and may change by a rename alone.
                 DeleteItem(ref=ref_to(key_of(e)), if_revision=e.revision if e.kind != "folder" else None)
@@ -210,16 +156,16 @@ class OperationsPresenter:
             try:
                 results = self._api.delete(items)
             except SfosError as error:
-                outcome.failed += [(entry, error) for entry in entries[steps.reached :]]
+                outcome.fail(part[0], error, len(entries) - steps.reached)
                 break
-            for entry, result in zip(part, results, strict=True):
+            for at, (entry, result) in enumerate(zip(part, results, strict=True), steps.reached):
                 if result.error is None:
-                    outcome.done.append(entry)
+                    outcome.done.append(at)
                 else:
-                    outcome.failed.append((entry, from_info(result.error)))
+                    outcome.fail(entry, from_info(result.error))
         return outcome
 
-    def _deleted(self, entries: Sequence[Entry], outcome: _Outcome) -> None:
+    def _deleted(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         gone = len(outcome.done)
         if outcome.failed or outcome.left:
             self._told_partly("deleted", outcome)
@@ -240,7 +186,7 @@ class OperationsPresenter:
 
     def _take(self, verb: Verb, entries: Sequence[Entry]) -> None:
         if entries:
-            self.clipboard = Clipboard(verb, tuple(entries), parent_of(entries[0]))
+            self.clipboard = Clipboard(verb, kept(entries), parent_of(entries[0]))
             what = wording.count(len(entries), "item")
             self._on_notice(Notice(f"{what} {'cut' if verb == 'move' else 'copied'}. Ctrl+V pastes into a folder."))
 
@@ -259,7 +205,7 @@ class OperationsPresenter:
         """Move or copy `entries` into `folder`; a copy beside its original gets a number."""
         what = named(entries)
         self._run(
-            lambda steps: _each(entries, steps, lambda entry: self._put_one(verb, entry, folder.key)),
+            lambda steps: each_of(entries, steps, lambda entry: self._put_one(verb, entry, folder.key)),
             lambda outcome: self._put(verb, folder, outcome, then_select=then_select),
             _PRESENT[verb] if len(entries) > 1 else f"{_PRESENT[verb]} {what}", f"{what}: not {_PAST[verb]}",
             len(entries),
@@ -279,15 +225,15 @@ class OperationsPresenter:
                     raise
         raise AlreadyExists(subject=entry.name)
 
-    def _put(self, verb: Verb, folder: FolderPath, outcome: _Outcome, *, then_select: bool) -> None:
+    def _put(self, verb: Verb, folder: FolderPath, outcome: Outcome, *, then_select: bool) -> None:
         nodes = outcome.nodes if then_select else []
-        undo = (lambda: self._put_back(outcome.done)) if verb == "move" and outcome.done else None
+        undo = (lambda: self._put_back(outcome.done_entries)) if verb == "move" and outcome.done else None
         if outcome.failed or outcome.left:
             self._told_partly(_PAST[verb], outcome, undo)
             self._on_done(nodes)
             return
         done = len(outcome.done)
-        what = named(outcome.done) if done == 1 else wording.count(done, "item")
+        what = named(outcome.done_entries) if done == 1 else wording.count(done, "item")
         place = printable(folder.crumbs[-1].name) or "My files"
         self._done(f"{what} {_were(done)} {_PAST[verb]} to “{place}”.", nodes, undo=undo)
 
@@ -298,28 +244,28 @@ class OperationsPresenter:
             target = in_folder(parent_of(entry), entry.name)
             return key_of_reply(self._api.move(ref_to(key_of(entry)), target))
 
-        def done(outcome: _Outcome) -> None:
+        def done(outcome: Outcome) -> None:
             if outcome.failed or outcome.left:
                 self._told_partly("put back", outcome)
                 self._on_done(outcome.nodes)
             else:
                 count = len(outcome.done)
-                what = named(outcome.done) if count == 1 else wording.count(count, "item")
+                what = named(outcome.done_entries) if count == 1 else wording.count(count, "item")
                 self._done(f"{what} {_were(count)} put back.", outcome.nodes)
 
         what = named(entries)
         self._run(
-            lambda steps: _each(entries, steps, back),
+            lambda steps: each_of(entries, steps, back),
             done, f"Putting {what} back", f"{what}: not put back", len(entries),
         )  # fmt: skip
 
     # --- running ---------------------------------------------------------------------------------------------------
 
     def _run(
-        self, work: Callable[[_Steps], object], done: Callable[..., None], doing: str, failure: str, total: int = 1
+        self, work: Callable[[Steps], object], done: Callable[..., None], doing: str, failure: str, total: int = 1
     ) -> None:
         """Run `work` in a thread. `doing`: said if it takes long; `failure`: said before the reason why it failed."""
-        steps = _Steps(total)
+        steps = Steps(total)
         began = self._bridge.clock()
         timer: list[Timer] = []
 
@@ -368,13 +314,13 @@ class OperationsPresenter:
         self.undo = once
         return once
 
-    def _told_partly(self, verb: str, outcome: _Outcome, undo: Callable[[], None] | None = None) -> None:
+    def _told_partly(self, verb: str, outcome: Outcome, undo: Callable[[], None] | None = None) -> None:
         """Say what was not done, and how much was."""
         done, sentences = len(outcome.done), []
-        if outcome.failed:
-            entry, error = outcome.failed[0]
+        if outcome.first_failed is not None:
+            entry, error = outcome.first_failed
             sentences.append(f"“{printable(entry.name)}” was not {verb}: {_reason(error)}")
-            more = len(outcome.failed) - 1
+            more = outcome.failed - 1
             if more:
                 sentences.append(f"{more:,} more {_were(more)} not {verb} either.")
         if outcome.left:
@@ -389,18 +335,6 @@ class OperationsPresenter:
     def _failed(self, what: str, error: Exception) -> None:
         self._on_notice(Notice(f"{what}: {_reason(error)}", "error"))
         self._on_done(())
-
-
-def _each(entries: Sequence[Entry], steps: _Steps, change: Callable[[Entry], NodeKey]) -> _Outcome:
-    """Change one after the other. Each has a fate of its own; all are reported."""
-    outcome = _Outcome()
-    for (entry,) in steps.parts(entries, outcome, 1):
-        try:
-            outcome.nodes.append(change(entry))
-            outcome.done.append(entry)
-        except SfosError as error:
-            outcome.failed.append((entry, error))
-    return outcome
 
 
 def _reason(error: Exception) -> str:

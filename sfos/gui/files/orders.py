@@ -101,16 +101,16 @@ class Orders:
 
     # --- names and deletion ----------------------------------------------------------------------------------------
 
-    def _taken(self) -> Sequence[str]:
-        """Names that are known to be taken there."""
-        return [entry.name for entry in self.browser.listing.rows]
+    def _is_taken(self, name: str) -> bool:
+        """Whether something there is known to be called so."""
+        return self.browser.has_name(name)
 
     def ask_new_folder(self) -> None:
         """Ask for a name, and make a folder of it where one is."""
         folder = self.place
         ask_name(
             self._root, self._theme, title="New folder", label="Name", value="New folder", verb="Make",
-            check=lambda name: name_problem(name, self._taken()),
+            check=lambda name: name_problem(name, self._is_taken),
             on_done=lambda name: self.operations.make_folder(folder, name),
         )  # fmt: skip
 
@@ -118,7 +118,7 @@ class Orders:
         """Let the name of what is selected be changed in its row."""
         entry = self.selection.entries[0]
         self.views.list.edit_name(
-            entry, lambda name: name_problem(name, self._taken(), entry.name),
+            entry, lambda name: name_problem(name, self._is_taken, entry.name),
             lambda name: self.operations.rename(entry, name),
         )  # fmt: skip
 

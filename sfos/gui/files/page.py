@@ -12,6 +12,7 @@ from sfos.gui.files.commands import COMMANDS, REFRESH, SEARCH, UPLOAD_FILES, Fil
 from sfos.gui.files.views import FilesViews, Reactions
 from sfos.gui.model import Listing, Selection
 from sfos.gui.page import Desk, Page, Room, Stop
+from sfos.gui.rows import files_among
 from sfos.protocol import Change
 
 if TYPE_CHECKING:  # loaded by `load`
@@ -177,11 +178,11 @@ def summary_of(listing: Listing, selection: Selection) -> str:
     if listing.phase in ("blank", "skeleton", "failed"):
         return ""
     shown = len(listing.rows)
-    text = wording.count(listing.total, "item")
+    text = wording.count(listing.total, "item") + (" so far" if listing.partial else "")
     if shown != listing.total:
         text = f"{shown:,} of {text}"
     if selection.entries:
         text += f" · {len(selection.entries):,} selected"
-        if any(entry.kind == "file" for entry in selection.entries):
+        if files_among(selection.entries):
             text += f" ({wording.size(selection.size_bytes)})"
     return text

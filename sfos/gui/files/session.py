@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sfos.gui.model import FolderPath, Listing, Notice, Selection
 from sfos.gui.nodes import NodeKey, key_of
 from sfos.gui.page import Desk
 from sfos.gui.preview.viewer import Areas, Viewer
+from sfos.gui.rows import Rows
 from sfos.gui.widgets.menus import command_menu, popup
 from sfos.protocol import Change, Entry
 
@@ -30,6 +32,7 @@ class FilesSession:
         self._desk, self._views, self._on_gone_to = desk, views, on_gone_to
         self._closed = False
         self._shown_node = FolderPath().key
+        self._learned: tuple[NodeKey, array[int]] | None = None  # the folder that the left pane learned of last
         bridge, api, room = desk.bridge, desk.session.api, views.room
         self.browser = BrowserPresenter(
             bridge, api, on_listing=self._listed, on_reveal=self._reveal, on_notice=self._say
@@ -101,7 +104,7 @@ class FilesSession:
             self.orders.selection = Selection()
         self._views.show_listing(listing)
         if listing.phase == "ready" and not listing.filter:
-            self.folders.learn(listing.folder.key, listing.rows)
+            self._learn(listing.folder.key, self.browser.folders_here)
             for crumb in listing.folder.crumbs[:-1]:
                 self.folders.expand(crumb.key)
         self._renew_selection(listing)
@@ -109,13 +112,23 @@ class FilesSession:
         self.viewer.show(self.orders.selection)
         self.viewer.renew(listing)
 
+    def _learn(self, folder: NodeKey, folders: Rows) -> None:
+        # Changed files leave the folders as they are, of which entries are made here.
+        learned, self._learned = self._learned, (folder, folders.order)
+        if learned is None or learned[0] != folder or learned[1] is not folders.order:
+            self.folders.learn(folder, folders)
+
     def _renew_selection(self, listing: Listing) -> None:
         """Take what is selected as it now is: it may be called differently."""
         old = self.orders.selection
         if not old.entries:
             return
-        chosen = {key_of(entry) for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
-        now = {key_of(row): row for row in listing.rows if key_of(row) in chosen}
+        if isinstance(old.entries, Rows):
+            if listing.rows.table is not old.entries.table:
+                self.orders.selection = Selection(self._views.list.selected(), old.focus)
+            return
+        keys = {key_of(entry) for entry in (*old.entries, *((old.focus,) if old.focus else ()))}
+        now = {key: listing.rows[at] for key, at in listing.rows.positions(keys).items()}
         entries = tuple(now.get(key_of(entry), entry) for entry in old.entries)
         focus = now.get(key_of(old.focus), old.focus) if old.focus is not None else None
         if entries != old.entries:
@@ -161,10 +174,10 @@ class FilesSession:
         self._on_gone_to()
         self.browser.go(folder)
 
-    def select(self, entries: tuple[Entry, ...], focus: Entry | None) -> None:
+    def select(self, entries: Sequence[Entry], focus: Entry | None) -> None:
         """Take these as selected."""
         self.orders.selection = Selection(entries, focus)
-        self.browser.chosen([key_of(entry) for entry in entries])
+        self.browser.chosen(entries)
         self._views.room.renew()
         self.viewer.show(self.orders.selection)
 

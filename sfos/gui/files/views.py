@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tkinter import ttk
@@ -29,7 +29,7 @@ class Reactions:
     go_path: Callable[[str], None]
     filter: Callable[[str], None]
     open: Callable[[Entry], None]
-    select: Callable[[tuple[Entry, ...], Entry | None], None]
+    select: Callable[[Sequence[Entry], Entry | None], None]
     sort: Callable[[SortColumn], None]
     expand: Callable[[NodeKey], None]
     retry: Callable[[], None]
@@ -38,7 +38,7 @@ class Reactions:
     context_menu: Callable[[int, int], None]
     drop_over: Callable[[int], None]
     drop: Callable[[tuple[Path, ...], int], None]
-    put_into: Callable[[tuple[Entry, ...], FolderPath, bool], None]  # dragged there; True: to be copied
+    put_into: Callable[[Sequence[Entry], FolderPath, bool], None]  # dragged there; True: to be copied
     branch_menu: Callable[[FolderPath, int, int], None]
 
 

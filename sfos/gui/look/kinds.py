@@ -175,11 +175,20 @@ _KINDS = {extension: FileKind(label, *look) for extension, (label, look) in _BY_
 
 def kind_of(entry: Entry) -> FileKind:
     """Kind of `entry`, by its type and the end of its name."""
-    if entry.kind == "folder":
+    return _kind_of(entry.kind, entry.name)
+
+
+def label_of(kind: str, name: str) -> str:
+    """Word for an entry of that kind and name."""
+    return _kind_of(kind, name).label
+
+
+def _kind_of(kind: str, name: str) -> FileKind:
+    if kind == "folder":
         return FOLDER
-    if entry.kind == "symlink":
+    if kind == "symlink":
         return LINK
-    return kind_of_name(entry.name)
+    return kind_of_name(name)
 
 
 def kind_of_name(name: str) -> FileKind:

@@ -16,6 +16,7 @@ from sfos.gui.model import Selection
 from sfos.gui.nodes import NodeKey, key_of
 from sfos.gui.preview import host
 from sfos.gui.preview.blocks import AnyBlock, Job, NothingBlock, PictureBlock
+from sfos.gui.rows import folders_among
 from sfos.gui.threads.bridge import CancelToken, Epoch, TaskBridge, Timer
 from sfos.protocol import Entry, printable
 
@@ -184,8 +185,8 @@ def details_of(selection: Selection, folder: str, total: int, now: dt.datetime) 
         name = PurePosixPath(folder).name or "My files"
         return Details(printable(name), f"Folder · {wording.count(total, 'item')}", (("Location", printable(folder)),))
     if len(entries) > 1:
-        files = sum(entry.kind != "folder" for entry in entries)
-        folders = len(entries) - files
+        folders = folders_among(entries)
+        files = len(entries) - folders
         parts = [wording.count(folders, "folder")] if folders else []
         parts += [wording.count(files, "file")] if files else []
         facts = (("Size", wording.exact_size(selection.size_bytes)),) if files else ()

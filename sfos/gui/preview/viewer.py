@@ -116,17 +116,17 @@ class Viewer:
         """Show the large preview's file as `listing` has it now."""
         shown = self.large.shown.entry
         if self._big is not None and shown is not None:
-            row = next((row for row in listing.rows if key_of(row) == key_of(shown)), None)
+            row = listing.rows.get(key_of(shown))
             if row is not None and row != shown:
                 self.large.show(row, at_once=True)
 
     def _step(self, step: int) -> None:
-        files = [row for row in self._listing().rows if row.kind == "file"]
-        shown = self.large.shown.entry
-        index = next((i for i, row in enumerate(files) if shown is not None and key_of(row) == key_of(shown)), None)
-        if index is not None and 0 <= index + step < len(files):
-            self._on_step(files[index + step])
-            self.large.show(files[index + step], at_once=True)
+        rows, shown = self._listing().rows, self.large.shown.entry
+        here = rows.position(key_of(shown)) if shown is not None else None
+        there = rows.next_file(here, step) if here is not None else None
+        if there is not None:
+            self._on_step(rows[there])
+            self.large.show(rows[there], at_once=True)
 
     def _show_large(self, shown: Shown) -> None:
         if self._big is None or shown.entry is None:

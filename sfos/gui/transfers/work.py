@@ -37,9 +37,14 @@ class Upload:
         return printable(self.path)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the things to upload, for people."""
-        return tuple(path.name for path in self.paths)
+    def count(self) -> int:
+        """Number of the things to upload."""
+        return len(self.paths)
+
+    @property
+    def first_name(self) -> str:
+        """Name of the first of them."""
+        return self.paths[0].name
 
     @property
     def in_home(self) -> bool:
@@ -64,9 +69,14 @@ class Download:
         return printable(wording.with_home(self.folder))
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the things to download, for people."""
-        return tuple(entry.name for entry in self.entries)
+    def count(self) -> int:
+        """Number of the things to download."""
+        return len(self.entries)
+
+    @property
+    def first_name(self) -> str:
+        """Name of the first of them."""
+        return self.entries[0].name
 
     @property
     def in_home(self) -> bool:
@@ -105,13 +115,13 @@ class Work:
     @property
     def several(self) -> bool:
         """Whether more than one thing was asked for."""
-        return len(self.asked.names) != 1
+        return self.asked.count != 1
 
     @property
     def title(self) -> str:
         """Title of the transfer: `report.pdf`, `14 items`."""
-        names = self.asked.names
-        return wording.count(len(names), "item") if self.several else printable(names[0])
+        asked = self.asked
+        return wording.count(asked.count, "item") if self.several else printable(asked.first_name)
 
     @property
     def arrived(self) -> Path | None:

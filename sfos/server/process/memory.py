@@ -6,9 +6,10 @@ import contextlib
 import ctypes
 import sys
 
-_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # glibc's malloc.h
+from sfos.startup.large_blocks import keep_out_of_pools
+
+_M_ARENA_MAX, _M_TRIM_THRESHOLD = -8, -1  # glibc's malloc.h
 _POOLS = 2
-_LARGE_BYTES = 1024 * 1024
 _FREE_AT_THE_END_BYTES = 4 * 1024 * 1024
 
 
@@ -22,11 +23,11 @@ def set_up() -> None:
     after those 16 clients, with two left, 97 MiB of the pools' 154 were free and in pieces. With blocks from 1 MiB on
     kept out they had 51 in all. Whoever needs large blocks often uses the same again, so it costs little.
     """
+    keep_out_of_pools()
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             library = ctypes.CDLL(None)
             library.mallopt(_M_ARENA_MAX, _POOLS)
-            library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
             library.mallopt(_M_TRIM_THRESHOLD, _FREE_AT_THE_END_BYTES)  # else 128 KiB from now on, and many calls
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,11 +30,21 @@ from tests.client.scripted_server import Answer, ScriptedServer
 from tests.support.entry_lists import packed
 
 
-def test_entries_of_a_folder_that_was_not_asked_for_are_refused(server: ScriptedServer, session: Session) -> None:
+@pytest.fixture(params=["at once", "page by page"])
+def list_root(request: pytest.FixtureRequest, session: Session) -> Callable[[], list[Entry]]:
+    """Lists the root folder, in both ways in which a folder is listed."""
+    if request.param == "at once":
+        return lambda: session.api.list_folder("/")
+    return lambda: [entry for page in session.api.read_folder("/") for entry in page.entries()]
+
+
+def test_entries_of_a_folder_that_was_not_asked_for_are_refused(
+    server: ScriptedServer, list_root: Callable[[], list[Entry]]
+) -> None:
     stray = Entry(node=9, parent=5, name="stray", kind="file", revision="1")
     server.handlers[ListRequest] = answering(listing(file("fine"), stray))
     with pytest.raises(RemoteProtocolError):
-        session.api.list_folder("/")
+        list_root()
 
 
 def names(*runs: tuple[NamesIn, list[bytes]], more: str | None = None) -> Answer:
@@ -69,19 +80,19 @@ def test_a_tree_of_names_that_leads_into_itself_is_walked_once(server: ScriptedS
     assert [listing.path for listing in session.api.walk("/", Detail.NAMES)] == [(), ("again",)]
 
 
-def test_a_list_without_an_end_is_given_up(server: ScriptedServer, session: Session) -> None:
+def test_a_list_without_an_end_is_given_up(server: ScriptedServer, list_root: Callable[[], list[Entry]]) -> None:
     server.handlers[ListRequest] = answering(listing(file("a"), more="x"), listing(more="x"))
     with pytest.raises(RemoteProtocolError, match="no end"):
-        session.api.list_folder("/")
+        list_root()
 
 
 def test_a_list_that_goes_round_in_circles_is_given_up_at_the_first_page_that_comes_again(
-    server: ScriptedServer, session: Session
+    server: ScriptedServer, session: Session, list_root: Callable[[], list[Entry]]
 ) -> None:
     cursors = itertools.cycle("abc")
     server.handlers[ListRequest] = lambda request, body: listing(file("x"), more=next(cursors))
     with pytest.raises(RemoteProtocolError, match="no end"):
-        session.api.list_folder("/")
+        list_root()
     assert server.requests.count(ListRequest) == 4
     server.handlers[ChangesRequest] = lambda request, body: (ChangesReply(cursor=next(cursors), more=True), b"[]")
     with pytest.raises(RemoteProtocolError, match="no end"):
@@ -90,14 +101,14 @@ def test_a_list_that_goes_round_in_circles_is_given_up_at_the_first_page_that_co
 
 
 def test_a_list_or_tree_that_would_fill_the_memory_is_given_up_with_a_reason(
-    server: ScriptedServer, session: Session, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, session: Session, list_root: Callable[[], list[Entry]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sfos.client.listing._MOST_ENTRIES", 1000)
     numbers = itertools.count(10)
     entries = [file(f"x{number}", node=number) for number in range(10, 110)]
     server.handlers[ListRequest] = lambda request, body: listing(*entries, more=str(next(numbers)))
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
-        session.api.list_folder("/")
+        list_root()
     server.handlers[ListRequest] = two_folders_in_each
     with pytest.raises(TooMuch, match="more than 1,000 entries"):
         list(session.api.walk("/"))
@@ -130,10 +141,12 @@ def test_a_tree_deeper_than_any_can_be_is_given_up(server: ScriptedServer, sessi
     assert server.requests.count(ListRequest) <= MAX_DEPTH + 1
 
 
-def test_another_number_of_folders_than_asked_for_is_refused(server: ScriptedServer, session: Session) -> None:
+def test_another_number_of_folders_than_asked_for_is_refused(
+    server: ScriptedServer, list_root: Callable[[], list[Entry]]
+) -> None:
     server.handlers[ListRequest] = answering((ListReply(at="c"), b""))
     with pytest.raises(RemoteProtocolError):
-        session.api.list_folder("/")
+        list_root()
 
 
 def test_a_folder_that_contains_itself_does_not_keep_a_walk_for_ever(server: ScriptedServer, session: Session) -> None:
