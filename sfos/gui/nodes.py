@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from sfos.client.entry_table import HOME
 from sfos.client.nodes import NodeKey
 from sfos.protocol import ROOT_NODE, Entry, NodeReply, Ref, Target
 
 __all__ = ["HOME", "ROOT", "NodeKey", "in_folder", "item_of", "key_of", "key_of_reply", "parent_of", "ref_to"]
 
-# The user's own space: what the client gives out of it bears no id (`sfos/client/nodes.py`), and neither do its keys.
-HOME = ""
 ROOT = NodeKey(HOME, ROOT_NODE)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
-from sfos.gui.entry_table import FEW, EntryTable
+from sfos.client.entry_table import FEW, EntryTable
 from sfos.gui.nodes import NodeKey, key_of, parent_of
 from sfos.protocol import FILE_KIND, FOLDER_KIND, Entry
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 from typing import cast
 
@@ -24,7 +24,18 @@ from sfos.client.listing import Detail, Listing, Parts
 from sfos.client.nodes import SpaceNaming
 from sfos.client.session.session import Session
 from sfos.client.watch import Changed, WatchInterrupted, WatchNotice, WatchResumed
-from sfos.protocol import AttributesRead, Change, Entry, ErrorInfo, FolderNames, ItemResult, NotFound, Ref, ServerFault
+from sfos.protocol import (
+    AttributesRead,
+    Change,
+    Entry,
+    ErrorInfo,
+    FolderEntries,
+    FolderNames,
+    ItemResult,
+    NotFound,
+    Ref,
+    ServerFault,
+)
 from tests.support.entry_lists import parts_of
 
 NASTY = "a\x1b]0;owned\x07\x1b[2J\r\nroot:\u202egpj.exe\x9b31m\u2028b"
@@ -56,6 +67,9 @@ class HostileApi:
 
     def list_folders(self, places: list[str], detail: Detail) -> list[Listing]:
         return [Listing((), 1, in_detail(detail, nasty(), nasty("folder", 8), nasty("symlink", 9)))]
+
+    def read_folder(self, place: object) -> Generator[FolderEntries, None, None]:
+        yield from parts_of([nasty(), nasty("folder", 8), nasty("symlink", 9)])
 
     def walk(self, place: object, detail: Detail = Detail.ENTRIES, *, first: object = None) -> Iterator[Listing]:
         yield Listing((), 1, in_detail(detail, nasty(), nasty("folder", 8)))

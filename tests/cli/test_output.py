@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from sfos.cli.files.long_rows import LongRows
 from sfos.cli.front import output
 from sfos.cli.front.options import SortBy
-from sfos.protocol import AttributesRead, Change, Entry, NotFound, TooManyAttempts, UsageReply
+from sfos.protocol import (
+    AttributesRead,
+    Change,
+    Entry,
+    NotFound,
+    TooManyAttempts,
+    UsageReply,
+)
+from tests.support.entry_lists import parts_of
 
 NOON_NS = 1_750_000_000_000_000_000  # 2025-06-15 15:06:40 UTC
 
@@ -220,3 +230,47 @@ def test_an_error_is_program_subject_sentence() -> None:
     assert output.error_line("sfos", waiting).endswith("wait a little and try again (12 s).")
     assert output.error_line("sfos", PermissionError(13, "Permission denied", "/x")) == "sfos: /x: Permission denied"
     assert output.error_line("sfos", ZeroDivisionError()) == "sfos: ZeroDivisionError"
+
+
+@pytest.mark.parametrize("by", list(SortBy))
+@pytest.mark.parametrize(("folders_first", "reverse", "in_bytes"), [(False, False, True), (True, True, False)])
+def test_the_lines_of_a_huge_folder_are_those_of_a_small_one(
+    by: SortBy, folders_first: bool, reverse: bool, in_bytes: bool
+) -> None:
+    entries = [
+        entry("b", size=5),
+        entry("C", "folder", mtime_ns=0),
+        entry("a", size=12_345_678, mtime_ns=NOON_NS + 10**12),
+        entry("日本 ", "symlink", attrs=AttributesRead(link="big\n")),
+        entry("A", "new kind", size=999),
+        entry("Ä", size=2**62, mtime_ns=-(2**63) + 1),
+        *(entry(f"n{number}", size=number) for number in range(12)),
+    ]
+    arranged = output.arrange(entries, by, folders_first=folders_first, reverse=reverse)
+    rows = LongRows()
+    for begin in range(0, len(entries), 7):  # as pages of a list have them
+        (part,) = parts_of(entries[begin : begin + 7])
+        rows.extend(part)
+    lines = rows.lines(by, folders_first=folders_first, reverse=reverse, in_bytes=in_bytes)
+    assert [line for some in lines for line in some] == output.long_rows(
+        [(one, one.name) for one in arranged], in_bytes=in_bytes
+    )
+
+
+def test_an_empty_folder_has_no_long_lines() -> None:
+    assert list(LongRows().lines()) == []
+
+
+def test_of_a_huge_folder_a_line_costs_little_until_it_is_printed() -> None:
+    entries = [entry(f"a name as long as many are {number}", node=number + 2) for number in range(20_000)]
+    pages = [parts_of(entries[begin : begin + 5_000])[0] for begin in range(0, len(entries), 5_000)]
+    del entries
+    tracemalloc.start()
+    try:
+        rows = LongRows()
+        while pages:
+            rows.extend(pages.pop())
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept / 20_000 < 100

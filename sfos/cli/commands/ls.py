@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,11 @@ def run(session: Session, shell: Shell, options: ListOptions) -> int:
     for text in options.paths:
         with failures.of(text):
             places.append((text, RemotePath.parse(text)))
+    if options.long and not options.recursive and not options.json and len(options.paths) == 1:
+        for text, place in places:
+            with failures.of(text):
+                _print_long(api, shell, options, text, place)
+        return failures.exit_code
     files: list[tuple[Entry, str]] = []
     folders: list[tuple[str, RemotePath, Listing]] = []
     found = _listings(api, [place.path for _, place in places], options.detail)
@@ -105,6 +111,26 @@ def run(session: Session, shell: Shell, options: ListOptions) -> int:
         else:
             printer.folder(text, place.path, listing)
     return failures.exit_code
+
+
+def _print_long(api: Api, shell: Shell, options: ListOptions, text: str, place: RemotePath) -> None:
+    """One thing with `-l`, whose folder may hold a million: page by page, and printed some thousand lines at a time."""
+    from sfos.cli.files.long_rows import LongRows  # only now: short listings need none of it
+
+    rows = LongRows()
+    try:
+        with closing(api.read_folder(place.path)) as parts:
+            for part in parts:
+                rows.extend(part)
+    except NotAFolder:
+        if place.as_folder:
+            raise
+        shell.results(output.long_rows([(api.stat(place.path), text)], in_bytes=options.bytes))
+        return
+    for lines in rows.lines(
+        options.sort, folders_first=options.folders_first, reverse=options.reverse, in_bytes=options.bytes
+    ):
+        shell.results(lines)
 
 
 def _listings(api: Api, paths: Sequence[str], detail: Detail) -> list[Listing]:

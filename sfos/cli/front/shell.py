@@ -22,6 +22,7 @@ from sfos.protocol import printable
 
 PROGRAM = "sfos"
 _YES = ("y", "yes")
+_LINES_AT_ONCE = 5_000  # a million in one piece take hundreds of megabytes
 
 
 class StreamClosed(OSError):
@@ -66,12 +67,13 @@ class Shell(msgspec.Struct, frozen=True):
         self.stdout.write(printable(line) + "\n")
 
     def results(self, lines: Sequence[str]) -> None:
-        """Many lines on standard output, in one piece. Raises: BrokenPipeError."""
-        whole = "".join(lines)
-        if printable(whole) != whole:
-            lines = [printable(line) for line in lines]
-        if lines:
-            self.stdout.write("\n".join(lines) + "\n")
+        """Many lines on standard output, some thousand in one piece. Raises: BrokenPipeError."""
+        for begin in range(0, len(lines), _LINES_AT_ONCE):
+            some = lines[begin : begin + _LINES_AT_ONCE]
+            whole = "".join(some)
+            if printable(whole) != whole:
+                some = [printable(line) for line in some]
+            self.stdout.write("\n".join(some) + "\n")
 
     def flush(self) -> None:
         """Send on all that was written. Raises: BrokenPipeError."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
-from sfos.gui.entry_table import EntryTable
+from sfos.client.entry_table import EntryTable
 from sfos.gui.files.sorting import Sorter, natural, naturals
 from sfos.gui.look import kinds
 from sfos.gui.model import Sort, SortColumn

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
 
-from sfos.gui.nodes import HOME, NodeKey
+from sfos.client.nodes import NodeKey
 from sfos.protocol import (
     KINDS_BY_NUMBER,
     NO_CONTENT,
@@ -23,6 +23,7 @@ from sfos.protocol import (
     message_encoder,
 )
 
+HOME = ""  # the space of the home in keys: what is of it bears no id
 _NODE = struct.Struct("=q")
 FEW = 5  # nodes that are looked for one by one
 _encoder = message_encoder()
