@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tkinter as tk
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -400,3 +401,18 @@ def test_escape_takes_nothing_and_gives_the_keyboard_back(at_disk: Hand) -> None
     hand.wait(lambda: hand.dialog(ChooserDialog) is None)
     hand.wait(lambda: hand.app.root.focus_get() is hand.views.list.tree, what="the keyboard")
     assert not hand.space.transfers.board.active
+
+
+@pytest.mark.display
+@pytest.mark.timeout(180)
+def test_on_a_narrow_screen_the_dialog_has_all_its_buttons(at_disk: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = at_disk
+    narrow = hand.app.theme.px(680)  # as 1,360 pixels are where everything is drawn twice as large
+    monkeypatch.setattr(tk.Misc, "winfo_screenwidth", lambda _widget: narrow)
+    hand.app.window.offers.run(UPLOAD_FILES)
+    dialog = opened(hand)
+    assert dialog.winfo_width() <= narrow
+    for button in (dialog.primary, dialog.hidden):
+        assert button.winfo_rootx() + button.winfo_width() <= dialog.winfo_rootx() + narrow
+    hand.press("Escape")
+    hand.wait(lambda: hand.dialog(ChooserDialog) is None)

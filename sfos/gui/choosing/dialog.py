@@ -87,9 +87,8 @@ class ChooserDialog(Dialog):
         self._width_least = px(420)
 
     def _fit_screen(self) -> None:
-        """Take no more than a small screen has."""
+        """Take no more height than a small screen has."""
         px = self._theme.px
-        self.width = min(px(_WIDTH), self.winfo_screenwidth() - px(_EDGE) - px(50))
         room = self.winfo_screenheight() - px(_EDGE) - px(300)
         self._list_height = max(px(120), min(px(_LIST_HEIGHT), room))
 

@@ -11,6 +11,9 @@ from typing import Literal
 from sfos.gui.look import styles
 from sfos.gui.look.theme import Theme
 
+_MARGIN = 24
+_EDGE = 32  # kept free of the screen, where that is small
+
 
 class Dialog(tk.Toplevel):
     """A dialog in the making: fill `body`, add buttons, then `open_over` the window.
@@ -34,13 +37,13 @@ class Dialog(tk.Toplevel):
         # Tk's own answer to who had the keyboard: a window without focus now remembers it as well.
         self._before = parent.winfo_toplevel().focus_lastfor()
         px = theme.px
-        self.width = px(width)
+        self.width = min(px(width), self.winfo_screenwidth() - px(2 * _MARGIN + _EDGE))
         # A thin edge of its own: without a window manager's frame, white on white has none.
         inner = ttk.Frame(self, style=styles.SURFACE)
         inner.pack(fill="both", expand=True, padx=max(1, px(1)), pady=max(1, px(1)))
-        self.body = ttk.Frame(inner, style=styles.SURFACE, padding=(px(24), px(22), px(24), px(8)))
+        self.body = ttk.Frame(inner, style=styles.SURFACE, padding=(px(_MARGIN), px(22), px(_MARGIN), px(8)))
         ttk.Frame(self.body, style=styles.SURFACE, width=self.width, height=1).pack()
-        self._buttons = ttk.Frame(inner, style=styles.SURFACE, padding=(px(24), px(10), px(24), px(20)))
+        self._buttons = ttk.Frame(inner, style=styles.SURFACE, padding=(px(_MARGIN), px(10), px(_MARGIN), px(20)))
         # Before the body: what is too high for the screen loses its end, and never its buttons.
         self._buttons.pack(fill="x", side="bottom")
         self.body.pack(fill="both", expand=True)
