@@ -40,9 +40,11 @@ VERSION = 1
 
 # Named in hello: what this program can do beyond what version 1 always had. A field that a feature adds is sent only to
 # a side that has named it.
-FEATURES: tuple[str, ...] = ("set_attributes",)
+FEATURES: tuple[str, ...] = ("set_attributes", "working")
 # A server can set times and modes without content.
 SET_ATTRIBUTES = "set_attributes"
+# A client takes signs that the server works on a request, before its reply.
+WORKING = "working"
 # A client's requests say which act of a person or run of a program they belong to.
 ACTIONS = "actions"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
-LOCKS = {"Lock", "RLock", "Condition"}
+LOCKS = {"threading.Lock", "threading.RLock", "threading.Condition", "LookingLock"}
 
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
@@ -23,11 +23,7 @@ def made(value: ast.expr) -> list[ast.Call]:
 
 
 def is_lock(call: ast.Call) -> bool:
-    return (
-        isinstance(call.func, ast.Attribute)
-        and call.func.attr in LOCKS
-        and ast.unparse(call.func).startswith("threading.")
-    )
+    return ast.unparse(call.func) in LOCKS
 
 
 def locks() -> Iterator[str]:
@@ -40,7 +36,9 @@ def locks() -> Iterator[str]:
                     for target in targets:
                         if isinstance(target, ast.Attribute):
                             yield f"{owner.name}.{target.attr}"
-                elif isinstance(node, ast.AnnAssign) and "default_factory=threading." in ast.unparse(node):
+                elif isinstance(node, ast.AnnAssign) and re.search(
+                    r"default_factory=(threading\.|LookingLock)", ast.unparse(node)
+                ):
                     yield f"{owner.name}.{ast.unparse(node.target)}"
 
 

@@ -3,6 +3,7 @@
     request   {"id": 7, "command": "stat", "args": {…}}
     reply     {"id": 7, "result": {…}}   or   {"id": 7, "error": {"code": …, "message": …}}
     event     {"id": 7, "event": {…}}                             (only on a watch connection, `id` of the watch)
+    working   {"id": 7, "working": {…}}                           (before a reply that takes long)
 
 Decoding has two steps, so that an unknown command can be answered under its id.
 """
@@ -10,7 +11,7 @@ Decoding has two steps, so that an unknown command can be answered under its id.
 from __future__ import annotations
 
 import threading
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -22,6 +23,7 @@ from sfos.wire.messages import Count
 __all__ = [
     "ReplyEnvelope",
     "RequestEnvelope",
+    "Working",
     "decode_args",
     "decode_reply",
     "decode_request",
@@ -31,6 +33,7 @@ __all__ = [
     "encode_event",
     "encode_request",
     "encode_result",
+    "encode_working",
     "message_encoder",
     "raise_for_error",
 ]
@@ -50,13 +53,25 @@ class RequestEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     args: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Working(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A sign that the server works on a request. `done`: how many entries it has changed so far.
+
+    `behind`: the command that the request waits for, in the same space; `done` is then that one's. For people and for
+    the client's patience; nothing is decided by it.
+    """
+
+    done: Count = 0
+    behind: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
 class ReplyEnvelope(msgspec.Struct, frozen=True):
-    """A reply or event whose content is not decoded yet; exactly one of the three is there (an absent Raw is empty)."""
+    """A reply or event whose content is not decoded yet; exactly one of the four is there (an absent Raw is empty)."""
 
     id: Count
     result: msgspec.Raw = msgspec.Raw(b"")
     error: ErrorInfo | None = None
     event: msgspec.Raw = msgspec.Raw(b"")
+    working: Working | None = None
 
     @property
     def is_event(self) -> bool:
@@ -113,6 +128,11 @@ def encode_event(request_id: int, event: Reply) -> bytes:
     return b'{"id":%d,"event":%b}' % (request_id, _encoder.encode(event))
 
 
+def encode_working(request_id: int, working: Working) -> bytes:
+    """The header of a sign that the request is worked on."""
+    return b'{"id":%d,"working":%b}' % (request_id, _encoder.encode(working))
+
+
 def encode_error(request_id: int, error: SfosError) -> bytes:
     """The header of a reply that says what went wrong."""
     return b'{"id":%d,"error":%b}' % (request_id, _encoder.encode(error.info()))
@@ -124,8 +144,9 @@ def decode_reply(header: bytes) -> ReplyEnvelope:
         reply = _reply_decoder.decode(header)
     except DECODE_ERRORS as error:
         raise MalformedMessage(f"A reply cannot be read: {error}") from error
-    if (memoryview(reply.result).nbytes > 0) + reply.is_event + (reply.error is not None) != 1:
-        raise MalformedMessage("A reply must be one of result, error and event.")
+    signs = reply.is_event + (reply.error is not None) + (reply.working is not None)
+    if (memoryview(reply.result).nbytes > 0) + signs != 1:
+        raise MalformedMessage("A reply must be one of result, error, event and working.")
     return reply
 
 

@@ -1,9 +1,10 @@
-"""Numbers as people read them, alike in all programs that print."""
+"""Numbers and commands as people read them, alike in all programs that print."""
 
 from __future__ import annotations
 
 __all__ = [
     "counted",
+    "in_words",
     "readable_size",
 ]
 
@@ -26,3 +27,18 @@ def readable_size(count: int) -> str:
             return f"{value:.1f} {unit}" if abs(value) < 9.95 else f"{value:.0f} {unit}"
         value /= 1000
     raise AssertionError("unreachable")
+
+
+_DOING = {
+    "commit": "storing",
+    "copy": "copying",
+    "delete": "deleting",
+    "make_folder": "making a folder",
+    "move": "moving",
+    "set_attributes": "setting times and modes",
+}
+
+
+def in_words(command: str) -> str:
+    """Words for a command that is being carried out, by its name: `deleting`."""
+    return _DOING.get(command) or command.replace("_", " ")

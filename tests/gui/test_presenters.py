@@ -30,6 +30,7 @@ from sfos.gui.threads.bridge import TaskBridge
 from sfos.gui.transfers.conflicts import ConflictsPresenter
 from sfos.protocol import Change, CommitItem, Entry, FolderEntries, ServerFault, Target, counted, pack_commit
 from tests.gui.conftest import said_to
+from tests.support.long_change import long_change
 
 Settle = Callable[..., None]
 
@@ -387,6 +388,23 @@ def test_a_long_deletion_says_how_far_it_is_and_stops_between_two_requests(
     said = notices[-1].text
     assert said.startswith(f"Stopped: {counted(left, 'item')} ")
     assert said.endswith(" deleted.") and counted(40 - left, "item") in said
+
+
+def test_a_change_that_waits_for_another_one_says_so(
+    bridge: TaskBridge, session: Session, folder: str, home: Path, settle: Settle
+) -> None:
+    notices: list[Notice] = []
+    done: list[object] = []
+    operations = OperationsPresenter(bridge, session.api, on_notice=said_to(notices), on_done=done.append)
+    session.on_working = operations.note_working
+    entry = session.api.stat(folder)
+    with long_change(session, home):
+        operations.make_folder(FolderPath().child(entry.node, entry.name), "late")
+        settle(lambda: any("waits" in notice.text for notice in notices))
+    settle(lambda: done)
+    waits = "Making “late”: waits until another change of this account has ended (making a folder)…"
+    assert waits in [notice.text for notice in notices]
+    assert notices[-1].text == "“late” was made."
 
 
 # --- Watching -----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from sfos.programs import certificate as generate_certificate
 from sfos.protocol import MIN_ITERATIONS, LoginFinishReply, Role, make_verifier
 from sfos.server.app import Server
 from sfos.server.audit.reading import strangers_file
+from sfos.server.catalog import engine
 from sfos.server.front.gate import Gate
 from sfos.server.front.listener import Listener
 from sfos.server.identity.credential_file import CredentialFile
 from sfos.server.net.tls_reload import CurrentIdentity
+from sfos.server.process import waiting
 from tests.support.wire_peer import WirePeer
 
 PASSWORDS = {"alice": "correct horse battery", "bob": "tr0ub4dor and three", "root": "an administrator's own"}
@@ -86,6 +89,10 @@ class Running:
         peer.attach(other)
         return peer
 
+    @property
+    def storage_dir(self) -> Path:
+        return self.settings.server.storage_dir
+
     def audit(self) -> str:
         return self.settings.logging.audit_file.read_text()
 
@@ -140,3 +147,16 @@ def serve(home: Path) -> Iterator[Serve]:
 @pytest.fixture
 def server(serve: Serve) -> Running:
     return serve()
+
+
+@pytest.fixture
+def writing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set once a request has begun to change something."""
+    begun, real = threading.Event(), waiting.begin_writing
+
+    def begin_writing() -> None:
+        real()
+        begun.set()
+
+    monkeypatch.setattr(engine, "begin_writing", begin_writing)
+    return begun

@@ -526,7 +526,7 @@ def test_hello_is_answered_while_others_wait_for_their_spaces(serve: Serve, wait
     registry = server.server.services.spaces
     asking = [(peer, login.session.home.space) for peer, login in (server.login("alice"), server.login("bob"))]
     slots = [registry._slots[space] for _, space in asking]
-    with slots[0].opening, slots[1].opening:
+    with slots[0].opening.held(), slots[1].opening.held():
         for peer, _ in asking:
             peer.send(STAT)
         wait_until(lambda: all(slot.leases == 1 for slot in slots))

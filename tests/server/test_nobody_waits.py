@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
@@ -31,6 +30,7 @@ from sfos.protocol import (
 from sfos.server.catalog import engine
 from sfos.server.process import waiting
 from tests.server.conftest import Running
+from tests.support.long_change import held_catalog
 from tests.support.wire_peer import WirePeer
 
 WaitUntil = Callable[..., None]
@@ -42,28 +42,6 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests look at every turn whether somebody waits. To be asked for before the server."""
     monkeypatch.setattr(engine, "_LOOK_EVERY_STEPS", 100)
     monkeypatch.setattr(waiting, "LOOK_EVERY_S", 0.0)
-
-
-@pytest.fixture
-def writing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set once a request has begun to change something."""
-    begun, real = threading.Event(), waiting.begin_writing
-
-    def begin_writing() -> None:
-        real()
-        begun.set()
-
-    monkeypatch.setattr(engine, "begin_writing", begin_writing)
-    return begun
-
-
-@contextmanager
-def held_catalog(server: Running, space: str) -> Iterator[sqlite3.Connection]:
-    """Another program writes to the space, so that who has begun to change something waits within SQLite."""
-    path = server.settings.server.storage_dir / space / "catalog.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as held:
-        held.execute("BEGIN IMMEDIATE")
-        yield held
 
 
 def exists(peer: WirePeer, path: str) -> bool:
@@ -86,7 +64,7 @@ def copying(
     """The tree is being copied, which has begun to write, and waits while the block lasts."""
     request = CopyRequest(op_id=os.urandom(16), source=Ref(path="/tree"), target=Target(path="/copied"))
     writing.clear()
-    with held_catalog(server, login.session.home.space):
+    with held_catalog(server.storage_dir, login.session.home.space):
         peer.send(request)
         assert writing.wait(10)
         yield request
@@ -120,7 +98,7 @@ def test_who_waits_for_the_turn_to_change_something_and_goes_has_changed_nothing
     peer, login = server.login()
     other = server.attached(peer)
     third = server.attached(peer)
-    with held_catalog(server, login.session.home.space):
+    with held_catalog(server.storage_dir, login.session.home.space):
         peer.send(MakeFolderRequest(op_id=os.urandom(16), target=Target(path="/a")))
         assert writing.wait(10)
         begins(

@@ -145,8 +145,8 @@ class WirePeer:
     def exporter(self) -> bytes:
         return exporter_of(self.tls.export_keying_material)
 
-    def hello(self, version: int = VERSION) -> HelloReply:
-        reply: HelloReply = self.call(HelloRequest(version=version, client="a test"))[0]
+    def hello(self, version: int = VERSION, features: tuple[str, ...] = ()) -> HelloReply:
+        reply: HelloReply = self.call(HelloRequest(version=version, client="a test", features=features))[0]
         return reply
 
     def login(self, user: str, password: str) -> LoginFinishReply:

@@ -70,10 +70,27 @@ def test_requests_forbid_unknown_fields_and_replies_ignore_them() -> None:
         p.decode_request(b'{"id":1,"command":"stat","unknown":1}')
 
 
-@pytest.mark.parametrize("header", [b'{"id":1}', b'{"id":1,"result":{},"error":{"code":"x","message":"y"}}'])
-def test_a_reply_is_exactly_one_of_result_error_and_event(header: bytes) -> None:
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"id":1}',
+        b'{"id":1,"result":{},"error":{"code":"x","message":"y"}}',
+        b'{"id":1,"result":{},"working":{}}',
+        b'{"id":1,"event":{},"working":{}}',
+    ],
+)
+def test_a_reply_is_exactly_one_of_result_error_event_and_working(header: bytes) -> None:
     with pytest.raises(p.MalformedMessage):
         p.decode_reply(header)
+
+
+def test_a_sign_of_work_comes_back_as_it_was_and_counts_nothing_below_zero() -> None:
+    for working in (p.Working(), p.Working(done=12), p.Working(done=2**40, behind="delete")):
+        assert p.decode_reply(p.encode_working(3, working)) == p.ReplyEnvelope(id=3, working=working)
+    assert p.decode_reply(b'{"id":3,"working":{"new_in_version_9":1}}').working == p.Working()
+    for wrong in (b'{"done":-1}', b'{"done":"x"}', b'{"behind":"' + b"x" * 65 + b'"}', b"7"):
+        with pytest.raises(p.MalformedMessage):
+            p.decode_reply(b'{"id":3,"working":' + wrong + b"}")
 
 
 def test_every_command_has_a_request_that_forbids_unknown_fields_and_a_reply_that_ignores_them() -> None:

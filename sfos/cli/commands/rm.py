@@ -12,6 +12,7 @@ from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import stats
 from sfos.cli.front.paths import RemotePath
 from sfos.cli.front.shell import Shell
+from sfos.cli.front.work_line import WorkLine, show_work
 from sfos.client.listing import Detail
 from sfos.protocol import DeleteItem, Entry, IsAFolder, NameNotAllowed, NotAFolder, NotFound, Ref, counted, from_info
 
@@ -42,6 +43,11 @@ class _Tally(msgspec.Struct):
     files_below: int = 0
     folders_below: int = 0
 
+    @property
+    def entries(self) -> int:
+        """All of them."""
+        return self.files + self.folders + self.files_below + self.folders_below
+
     def add(self, other: _Tally) -> None:
         self.files += other.files
         self.folders += other.folders
@@ -62,15 +68,16 @@ class _Tally(msgspec.Struct):
 
 def run(session: Session, shell: Shell, options: RemoveOptions) -> int:
     """The exit code. All is looked at before anything is deleted."""
-    api, failures = session.api, Failures(shell)
+    api, failures, line = session.api, Failures(shell), show_work(session, shell)
     doomed: list[tuple[str, Entry, _Tally]] = []
     for text in options.paths:
         with failures.of(text):
             try:
-                doomed.append((text, *_to_remove(api, text, options)))
+                doomed.append((text, *_to_remove(api, text, options, line)))
             except NotFound:
                 if not options.force:
                     raise
+    line.counted(sum(tally.entries for _, _, tally in doomed))
     done = _Tally()
     results = api.delete([DeleteItem(ref=Ref(node=entry.node)) for _, entry, _ in doomed])
     for (text, _, tally), result in zip(doomed, results, strict=True):
@@ -87,7 +94,7 @@ def run(session: Session, shell: Shell, options: RemoveOptions) -> int:
     return failures.exit_code
 
 
-def _to_remove(api: Api, text: str, options: RemoveOptions) -> tuple[Entry, _Tally]:
+def _to_remove(api: Api, text: str, options: RemoveOptions, line: WorkLine) -> tuple[Entry, _Tally]:
     path = RemotePath.parse(text)
     if path.contents:
         raise NameNotAllowed("Name what is to be deleted: the root and “/.” stand for no single thing.")
@@ -103,6 +110,7 @@ def _to_remove(api: Api, text: str, options: RemoveOptions) -> tuple[Entry, _Tal
         folders = len(listing.folders)
         tally.folders_below += folders
         tally.files_below += listing.count - folders
+        line.count(listing.count)
     return entry, tally
 
 

@@ -81,6 +81,10 @@ class SessionCommand(Command[OptionsT], frozen=True, kw_only=True):
     def execute(self, entrance: Entrance, options: OptionsT) -> int:
         """Run it; the exit code. Raises: what signing in and the command raise."""
         with entrance.session(ahead=self.connections, questions=self.foreseen(options)) as session:
+            if entrance.shell.shows_progress:
+                from sfos.cli.front.work_line import show_work  # most commands are no person's, and need none
+
+                show_work(session, entrance.shell)
             return self.run(session, entrance.shell, options)
 
 

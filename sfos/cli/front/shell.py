@@ -106,6 +106,15 @@ class Shell(msgspec.Struct, frozen=True):
         self.stderr.write(printable(line) + "\n")
         self.stderr.flush()
 
+    def transient(self, text: str) -> None:
+        """A line in place of the last one of this kind, where somebody looks at standard error; "" takes it away."""
+        if self.shows_progress:
+            from shutil import get_terminal_size  # which few commands need, and loads much
+
+            columns = get_terminal_size().columns
+            self.stderr.write("\r\x1b[K" + printable(text)[: columns - 1])
+            self.stderr.flush()
+
     # ── terminals ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @property

@@ -11,8 +11,9 @@ server, which may be waiting for us to take a reply.
 from __future__ import annotations
 
 import socket
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +38,7 @@ from sfos.protocol import (
     ReplyT,
     Request,
     SfosError,
+    Working,
     decode_reply,
     decode_result,
     encode_prefix,
@@ -50,6 +52,8 @@ MAX_DEPTH = 32  # requests without an answer
 SMALL_UNANSWERED_BYTES = 16 * 1024  # what every socket's buffers hold, so that sending it never blocks
 ASKING_UNANSWERED_BYTES = 64 * 1024  # what they hold after `ask_ahead`
 LARGE_REPLY_BYTES = 64 * 1024
+
+_MOST_SIGNS = 10  # of work, beside one for each second: a server that says so without an end keeps nobody busy
 
 _ASKING_BUFFER_BYTES = 256 * 1024  # asked for; a system may give less, and counts its own records in
 
@@ -74,9 +78,14 @@ class Answer(msgspec.Struct, frozen=True):
         return self.expect(reply_type(request))
 
 
+WorkListener = Callable[[str, Working | None], None]
+"""Told, each second, of what the server says while it works on a command, and then None; first the command's name."""
+
+
 class _Asked(msgspec.Struct, frozen=True):
     request_id: int
     spec: CommandSpec
+    at_s: float
 
 
 class Connection(FrameStream):
@@ -90,6 +99,7 @@ class Connection(FrameStream):
         self._next_id = 1
         self._max_header = MAX_HEADER_BEFORE_LOGIN
         self._has_events = False
+        self.on_working: WorkListener | None = None
         self.unanswered_bytes = SMALL_UNANSWERED_BYTES
 
     @property
@@ -134,7 +144,7 @@ class Connection(FrameStream):
         request_id, self._next_id = self._next_id, self._next_id + 1
         front = encode_prefix(encode_request(request_id, request), body_bytes)
         self._write(front, body)
-        self._asked.append(_Asked(request_id, spec))
+        self._asked.append(_Asked(request_id, spec, time.monotonic()))
         return request_id
 
     def _of_its_action(self, request: ChangingRequest[ReplyT]) -> ChangingRequest[ReplyT]:
@@ -143,15 +153,15 @@ class Connection(FrameStream):
         return request if action == request.action else msgspec.structs.replace(request, action=action)
 
     def receive(self) -> Answer:
-        """The reply to the oldest request without one. Blocks up to the timeout.
+        """The reply to the oldest request without one. Blocks as long as the server says that it works on it, and then
+        up to the timeout.
 
         Raises: ConnectionLost; RemoteProtocolError. An error that the server reports is in the answer.
         """
         if not self._asked:
             raise LocalProtocolError("nothing was asked")
         asked = self._asked[0]
-        frame = self._read(self._max_header, asked.spec.reply_body)
-        envelope = self._envelope(frame)
+        frame, envelope = self._answer_to(asked)
         if envelope.id == 0 and envelope.error is not None:
             self._failed = True  # said of the connection, not of a request: too many connections, stopping
             raise from_info(envelope.error)
@@ -162,6 +172,27 @@ class Connection(FrameStream):
         if envelope.error is not None:
             return Answer(asked.request_id, None, from_info(envelope.error), frame.body)
         return Answer(asked.request_id, self._decode(asked.spec.reply, envelope.result), None, frame.body)
+
+    def _answer_to(self, asked: _Asked) -> tuple[Frame, ReplyEnvelope]:
+        """The next frame that is no mere sign of work."""
+        signs = 0
+        try:
+            while True:
+                frame = self._read(self._max_header, asked.spec.reply_body)
+                envelope = self._envelope(frame)
+                working = envelope.working
+                if working is None:
+                    return frame, envelope
+                signs += 1
+                most = _MOST_SIGNS + time.monotonic() - asked.at_s  # they pile up where nobody reads for a while
+                if envelope.id != asked.request_id or frame.body or signs > most:
+                    self._failed = True
+                    raise OutOfOrder("The server said that it works on something that was not asked, or too often.")
+                if self.on_working is not None:
+                    self.on_working(asked.spec.name, working)
+        finally:
+            if signs and self.on_working is not None:
+                self.on_working(asked.spec.name, None)
 
     @contextmanager
     def lent_answer(self) -> Iterator[Answer]:

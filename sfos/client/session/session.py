@@ -1,6 +1,7 @@
 """A signed-in user on one server.
 
-    control connection   commands of the API, one at a time, from any thread (a lock)
+    control connection   commands of the API, one at a time, from any thread (a lock); where one takes long, those of
+                         other threads go over connections of their own
     watch connection     `watch()`: its own, only the server writes on it
     transfer             `connect_more()`: each caller owns the connection it gets; begun early by `connect_ahead()`
 
@@ -14,13 +15,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sfos.client.address import Address
 from sfos.client.api import Api
-from sfos.client.net.connection import Connection
+from sfos.client.net.connection import Connection, WorkListener
 from sfos.client.net.trust import CertificateWarning, Trust
 from sfos.client.nodes import SpaceNaming
 from sfos.client.options import ClientOptions
@@ -52,6 +53,7 @@ if TYPE_CHECKING:  # what watching, or signing in with a password, needs is load
 _log = logging.getLogger(__name__)
 
 _CLOSING_S = 2.0  # for a command that is under way
+_LONG_S = 0.5  # that a command waits for the one before it
 
 
 class Session:
@@ -74,8 +76,10 @@ class Session:
         self.user = ticket.user
         self.options = options
         self.warnings = warnings
+        self.on_working: WorkListener | None = None
         self._control: Connection | None = control
         self._control_lock = threading.RLock()
+        self._beside: set[Connection] = set()
         self._closing = threading.Event()
         self._membership = Membership(
             ticket,
@@ -226,8 +230,9 @@ class Session:
         retries: Retries | None = None
         while True:
             try:
-                with self._control_lock:
-                    reply = self._control_connection().call(request, *body)
+                with self._for_command() as connection:
+                    connection.on_working = self.on_working
+                    reply = connection.call(request, *body)
                 self.note_used()
                 return reply
             except PASSING as error:
@@ -246,6 +251,22 @@ class Session:
                     raise
                 retries = Retries(policy)
                 retries.begin()
+
+    @contextlib.contextmanager
+    def _for_command(self) -> Iterator[Connection]:
+        """The control connection; or, where another thread's command has been at work there for long, one beside."""
+        if self._control_lock.acquire(timeout=_LONG_S):
+            try:
+                yield self._control_connection()
+            finally:
+                self._control_lock.release()
+            return
+        with self.connect_more() as beside:
+            self._beside.add(beside)
+            try:
+                yield beside
+            finally:
+                self._beside.discard(beside)
 
     def _control_connection(self) -> Connection:
         if self._control is None or not self._control.usable:
@@ -368,6 +389,8 @@ class Session:
         self._closing.set()
         self._membership.close()
         self._end_watches()
+        for beside in tuple(self._beside):
+            beside.abort()
         if not self._control_lock.acquire(timeout=_CLOSING_S):
             control = self._control
             if control is not None:

@@ -5,6 +5,7 @@ Of many things one after the other is changed, which shows how far it is and can
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,7 @@ from sfos.protocol import (
     Entry,
     NameNotAllowed,
     SfosError,
+    Working,
     check_name,
     fold_name,
     from_info,
@@ -32,7 +34,6 @@ from sfos.protocol import (
 _TRIES = 50  # numbered names that are tried for a copy
 PATIENCE_S = 1.0  # a change that takes longer says what is being done, and how far it is
 TELL_S = 0.5
-_SECONDS_FROM_S = 5.0  # a single change that takes so long shows the seconds: that they run says that it goes on
 DELETED_AT_ONCE = 500  # items of one request: a request is whole or not at all, so a stop waits for it
 
 
@@ -96,6 +97,7 @@ class OperationsPresenter:
     ) -> None:
         self._bridge, self._api = bridge, api
         self._on_notice, self._on_done = on_notice, on_done
+        self._at_work: dict[int, Steps] = {}  # by the thread that is at it
         self.clipboard: Clipboard | None = None
         self.undo: Callable[[], None] | None = None
         """Puts back what was moved or renamed last."""
@@ -105,6 +107,12 @@ class OperationsPresenter:
         """Nodes that the next paste moves away from where they are."""
         board = self.clipboard
         return nodes_of(board.entries) if board is not None and board.verb == "move" else frozenset()
+
+    def note_working(self, _command: str, working: Working | None) -> None:
+        """Note what the server says of a command of this thread that takes long. See WorkListener."""
+        steps = self._at_work.get(threading.get_ident())
+        if steps is not None:
+            steps.said = working
 
     def make_folder(self, folder: FolderPath, name: str) -> None:
         """Make the folder `name` in `folder`."""
@@ -263,17 +271,17 @@ class OperationsPresenter:
 
         def tell() -> None:
             timer[:] = [self._bridge.call_later(TELL_S, tell)]
-            text = doing
-            if total > 1:
-                text += f" {steps.reached:,} of {total:,}"
-            text += "…"
-            passed = self._bridge.clock() - began
-            if total == 1 and passed >= _SECONDS_FROM_S:
-                text += f" {wording.duration(passed)}"
-            if steps.stopped:
-                text = "Stopping…"
+            text = steps.text(doing, self._bridge.clock() - began)
             action = "Stop" if total > 1 and not steps.stopped else None
             self._on_notice(Notice(text, "info", action, lasting=True), act=steps.stop)
+
+        def work_on() -> object:
+            thread = threading.get_ident()
+            self._at_work[thread] = steps
+            try:
+                return work(steps)
+            finally:
+                del self._at_work[thread]
 
         def worked(result: object) -> None:
             timer[0].cancel()
@@ -284,7 +292,7 @@ class OperationsPresenter:
             self._failed(failure, error)
 
         timer.append(self._bridge.call_later(PATIENCE_S, tell))
-        self._bridge.run_in_thread(lambda _token: work(steps), worked, failed, name="gui-change")
+        self._bridge.run_in_thread(lambda _token: work_on(), worked, failed, name="gui-change")
 
     def _done(
         self, text: str, nodes: Sequence[NodeKey], *, undo: Callable[[], None] | None = None

@@ -39,6 +39,7 @@ class FilesSession:
         )
         self.folders = FoldersPresenter(bridge, api, self._show_folders)
         self.operations = OperationsPresenter(bridge, api, on_notice=self._say, on_done=self._changed_by_us)
+        desk.session.on_working = self.operations.note_working
         self.viewer = Viewer(
             Areas(views.details, room.aside_shown, room.root, room.theme),
             bridge, api, desk.settings.preview_max_bytes,
@@ -61,6 +62,7 @@ class FilesSession:
     def close(self) -> None:
         """End it."""
         self._closed = True
+        self._desk.session.on_working = None
         self.opened.close()
         self.viewer.close()
 

@@ -7,9 +7,12 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from sfos.gui import wording
 from sfos.gui.nodes import NodeKey
 from sfos.gui.rows import picked
-from sfos.protocol import Entry, SfosError
+from sfos.protocol import Entry, SfosError, Working, in_words
+
+_SECONDS_FROM_S = 5.0  # a single change that takes so long shows the seconds: that they run says that it goes on
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Steps:
     def __init__(self, total: int) -> None:
         self.total = total
         self.reached = 0  # written by the thread alone
+        self.said: Working | None = None  # by the server, of the step that takes long; written by the thread alone
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -51,6 +55,20 @@ class Steps:
     def stopped(self) -> bool:
         """Whether somebody stopped it."""
         return self._stopped.is_set()
+
+    def text(self, doing: str, passed_s: float) -> str:
+        """How far it is, as a sentence that goes on."""
+        if self.stopped:
+            return "Stopping…"
+        said = self.said
+        if said is not None and said.behind:
+            far = f", {said.done:,} so far" if said.done else ""
+            return f"{doing}: waits until another change of this account has ended ({in_words(said.behind)}{far})…"
+        if self.total > 1:
+            return f"{doing} {self.reached:,} of {self.total:,}…"
+        if said is not None and said.done > 1:
+            return f"{doing}: {said.done:,} so far…"
+        return f"{doing}… {wording.duration(passed_s)}" if passed_s >= _SECONDS_FROM_S else f"{doing}…"
 
     def parts(self, outcome: Outcome, at_once: int) -> Iterator[Sequence[Entry]]:
         """So many of its entries after each other, one part a step, until it is stopped; it hears of the rest."""

@@ -28,6 +28,7 @@ from sfos.server.catalog.states import (
     find_node,
 )
 from sfos.server.catalog.weights import STATE_BYTES, weight_of
+from sfos.server.process.waiting import count_done
 from sfos.server.vault.names import NameSealer
 from sfos.server.vault.rows import Digest, PlainState, RowAuthenticator
 
@@ -269,6 +270,7 @@ class ChangeSet:
         ]
         self.tx.insert(_INSERT_PAST, [(*state, self.seq, int(end)) for state, end in closed])
         self._write_rows(touched)
+        count_done(len(touched) + len(self._leaves))
         self._count(touched, closed)
         self._write_leaves()
         self._touched.clear()
@@ -338,6 +340,7 @@ class ChangeSet:
             count, has_new = 0, False
             for found in self.tx.batches_in(_SCAN_FOLDERS, some):
                 count += len(found)
+                count_done(len(found))
                 folders += [node for node, kind, _, _, _ in found if kind == StateKind.FOLDER]
                 files = [size for _, kind, size, _, _ in found if kind == StateKind.FILE]
                 self.files_delta -= len(files)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -27,7 +26,7 @@ from sfos.server.disk.sqlite import ConnectionPool, DatabaseError, as_wire_error
 from sfos.server.disk.stopped_paths import stop, why_stopped
 from sfos.server.disk.storage_faults import CatalogUnreadable
 from sfos.server.process.turns import aside
-from sfos.server.process.waiting import LOOK_EVERY_S, begin_writing, is_to_stop, look, raise_found
+from sfos.server.process.waiting import LookingLock, begin_writing, brought_to_end, is_to_stop, look, raise_found
 
 _log = logging.getLogger(__name__)
 
@@ -172,7 +171,7 @@ class Catalog:
         self.engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, creator=connect)
         event.listen(self.engine, "begin", _begin_core)
         self._pool = ConnectionPool(connect, kept=_KEPT_CONNECTIONS, most=_MOST_CONNECTIONS, while_waiting=aside)
-        self._writing = threading.RLock()
+        self._writing = LookingLock()
 
     def read(self, *, at_once: bool = False) -> AbstractContextManager[Transaction]:
         """A transaction that sees one state of the catalog. Waits for no writer.
@@ -200,21 +199,15 @@ class Catalog:
 
         Waits for them as long as somebody waits for the answer. Raises: NobodyWaits.
         """
-        if not self._writing.acquire(blocking=False):
-            with aside():
-                while not self._writing.acquire(timeout=LOOK_EVERY_S):
-                    look()
-        try:
+        with self._writing.held():
             yield
-        finally:
-            self._writing.release()
 
     def outside_transactions(self, sql: str) -> None:
         """Carry out to its end what SQLite does in a transaction of its own (VACUUM). The writers of this process wait.
 
         Raises: SfosError.
         """
-        with self._writing:
+        with self._writing.held():
             self.refuse_if_stopped()
             try:
                 lent = self._pool.lend()
@@ -232,9 +225,10 @@ class Catalog:
 
         Raises: StorageFailed, CatalogError, CatalogUnreadable.
         """
-        with self._writing:
+        with self._writing.held():
             self.refuse_if_stopped()
-            with self._cores_errors(), self.engine.begin() as connection:
+            # A migration that is undone whenever who waits for it has gone would never end.
+            with brought_to_end(), self._cores_errors(), self.engine.begin() as connection:
                 yield connection
 
     @contextlib.contextmanager

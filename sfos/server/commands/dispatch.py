@@ -41,7 +41,7 @@ from sfos.server.commands.calls import Call, Continuation, Handlers, Peer, Servi
 from sfos.server.disk.reserve import says_full
 from sfos.server.identity.credential_file import CredentialsUnreadable
 from sfos.server.net.reply_buffers import ReplyBuffers, ReplyRoom
-from sfos.server.process.waiting import NobodyWaits, look
+from sfos.server.process.waiting import NobodyWaits, look, name_request
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +138,7 @@ class Dispatcher:
             raise FrameTooLong(f"{spec.name} takes a body of at most {spec.request_body} bytes.")
         args = decode_args(spec.request, envelope.args)
         handler = self._handlers[spec.request]
+        name_request(envelope.id, spec.name)
         if size_bytes := handler.reply_bytes(args):
             owner = peer.session.user_id if peer.session is not None else ""
             room.charge(self._services.outgoing.take(owner, size_bytes, self._memory_timeout_s))

@@ -13,6 +13,7 @@ from sfos.protocol import (
     COMMANDS,
     MAX_BODY,
     MAX_HEADER,
+    WORKING,
     Buffer,
     FrameTooLong,
     LocalProtocolError,
@@ -22,8 +23,10 @@ from sfos.protocol import (
     ServerFault,
     ServerStopping,
     SfosError,
+    Working,
     encode_error,
     encode_event,
+    encode_working,
 )
 from sfos.server.audit.log import AuditLog
 from sfos.server.commands.calls import Continuation, Peer
@@ -88,7 +91,7 @@ class Connection:
         self._commands = 0
         self._errors = 0
         self._opened = time.monotonic()
-        self._waiting = Waiting(self._why_nobody_waits, self._why_undone)
+        self._waiting = Waiting(self._why_nobody_waits, self._why_undone, self._say_working)
         handshake_s = min(around.handshake_timeout_s, SIGN_IN_S) if slot.beyond else around.handshake_timeout_s
         stream.expect_by(self._opened + handshake_s)  # from now on, even if the thread starts late
         self.idle_since: float | None = None
@@ -164,6 +167,7 @@ class Connection:
             self._waiting.begin()
             with around.dispatcher.room() as room:
                 outcome = around.dispatcher.answer(peer, frame, room)
+                self._waiting.answered()
                 del frame  # its body, before the next one is allocated
                 self._note(outcome, size_bytes, begun)
                 if peer.session is not None and stream.resting_deadline != _NEVER:
@@ -194,6 +198,11 @@ class Connection:
         if session is not None and session.barred:
             return session.farewell()
         return ServerStopping() if self._around.stopping() else None
+
+    def _say_working(self, request_id: int, working: Working) -> None:
+        """Tell who waits for a reply how far it is."""
+        if WORKING in self._peer.features and self._peer.session is not None:
+            self._stream.send_if_free(encode_working(request_id, working))
 
     def _go_on(self, then: Continuation, request_id: int) -> None:
         """Carry on after a reply, until one side ends it; then tell the peer why, unless it has gone."""

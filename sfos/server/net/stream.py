@@ -256,6 +256,18 @@ class TlsStream:
         finally:
             self._step_deadline = math.inf
 
+    def send_if_free(self, header: bytes) -> None:
+        """Send a short frame without a body, or leave it if that might block: between a request and its reply.
+
+        A connection that is lost is for the next step to find.
+        """
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT)
+        if {event for _, event in poll.poll(0)} != {select.POLLOUT}:
+            return
+        with contextlib.suppress(StreamEnded):
+            self.send(header)
+
     def _write(self, data: Buffer) -> None:
         view = memoryview(data)
         while view:

@@ -31,6 +31,7 @@ from sfos.server.disk.storage_faults import (
     StorageMisplaced,
 )
 from sfos.server.process.memory_pool import MemoryPool
+from sfos.server.process.waiting import LookingLock
 from sfos.server.spaces.commit_feed import CommitFeed
 from sfos.server.spaces.directory import (
     Surroundings,
@@ -72,7 +73,7 @@ class _Slot:
     """
 
     leases: int = 0
-    opening: threading.Lock = field(default_factory=threading.Lock)
+    opening: LookingLock = field(default_factory=LookingLock)
     context: SpaceContext | None = None
     keys: Signature | None = None
     looked: float = 0.0
@@ -244,7 +245,7 @@ class SpaceRegistry:
             context.close()
 
     def _opened(self, slot: _Slot, space_id: str, *, create: bool) -> SpaceContext:
-        with slot.opening:  # not the registry's lock: opening one space must not hold up the others
+        with slot.opening.held():  # not the registry's lock: opening one space must not hold up the others
             if slot.context is None:
                 directory = directory_of(self._around, space_id)
                 if not directory.is_dir():

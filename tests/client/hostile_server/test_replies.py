@@ -44,9 +44,11 @@ from sfos.protocol import (
     StatRequest,
     UnsupportedVersion,
     Verifier,
+    Working,
     encode_error,
     encode_frame,
     encode_result,
+    encode_working,
     from_info,
     make_verifier,
 )
@@ -218,3 +220,41 @@ def test_a_body_larger_than_any_is_refused_before_it_is_read(server: ScriptedSer
     server.handlers[ListRequest] = raw(struct.pack(">II", len(header), MAX_BODY + 1) + header)
     with pytest.raises(FrameTooLong):
         session.api.list_folder("/")
+
+
+# ── signs of work ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("ahead_of_id", "body", "times"),
+    [(1, b"", 1), (0, b"x", 1), (0, b"", 1_000)],
+    ids=["of another request", "with a body", "without an end"],
+)
+def test_a_sign_of_work_that_makes_no_sense_ends_the_connection(
+    server: ScriptedServer, session: Session, ahead_of_id: int, body: bytes, times: int
+) -> None:
+    def signs(number: int) -> bytes:
+        return encode_frame(encode_working(number + ahead_of_id, Working(done=1)), body) * times
+
+    def handler(request: Request[Any], _body: bytes) -> Answer:
+        raise RawAnswer(signs, hang_up=False)
+
+    server.handlers[StatRequest] = handler
+    with pytest.raises((OutOfOrder, FrameTooLong)):
+        session.api.stat("/")
+
+
+def test_signs_of_work_come_before_the_reply_and_are_told(server: ScriptedServer, session: Session) -> None:
+    told: list[tuple[str, Working | None]] = []
+    session.on_working = lambda command, working: told.append((command, working))
+
+    def signs_and_reply(number: int) -> bytes:
+        signs = [encode_working(number, Working(done=done)) for done in (1, 2)]
+        return b"".join(map(encode_frame, [*signs, encode_result(number, StatReply(entry=ROOT))]))
+
+    def handler(request: Request[Any], _body: bytes) -> Answer:
+        raise RawAnswer(signs_and_reply, hang_up=False)
+
+    server.handlers[StatRequest] = handler
+    assert session.api.stat("/").node == ROOT.node
+    assert told == [("stat", Working(done=1)), ("stat", Working(done=2)), ("stat", None)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sfos.server.catalog.engine import Transaction
 from sfos.server.catalog.states import CHILDREN, STATE_FIELDS, State
+from sfos.server.process.waiting import look
 from sfos.server.spaces.operations.change import Change
 from sfos.server.spaces.operations.context import SpaceContext
 from sfos.server.spaces.operations.entries import check_row, name_of
@@ -68,6 +69,7 @@ def _children(tx: Transaction, folder: int) -> Iterator[State]:
     """States in the folder, some at a time: it need not fit in memory, and the transaction is free for others."""
     after = bytes(NAME_KEY_BYTES)
     while page := tx.all(CHILDREN, parent=folder, after=after, limit=_PAGE):
+        look()
         for row in page:
             yield State(*row)
         if len(page) < _PAGE:
