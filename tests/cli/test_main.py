@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Annotated, Any, TypedDict, cast
 
 import keyring
 import pytest
+import typing_extensions
 from keyring.backend import KeyringBackend
 from keyring.compat.properties import classproperty
 
@@ -169,6 +172,50 @@ def test_what_was_left_out_at_the_start_is_there_for_who_uses_it() -> None:
     done = python(probe)
     assert (done.returncode, done.stderr.splitlines()[0]) == (0, "ERROR:root:told"), done.stderr
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_the_stand_in_for_typing_extensions_has_what_the_real_one_has() -> None:
+    """An update of Python or of the library can fail this: then the stand-in says what is not true any more."""
+    told = LEFT_OUT["typing_extensions"]
+    assert told["Required"] is typing_extensions.Required
+    assert told["NotRequired"] is typing_extensions.NotRequired
+    hints = cast("Callable[..., object]", told["get_type_hints"])
+
+    class Row(TypedDict):
+        name: Annotated[str, 3]
+
+    assert hints(Row, include_extras=True) == typing_extensions.get_type_hints(Row, include_extras=True)
+    assert hints(Row) == {"name": str}
+
+
+@pytest.mark.parametrize("how", [{}, {"category": FutureWarning}, {"stacklevel": 2}, {"category": None}])
+def test_what_a_library_calls_deprecated_warns_as_ever(how: dict[str, Any]) -> None:
+    """pyOpenSSL marks functions, methods and a class so."""
+
+    def use(deprecated: Callable[..., Any]) -> list[object]:
+        def plain(number: int, *, by: int = 2) -> int:
+            "Twice as much."
+            return number * by
+
+        class Plain:
+            def __init__(self, text: str) -> None:
+                self.text = text
+
+        double, name = deprecated("an old function", **how)(plain), deprecated("an old class", **how)(Plain)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            values = [double(4), double(4, by=3), name("a").text]
+        told = [(str(one.message), one.category, one.filename, one.lineno) for one in caught]
+        marks = [double.__name__, double.__doc__, double.__deprecated__, name.__name__, name.__deprecated__]
+        return [values, told, marks]
+
+    def used(deprecated: Callable[..., Any]) -> list[object]:
+        return use(deprecated)
+
+    stand_in = cast("Callable[..., Any]", LEFT_OUT["typing_extensions"]["deprecated"])
+    real = used(typing_extensions.deprecated)
+    assert used(stand_in) == real
+    assert len(cast("list[object]", real[1])) == (0 if how == {"category": None} else 3)
 
 
 def test_a_deferred_package_is_loaded_when_it_is_asked_for() -> None:

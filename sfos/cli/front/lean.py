@@ -1,9 +1,11 @@
 """Leaves out what the command line's libraries load and no command uses: import this module before all others.
 pyOpenSSL is loaded in the same way, where a command needs it.
 
-A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 291 million
+A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 255 million
 with the stand-ins):
 
+    typing_extensions                 msgspec asks it for what `typing` has, pyOpenSSL for a decorator of functions not
+                                      to be used any more; it loads `inspect` and parts of a compiler. 36 million
     gettext, platform, urllib.parse   argparse asks the first for its few words in the user's language, and all of ours
                                       are English; uuid the second whether this is Linux; pathlib makes addresses with
                                       the third, seldom. 17 million
@@ -20,10 +22,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+import typing
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -59,6 +64,35 @@ def _system() -> str:
     return os.uname().sysname
 
 
+def _type_hints(of: object, **how: object) -> object:
+    return importlib.import_module("typing_extensions").get_type_hints(of, **how)
+
+
+def _deprecated(
+    message: str, /, *, category: type[Warning] | None = DeprecationWarning, stacklevel: int = 1
+) -> Callable[[Any], Any]:
+    """Does as the real one: who calls the function that it marks, or makes an object of the class, is warned."""
+
+    def mark(marked: Any) -> Any:
+        is_class = isinstance(marked, type)
+        called = marked.__init__ if is_class else marked
+
+        @wraps(called)
+        def warned(*args: object, **kwargs: object) -> object:
+            if category is not None:
+                warnings.warn(message, category, stacklevel=stacklevel + 1)
+            return called(*args, **kwargs)
+
+        if is_class:
+            marked.__init__ = warned
+        else:
+            marked = warned
+        marked.__deprecated__ = message
+        return marked
+
+    return mark
+
+
 LEFT_OUT: dict[str, dict[str, object]] = {
     "calendar": {},
     "gettext": {"gettext": _same, "ngettext": _one_or_many},
@@ -69,6 +103,12 @@ LEFT_OUT: dict[str, dict[str, object]] = {
     "selectors": {},
     "textwrap": {},
     "traceback": {},
+    "typing_extensions": {
+        "NotRequired": typing.NotRequired,
+        "Required": typing.Required,
+        "deprecated": _deprecated,
+        "get_type_hints": _type_hints,
+    },
     "urllib.parse": {"quote_from_bytes": _quote},
 }
 """Modules by name, each with what its stand-in has of it."""
