@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from sfos.cli.front.work_line import sentence
+from sfos.cli.front.shell import Shell
+from sfos.cli.front.work_line import WorkLine, sentence
 from sfos.client.address import Address
 from sfos.client.net.trust import ACCEPT_NEW, Trust, TrustStore
 from sfos.client.session.session import Session
@@ -38,6 +40,33 @@ def test_the_line_says_what_is_done_and_what_is_waited_for(
     command: str, working: Working, expected: int, said: str
 ) -> None:
     assert sentence(command, working, expected) == said
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_line_gives_way_to_whatever_else_is_said() -> None:
+    screen = Screen()
+    shell = Shell(io.StringIO(), screen, screen)
+    shell.transient("Counting: 7 so far")
+    shell.warn("/a: not there")
+    shell.transient("Counting: 9 so far")
+    shell.result("a name")
+    shell.transient("")
+    gone = "\r\x1b[K"
+    assert screen.getvalue() == f"Counting: 7 so far{gone}sfos: /a: not there\nCounting: 9 so far{gone}a name\n"
+
+
+def test_what_takes_long_is_counted_from_its_second_second_on() -> None:
+    times = iter((0.0, 0.5, 1.0, 1.0, 1.1, 1.5, 1.5))
+    screen = Screen()
+    line = WorkLine(Shell(io.StringIO(), screen, screen), "Copying", clock=lambda: next(times))
+    for _ in range(4):
+        line.count(1)
+    line.clear()
+    assert screen.getvalue().replace("\r\x1b[K", "|") == "Copying: 2 so far|Copying: 4 so far|"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from sfos.cli.files.conflicts import Conflict
 from sfos.cli.front.failures import Failures
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside
 from sfos.cli.front.shell import Shell
+from sfos.cli.front.work_line import WorkLine
 from sfos.protocol import (
     AlreadyExists,
     Entry,
@@ -127,6 +128,14 @@ class Copying(Relocation):
     def __init__(self, api: Api, shell: Shell, change: Change, conflict: Conflict, *, recursive: bool) -> None:
         super().__init__(api, shell, change, conflict)
         self._recursive = recursive
+        self._line = WorkLine(shell, "Copying one by one into what is there")
+
+    def run(self, paths: Sequence[str]) -> int:
+        """See Relocation."""
+        try:
+            return super().run(paths)
+        finally:
+            self._line.clear()
 
     def _source(self, text: str) -> Entry:
         entry = super()._source(text)
@@ -142,6 +151,7 @@ class Copying(Relocation):
             path = f"{target}/{child.name}"
             with self._failures.of(path):
                 self._relocate(child, path)
+            self._line.count(1)
         return True
 
 

@@ -59,15 +59,18 @@ class Shell(msgspec.Struct, frozen=True):
     stderr: TextIO
     quiet: bool = False
     verbose: bool = False
+    drawn: list[str] = msgspec.field(default_factory=list)  # the transient line, if there is one
 
     # ── speaking ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def result(self, line: str) -> None:
         """A line on standard output. Raises: BrokenPipeError, when its reader went away."""
+        self._clear()
         self.stdout.write(printable(line) + "\n")
 
     def results(self, lines: Sequence[str]) -> None:
         """Many lines on standard output, some thousand in one piece. Raises: BrokenPipeError."""
+        self._clear()
         for begin in range(0, len(lines), _LINES_AT_ONCE):
             some = lines[begin : begin + _LINES_AT_ONCE]
             whole = "".join(some)
@@ -105,16 +108,26 @@ class Shell(msgspec.Struct, frozen=True):
 
     def say(self, line: str) -> None:
         """A line on standard error."""
+        self._clear()
         self.stderr.write(printable(line) + "\n")
         self.stderr.flush()
 
     def transient(self, text: str) -> None:
-        """A line in place of the last one of this kind, where somebody looks at standard error; "" takes it away."""
-        if self.shows_progress:
+        """A line in place of the last one of this kind, where somebody looks at standard error, until something else is
+        said; "" takes it away."""
+        self._clear()
+        if text and self.shows_progress:
             from shutil import get_terminal_size  # which few commands need, and loads much
 
             columns = get_terminal_size().columns
-            self.stderr.write("\r\x1b[K" + printable(text)[: columns - 1])
+            self.drawn.append(printable(text)[: columns - 1])
+            self.stderr.write(self.drawn[0])
+            self.stderr.flush()
+
+    def _clear(self) -> None:
+        if self.drawn:
+            self.drawn.clear()
+            self.stderr.write("\r\x1b[K")
             self.stderr.flush()
 
     # ── terminals ───────────────────────────────────────────────────────────────────────────────────────────────

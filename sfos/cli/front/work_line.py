@@ -21,34 +21,34 @@ _AGAIN_AFTER_S = 0.2
 class WorkLine:
     """The line, of one command. `expected`: how many entries that is about; 0 where nobody knows."""
 
-    def __init__(self, shell: Shell, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, shell: Shell, doing: str = "Counting", clock: Callable[[], float] = time.monotonic) -> None:
+        """`doing`: what is counted by `count`."""
         self._shell = shell
+        self._doing = doing
         self._clock = clock
         self._counted = 0
         self._count_shown_at = clock() + _APPEARS_AFTER_S
-        self._drawn = False
         self.expected = 0
 
     def show(self, command: str, working: Working | None) -> None:
         """Draw what the server says; without it, the line goes. See WorkListener."""
-        self._draw("" if working is None else sentence(command, working, self.expected))
+        self._shell.transient("" if working is None else sentence(command, working, self.expected))
 
     def count(self, entries: int) -> None:
-        """Note that so many more have been counted of what the command is about."""
+        """Note that so many more have been counted, or brought about one by one."""
         self._counted += entries
         if self._clock() >= self._count_shown_at:
             self._count_shown_at = self._clock() + _AGAIN_AFTER_S
-            self._draw(f"Counting: {exact(self._counted)} so far")
+            self._shell.transient(f"{self._doing}: {exact(self._counted)} so far")
 
     def counted(self, entries: int) -> None:
         """Take `entries` for what the command is about; all has been counted."""
         self.expected = entries
-        self._draw("")
+        self.clear()
 
-    def _draw(self, text: str) -> None:
-        if text or self._drawn:
-            self._shell.transient(text)
-        self._drawn = bool(text)
+    def clear(self) -> None:
+        """Take the line away."""
+        self._shell.transient("")
 
 
 def show_work(session: Session, shell: Shell) -> WorkLine:
