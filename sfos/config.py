@@ -322,6 +322,10 @@ def load_with_origins(
     own_home: Path | None = None,
 ) -> tuple[Config, Mapping[str, str]]:
     """The settings in force, as `load`, and where each of them comes from, by key; of the defaults nothing is said."""
+    try:
+        Path.home()
+    except RuntimeError as error:  # "~", for one
+        raise ConfigError("HOME is no directory; set it to that of your user") from error
     base = Path(home or environ.get("SFOS_HOME") or own_home or platform_home()).expanduser().absolute()
     by_hand = given_by_hand(argv_overrides, "the command line", SECTIONS)
     ours = {name: value for name, value in environ.items() if not name.startswith(TEST_PREFIX)}

@@ -197,12 +197,19 @@ _SHARED_WITH_VALUE: Mapping[str, tuple[str, str]] = {
 }
 
 
+def _something(text: str) -> str:
+    """Value of an option that was given: an empty one, of a variable that is not set, would be as if it was not."""
+    if not text:
+        raise argparse.ArgumentTypeError("the value is empty; leave the option out for what is usual")
+    return text
+
+
 def _shared_options() -> _Parser:
     """Options of every command. SUPPRESS, so that a sub-parser's default never undoes what stood before it."""
     shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     where = shared.add_argument_group("server and user")
     for option, (metavar, meaning) in _SHARED_WITH_VALUE.items():
-        where.add_argument(option, metavar=metavar, help=meaning)
+        where.add_argument(option, metavar=metavar, help=meaning, type=_something)
     where.add_argument("--accept-new-key", action="store_true", help="trust an unknown server key, never a changed one")
     speech = shared.add_argument_group("what is said")
     speech.add_argument("-q", "--quiet", action="store_true", help="only errors")

@@ -22,6 +22,21 @@ def test_a_folder_copied_onto_itself_again_is_merged_and_what_else_is_there_stay
     assert cli.ok("cat", "b/a/same", "a/same") == "11"
 
 
+def test_what_is_alike_already_is_not_copied_once_more_and_has_no_new_version(cli: Cli) -> None:
+    tree(cli, a__same="1", a__sub__deep="2", a__changes="3")
+    cli.ok("mkdir", "b")
+    cli.ok("cp", "-r", "a", "b")
+    before = {name: cli.ok("stat", f"b/a/{name}") for name in ("same", "sub/deep", "changes")}
+    cli.ok("put", "-", "a/changes", stdin="4")
+    cli.ok("cp", "-r", "a", "b")
+    assert {name: cli.ok("stat", f"b/a/{name}") == stat for name, stat in before.items()} == {
+        "same": True,
+        "sub/deep": True,
+        "changes": False,
+    }
+    assert cli.ok("cat", "b/a/changes") == "4"
+
+
 def test_skip_leaves_files_in_a_merged_folder_as_they_are(cli: Cli) -> None:
     tree(cli, a__same="new", a__more="more", b__a__same="old")
     done = cli("cp", "-rnv", "a", "b")

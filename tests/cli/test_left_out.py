@@ -340,3 +340,26 @@ def test_who_puts_a_folder_again_is_told_where_it_goes_and_how_to_go_on(cli: Cli
         assert cli("put", "-r", "t", destination).err == "Uploaded 0 files; 1 unchanged.\n"
     cli.ok("mkdir", "/elsewhere")
     assert "holds things" not in cli("put", "-r", "t", "/elsewhere").err
+
+
+# ── what is empty ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("words", [("get", "t/a", ""), ("get", "-r", "t", "")])
+def test_an_empty_destination_is_not_the_working_directory(cli: Cli, words: tuple[str, ...]) -> None:
+    cli.write("t/a")
+    cli.ok("put", "-r", "t", "/")
+    before = sorted(cli.directory.rglob("*"))
+    done = cli(*words)
+    assert done.code != 0
+    assert "A path cannot be empty." in done.err
+    assert sorted(cli.directory.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--user", "--server", "--pin", "--password-file"])
+def test_an_empty_option_is_not_one_that_was_left_out(
+    cli: Cli, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli("ls", option, "")
+    assert ended.value.code == 2

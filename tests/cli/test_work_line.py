@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -87,6 +88,25 @@ def test_a_command_that_waits_for_another_change_says_so_and_ends_well(cli: Cli,
             assert terminal.end() == 0
     assert "Waiting" not in terminal.shown.rpartition("\r\x1b[K")[2], "the line has gone"
     assert cli("stat", "/waits").code == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_interrupts_a_change_hears_that_it_may_still_be_made(
+    cli: Cli, session: Session, number: int, code: int
+) -> None:
+    with long_change(session, cli.server.home), cli.terminal("--accept-new-key", "mkdir", "/given-up") as terminal:
+        terminal.expect("Waiting for another change")
+        terminal.process.send_signal(number)
+        terminal.expect("Interrupted; what the server has begun, it may still bring to its end.")
+        assert terminal.end() == code
+
+
+def test_who_interrupts_what_only_looks_hears_nothing_of_it(cli: Cli) -> None:
+    with cli.terminal("--accept-new-key", "watch", "/") as terminal:
+        terminal.expect("Watching")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.end()
+    assert "Interrupted" not in terminal.text
 
 
 def test_in_a_pipe_nothing_is_said_of_waiting(cli: Cli, session: Session) -> None:

@@ -347,3 +347,9 @@ def test_the_password_policy_follows_the_settings(tmp_path: Path) -> None:
         tmp_path, {"security.password_min_length": "14", "security.password_min_classes": "3"}
     ).security.password_policy
     assert (policy.min_length, policy.min_classes, policy.refuse_common) == (14, 3, True)
+
+
+def test_a_home_directory_that_is_none_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", "~")
+    with pytest.raises(config.ConfigError, match="HOME is no directory"):
+        config.load(environ={}, home=tmp_path)

@@ -19,7 +19,7 @@ from sfos.cli.front.failures import Failures
 from sfos.cli.front.foreseen import Question, stats
 from sfos.cli.front.paths import RemotePath, Source, Standing, TakenNames, goes_inside, nesting_note
 from sfos.cli.front.shell import Shell
-from sfos.client.errors import LocalAccess
+from sfos.client.errors import LocalAccess, LocalFileError
 from sfos.protocol import Entry, IsAFolder, NotAFolder, Ref
 
 if TYPE_CHECKING:
@@ -161,8 +161,11 @@ def _is_folder(source: RemoteSource) -> bool:
 def _destination(text: str) -> tuple[Path, Standing, bool]:
     """The local path, what is there, and whether it is a device or pipe, which is written to, never replaced.
 
-    A link that was named is followed, as cp does. Raises: LocalAccess, if there is no folder to put anything into.
+    A link that was named is followed, as cp does. Raises: LocalFileError; LocalAccess, if there is no folder to put
+    anything into.
     """
+    if not text:  # of a variable that is not set, say: it would be the working directory
+        raise LocalFileError("A path cannot be empty.")
     path = Path(text)
     try:
         status = path.stat()

@@ -85,7 +85,12 @@ class SessionCommand(Command[OptionsT], frozen=True, kw_only=True):
                 from sfos.cli.front.work_line import show_work  # most commands are no person's, and need none
 
                 show_work(session, entrance.shell)
-            return self.run(session, entrance.shell, options)
+            try:
+                return self.run(session, entrance.shell, options)
+            except KeyboardInterrupt:
+                if session.may_go_on:
+                    entrance.shell.note("Interrupted; what the server has begun, it may still bring to its end.")
+                raise
 
 
 class EntranceCommand(Command[OptionsT], frozen=True, kw_only=True):

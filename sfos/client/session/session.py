@@ -32,6 +32,7 @@ from sfos.client.session.tickets import StoredTicket
 from sfos.protocol import (
     Buffer,
     ChangePasswordRequest,
+    ChangingRequest,
     Cursor,
     LoginRequired,
     LogoutRequest,
@@ -80,6 +81,7 @@ class Session:
         self._control: Connection | None = control
         self._control_lock = threading.RLock()
         self._beside: set[Connection] = set()
+        self._unanswered: set[int] = set()  # threads whose change has been asked for, and has no answer
         self._closing = threading.Event()
         self._membership = Membership(
             ticket,
@@ -223,6 +225,28 @@ class Session:
 
         Raises: what the server reports; ConnectionLost or ServerUnreachable when that has failed; SessionEnded.
         """
+        if isinstance(request, ChangingRequest):
+            with self._awaiting_answer():
+                return self._call(request, *body)
+        return self._call(request, *body)
+
+    @contextlib.contextmanager
+    def _awaiting_answer(self) -> Iterator[None]:
+        thread = threading.get_ident()
+        self._unanswered.add(thread)
+        try:
+            yield
+        except Exception:
+            self._unanswered.discard(thread)
+            raise
+        self._unanswered.discard(thread)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether a change was given up before its answer, by Ctrl+C: the server may bring it to its end."""
+        return threading.get_ident() in self._unanswered
+
+    def _call(self, request: Request[ReplyT], *body: Buffer) -> tuple[ReplyT, memoryview]:
         ready = self._answers.take(request)
         if ready is not None and not body:
             return ready.reply_to(request), ready.body

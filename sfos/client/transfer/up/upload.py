@@ -43,6 +43,7 @@ class Upload:
     def execute(self, run: Run, again: list[Row]) -> None:
         """See `Transfer`. Nothing is visible before its commit; chunks without one are collected by the server."""
         space = run.session.info.home
+        _ = space.chunk_key  # before anything is asked for to which nothing could be sent
         planner = UploadPlanner(
             run, space, self._answers,
             follow_symlinks=self._follow, checksum=self._checksum, hidden=self._hidden,
