@@ -117,6 +117,24 @@ def test_attributes_that_are_kept_are_refused_for_another_node_and_where_they_ar
         names.open_attrs_of([11], [sealed[:-1] + bytes([sealed[-1] ^ 1])])
 
 
+def test_attributes_that_are_kept_for_one_space_are_refused_in_another(names: NameSealer, opened: Opened) -> None:
+    sealed = sealed_attrs(names, 11, MODE)
+    other = NameSealer(SpaceKeys.generate(bytes(16)), opened)
+    with pytest.raises(TokenDamaged):
+        other.open_attrs_of([11], [sealed])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_node_without_attributes_has_none_beside_those_that_have_some(
+    names: NameSealer, opened: Opened, kept: bool
+) -> None:
+    link = b'{"link":"' + b"x" * 4_000 + b'"}'
+    sealed = [None, sealed_attrs(names, 12, MODE), None, sealed_attrs(names, 14, link)]
+    if not kept:
+        opened.attrs.clear()
+    assert names.open_attrs_of([11, 12, 13, 14], sealed) == [None, MODE, None, link]
+
+
 def test_long_attributes_are_not_kept(names: NameSealer, opened: Opened) -> None:
     link = b'{"link":"' + b"x" * 4_000 + b'"}'
     sealed = sealed_attrs(names, 11, link)

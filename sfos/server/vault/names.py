@@ -7,10 +7,10 @@ It takes the parent in, or a stolen catalog would show in how many folders the s
 
 from __future__ import annotations
 
-import secrets
 import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import count, repeat
 
 from blake3 import blake3
 from cryptography.exceptions import InvalidTag
@@ -23,7 +23,8 @@ from sfos.server.vault.opened_names import Opened
 
 NAME_KEY_BYTES = 16  # 2⁶⁴ names before two would meet by chance
 _NODE = struct.Struct(">Q")
-_MARK_BYTES = 16
+_FOLDER = struct.Struct(">QQ")  # whose names are kept: the space's number, and the folder
+_numbers = count()  # of all that seal in this process
 _KEPT_FOLDERS = 256  # of some 200 bytes, in each open space
 _KEPT_ATTRS_BYTES = 64  # of sealed ones: permissions take 28; where a link points takes thousands, and is seldom asked
 
@@ -35,7 +36,7 @@ class NameSealer:
         """`opened`: what all spaces of a process share; None: nothing is kept."""
         self._siv = AESSIV(keys.name)
         self._opened = Opened(0) if opened is None else opened
-        self._mark = secrets.token_bytes(_MARK_BYTES)  # of what is this space's among those
+        self._number = next(_numbers)  # of what is this space's among those: never that of another
         self._folder_name = lru_cache(_KEPT_FOLDERS)(self.open_name)
         self._hash_key = blake3(keys.catalog, derive_key_context="secure file orchestration 2026 name key v1").digest()
 
@@ -58,7 +59,7 @@ class NameSealer:
         """The sealed form of `name` (checked, in NFC) in the folder `parent`."""
         plain, place = name.encode(), _NODE.pack(parent)
         sealed = self._siv.encrypt(plain, [b"name", place])
-        self._opened.names.put(self._mark + place + sealed, plain)
+        self._opened.names.put(_FOLDER.pack(self._number, parent) + sealed, plain)
         return sealed
 
     def open_name(self, parent: int, sealed: bytes) -> str:
@@ -72,10 +73,10 @@ class NameSealer:
     def open_names(self, parent: int, sealed: Sequence[bytes]) -> list[bytes]:
         """The names of many in one folder, in UTF-8. Raises: TokenDamaged."""
         place = _NODE.pack(parent)
-        mark, kept = self._mark + place, self._opened.names
+        folder, kept = _FOLDER.pack(self._number, parent), self._opened.names
         names: list[bytes] = []
         for one in sealed:
-            key = mark + one
+            key = folder + one
             name = kept.get(key)
             if name is None:
                 name = self._open(one, b"name", place)
@@ -87,30 +88,28 @@ class NameSealer:
         """The sealed form of a node's attributes (JSON); None where there are none."""
         if plain is None:
             return None
-        place = _NODE.pack(node)
-        sealed = self._siv.encrypt(plain, [b"attrs", place])
+        sealed = self._siv.encrypt(plain, [b"attrs", _NODE.pack(node)])
         if len(sealed) <= _KEPT_ATTRS_BYTES:
-            self._opened.attrs.put(self._mark + place + sealed, plain)
+            self._opened.attrs.put((self._number, node, sealed), plain)
         return sealed
 
     def open_attrs(self, node: int, sealed: bytes) -> bytes:
         """Raises: TokenDamaged."""
         return self._open(sealed, b"attrs", _NODE.pack(node))
 
-    def open_attrs_of(self, nodes: Sequence[int], sealed: Sequence[bytes]) -> list[bytes]:
-        """`open_attrs` of many nodes. Raises: TokenDamaged."""
-        mark, kept = self._mark, self._opened.attrs
+    def open_attrs_of(self, nodes: Sequence[int], sealed: Sequence[bytes | None]) -> list[bytes | None]:
+        """`open_attrs` of many nodes; None of those that have none. Raises: TokenDamaged."""
+        number, kept = self._number, self._opened.attrs
+        attrs = list(map(kept.get, zip(repeat(number), nodes, sealed, strict=False)))
+        if all(attrs):
+            return attrs
         alike: dict[bytes, bytes] = {}  # few modes are in use: one of each is enough to keep
-        attrs: list[bytes] = []
-        for node, one in zip(nodes, sealed, strict=True):
-            key = mark + _NODE.pack(node) + one
-            plain = kept.get(key)
-            if plain is None:
+        for at, (node, one, plain) in enumerate(zip(nodes, sealed, attrs, strict=True)):
+            if plain is None and one is not None:
                 plain = self.open_attrs(node, one)
-                plain = alike.setdefault(plain, plain)
+                attrs[at] = plain = alike.setdefault(plain, plain)
                 if len(one) <= _KEPT_ATTRS_BYTES:
-                    kept.put(key, plain)
-            attrs.append(plain)
+                    kept.put((number, node, one), plain)
         return attrs
 
     def seal_reply(self, op_id: bytes, plain: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from sfos.client.transfer.conflicts import Answers
@@ -10,7 +11,6 @@ from sfos.client.transfer.events import ConflictPolicy
 from sfos.client.transfer.ledger import Ledger, Row
 from sfos.client.transfer.run import Run
 from sfos.client.transfer.up.plan import UploadPlanner
-from sfos.client.transfer.up.send import Sender
 from sfos.protocol import Entry, Ref
 
 
@@ -43,12 +43,20 @@ class Upload:
     def execute(self, run: Run, again: list[Row]) -> None:
         """See `Transfer`. Nothing is visible before its commit; chunks without one are collected by the server."""
         space = run.session.info.home
-        sender = Sender(run, space, follow_symlinks=self._follow)
         planner = UploadPlanner(
             run, space, self._answers,
             follow_symlinks=self._follow, checksum=self._checksum, hidden=self._hidden,
         )  # fmt: skip
         if again:
-            sender.send(planner.plan_again(again, self._folder))
+            steps = planner.plan_again(again, self._folder)
         else:
-            sender.send(planner.plan(self._paths, self._folder, self._rename_to))
+            steps = planner.plan(self._paths, self._folder, self._rename_to)
+        first = next(steps, None)
+        if first is None:
+            run.switch.check()
+            run.ledger.set_planned(True)
+            return
+        # Not before there is something to send: often all is there already, and then loading this is 3 ms in vain.
+        from sfos.client.transfer.up.send import Sender
+
+        Sender(run, space, follow_symlinks=self._follow).send(chain((first,), steps))

@@ -72,12 +72,8 @@ def to_entry(context: SpaceContext, state: State, *, path: str | None = None) ->
 def to_entries(context: SpaceContext, states: Sequence[State]) -> list[Entry]:
     """`to_entry` of many; what is alike in them is read once. Raises: TokenDamaged."""
     names = _names_of(context, states)
-    with_attrs = [state for state in states if state.attrs is not None]
-    plain = context.names.open_attrs_of(
-        [state.node for state in with_attrs], [state.attrs for state in with_attrs if state.attrs is not None]
-    )
-    read = {one: decode_attrs(one) for one in set(plain)}  # few modes are in use
-    attrs = {state.node: read[one] for state, one in zip(with_attrs, plain, strict=True)}
+    attrs = context.names.open_attrs_of([state.node for state in states], [state.attrs for state in states])
+    read = {plain: decode_attrs(plain) for plain in set(attrs) if plain is not None}  # few modes are in use
     tag = context.epoch_tag
     return [
         Entry(
@@ -89,9 +85,9 @@ def to_entries(context: SpaceContext, states: Sequence[State]) -> list[Entry]:
             size=state.size,
             mtime_ns=state.mtime_ns,
             content=state.content,
-            attrs=attrs.get(state.node),
+            attrs=None if plain is None else read[plain],
         )
-        for state, name in zip(states, names, strict=True)
+        for state, name, plain in zip(states, names, attrs, strict=True)
     ]
 
 

@@ -178,13 +178,11 @@ def _attributes(
     context: SpaceContext, nodes: Sequence[int], sealed: Sequence[bytes | None]
 ) -> tuple[list[bytes], list[int]]:
     """(Those that occur, each once; for each entry the ordinal of its own among them, plus one, or 0)."""
-    wanted = [at for at, one in enumerate(sealed) if one is not None]
-    opened = context.names.open_attrs_of([nodes[at] for at in wanted], [sealed[at] or b"" for at in wanted])
-    ordinals: dict[bytes, int] = {}
-    attrs_of = [0] * len(nodes)
-    for at, plain in zip(wanted, opened, strict=True):
-        attrs_of[at] = ordinals.setdefault(plain, len(ordinals) + 1)
-    return list(ordinals), attrs_of
+    opened = context.names.open_attrs_of(nodes, sealed)
+    known = [plain for plain in dict.fromkeys(opened) if plain is not None]
+    ordinals: dict[bytes | None, int] = {plain: at for at, plain in enumerate(known, 1)}
+    ordinals[None] = 0
+    return known, list(map(ordinals.__getitem__, opened))
 
 
 def _find_folder(finder: RefFinder, ref: Ref) -> ListedFolder:
