@@ -1,11 +1,11 @@
 """Leaves out what the command line's libraries load and no command uses: import this module before all others.
 pyOpenSSL is loaded in the same way, where a command needs it.
 
-A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 255 million
+A short command is a tenth of a second of loading libraries and little else (counted in instructions, of 297 million
 with the stand-ins):
 
     typing_extensions                 msgspec asks it for what `typing` has, pyOpenSSL for a decorator of functions not
-                                      to be used any more; it loads `inspect` and parts of a compiler. 36 million
+                                      to be used any more; it loads `inspect` and parts of a compiler. 31 million
     gettext, platform, urllib.parse   argparse asks the first for its few words in the user's language, and all of ours
                                       are English; uuid the second whether this is Linux; pathlib makes addresses with
                                       the third, seldom. 17 million
