@@ -271,7 +271,7 @@ def photograph(address: str, files: Path, place: Path, mode: str, *, first: bool
     assert space is not None
     if first:
         shown.orders.upload([files.parents[1]])
-        hand.wait(lambda: not space.transfers.unfinished, "the upload")
+        hand.wait(lambda: space.transfers.board.completed, "the upload")  # first its files are counted
         space.transfers.clear("completed")
     shown.browser.go_path("/Projects/Atlas/Design")
     hand.wait(lambda: shown.browser.folder.path.endswith("Design"), "the folder")
